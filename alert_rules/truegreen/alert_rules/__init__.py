@@ -1,0 +1,1 @@
+"""Quality SLOs to tested Prometheus rules and Alertmanager routes."""

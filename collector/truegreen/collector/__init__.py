@@ -1,0 +1,1 @@
+"""OTLP receiver that derives behavioural metrics and serves them to Prometheus."""

@@ -1,0 +1,1 @@
+"""Switches that the application obeys while an incident runs."""

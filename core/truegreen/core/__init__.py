@@ -1,0 +1,1 @@
+"""What every plugin shares: words, configuration, clients, the root command."""

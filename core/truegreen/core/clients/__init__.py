@@ -1,0 +1,1 @@
+"""The few HTTP calls to Prometheus, Alertmanager and Langfuse, and the engines started locally."""

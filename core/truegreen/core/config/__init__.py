@@ -1,0 +1,1 @@
+"""truegreen.yaml to a model, with line-true errors."""

@@ -1,0 +1,11 @@
+"""The two ways in which a command ends without a result."""
+
+from __future__ import annotations
+
+
+class BadInput(Exception):
+    """What the user gave cannot be used (exit code 2): says where, what was found and what to write instead."""
+
+
+class Failed(Exception):
+    """The command worked and the answer is no, or something it needs failed (exit code 1)."""

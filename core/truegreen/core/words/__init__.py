@@ -1,0 +1,1 @@
+"""The vocabulary: names, tables and shapes. Data and frozen dataclasses, standard library only."""

@@ -1,0 +1,65 @@
+"""The fixed terms of truegreen: layers, failure modes, pillars, severities, components, phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+LAYERS: Final = ("infrastructure", "quality", "business")
+FAILURE_MODES: Final = ("hallucination", "drift", "retrieval", "latency", "guardrail")
+NO_FAILURE_MODE: Final = "none"
+"""The `failure_mode` label of a watcher: an alert about the watching itself."""
+PILLARS: Final = ("autonomy", "tool_use", "planning", "memory", "reasoning")
+NO_PILLAR: Final = "none"
+SNAPSHOT_COMPONENTS: Final = (
+    "model",
+    "prompt",
+    "retrieval_index",
+    "tool_schema",
+    "eval_dataset",
+    "guardrail",
+    "provider_changelog",
+)
+SERVING_COMPONENTS: Final = ("model", "prompt", "retrieval_index", "tool_schema", "guardrail")
+"""The five that serve traffic: only these enter the snapshot's id, so that a changelog entry does not look like a deploy."""
+PHASES: Final = ("detect", "triage", "contain", "mitigate", "validate", "review")
+
+PASS: Final = "pass"
+FAIL: Final = "fail"
+SKIPPED: Final = "skipped"
+RELATIVE: Final = "relative"
+CALIBRATED: Final = "calibrated"
+SKIP_REASONS: Final = ("no_context", "no_baseline", "queue_full", "error", "too_large")
+SAMPLED: Final = ("base", "boost", "none")
+OUTCOMES: Final = ("ok", "error", "throttled", "timeout")
+MARKERS: Final = ("overconfident", "refusal", "empty", "truncated")
+CONTAINMENTS: Final = (
+    "fallback_model",
+    "pinned_model",
+    "cached_response",
+    "reduced_context",
+    "degraded_mode",
+    "feature_disabled",
+    "circuit_open",
+    "strict_guardrail",
+)
+OVERFLOW: Final = "__overflow__"
+"""The label value that stands for every value past a label's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Severity:
+    """One severity with its clocks, in minutes; `resolve_minutes` is None where the clock is the next sprint."""
+
+    sev: str
+    action: str
+    classify_minutes: int | None
+    resolve_minutes: int | None
+    says: str
+
+
+SEVERITIES: Final = (
+    Severity("1", "page", 15, 60, "page; classify within 15 min, resolve within 60 min"),
+    Severity("2", "notify", None, 240, "notify; resolve within 4 h"),
+    Severity("3", "ticket", None, None, "ticket; next sprint"),
+)

@@ -1,0 +1,1 @@
+"""A support agent, contract servers and an incident, end to end."""

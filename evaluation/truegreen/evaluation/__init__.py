@@ -1,0 +1,1 @@
+"""Judging sampled answers, frozen baselines and replay of recorded answers."""

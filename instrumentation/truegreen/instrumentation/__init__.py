@@ -1,0 +1,1 @@
+"""OpenTelemetry plugin: quality, retrieval, agent and version attributes on LLM spans."""

@@ -1,0 +1,1 @@
+"""Detect, triage, contain, mitigate, validate, review: as commands with a log."""
