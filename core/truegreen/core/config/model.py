@@ -1,0 +1,113 @@
+"""What `truegreen.yaml` says, as frozen dataclasses. Every default is stated in `truegreen.schema.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from truegreen.core.words.slo import Slo
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that the file names; a service that is not named is discovered all the same."""
+
+    name: str
+    customer_facing: bool = True
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """The span attribute that names a cohort, and the values that are kept (others fold into `__overflow__`)."""
+
+    attribute: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Alertmanager receivers by sev, and the label that a shop's own routes read.
+
+    Args:
+        severity_label: name of the second severity label.
+        severity_values: sev to its value.
+        receivers: sev to the name of one of the team's receivers.
+        webhooks: sev to a webhook address, for the whole file that a team without one gets.
+        runbook_url: where the runbook pages are served.
+        dashboard_url: the address of Grafana.
+        trace_url: an address with `{trace_id}` in it, or empty.
+    """
+
+    severity_label: str
+    severity_values: Mapping[str, str]
+    receivers: Mapping[str, str]
+    webhooks: Mapping[str, str]
+    runbook_url: str
+    dashboard_url: str
+    trace_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Where `truegreen collect` listens."""
+
+    http_endpoint: str
+    grpc_endpoint: str
+    metrics_endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Containment:
+    """The flag file that the application reads."""
+
+    flags: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """Where incidents are kept and what the runbook talks to.
+
+    Args:
+        store: an SQLAlchemy address, such as `sqlite:///incidents.db`.
+        evidence: the folder of evidence bundles.
+        prometheus_url, alertmanager_url, collector_url: the servers to ask.
+        smoke: a command (list of arguments, never a shell) that exits 0 when the smoke suite passes.
+        prompt: the Langfuse prompt that `rollback prompt` moves.
+    """
+
+    store: str
+    evidence: str
+    prometheus_url: str
+    alertmanager_url: str
+    collector_url: str
+    smoke: tuple[str, ...]
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; `source` is the file, None when there was none."""
+
+    services: Mapping[str, Service]
+    snapshot: Mapping[str, str]
+    sampling: Mapping[str, float]
+    evaluations: Mapping[str, Mapping[str, Any]]
+    slos: tuple[Slo, ...]
+    cohorts: Cohorts | None
+    routes: Routes
+    collector: Collector
+    containment: Containment
+    incidents: Incidents
+    scrape_interval_seconds: float
+    calibration: str
+    source: Path | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Where an SLO was written: `slos[0].objective` to its line, for errors found after loading."""
+
+    def calibration_folder(self) -> Path:
+        """The folder of calibration files: relative paths lie beside the configuration file."""
+        folder = Path(self.calibration)
+        return folder if folder.is_absolute() or self.source is None else self.source.parent / folder

@@ -1,0 +1,109 @@
+"""The SLO model: what is good, out of what, for whom, how often, and who hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+LIVE: Final = "live"
+SHADOW: Final = "shadow"
+ALL_SERVICES: Final = "all"
+BASELINE: Final = "baseline"
+"""As an objective: 1 - 1.25 x the frozen baseline's bad ratio. As a floor: the calibration file's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSli:
+    """Good: an evaluated answer labelled `pass`; all: pass and fail, base sample only.
+
+    Args:
+        evaluation: the evaluation's name, such as `groundedness`.
+        floor: `baseline`, or a number as text that is only meaningful on a calibrated scale.
+    """
+
+    evaluation: str
+    floor: str = BASELINE
+
+
+@dataclass(frozen=True, slots=True)
+class EventSli:
+    """Bad events over all events of a counter, told apart by a label; or all of one counter over all of another.
+
+    Args:
+        metric: the counter's Prometheus name.
+        label: the label that tells good from bad; empty when every event of `metric` is bad.
+        bad: the values of `label` that are bad.
+        among: the values of `label` that count at all; empty means every value.
+        total: the counter of all events, where it is not `metric`.
+    """
+
+    metric: str
+    label: str
+    bad: tuple[str, ...]
+    among: tuple[str, ...] = ()
+    total: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdSli:
+    """Good: an observation of a histogram at or under the threshold, which must be one of its bucket boundaries.
+
+    Args:
+        metric: the histogram's Prometheus name (without `_bucket`).
+        threshold: in the metric's unit.
+        where: label to value, narrowing what is counted.
+    """
+
+    metric: str
+    threshold: Decimal
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessSli:
+    """Good: a minute in which a timestamp gauge was younger than a bound.
+
+    Args:
+        metric: the gauge's Prometheus name, in unix seconds.
+        seconds: the oldest age that is still good.
+    """
+
+    metric: str
+    seconds: int
+
+
+Sli = EvaluationSli | EventSli | ThresholdSli | FreshnessSli
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """One service level objective over catalogue metrics.
+
+    Args:
+        name: unique, `[a-z][a-z0-9_]*`.
+        objective: 0 < objective < 1 as Decimal, or `baseline`.
+        layer, failure_mode, pillar: from `terms`; pillar `none` where it is not an agent's.
+        window: the budget's window, such as `30d`.
+        services: `all`, or the names it is for.
+        environments: those in which it may page; others are shadow.
+        objectives: where a service differs, service to Decimal.
+        mode: `live` pages; `shadow` writes tickets that say what would have paged.
+        unit: what is independent, `answer` or `session`; a session's answers raise the design effect.
+    """
+
+    name: str
+    description: str
+    sli: Sli
+    objective: Decimal | str
+    layer: str
+    failure_mode: str
+    pillar: str = "none"
+    window: str = "30d"
+    services: tuple[str, ...] | str = ALL_SERVICES
+    environments: tuple[str, ...] = ("production",)
+    objectives: Mapping[str, Decimal] = field(default_factory=dict)
+    mode: str = SHADOW
+    unit: str = "answer"
+    owner: str = ""
