@@ -1,0 +1,135 @@
+"""Checked data to the configuration's dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path as File
+from typing import Any
+
+from truegreen.core.config.model import Cohorts, Collector, Config, Containment, Incidents, Routes, Service
+from truegreen.core.config.source import Path, Source, dotted
+from truegreen.core.errors import BadInput
+from truegreen.core.words import ready_made
+from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_SHARED = ("description", "layer", "failure_mode", "pillar", "window", "mode", "unit", "owner")
+
+
+def config(source: Source, path: File | None) -> Config:
+    """Build the model.
+
+    Raises:
+        BadInput: a percentage, an objective or a name that the schema cannot judge.
+    """
+    data = source.data
+    return Config(
+        services={name: Service(name, s["customer_facing"], s["owner"]) for name, s in data["services"].items()},
+        snapshot=data["snapshot"],
+        sampling=_sampling(source),
+        evaluations=data["evaluations"],
+        slos=_slos(source),
+        cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"])) if data.get("cohorts") else None,
+        routes=Routes(**data["routes"]),
+        collector=Collector(**data["collector"]),
+        containment=Containment(**data["containment"]),
+        incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
+        scrape_interval_seconds=float(seconds(data["scrape_interval"])),
+        calibration=data["calibration"],
+        source=path,
+        lines={dotted(place): line for place, line in source.lines.items() if place and place[0] == "slos"},
+    )
+
+
+def seconds(text: str) -> int:
+    """`30s`, `15m`, `24h`, `30d` in seconds."""
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def percentage(source: Source, path: Path, value: Any) -> Decimal:
+    """A percentage as a ratio, 0 to 1.
+
+    Raises:
+        BadInput: it is not one, or is a bare number under 1, which could mean either.
+    """
+    text = str(value).strip()
+    sign = text.endswith("%")
+    try:
+        number = Decimal(text.removesuffix("%").strip())
+    except InvalidOperation:
+        raise BadInput(f"{source.at(path)}: {value} is not a percentage; write 95%") from None
+    if not sign and 0 < number < 1:
+        raise BadInput(f"{source.at(path)}: {text} is not a percentage; write {(number * 100).normalize():f}%")
+    if not number.is_finite() or not 0 <= number <= 100:
+        raise BadInput(f"{source.at(path)}: {value} is not between 0% and 100%; write 95%")
+    return number / 100
+
+
+def _sampling(source: Source) -> Mapping[str, float]:
+    given = source.data["sampling"]
+    if isinstance(given, Mapping):
+        return {name: float(percentage(source, ("sampling", name), value)) for name, value in given.items()}
+    rate = float(percentage(source, ("sampling",), given))
+    return dict.fromkeys(source.data["evaluations"], rate)
+
+
+def _slos(source: Source) -> tuple[Slo, ...]:
+    made: dict[str, Slo] = {}
+    for index, given in enumerate(source.data["slos"]):
+        path: Path = ("slos", index)
+        if given["name"] in made:
+            raise BadInput(f"{source.at((*path, 'name'))}: {given['name']} is there twice; give one of them another name")
+        made[given["name"]] = _slo(source, path, given)
+    return tuple(made.values())
+
+
+def _slo(source: Source, path: Path, given: Mapping[str, Any]) -> Slo:
+    base = ready_made.BY_NAME.get(given["name"])
+    lacking = [key for key in ("sli", "objective") if key not in given] if base is None else []
+    if lacking:
+        raise BadInput(
+            f"{source.at(path)}: {given['name']} is not a ready-made SLO, so it needs {' and '.join(lacking)}; "
+            f"ready-made are {', '.join(ready_made.BY_NAME)}"
+        )
+    shared = {key: given[key] for key in _SHARED if key in given}
+    if "services" in given:
+        shared["services"] = given["services"] if given["services"] == "all" else tuple(given["services"])
+    if "environments" in given:
+        shared["environments"] = tuple(given["environments"])
+    if "sli" in given:
+        shared["sli"] = _sli(given["sli"])
+    if "objective" in given:
+        shared["objective"] = _objective(source, (*path, "objective"), given["objective"])
+    if "objectives" in given:
+        shared["objectives"] = {
+            name: _objective(source, (*path, "objectives", name), value) for name, value in given["objectives"].items()
+        }
+    if base is not None:
+        fields = {name: getattr(base, name) for name in Slo.__dataclass_fields__}
+        return Slo(**{**fields, **shared})
+    missing = [key for key in ("failure_mode", "layer") if key not in given]
+    if missing:
+        raise BadInput(f"{source.at(path)}: an SLO of your own needs {' and '.join(missing)}; add failure_mode: hallucination, layer: quality")
+    return Slo(**{"name": given["name"], "description": given["name"], **shared})
+
+
+def _objective(source: Source, path: Path, value: Any) -> Decimal | str:
+    if value == BASELINE:
+        return BASELINE
+    ratio = percentage(source, path, value)
+    if not 0 < ratio < 1:
+        raise BadInput(f"{source.at(path)}: {value} leaves {'no' if ratio else 'nothing but'} error budget; write 99%")
+    return ratio
+
+
+def _sli(given: Mapping[str, Any]) -> Sli:
+    if "evaluation" in given:
+        return EvaluationSli(given["evaluation"], str(given.get("floor", BASELINE)))
+    if "threshold" in given:
+        return ThresholdSli(given["metric"], Decimal(str(given["threshold"])), given.get("where", {}))
+    if "younger_than" in given:
+        return FreshnessSli(given["metric"], seconds(given["younger_than"]))
+    if "total" in given:
+        return EventSli(given["metric"], "", (), total=given["total"])
+    return EventSli(given["metric"], given["label"], tuple(given["bad"]), tuple(given.get("among", ())))

@@ -1,0 +1,21 @@
+"""What the root command says of each command before its plugin is loaded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+COMMANDS: Final = {
+    "collect": "Receive OTLP, derive behavioural metrics, serve them to Prometheus.",
+    "generate": "Write rules, routes, boards, collector and app configuration.",
+    "baseline": "Freeze what healthy looks like.",
+    "baseline take": "Freeze a baseline from the collector's scores or a replay file.",
+    "replay": "Send recorded LLM calls as spans.",
+    "demo": "Run the whole path on this machine: incident, page, fix, postmortem.",
+    "triage": "What broke, since when, who is affected, us or them, what next.",
+    "contain": "Flip a switch that the application obeys; logged, with an undo.",
+    "rollback": "Move back to a version that served before, and watch it serve.",
+    "validate": "The six checks that must be green before an incident closes.",
+    "incident": "The incident's log: open, note, show, verify, close.",
+    "postmortem": "Write the postmortem from the log and the metrics.",
+}
+"""Command, with its group where it has one, to one line of help. A plugin of somebody else's is listed by its distribution."""
