@@ -1,0 +1,44 @@
+# Two commands for a new machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install engines demo test test-full lint generate picture clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv with the locked versions and this project, editable
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+engines: ## Put Prometheus and Alertmanager into .engines/bin, installing nothing
+	@bash tools/engines.sh
+
+demo: install engines ## The whole path: incident, page, triage, containment, postmortem (under three minutes)
+	@$(BIN)/truegreen demo
+
+lint: install ## Formatting, lint, types and the import rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p truegreen.core -p truegreen.instrumentation -p truegreen.containment -p truegreen.evaluation -p truegreen.collector -p truegreen.alert_rules -p truegreen.dashboards -p truegreen.demo -p truegreen.runbook
+
+test: install engines lint ## The fast half of the tests, end to end included
+	$(BIN)/python -m pytest -q -m "not full"
+
+test-full: install engines lint ## All tests, the slow half included
+	$(BIN)/python -m pytest -q
+
+generate: install ## Write every committed artefact and page that is made from code
+	$(BIN)/python tools/generated.py
+
+picture: install engines ## Run the demo and draw the README's picture from it
+	$(BIN)/truegreen demo --picture docs/pictures/demo.svg
+
+clean: ## Remove the environment and the engines
+	rm -rf $(VENV) .engines
