@@ -39,10 +39,11 @@ def make(settings: Mapping[str, Any], calibration: Calibration | None) -> Judge:
     limit = _limit(settings.get("words", WORDS))
     weights = committed()
     frozen = calibration if calibration is not None and calibration.answers >= MINIMUM_ANSWERS else None
+    digest = frozen.digest if frozen else ""
 
     def judge(sample: Sample) -> Result:
         try:
-            return _judge(sample, limit, weights, frozen)
+            return _judge(sample, limit, weights, frozen, digest)
         except Exception:  # the watched application must never see an error of the watching
             return _skipped("error")
 
@@ -55,7 +56,7 @@ def support(query: str, answer: str, passages: tuple[str, ...], weights: Coeffic
     return 1.0 / (1.0 + math.exp(max(-_FARTHEST, min(_FARTHEST, log_odds))))
 
 
-def _judge(sample: Sample, limit: int, weights: Coefficients, frozen: Calibration | None) -> Result:
+def _judge(sample: Sample, limit: int, weights: Coefficients, frozen: Calibration | None, digest: str) -> Result:
     if not any(passage.strip() for passage in sample.passages):
         return _skipped("no_context")
     if _too_large(sample, limit):
@@ -63,7 +64,7 @@ def _judge(sample: Sample, limit: int, weights: Coefficients, frozen: Calibratio
     raw = support(sample.query, sample.answer, sample.passages, weights)
     if frozen is None:
         return _skipped("no_baseline", raw)
-    return Result(EVALUATION, EVALUATOR, raw, frozen.score(raw), frozen.label(raw), frozen.scale, frozen.digest)
+    return Result(EVALUATION, EVALUATOR, raw, frozen.score(raw), frozen.label(raw), frozen.scale, digest)
 
 
 def _too_large(sample: Sample, limit: int) -> bool:

@@ -29,7 +29,7 @@ STOP_WORDS: Final = frozenset(
     too toward towards under unless until up upon us use used using usually various very via was wasn't we well were weren't what when
     where whether which while who whom whose why will with within without won't would wouldn't yes yet you you're your yours yourself
     yourselves
-    """.split()
+    """.split()  # noqa: SIM905 (a page of words reads better than a list of literals)
 )
 
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
@@ -71,9 +71,7 @@ def stem(word: str) -> str:
     """A word in lower case without one light suffix, at least four letters of it left; a number without commas and trailing zeros."""
     if word[0].isdigit():
         return number(word)
-    low = word[:_WORD_LETTERS].lower().replace("’", "'")
-    if low.endswith("'s"):
-        low = low[:-2]
+    low = word[:_WORD_LETTERS].lower().replace("’", "'").removesuffix("'s")
     for suffix in _SUFFIXES:
         if low.endswith(suffix) and len(low) - len(suffix) >= _STEM_LETTERS:
             return low[: -len(suffix)]

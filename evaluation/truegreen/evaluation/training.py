@@ -61,7 +61,9 @@ def main(arguments: Sequence[str]) -> int:
     """Train, print the coefficients and, with `--write`, replace the committed file."""
     folders = [a for a in arguments if a != "--write"]
     if len(folders) != 1 or not (Path(folders[0]) / TRAINING_FILE).is_file():
-        print(f"usage: python -m truegreen.evaluation.training DATA_DIR [--write]; DATA_DIR holds {TRAINING_FILE}", file=sys.stderr)
+        print(
+            f"usage: python -m truegreen.evaluation.training DATA_DIR [--write]; DATA_DIR holds {TRAINING_FILE}", file=sys.stderr
+        )
         return 2
     rows = read_rows(Path(folders[0]))
     made = train(rows)

@@ -1,0 +1,226 @@
+"""`truegreen baseline take` and `truegreen replay`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from truegreen.core import config
+from truegreen.core.errors import BadInput
+from truegreen.core.options import config_option, json_option
+from truegreen.core.words.calibration import MINIMUM_ANSWERS
+from truegreen.core.words.shapes import ReplayRecord
+from truegreen.core.words.terms import FAIL, PASS
+from truegreen.evaluation import baseline, files, scores, taking
+from truegreen.evaluation.groundedness import EVALUATION, EVALUATOR, make
+from truegreen.evaluation.progress import shown
+from truegreen.evaluation.replay import of_models, select
+from truegreen.evaluation.scores import Judged
+
+SEED = 1
+_SIGNALS = click.Choice([EVALUATION])
+
+
+def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """The calls a second, above 0, from `50` or `50/s`."""
+    if value is None:
+        return None
+    try:
+        rate = float(value.removesuffix("/s"))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"found {value!r}, write a number of calls a second such as 50/s", ctx, param)
+    return rate
+
+
+@click.command("take")
+@click.option("--service", required=True, help="The service, as its spans name it.")
+@click.option("--environment", required=True, help="The environment, as its spans name it.")
+@click.option("--signal", type=_SIGNALS, default=EVALUATION, show_default=True, help="The evaluation that is frozen.")
+@click.option(
+    "--from",
+    "sources",
+    required=True,
+    multiple=True,
+    metavar="URL|FILE",
+    help="A collector's address or a replay file; repeatable.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The calibration folder.")
+@click.option(
+    "--floor-quantile",
+    default=baseline.FLOOR_PERCENTILE,
+    show_default=True,
+    help="Percentile of healthy scores that is the floor.",
+)
+@click.option("--model", "models", multiple=True, help="Of a replay file: only this model's answers; repeatable.")
+@click.option("--answers", type=click.IntRange(min=1), help="Of a replay file: draw so many answers, with replacement.")
+@click.option("--seed", default=SEED, show_default=True, help="Of the drawing.")
+@config_option
+@json_option
+def baseline_take(
+    service: str, environment: str, signal: str, sources: tuple[str, ...], out: Path, floor_quantile: float, models: tuple[str, ...],
+    answers: int | None, seed: int, config_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Freeze what healthy looks like: a calibration file from at least 500 answers."""
+    urls = [source for source in sources if source.startswith(("http://", "https://"))]
+    paths = [Path(source) for source in sources if source not in urls]
+    _check_sources(service, urls, paths, models, answers)
+    notes: list[str] = []
+    if urls:
+        values, sessions, snapshot, evaluator = _from_collectors(urls, service, environment, signal)
+        calls: list[Judged] = []
+    else:
+        calls = _from_files(paths, config_path, notes)
+        chosen = _drawn(calls, models, answers, seed, notes)
+        values = [call.raw for call in chosen if call.raw is not None]
+        sessions = [call.session for call in chosen] if any(call.session for call in chosen) else []
+        snapshot, evaluator = "", EVALUATOR
+    taken = datetime.now(UTC).isoformat(timespec="seconds")
+    frozen = baseline.freeze(
+        values, service=service, environment=environment, signal=signal, evaluator=evaluator, taken=taken, sessions=sessions,
+        snapshot=snapshot, percentile=floor_quantile,
+    )  # fmt: skip
+    tie = taking.tie_note(frozen, floor_quantile)
+    notes += [tie] if tie else []
+    rates = taking.error_rates(calls, frozen.floor)
+    file = str(files.write_calibration(out, frozen))
+    if as_json:
+        click.echo(json.dumps({**taking.report(frozen, file, rates, notes), "seed": seed if answers else None}))
+    else:
+        click.echo("\n".join(taking.lines(frozen, file, rates, notes)))
+
+
+@click.command("replay")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--service", default="recorded-answers", show_default=True, help="service.name of the spans.")
+@click.option("--environment", default="production", show_default=True, help="deployment.environment.name of the spans.")
+@click.option("--model", "models", multiple=True, help="Only this model's calls; repeatable.")
+@click.option("--rate", callback=_rate, metavar="N/s", help="Calls a second (default: as fast as they can be judged and sent).")
+@click.option("--limit", type=click.IntRange(min=1), help="Send so many calls (default: all).")
+@click.option("--seed", type=int, help="Draw the calls at random, with replacement, by this seed (default: in the file's order).")
+@click.option("--endpoint", default="http://127.0.0.1:4318", show_default=True, help="Where OTLP over HTTP is received.")
+@click.option("--content", is_flag=True, help="Put prompts and answers on the spans; without it no text leaves this process.")
+@config_option
+@json_option
+def replay(
+    file: Path, service: str, environment: str, models: tuple[str, ...], rate: float | None, limit: int | None, seed: int | None,
+    endpoint: str, content: bool, config_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Send the recorded LLM calls of FILE (JSONL, gzip allowed) as spans, judged on their way."""
+    from truegreen.evaluation import sending
+
+    exporter = sending.exporter_to(endpoint)
+    if config_path is not None:
+        config.load(config_path, os.environ)  # what is wrong in it is said here, with its line
+        os.environ["TRUEGREEN_CONFIG"] = str(config_path)
+    broken = files.Broken()
+    records = _in_order(file, broken, models, limit) if seed is None else _at_random(file, broken, models, limit, seed)
+    tally = sending.Tally()
+    try:
+        sending.send(
+            shown(records, "replay", limit),
+            service=service,
+            environment=environment,
+            exporter=exporter,
+            tally=tally,
+            content=content,
+            rate=rate,
+        )
+    finally:
+        _say_replay(tally, broken, seed, as_json)
+    if not tally.calls:
+        raise BadInput(f"{file}: no recorded call of {', '.join(models)}")
+
+
+def _check_sources(service: str, urls: list[str], paths: list[Path], models: tuple[str, ...], answers: int | None) -> None:
+    if not service.strip():
+        raise BadInput("--service: found an empty text, write the service's name")
+    if urls and paths:
+        raise BadInput("--from: found addresses and files; take the baseline from one kind, they judge different traffic")
+    if urls and (models or answers):
+        raise BadInput("--model and --answers choose from a replay file; the collector's scores are taken as they are")
+
+
+def _from_collectors(urls: list[str], service: str, environment: str, signal: str) -> tuple[list[float], list[str], str, str]:
+    found = [scores.fetch(scores.address(url, service, environment, signal)) for url in urls]
+    evaluators = {one.evaluator for one in found if one.values}
+    if len(evaluators) > 1:
+        raise BadInput(
+            f"--from: the collectors hold scores of different evaluators ({', '.join(sorted(evaluators))}); one baseline needs one"
+        )
+    snapshots = {one.snapshot for one in found if one.values}
+    values = [value for one in found for value in one.values]
+    known = all(one.sessions for one in found if one.values)
+    sessions = [session for one in found for session in one.sessions] if known else []
+    return values, sessions, snapshots.pop() if len(snapshots) == 1 else "", (evaluators.pop() if evaluators else "") or EVALUATOR
+
+
+def _from_files(paths: list[Path], config_path: Path | None, notes: list[str]) -> list[Judged]:
+    judge = make(config.load(config_path, os.environ).evaluations.get(EVALUATION, {}), None)
+    calls: list[Judged] = []
+    for path in paths:
+        broken = files.Broken()
+        calls += shown(scores.judged(files.read_replay(path, broken), judge), "judge", None)
+        notes += _broken_lines(broken)
+    return calls
+
+
+def _drawn(calls: list[Judged], models: tuple[str, ...], answers: int | None, seed: int, notes: list[str]) -> list[Judged]:
+    chosen = select(calls, models, seed, None)
+    skipped = Counter(call.skipped for call in chosen if call.raw is None)
+    kept = [call for call in chosen if call.raw is not None]
+    said = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+    if skipped:
+        notes.append(f"skipped: {said}")
+    if answers and kept:
+        notes.append(f"{answers} answers drawn with replacement from {len(kept)} recorded ones, seed {seed}")
+        return random.Random(seed).choices(kept, k=answers)
+    if len(kept) < MINIMUM_ANSWERS:
+        raise BadInput(
+            f"a baseline needs at least {MINIMUM_ANSWERS} judged answers, there are {len(kept)}"
+            + (f" (skipped: {said})" if skipped else "")
+            + (f"; record more, or draw with replacement: --answers {MINIMUM_ANSWERS + 100}" if kept else "")
+        )
+    return kept
+
+
+def _in_order(file: Path, broken: files.Broken, models: tuple[str, ...], limit: int | None) -> Iterable[ReplayRecord]:
+    return islice(of_models(files.read_replay(file, broken), models), limit)
+
+
+def _at_random(file: Path, broken: files.Broken, models: tuple[str, ...], limit: int | None, seed: int) -> Iterable[ReplayRecord]:
+    chosen = select(list(files.read_replay(file, broken)), models, seed, None)
+    return select(chosen, (), seed, limit or len(chosen))
+
+
+def _say_replay(tally: Any, broken: files.Broken, seed: int | None, as_json: bool) -> None:
+    if as_json:
+        said: Mapping[str, Any] = {
+            "calls": tally.calls,
+            "spans_delivered": tally.delivered,
+            "outcomes": dict(sorted(tally.outcomes.items())),
+            "broken_lines": broken.count,
+            "broken": [str(line) for line in broken.first],
+            "seed": seed,
+        }
+        click.echo(json.dumps(said))
+        return
+    skips = [f"{count} {reason}" for reason, count in sorted(tally.outcomes.items()) if reason not in (PASS, FAIL)]
+    click.echo(f"sent      {tally.calls} calls, {tally.delivered} spans delivered" + ("" if seed is None else f", seed {seed}"))
+    click.echo(f"judged    {tally.outcomes[PASS]} pass, {tally.outcomes[FAIL]} fail; skipped: {', '.join(skips) or 'none'}")
+    for line in _broken_lines(broken):
+        click.echo(f"broken    {line}")
+
+
+def _broken_lines(broken: files.Broken) -> list[str]:
+    said = [str(line) for line in broken.first]
+    return [*said, f"{broken.count} broken lines in all"] if broken.count > len(said) else said
