@@ -76,6 +76,8 @@ CONF
     # proot is the last of three ways to start Alertmanager; an architecture without it has the first two.
     (cd "$work/debs" && apt-get -q -c "$work/apt.conf" download proot libtalloc2) >>"$work/log" 2>&1 || true
     for list in "$work"/debs/*.deb; do dpkg -x "$list" "$work/root" >>"$work/log" 2>&1 || return 1; done
+    # Places for what proot shows of the real /usr/share (see the wrapper).
+    mkdir -p "$work/root/usr/share/zoneinfo" "$work/root/usr/share/ca-certificates"
 }
 
 # Alertmanager 0.25 of Debian reads /usr/share/prometheus/alertmanager/default.tmpl, a path compiled in: the wrapper shows it
@@ -108,11 +110,16 @@ fi
 # should it be killed itself, the kernel (parent-death signal) ends proot and the server.
 die=
 setpriv --pdeathsig KILL true >/dev/null 2>&1 && die='setpriv --pdeathsig KILL'
-libraries=$(dirname -- "$(find "$root/usr/lib" -name libtalloc.so.2 | head -n 1)")
-# The bind option's separator is a colon, so the folder is bound from inside it, by a relative name.
+# All names are relative to the unpacked folder, whose own may hold a colon (a separator to proot and to the loader). The whole of
+# /usr/share is replaced: a folder that is not there proot would make on the real disk, when root runs it.
 start=$PWD
 cd -- "$root" || exit 1
-LD_LIBRARY_PATH=$libraries $die usr/bin/proot -b usr/share/prometheus:/usr/share/prometheus -w "$start" $die "$server" "$@" &
+for libraries in usr/lib/*/libtalloc.so.2; do libraries=${libraries%/*}; done
+binds='-b usr/share:/usr/share'
+for folder in zoneinfo ca-certificates; do
+    [ -d "usr/share/$folder" ] && [ -d "/usr/share/$folder" ] && binds="$binds -b /usr/share/$folder:/usr/share/$folder"
+done
+LD_LIBRARY_PATH=$libraries $die usr/bin/proot $binds -w "$start" env -u LD_LIBRARY_PATH $die "$server" "$@" &
 tracer=$!
 pass_on() {
     child=$(cat "/proc/$tracer/task/$tracer/children" 2>/dev/null)
