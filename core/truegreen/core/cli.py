@@ -52,7 +52,9 @@ class Lazy(click.Group):
             loaded: click.Command = point.load()
         except ModuleNotFoundError as error:
             extra = point.extras[0] if point.extras else "all"
-            raise Failed(f"`truegreen {cmd_name}` needs the package {error.name}; run: pip install 'truegreen[{extra}]'") from None
+            raise Failed(
+                f"`truegreen {cmd_name}` needs the package {error.name}; run: pip install 'truegreen[{extra}]'"
+            ) from None
         return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

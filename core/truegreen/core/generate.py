@@ -67,9 +67,9 @@ def write(out: Path, files: Mapping[str, str]) -> None:
             staged.append((temporary, path))
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
-            os.chmod(temporary, 0o644)
+            Path(temporary).chmod(0o644)
         for temporary, path in staged:
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
     finally:
         for temporary, _ in staged:
             Path(temporary).unlink(missing_ok=True)
@@ -79,7 +79,9 @@ def write(out: Path, files: Mapping[str, str]) -> None:
 @click.argument("name", metavar="rules|dashboards|collector|app|all")
 @click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 with the diff when the files in DIR are stale.")
-@click.option("--time-scale", default=1, metavar="N", help="Divide every window by N (1 to 60), for demonstrations.", show_default=True)
+@click.option(
+    "--time-scale", default=1, metavar="N", help="Divide every window by N (1 to 60), for demonstrations.", show_default=True
+)
 @config_option
 @json_option
 def generate(name: str, out: Path, check: bool, time_scale: int, config_path: Path | None, as_json: bool) -> None:
@@ -93,7 +95,9 @@ def generate(name: str, out: Path, check: bool, time_scale: int, config_path: Pa
         write(out, files)
     if as_json:
         figures: dict[str, Any] = {folder or name: dict(one.figures) for folder, one in made.items()}
-        click.echo(json.dumps({"out": str(out), "files": sorted(files), "stale": bool(difference), "figures": figures}, default=str))
+        click.echo(
+            json.dumps({"out": str(out), "files": sorted(files), "stale": bool(difference), "figures": figures}, default=str)
+        )
     elif not check:
         for file in sorted(files):
             click.echo(f"{click.style('wrote', fg='green')} {out / file}")

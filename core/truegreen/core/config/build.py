@@ -110,7 +110,9 @@ def _slo(source: Source, path: Path, given: Mapping[str, Any]) -> Slo:
         return Slo(**{**fields, **shared})
     missing = [key for key in ("failure_mode", "layer") if key not in given]
     if missing:
-        raise BadInput(f"{source.at(path)}: an SLO of your own needs {' and '.join(missing)}; add failure_mode: hallucination, layer: quality")
+        raise BadInput(
+            f"{source.at(path)}: an SLO of your own needs {' and '.join(missing)}; add failure_mode: hallucination, layer: quality"
+        )
     return Slo(**{"name": given["name"], "description": given["name"], **shared})
 
 

@@ -32,7 +32,9 @@ def validate(source: Source, against: Schema) -> None:
     Raises:
         BadInput: with one line for every error, in the order of the file.
     """
-    errors = sorted(Draft202012Validator(against).iter_errors(source.data), key=lambda e: source.lines.get(tuple(e.absolute_path), 0))
+    errors = sorted(
+        Draft202012Validator(against).iter_errors(source.data), key=lambda e: source.lines.get(tuple(e.absolute_path), 0)
+    )
     messages = [line for error in errors for line in _describe(source, error)]
     if messages:
         raise BadInput("\n".join(dict.fromkeys(messages)))

@@ -72,7 +72,9 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Pat
             key = str(key_node.value)
             below = (*path, key)
             if below in lines:
-                raise BadInput(f"{name}:{key_node.start_mark.line + 1}: {dotted(below)} is written twice; the first is in line {lines[below]}")
+                raise BadInput(
+                    f"{name}:{key_node.start_mark.line + 1}: {dotted(below)} is written twice; the first is in line {lines[below]}"
+                )
             made[key] = _build(loader, value_node, below, lines, name)
             lines[below] = key_node.start_mark.line + 1
         return made

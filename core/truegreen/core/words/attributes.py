@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 # Read, never overwritten: the GenAI conventions.
@@ -104,14 +103,3 @@ def version_of(component: str) -> str:
 def evaluation(name: str, part: str) -> str:
     """The attribute of one evaluation; `part` is `raw`, `score`, `label`, `evaluator`, `scale` or `calibration`."""
     return f"{EVALUATION_PREFIX}{name}.{part}"
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """One attribute of ours for the reference page: its group, OpenTelemetry type, allowed values and meaning."""
-
-    name: str
-    group: str
-    type: str
-    meaning: str
-    values: tuple[str, ...] = ()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from truegreen.core.words.terms import CALIBRATED, FAIL, PASS, RELATIVE
@@ -104,8 +106,9 @@ def from_text(text: str, where: str) -> Calibration:
         value = data[key]
         if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
             raise CalibrationError(f"{where}: {key}: found {value!r}, expected {should}")
+    fields: dict[str, Any] = {key: data[key] for key in checks}
     made = Calibration(
-        **{k: (tuple(float(x) for x in data[k]) if k == "quantiles" else data[k]) for k in checks}, snapshot=str(data.get("snapshot", ""))
+        **{**fields, "quantiles": tuple(float(q) for q in data["quantiles"]), "snapshot": str(data.get("snapshot", ""))}
     )
     if data.get("digest") != made.digest:
         raise CalibrationError(
@@ -117,7 +120,10 @@ def from_text(text: str, where: str) -> Calibration:
 
 def file_name(service: str, environment: str, signal: str) -> str:
     """The name of the file below the calibration folder; characters outside `[A-Za-z0-9._-]` become `_`."""
-    return "__".join("".join(c if c.isalnum() or c in "._-" else "_" for c in part) for part in (service, environment, signal)) + ".json"
+    return (
+        "__".join("".join(c if c.isalnum() or c in "._-" else "_" for c in part) for part in (service, environment, signal))
+        + ".json"
+    )
 
 
 def _body(c: Calibration) -> Mapping[str, Any]:
@@ -129,15 +135,15 @@ def _body(c: Calibration) -> Mapping[str, Any]:
 
 
 def _checks() -> Mapping[str, tuple[Any, Any, str]]:
-    text = (str, lambda v: bool(v), "a text that is not empty")
+    text = (str, bool, "a text that is not empty")
     return {
         "version": (int, lambda v: v == VERSION, f"{VERSION}"),
         "service": text,
-        "environment": (str, lambda v: True, "a text"),
+        "environment": (str, lambda _: True, "a text"),
         "signal": text,
         "evaluator": text,
         "scale": (str, lambda v: v in (RELATIVE, CALIBRATED), f"{RELATIVE} or {CALIBRATED}"),
-        "floor": ((int, float), lambda v: v == v and abs(v) != float("inf"), "a finite number"),
+        "floor": ((int, float), math.isfinite, "a finite number"),
         "quantiles": (list, _rising, "101 finite numbers that do not fall"),
         "bad_ratio": ((int, float), lambda v: 0 <= v <= 1, "a number from 0 to 1"),
         "design_effect": ((int, float), lambda v: v >= 1, "a number of at least 1"),
@@ -147,5 +153,5 @@ def _checks() -> Mapping[str, tuple[Any, Any, str]]:
 
 
 def _rising(values: list[Any]) -> bool:
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and v == v and abs(v) != float("inf") for v in values)
-    return len(values) == len(QUANTILES) and numbers and all(a <= b for a, b in zip(values, values[1:], strict=False))
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+    return len(values) == len(QUANTILES) and numbers and all(a <= b for a, b in pairwise(values))

@@ -6,7 +6,17 @@ from typing import Final
 
 WINDOWS: Final = ("5m", "15m", "30m", "1h", "2h", "6h", "1d", "3d", "30d")
 """Nominal windows, in seconds by `SECONDS`. They stay in record names when a time scale divides the real ones."""
-SECONDS: Final = {"5m": 300, "15m": 900, "30m": 1_800, "1h": 3_600, "2h": 7_200, "6h": 21_600, "1d": 86_400, "3d": 259_200, "30d": 2_592_000}
+SECONDS: Final = {
+    "5m": 300,
+    "15m": 900,
+    "30m": 1_800,
+    "1h": 3_600,
+    "2h": 7_200,
+    "6h": 21_600,
+    "1d": 86_400,
+    "3d": 259_200,
+    "30d": 2_592_000,
+}
 
 ERROR_BUDGET: Final = "truegreen:slo_error_budget:ratio"
 BUDGET_REMAINING: Final = "truegreen:slo_error_budget_remaining:ratio30d"

@@ -1,0 +1,105 @@
+"""A tap between the agent and the collector: passes OTLP on untouched, counts spans, and looks for text that should not be there."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+import httpx
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+_SHINGLE: Final = 5
+"""Words in a row that count as text of a prompt or an answer: names and labels are shorter."""
+
+
+@dataclass(slots=True)
+class Tap:
+    """What went through: spans and chat spans, and every string of five words or more."""
+
+    url: str = ""
+    spans: int = 0
+    answers: int = 0
+    texts: list[str] = field(default_factory=list)
+
+    def leaked_bytes(self, known: Iterable[str]) -> int:
+        """Bytes of exported strings that share five words in a row with one of the `known` texts."""
+        shingles = {shingle for text in known for shingle in _shingles(text)}
+        return sum(len(text.encode()) for text in self.texts if shingles.intersection(_shingles(text)))
+
+
+@contextmanager
+def tap(destination: str) -> Iterator[Tap]:
+    """Listen on a free port of loopback and pass every request on to `destination` (http://HOST:PORT)."""
+    seen = Tap()
+    lock = threading.Lock()
+    client = httpx.Client(timeout=10.0)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {k: v for k, v in self.headers.items() if k.lower() in ("content-type", "content-encoding")}
+            try:
+                answer = client.post(destination + self.path, content=body, headers=headers)
+                status, reply, kind = answer.status_code, answer.content, answer.headers.get("content-type", "")
+            except httpx.HTTPError:
+                status, reply, kind = 503, b"", ""
+            if status == httpx.codes.OK and self.path == "/v1/traces":
+                with lock:
+                    _look(seen, gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body)
+            self.send_response(status)
+            self.send_header("Content-Type", kind or "application/x-protobuf")
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    seen.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        client.close()
+
+
+def _look(seen: Tap, body: bytes) -> None:
+    for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                seen.spans += 1
+                strings = [span.name, span.status.message]
+                for attribute in [*span.attributes, *(a for event in span.events for a in event.attributes)]:
+                    if attribute.key == "gen_ai.operation.name" and attribute.value.string_value == "chat":
+                        seen.answers += 1
+                    strings += _strings(attribute.value)
+                seen.texts += [text for text in strings if len(text.split()) >= _SHINGLE]
+
+
+def _strings(value: Any) -> list[str]:
+    kind = value.WhichOneof("value")
+    if kind == "string_value":
+        return [value.string_value]
+    if kind == "array_value":
+        return [text for one in value.array_value.values for text in _strings(one)]
+    if kind == "kvlist_value":
+        return [text for one in value.kvlist_value.values for text in _strings(one.value)]
+    return [value.bytes_value.decode("utf-8", "replace")] if kind == "bytes_value" else []
+
+
+def _shingles(text: str) -> set[tuple[str, ...]]:
+    words = text.lower().split()
+    return {tuple(words[i : i + _SHINGLE]) for i in range(len(words) - _SHINGLE + 1)}

@@ -1,0 +1,127 @@
+"""`truegreen.yaml`: defaults, precedence, and errors that a person can act on."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from truegreen.core.config import load, parse_text
+from truegreen.core.config.check import schema, variables
+from truegreen.core.errors import BadInput
+
+
+def text(content: str, environ: dict[str, str] | None = None):
+    return parse_text(content, "truegreen.yaml", environ or {}, None)
+
+
+def test_no_file_means_three_slos_in_shadow_for_all_services(tmp_path, monkeypatch):
+    """No file at all is a valid configuration."""
+    monkeypatch.chdir(tmp_path)
+    config = load(None, {})
+    assert [slo.name for slo in config.slos] == ["grounding", "latency", "availability"]
+    assert {slo.mode for slo in config.slos} == {"shadow"}
+    assert {slo.services for slo in config.slos} == {"all"}
+    assert config.sampling == {"groundedness": 1.0}
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default():
+    """Precedence: TRUEGREEN_* > file > default."""
+    assert text("").sampling == {"groundedness": 1.0}
+    assert text("sampling: 20%").sampling == {"groundedness": 0.2}
+    assert text("sampling: 20%", {"TRUEGREEN_SAMPLING": "5%"}).sampling == {"groundedness": 0.05}
+
+
+def test_every_variable_of_the_schema_reaches_the_model():
+    """A variable that is named in the schema and changes nothing would be a lie."""
+    values = {"TRUEGREEN_SAMPLING": "7%", "TRUEGREEN_SCRAPE_INTERVAL": "11s"}
+    for name, _ in variables(schema()):
+        assert repr(text("", {name: values.get(name, "other-value")})) != repr(text("")), name
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "slos:\n- name: grounding\n  objective: 0.95\n",
+            "truegreen.yaml:3: slos[0].objective: 0.95 is not a percentage; write 95%",
+        ),
+        (
+            "slos:\n- name: grounding\n  objective: 100%\n",
+            "truegreen.yaml:3: slos[0].objective: 100% leaves no error budget; write 99%",
+        ),
+        (
+            "slos:\n- name: grounding\n  objective: high\n",
+            "truegreen.yaml:3: slos[0].objective: high is not a percentage; write 95%",
+        ),
+        ("services:\n  a: {custmer_facing: true}\n", "services.a.custmer_facing: unknown key; did you mean customer_facing?"),
+        ("slos:\n- name: grounding\n- name: grounding\n", "truegreen.yaml:3: slos[1].name: grounding is there twice"),
+        ("slos:\n- name: mine\n", "truegreen.yaml:2: slos[0]: mine is not a ready-made SLO, so it needs sli and objective"),
+        ("slos:\n- {name: grounding, mode: lve}\n", 'truegreen.yaml:2: slos[0].mode: found "lve"; write live'),
+        ("slos:\n- {mode: live}\n", "truegreen.yaml:2: slos[0]: name is missing; add it"),
+        ("sampling: 100%\nsampling: 5%\n", "truegreen.yaml:2: sampling is written twice; the first is in line 1"),
+        ("scrape_interval: 30\n", "truegreen.yaml:1: scrape_interval: found 30; write a whole number and a unit"),
+        ("snapshot: {prompt: 3}\n", "truegreen.yaml:1: snapshot.prompt: found 3; write a text; put quotes around a number"),
+        ("a: [1, 2\n", "truegreen.yaml:2: not YAML"),
+        ("- 1\n", "truegreen.yaml:1: found [1]; write a value of type object"),
+        ("cohorts: {attribute: plan, values: ['a\"b']}\n", "cohorts.values[0]"),
+    ],
+)
+def test_an_error_says_file_line_key_found_and_what_to_write(content, message):
+    """Each mistake that people make is answered in one line."""
+    with pytest.raises(BadInput) as error:
+        text(content)
+    assert message in str(error.value)
+
+
+def test_all_errors_of_a_file_come_at_once():
+    """One run shows every mistake, in the order of the file."""
+    with pytest.raises(BadInput) as error:
+        text("servces: {}\nscrape_interval: 5\nslos:\n- {name: grounding, mode: on}\n")
+    assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["1", "2", "4"]
+
+
+def test_objectives_are_exact_decimals():
+    """95, 95% and 95.0 % are the same; floats never come near a budget."""
+    for written in ("95", "95%", "'95.0 %'"):
+        slo = text(f"slos:\n- {{name: grounding, objective: {written}, objectives: {{bot: 99.9%}}}}\n").slos[0]
+        assert slo.objective == Decimal("0.95")
+        assert slo.objectives["bot"] == Decimal("0.999")
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    """A missing file and a file that is not text are both one line."""
+    with pytest.raises(BadInput, match="cannot be read"):
+        load(tmp_path / "absent.yaml", {})
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match="not UTF-8"):
+        load(binary, {})
+
+
+def test_relative_calibration_folders_lie_beside_the_file(tmp_path):
+    """A configuration can be used from any working directory."""
+    file = tmp_path / "truegreen.yaml"
+    file.write_text("calibration: frozen\n")
+    assert load(file, {}).calibration_folder() == Path(tmp_path / "frozen")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda c: (
+            st.lists(c, max_size=3)
+            | st.dictionaries(st.sampled_from(["slos", "name", "sampling", "routes", "x", "services"]), c, max_size=4)
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_document_is_read_or_refused_in_words(document):
+    """No YAML makes the loader fail in another way than BadInput."""
+    try:
+        text(yaml.safe_dump(document, allow_unicode=True))
+    except BadInput as error:
+        assert str(error).startswith("truegreen.yaml")

@@ -1,0 +1,51 @@
+"""Write, or with --check compare, every committed artefact and page that is made from code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from truegreen.core.config import parse_text
+from truegreen.core.generate import generated, stale, write
+
+ROOT = Path(__file__).resolve().parent.parent
+ARTEFACTS = {"rules": "alert_rules/generated", "dashboards": "dashboards/generated", "collector": "collector/generated"}
+PAGES = {
+    "docs/attributes.md": "truegreen.core.words.documentation:attributes_page",
+    "docs/configuration.md": "truegreen.core.config.documentation:configuration_page",
+    "docs/metrics.md": "truegreen.core.words.catalogue_page:metrics_page",
+    "docs/slos.md": "truegreen.alert_rules.documentation:slos_page",
+}
+
+
+def everything() -> dict[str, str]:
+    """Path below the root to text, for all that is made from code with the default configuration."""
+    config = parse_text("", "defaults", {}, None)
+    files = {
+        f"{folder}/{name}": text
+        for kind, folder in ARTEFACTS.items()
+        for name, text in generated(kind, config, 1)[""].files.items()
+    }
+    for path, target in PAGES.items():
+        module, _, function = target.partition(":")
+        page: Callable[[], str] = getattr(importlib.import_module(module), function)
+        files[path] = page()
+    return files
+
+
+def main() -> int:
+    """Write all; with --check, print the difference and return 1 when there is one."""
+    files = everything()
+    if "--check" in sys.argv:
+        difference = stale(ROOT, files)
+        print(difference, end="")
+        return 1 if difference else 0
+    write(ROOT, files)
+    print("\n".join(sorted(files)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
