@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,7 +143,7 @@ def _checks() -> Mapping[str, tuple[Any, Any, str]]:
         "signal": text,
         "evaluator": text,
         "scale": (str, lambda v: v in (RELATIVE, CALIBRATED), f"{RELATIVE} or {CALIBRATED}"),
-        "floor": ((int, float), math.isfinite, "a finite number"),
+        "floor": ((int, float), _finite, "a finite number"),
         "quantiles": (list, _rising, "101 finite numbers that do not fall"),
         "bad_ratio": ((int, float), lambda v: 0 <= v <= 1, "a number from 0 to 1"),
         "design_effect": ((int, float), lambda v: v >= 1, "a number of at least 1"),
@@ -153,5 +153,9 @@ def _checks() -> Mapping[str, tuple[Any, Any, str]]:
 
 
 def _rising(values: list[Any]) -> bool:
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and _finite(v) for v in values)
     return len(values) == len(QUANTILES) and numbers and all(a <= b for a, b in pairwise(values))
+
+
+def _finite(value: float) -> bool:
+    return abs(value) <= sys.float_info.max

@@ -1,0 +1,68 @@
+"""The files that the demo writes into its own folder: configuration, scrape, rules, routes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from truegreen.core.clients import engines
+from truegreen.demo import contrast
+from truegreen.demo.model import PROMPT, SERVICE
+
+
+def configuration(
+    folder: Path, *, slos: list[dict[str, Any]], services: tuple[str, ...], pager_url: str, urls: dict[str, str], smoke: list[str]
+) -> Path:
+    """Write `truegreen.yaml`, as a team would: live SLOs, all answers evaluated, the rest left at its defaults."""
+    data = {
+        "services": {name: {"customer_facing": True} for name in services},
+        "sampling": "100%",
+        "slos": slos,
+        "calibration": str(folder / "calibration"),
+        "routes": {"webhooks": {sev: f"{pager_url}/sev{sev}" for sev in ("1", "2", "3")}},
+        "containment": {"flags": str(folder / "flags.json")},
+        "incidents": {
+            "store": f"sqlite:///{folder / 'incidents.db'}",
+            "evidence": str(folder / "evidence"),
+            "prompt": PROMPT,
+            "smoke": smoke,
+            **urls,
+        },
+    }
+    path = folder / "truegreen.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), "utf-8")
+    return path
+
+
+def prometheus(folder: Path, *, collector: str, agent: str, alertmanager: str, time_scale: int) -> Path:
+    """Write `prometheus.yml` around the generated scrape configuration and rules, with the contrast rules beside them."""
+    generated = folder / "generated"
+    scrape = yaml.safe_load((generated / "collector" / "scrape.yml").read_text("utf-8"))["scrape_configs"]
+    for job in scrape:
+        job["static_configs"] = [{"targets": [collector]}]
+    interval = scrape[0]["scrape_interval"]
+    if agent:
+        scrape.append({"job_name": SERVICE, "scrape_interval": interval, "static_configs": [{"targets": [agent]}]})
+    contrast_file = folder / "contrast.rules.yml"
+    contrast_file.write_text(yaml.safe_dump(contrast.rules(time_scale), sort_keys=False, width=200), "utf-8")
+    path = folder / "prometheus.yml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "global": {"scrape_interval": interval, "evaluation_interval": interval},
+                "rule_files": [str(generated / "rules" / "truegreen.rules.yml"), str(contrast_file)],
+                "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+                "scrape_configs": scrape,
+            },
+            sort_keys=False,
+        ),
+        "utf-8",
+    )
+    return path
+
+
+def free_address() -> str:
+    """A free HOST:PORT of loopback."""
+    return f"127.0.0.1:{engines.free_port()}"
