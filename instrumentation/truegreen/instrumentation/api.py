@@ -1,0 +1,178 @@
+"""What an application calls. Nothing here raises; everything works in threads, tasks and generators as far as the context does."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from opentelemetry import context as otel
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from truegreen.core.words import attributes as names
+from truegreen.instrumentation import context, failures, notices, state
+from truegreen.instrumentation.enrich import OURS
+from truegreen.instrumentation.passages import Passages
+from truegreen.instrumentation.processor import state_of
+from truegreen.instrumentation.text import Text
+
+Hit = str | Mapping[str, Any]
+ACTIONS = ("allow", "block", "redact", "flag")
+_CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+class retrieval:  # noqa: N801
+    """A retrieval: makes a span `retrieval <data_source>` and gives the passages to the evaluators of answers in the same trace.
+
+    Use it as a block, `with retrieval(data_source="kb", query=q) as r: r.documents(hits)`, or, when the hits are there, as a call:
+    `retrieval(documents=hits, data_source="kb")`. Passages never leave the process.
+
+    Args:
+        documents: strings, or mappings with `text`, `score` (higher is closer) and `id`, in the order in which the model gets them.
+        data_source: the name of the index or knowledge base.
+        query: the question that was searched for.
+        floor: similarity under which a document counts as irrelevant.
+        top_k: how many were asked for.
+        index, index_alias, index_version: which index served.
+        index_rebuilt: unix seconds of its last rebuild.
+    """
+
+    def __init__(
+        self,
+        documents: Iterable[Hit] | None = None,
+        *,
+        data_source: str = "",
+        query: str = "",
+        floor: float | None = None,
+        top_k: int | None = None,
+        index: str = "",
+        index_alias: str = "",
+        index_version: str = "",
+        index_rebuilt: float | None = None,
+    ) -> None:
+        self._query = query
+        self._floor = floor
+        self._span: Span | None = None
+        self._token: Any = None
+        self._ended = False
+        self._name = f"retrieval {data_source}" if data_source else "retrieval"
+        facts = {
+            names.OPERATION_NAME: names.RETRIEVAL_OPERATION, names.DATA_SOURCE_ID: data_source or None, names.RETRIEVAL_TOP_K: top_k,
+            names.INDEX_NAME: index or None, names.INDEX_ALIAS: index_alias or None, names.INDEX_VERSION: index_version or None,
+            names.INDEX_REBUILT: index_rebuilt, names.RETRIEVAL_QUERY: query if query and _captures() else None,
+        }  # fmt: skip
+        self._facts = {name: value for name, value in facts.items() if value is not None}
+        if documents is not None:
+            self._start()
+            self.documents(documents)
+            self._end(None)
+
+    def documents(self, documents: Iterable[Hit]) -> None:
+        """Say what was found; an empty list is a retrieval that found nothing."""
+        try:
+            self._found(list(documents))
+        except Exception as error:
+            failures.count("retrieval.documents", error)
+
+    def __enter__(self) -> Self:
+        if not self._ended and self._span is None:
+            self._start()
+            if self._span is not None:
+                self._token = otel.attach(trace.set_span_in_context(self._span))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._token is not None:
+            otel.detach(self._token)
+            self._token = None
+        self._end(error)
+
+    def _start(self) -> None:
+        try:
+            self._span = trace.get_tracer(OURS).start_span(self._name, kind=SpanKind.CLIENT, attributes=self._facts)
+        except Exception as error:
+            failures.count("retrieval", error)
+
+    def _end(self, error: BaseException | None) -> None:
+        try:
+            if self._span is not None:
+                if error is not None:
+                    self._span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
+                    self._span.set_status(Status(StatusCode.ERROR))
+                self._span.end()
+                self._span = None
+            self._ended = True
+        except Exception as failure:
+            failures.count("retrieval", failure)
+
+    def _found(self, hits: list[Hit]) -> None:
+        texts = [hit if isinstance(hit, str) else str(hit.get("text") or "") for hit in hits]
+        span = trace.get_current_span() if self._span is None else self._span
+        state.store.add(span.get_span_context().trace_id, texts, self._query)
+        request = context.request()
+        if request is not None:
+            request.add(texts, self._query)
+        if self._span is not None:
+            self._span.set_attributes(_relevance(hits, self._floor))
+
+
+def _relevance(hits: list[Hit], floor: float | None) -> Mapping[str, Any]:
+    scores = [float(hit["score"]) for hit in hits if isinstance(hit, Mapping) and isinstance(hit.get("score"), int | float)]
+    found: dict[str, Any] = {names.RETRIEVAL_COUNT: len(hits)}
+    if scores:
+        found |= {names.RELEVANCE_SCORES: scores, names.RELEVANCE_MAX: max(scores), names.RELEVANCE_MEAN: sum(scores) / len(scores)}
+        if floor is not None:
+            found[names.RELEVANCE_BELOW_FLOOR] = sum(score < floor for score in scores)
+    if _captures():
+        listed = [{key: hit[key] for key in ("id", "score") if key in hit} for hit in hits if isinstance(hit, Mapping)]
+        found[names.RETRIEVAL_DOCUMENTS] = json.dumps(listed, default=str)
+    return found
+
+
+@contextmanager
+def traffic(*, session_id: str = "", user_id: str = "", cohort: str = "", boost: bool = False) -> Iterator[None]:
+    """Say whose request the block serves; also joins `retrieval` and answers where no span of the application does.
+
+    Args:
+        session_id: becomes `session.id`.
+        user_id: becomes `user.id`.
+        cohort: becomes `truegreen.cohort`: a few values, such as the plan.
+        boost: evaluate all answers in the block; those outside the base sample are marked `boost` and stay out of SLO counts.
+    """
+    given = {names.SESSION_ID: session_id, names.USER_ID: user_id, names.COHORT: cohort}
+    with context.carry(stamps_={name: str(value) for name, value in given.items() if value}, request_=Passages(), boost=boost):
+        yield
+
+
+def guardrail(name: str, stage: str = "output", action: str = "allow") -> None:
+    """Record one decision of a guardrail as a span `guardrail <name>`.
+
+    Args:
+        stage: where it looked: `input`, `output`, `retrieval` or `tool`.
+        action: `allow`, `block`, `redact` or `flag`.
+    """
+    try:
+        if action not in ACTIONS:
+            notices.once(f"action:{action}", f"guardrail {name}: action {action!r} is not one of {', '.join(ACTIONS)} and is not counted")
+        facts = {names.GUARDRAIL_NAME: name, names.GUARDRAIL_STAGE: stage, names.GUARDRAIL_ACTION: action}
+        trace.get_tracer(OURS).start_span(f"guardrail {name}", kind=SpanKind.INTERNAL, attributes=facts).end()
+    except Exception as error:
+        failures.count("guardrail", error)
+
+
+def answer(*, query: str = "", answer: str = "") -> None:
+    """Show the text of the current GenAI span to the evaluators, for libraries that have no completion hook; call it inside the span."""
+    try:
+        found = state_of(trace.get_current_span())
+        if found is not None:
+            found.told = Text(answer=answer, query=query)
+    except Exception as error:
+        failures.count("answer", error)
+
+
+def _captures() -> bool:
+    return os.environ.get(_CAPTURE, "").strip().upper() in ("SPAN_ONLY", "SPAN_AND_EVENT")

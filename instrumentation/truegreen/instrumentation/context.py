@@ -1,0 +1,87 @@
+"""What the OpenTelemetry context carries for us: stamps, snapshot versions, and the request that an answer belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import context as otel
+from opentelemetry.context import Context
+
+from truegreen.instrumentation import failures
+from truegreen.instrumentation.passages import Passages
+
+_STAMPS = otel.create_key("truegreen-stamps")
+_VERSIONS = otel.create_key("truegreen-versions")
+_REQUEST = otel.create_key("truegreen-request")
+_BOOST = otel.create_key("truegreen-boost")
+
+Value = str | bool | int | float
+
+
+def stamps(context: Context | None = None) -> Mapping[str, Value]:
+    """The attributes that every GenAI span started in this context gets."""
+    return _mapping(_STAMPS, context)
+
+
+def versions(context: Context | None = None) -> Mapping[str, str]:
+    """The snapshot components given by `snapshot.use` around this context."""
+    return _mapping(_VERSIONS, context)
+
+
+def request(context: Context | None = None) -> Passages | None:
+    """The passages of the enclosing `traffic` block, None outside of one."""
+    found = otel.get_value(_REQUEST, context)
+    return found if isinstance(found, Passages) else None
+
+
+def boosted(context: Context | None = None) -> bool:
+    """Whether answers in this context are evaluated beyond the base sample."""
+    return otel.get_value(_BOOST, context) is True
+
+
+@contextmanager
+def carry(
+    *,
+    stamps_: Mapping[str, Value] | None = None,
+    versions_: Mapping[str, str] | None = None,
+    request_: Passages | None = None,
+    boost: bool = False,
+) -> Iterator[None]:
+    """Add to what the context carries, for a block; works with threads, tasks and generators as far as the context does."""
+    token = None
+    try:
+        current = otel.get_current()
+        if stamps_:
+            current = otel.set_value(_STAMPS, {**stamps(), **stamps_}, current)
+        if versions_:
+            current = otel.set_value(_VERSIONS, {**versions(), **versions_}, current)
+        if request_ is not None:
+            current = otel.set_value(_REQUEST, request_, current)
+        if boost:
+            current = otel.set_value(_BOOST, True, current)
+        token = otel.attach(current)
+    except Exception as error:
+        failures.count("context", error)
+    try:
+        yield
+    finally:
+        if token is not None:
+            otel.detach(token)
+
+
+@contextmanager
+def stamp(attributes: Mapping[str, Value]) -> Iterator[None]:
+    """Put `attributes` on every GenAI span that starts inside the block.
+
+    Args:
+        attributes: names below `truegreen.`, or `session.id` and `user.id`; values are strings, numbers or booleans.
+    """
+    with carry(stamps_=attributes):
+        yield
+
+
+def _mapping(key: str, context: Context | None) -> Mapping[str, Any]:
+    found = otel.get_value(key, context)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,57 @@
+"""Two instrumentors in one process make two spans of one call; only one of them may be counted."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from time import time_ns
+
+from opentelemetry.sdk.trace import Span
+
+from truegreen.core.words import attributes as names
+from truegreen.core.words.dialects import Dialect
+from truegreen.instrumentation.model import State
+from truegreen.instrumentation.normalise import View, read, select
+
+KEPT = 2_048
+
+
+class Duplicates:
+    """The response ids of the last 2,048 calls."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def is_one(self, span: Span, scope: str, state: State, parent: State | None, dialect: Dialect, view: View) -> bool:
+        """Whether a span repeats a call that another span of this process stands for.
+
+        It does when its parent is an LLM span of another library with the same model, or when a span of another library that
+        overlaps it in time had the same response id.
+        """
+        if parent is not None and isinstance(state.parent, Span) and _same_call(state.parent, scope, dialect, view):
+            return True
+        identity = read(dialect, "response_id", view)
+        if not identity:
+            return False
+        with self._lock:
+            known = self._seen.get(identity)
+            if known is not None and known[0] != scope and (span.start_time or 0) <= known[1]:
+                return True
+            self._seen[identity] = (scope, time_ns())
+            while len(self._seen) > KEPT:
+                self._seen.popitem(last=False)
+        return False
+
+
+def _same_call(parent: Span, scope: str, dialect: Dialect, view: View) -> bool:
+    attributes = parent.attributes or {}
+    parent_scope = parent.instrumentation_scope.name if parent.instrumentation_scope else ""
+    other = select(parent_scope, attributes)
+    if other is None or parent_scope == scope:
+        return False
+    above = View(attributes)
+    if read(other, "operation", above) not in names.LLM_OPERATIONS:
+        return False
+    asked = {read(other, "request_model", above), read(other, "response_model", above)} - {None}
+    return bool(asked & {read(dialect, "request_model", view), read(dialect, "response_model", view)})

@@ -1,0 +1,106 @@
+"""Judges an answer where it was made: finds evaluators by entry point and runs the one of its service."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from truegreen.core.words import attributes as names
+from truegreen.core.words.shapes import Judge, Result, Sample
+from truegreen.instrumentation import failures, notices
+from truegreen.instrumentation.calibrations import Calibrations
+from truegreen.instrumentation.settings import WORDS, Settings
+
+GROUP = "truegreen_evaluator"
+LETTERS_PER_WORD = 12
+NO_CONTEXT = "skipped: no_context: call truegreen.instrumentation.retrieval(documents=...) in the trace of the answer, or in one traffic() block with it"
+NO_TEXT = (
+    "skipped: error: the text of an answer was not seen: set OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK=truegreen before the LLM library is "
+    "instrumented, or call truegreen.instrumentation.answer(query=..., answer=...) inside the span"
+)
+
+Factory = Callable[[Mapping[str, Any], Any], Judge]
+
+
+def find(name: str) -> Factory | None:
+    """The factory of an evaluation, imported now; None when no installed package offers it."""
+    found = next(iter(entry_points(group=GROUP, name=name)), None)
+    return found.load() if found else None
+
+
+class Evaluators:
+    """The judges of all services in this process, built when first used and again when their calibration changes."""
+
+    def __init__(self, settings: Settings, calibrations: Calibrations, find_: Callable[[str], Factory | None] = find) -> None:
+        self._settings = settings
+        self._calibrations = calibrations
+        self._find = find_
+        self._judges: dict[tuple[str, str, str], tuple[str, Judge]] = {}
+        self._factories: dict[str, Factory | None] = {}
+        self._lock = threading.Lock()
+
+    def judge(self, evaluation: str, service: str, environment: str, sample: Sample | None) -> Result:
+        """The result for one answer; what goes wrong is `skipped: error`, counted.
+
+        Args:
+            sample: None when the text of the answer was not seen.
+        """
+        try:
+            return self._judge(evaluation, service, environment, sample)
+        except Exception as error:
+            failures.count(f"evaluator {evaluation}", error)
+            return Result(evaluation, "", skipped="error")
+
+    def _judge(self, evaluation: str, service: str, environment: str, sample: Sample | None) -> Result:
+        if sample is None:
+            notices.once("no text", NO_TEXT)
+            return Result(evaluation, "", skipped="error")
+        if _too_large(sample, self._settings.evaluations[evaluation].get("words", WORDS)):
+            return Result(evaluation, "", skipped="too_large")
+        found = self._made(evaluation, service, environment)
+        if found is None:
+            return Result(evaluation, "", skipped="error")
+        result = found(sample)
+        if result.skipped == "no_context":
+            notices.once("no context", NO_CONTEXT)
+        return result
+
+    def _made(self, evaluation: str, service: str, environment: str) -> Judge | None:
+        calibration = self._calibrations.get(service, environment, evaluation)
+        digest = calibration.digest if calibration else ""
+        key = (evaluation, service, environment)
+        known = self._judges.get(key)
+        if known is not None and known[0] == digest:
+            return known[1]
+        with self._lock:
+            if evaluation not in self._factories:
+                self._factories[evaluation] = self._find(evaluation)
+            factory = self._factories[evaluation]
+            if factory is None:
+                notices.once(f"evaluator:{evaluation}", f"evaluation {evaluation}: no installed package has it in the entry-point group {GROUP}")
+                return None
+            made = factory(self._settings.evaluations[evaluation], calibration)
+            if calibration is not None:
+                notices.once(f"calibration:{key}:{digest}", f"calibration {digest} in use for {service}/{environment} {evaluation}", logging.INFO)
+            self._judges[key] = (digest, made)
+            return made
+
+
+def attributes(result: Result) -> Mapping[str, Any]:
+    """The span attributes of a result: `evaluator` always, so that a skipped one is counted by name too; the rest where there is one."""
+    parts = {
+        "raw": result.raw, "evaluator": result.evaluator or "unknown", "score": result.score,
+        "label": result.label or None, "scale": result.scale or None, "calibration": result.calibration or None,
+    }  # fmt: skip
+    found: dict[str, Any] = {names.evaluation(result.evaluation, part): value for part, value in parts.items() if value is not None}
+    if result.skipped:
+        found[names.EVALUATION_SKIPPED] = result.skipped
+    return found
+
+
+def _too_large(sample: Sample, words: int) -> bool:
+    texts = (sample.query, sample.answer, *sample.passages)
+    return sum(map(len, texts)) > words * LETTERS_PER_WORD or sum(len(text.split()) for text in texts) > words

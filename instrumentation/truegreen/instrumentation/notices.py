@@ -1,0 +1,49 @@
+"""What truegreen tells its user on stderr: each thing once, through the logger `truegreen`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+logger = logging.getLogger("truegreen")
+_said: set[str] = set()
+
+
+class _Stderr(logging.Handler):
+    """Writes to stderr as long as the application has not set up logging; then its own handlers get the record by propagation."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.getLogger().handlers:
+            return
+        try:
+            sys.stderr.write(f"{record.getMessage()}\n")
+        except (OSError, ValueError):  # a closed stderr must not reach the application
+            return
+
+
+_handler = _Stderr()
+
+
+def open_() -> None:
+    """Let notices of level INFO be seen; a level that the application set on the logger `truegreen` stays."""
+    if _handler not in logger.handlers:
+        logger.addHandler(_handler)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+        _said.add("level")
+
+
+def close() -> None:
+    """Take the handler and the level away again and forget what was said."""
+    logger.removeHandler(_handler)
+    if "level" in _said:
+        logger.setLevel(logging.NOTSET)
+    _said.clear()
+
+
+def once(key: str, message: str, level: int = logging.WARNING) -> None:
+    """Say `message` the first time that `key` comes up."""
+    if key in _said or len(_said) > 1000:
+        return
+    _said.add(key)
+    logger.log(level, "truegreen: %s", message)

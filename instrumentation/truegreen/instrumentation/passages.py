@@ -1,0 +1,75 @@
+"""The passages retrieved for a request, kept in memory until its trace ends. Bounded; the oldest go first."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+
+TRACES = 1_000
+PASSAGES = 64
+CHARACTERS = 100_000
+ALL_CHARACTERS = 20_000_000
+
+
+class Passages:
+    """The passages of one request: at most 64, together at most 100,000 characters; a passage that does not fit is cut."""
+
+    __slots__ = ("_texts", "characters", "query")
+
+    def __init__(self) -> None:
+        self._texts: deque[str] = deque()
+        self.characters = 0
+        self.query = ""
+
+    def add(self, texts: Iterable[str], query: str = "") -> None:
+        """Add passages in the order in which the model gets them, and the query that found them."""
+        self.query = query or self.query
+        for text in texts:
+            cut = text[:CHARACTERS]
+            self._texts.append(cut)
+            self.characters += len(cut)
+        while len(self._texts) > PASSAGES or self.characters > CHARACTERS:
+            self.characters -= len(self._texts.popleft())
+
+    def texts(self) -> tuple[str, ...]:
+        """What is kept, oldest first."""
+        return tuple(self._texts)
+
+
+class Store:
+    """Trace id to its passages: at most 1,000 traces and 20,000,000 characters."""
+
+    def __init__(self) -> None:
+        self._traces: OrderedDict[int, Passages] = OrderedDict()
+        self._characters = 0
+        self._lock = threading.Lock()
+
+    def add(self, trace: int, texts: Iterable[str], query: str = "") -> None:
+        """Keep passages for the answers of a trace; trace 0 is no trace and keeps nothing."""
+        if not trace:
+            return
+        with self._lock:
+            kept = self._traces.setdefault(trace, Passages())
+            self._traces.move_to_end(trace)
+            self._characters -= kept.characters
+            kept.add(texts, query)
+            self._characters += kept.characters
+            while len(self._traces) > 1 and (len(self._traces) > TRACES or self._characters > ALL_CHARACTERS):
+                self._characters -= self._traces.popitem(last=False)[1].characters
+
+    def of(self, trace: int) -> tuple[tuple[str, ...], str]:
+        """The passages of a trace and the query that found them."""
+        with self._lock:
+            kept = self._traces.get(trace)
+            return (kept.texts(), kept.query) if kept else ((), "")
+
+    def drop(self, trace: int) -> None:
+        """Forget a trace."""
+        with self._lock:
+            kept = self._traces.pop(trace, None)
+            if kept:
+                self._characters -= kept.characters
+
+    def __len__(self) -> int:
+        return len(self._traces)

@@ -1,0 +1,135 @@
+"""The settings inside an application: `TRUEGREEN_*` variables, then the file named by `TRUEGREEN_CONFIG`, then the defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
+
+EVALUATION = "groundedness"
+WORDS = 2_000
+RATE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the instrumentation does.
+
+    Args:
+        sampling: evaluation to its rate, 0 to 1; one that is not named has `rate`.
+        rate: the rate of all others.
+        evaluations: evaluation to its evaluator's settings; `words` is the largest text, in words, that is judged inline.
+        cohort_attribute: the span attribute or baggage key that names a cohort, empty for none.
+        snapshot: component to version.
+        calibration: the folder of calibration files.
+        problems: what was wrong with a setting, in words; the default is used instead.
+    """
+
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    rate: float = RATE
+    evaluations: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {EVALUATION: {}})
+    cohort_attribute: str = ""
+    snapshot: Mapping[str, str] = field(default_factory=dict)
+    calibration: Path = Path("calibration")
+    problems: tuple[str, ...] = ()
+
+    def rate_of(self, evaluation: str) -> float:
+        """The share of answers, 0 to 1, that an evaluation looks at."""
+        return self.sampling.get(evaluation, self.rate)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; never raises, a wrong value is named in `problems` and its default is used."""
+    problems: list[str] = []
+    path = environ.get("TRUEGREEN_CONFIG", "")
+    data, folder = _file(Path(path), problems) if path else ({}, Path())
+    rate, sampling = _sampling(environ, data, problems)
+    cohorts = data.get("cohorts")
+    calibration = environ.get("TRUEGREEN_CALIBRATION") or ""
+    return Settings(
+        sampling=sampling,
+        rate=rate,
+        evaluations=_evaluations(data, problems),
+        cohort_attribute=str(cohorts.get("attribute", "")) if isinstance(cohorts, dict) else "",
+        snapshot=_snapshot(environ, data, problems),
+        calibration=Path(calibration) if calibration else folder / str(data.get("calibration") or "calibration"),
+        problems=tuple(problems),
+    )
+
+
+def percentage(value: Any) -> float | None:
+    """A rate from `5%`, `0.05` or `0.05` as text; None when it is none of these or not between 0 and 1."""
+    try:
+        text = str(value).strip()
+        rate = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        return None
+    return rate if 0 <= rate <= 1 and not isinstance(value, bool) else None
+
+
+def _file(path: Path, problems: list[str]) -> tuple[Mapping[str, Any], Path]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix in (".yaml", ".yml"):
+            import yaml
+
+            data = yaml.safe_load(text)
+        else:
+            data = json.loads(text)
+    except ImportError:
+        problems.append(f"TRUEGREEN_CONFIG: {path} is YAML and pyyaml is not installed; write JSON with `truegreen generate app --out DIR`")
+        return {}, path.parent
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not JSON"
+        problems.append(f"TRUEGREEN_CONFIG: {path} cannot be read ({reason}); write it with `truegreen generate app --out DIR`")
+        return {}, path.parent
+    except Exception:  # a YAML error is of a class that exists only where yaml does
+        problems.append(f"TRUEGREEN_CONFIG: {path} is not YAML; check it with `truegreen generate app --config {path} --out DIR`")
+        return {}, path.parent
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        problems.append(f"TRUEGREEN_CONFIG: {path}: found {type(data).__name__}, expected a mapping")
+        data = {}
+    return data, path.parent
+
+
+def _sampling(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> tuple[float, Mapping[str, float]]:
+    told = environ.get("TRUEGREEN_SAMPLING")
+    if told:
+        rate = percentage(told)
+        if rate is not None:
+            return rate, {}
+        problems.append(f"TRUEGREEN_SAMPLING: found {told!r}; write a percentage from 0% to 100%, such as 5%")
+    given = data.get("sampling", {})
+    rates = given if isinstance(given, dict) else {"": given}
+    found: dict[str, float] = {}
+    for name, value in rates.items():
+        rate = percentage(value)
+        if rate is None:
+            problems.append(f"sampling.{name}: found {value!r}; write a percentage from 0% to 100%, such as 5%")
+        else:
+            found[str(name)] = rate
+    return found.pop("", RATE), found
+
+
+def _evaluations(data: Mapping[str, Any], problems: list[str]) -> Mapping[str, Mapping[str, Any]]:
+    given = data.get("evaluations", {EVALUATION: {}})
+    if not isinstance(given, dict):
+        problems.append(f"evaluations: found {type(given).__name__}; write evaluation to settings, such as {{groundedness: {{}}}}")
+        return {EVALUATION: {}}
+    return {str(name): value if isinstance(value, dict) else {} for name, value in given.items()}
+
+
+def _snapshot(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> Mapping[str, str]:
+    given = data.get("snapshot") or {}
+    if not isinstance(given, dict):
+        problems.append(f"snapshot: found {type(given).__name__}; write component to version")
+        given = {}
+    problems.extend(f"snapshot.{name} is not a component; write one of {', '.join(SNAPSHOT_COMPONENTS)}" for name in given if name not in SNAPSHOT_COMPONENTS)
+    told = {c: environ.get(f"TRUEGREEN_SNAPSHOT_{c.upper()}", "") or str(given.get(c) or "") for c in SNAPSHOT_COMPONENTS}
+    return {component: version for component, version in told.items() if version}
