@@ -1,0 +1,25 @@
+"""The agent's own output guardrail: an answer must not hold an e-mail address or a payment card's number. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+NAME: Final = "scope"
+VERSION: Final = "scope@1"
+BLOCKED: Final = "I am sorry, I cannot share that here. Please ask the support team."
+_MAIL: Final = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+\b")
+_CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+
+
+def action(answer: str) -> str:
+    """`block` when the answer holds an e-mail address or a number that passes as a card's, else `allow`."""
+    if _MAIL.search(answer) or any(_luhn(found.group()) for found in _CARD.finditer(answer)):
+        return "block"
+    return "allow"
+
+
+def _luhn(number: str) -> bool:
+    """The check sum of card numbers (ISO/IEC 7812-1 annex B)."""
+    digits = [int(c) for c in reversed(number) if c.isdigit()]
+    return sum(sum(divmod(2 * d, 10)) if i % 2 else d for i, d in enumerate(digits)) % 10 == 0
