@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from truegreen.core import config
 from truegreen.core.errors import BadInput
 from truegreen.core.options import config_option, json_option

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, Tracer
+
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import attributes
 from truegreen.core.words.shapes import ReplayRecord
