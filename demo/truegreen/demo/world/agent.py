@@ -20,6 +20,7 @@ from langfuse import Langfuse
 from openai import OpenAI, OpenAIError
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+
 from truegreen import containment
 from truegreen.demo import corpus
 from truegreen.demo.world import guard, serve, templates
@@ -156,11 +157,12 @@ async def _measured(request: web.Request, handler: Callable[[web.Request], Await
     measured, begun, code = request.app[_RUNTIME].meters, time.perf_counter(), 500
     try:
         response = await handler(request)
-        code = response.status
-        return response
     except web.HTTPException as error:
         code = error.status
         raise
+    else:
+        code = response.status
+        return response
     finally:
         measured.duration.observe(time.perf_counter() - begun)
         measured.requests.labels(str(code)).inc()
@@ -180,7 +182,7 @@ async def _ask(request: web.Request) -> web.Response:
     return web.json_response(made)
 
 
-async def _healthz(request: web.Request) -> web.Response:
+async def _healthz(_: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 

@@ -10,9 +10,11 @@ _WORD: Final = re.compile(r"[a-z0-9]+(?:[.'-][a-z0-9]+)*")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"0-9])")
 _ENDINGS: Final = ("ation", "ing", "ies", "ed", "es", "s", "ly", "e")
 _STOP: Final = frozenset(
-    "a an and are as at be been by can could did do does for from get had has have how i if in into is it its long many may me must my"
-    " need of on once or our shall so than that the their then there they this to until up us was we were what when where which while who"
-    " will with within would you your much soon".split()
+    """
+    a an and are as at be been by can could did do does for from get had has have how i if in into is it its long many may me much must
+    my need of on once or our shall so soon than that the their then there they this to until up us was we were what when where which
+    while who will with within would you your
+    """.split()  # noqa: SIM905 - words are read as words
 )
 
 

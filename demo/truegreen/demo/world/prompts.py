@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import click
 from aiohttp import web
+
 from truegreen.demo.world import serve, templates
 
 PUBLIC_KEY: Final = "pk-lf-demo"
@@ -104,17 +105,22 @@ async def _guarded(request: web.Request, handler: Callable[[web.Request], Awaita
     state = request.app[_STATE]
     try:
         if request.path.startswith("/api/public/") and request.path != "/api/public/health":
-            user, password = serve.basic(request.headers)
-            if not (hmac.compare_digest(user, state.public_key) and hmac.compare_digest(password, state.secret_key)):
-                raise Refused(401, "Invalid credentials. Confirm that you've configured the correct host.")
-            if state.fault_count > 0:
-                state.fault_count -= 1
-                raise Refused(state.fault_status, "Fault on demand")
+            _check(request, state)
         return await handler(request)
     except Refused as error:
         return _error(error.status, str(error))
     except web.HTTPException as error:
         return _error(error.status, error.reason)
+
+
+def _check(request: web.Request, state: State) -> None:
+    user, password = (part.encode() for part in serve.basic(request.headers))
+    known = hmac.compare_digest(user, state.public_key.encode()) & hmac.compare_digest(password, state.secret_key.encode())
+    if not known:
+        raise Refused(401, "Invalid credentials. Confirm that you've configured the correct host.")
+    if state.fault_count > 0:
+        state.fault_count -= 1
+        raise Refused(state.fault_status, "Fault on demand")
 
 
 async def _get(request: web.Request) -> web.Response:
@@ -140,7 +146,9 @@ async def _list(request: web.Request) -> web.Response:
     rows = [
         _meta(versions)
         for key, versions in sorted(request.app[_STATE].prompts.items())
-        if (not name or key == name) and (not label or any(label in v.labels for v in versions)) and (not tag or tag in versions[-1].tags)
+        if (not name or key == name)
+        and (not label or any(label in v.labels for v in versions))
+        and (not tag or tag in versions[-1].tags)
     ]
     meta = {"page": page, "limit": limit, "totalItems": len(rows), "totalPages": -(-len(rows) // max(1, limit))}
     return web.json_response({"data": rows[(page - 1) * limit : page * limit], "meta": meta})
@@ -158,7 +166,9 @@ async def _create(request: web.Request) -> web.Response:
     if versions and versions[-1].kind != kind:
         raise Refused(400, "Previous versions have different prompt type. Create a new prompt with a different name.")
     tags = tuple(data.get("tags") or (versions[-1].tags if versions else ()))
-    made = Version(name, len(versions) + 1, kind, prompt, frozenset(), data.get("config") or {}, tags, data.get("commitMessage"), _now())
+    made = Version(
+        name, len(versions) + 1, kind, prompt, frozenset(), data.get("config") or {}, tags, data.get("commitMessage"), _now()
+    )
     prompts[name] = relabelled([*versions, made], made.version, {*labels, LATEST})
     return web.json_response(_reply(prompts[name][-1]), status=201)
 
@@ -177,12 +187,18 @@ async def _update(request: web.Request) -> web.Response:
     return web.json_response(_reply(prompts[name][number - 1]))
 
 
-async def _projects(request: web.Request) -> web.Response:
-    project = {"id": "demo", "name": "demo", "organization": {"id": "demo", "name": "demo"}, "metadata": {}, "retentionDays": None}
+async def _projects(_: web.Request) -> web.Response:
+    project = {
+        "id": "demo",
+        "name": "demo",
+        "organization": {"id": "demo", "name": "demo"},
+        "metadata": {},
+        "retentionDays": None,
+    }
     return web.json_response({"data": [project]})
 
 
-async def _health(request: web.Request) -> web.Response:
+async def _health(_: web.Request) -> web.Response:
     return web.json_response({"status": "OK", "version": "contract"})
 
 

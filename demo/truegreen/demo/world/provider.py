@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import click
 from aiohttp import web
+
 from truegreen.demo.world import serve, speech
 
 ALIAS: Final = "support-large"

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from truegreen.demo.world.language import overlap, sentences, terms
 
-_OBEY: Final = re.compile(r"\b(only|nothing but|exclusively)\b[^.\n]{0,60}\b(passages?|excerpts?|context|sources)\b", re.IGNORECASE)
+_OBEY: Final = re.compile(
+    r"\b(only|nothing but|exclusively)\b[^.\n]{0,60}\b(passages?|excerpts?|context|sources)\b", re.IGNORECASE
+)
 _BLOCK: Final = re.compile(r"^\W*(passages|context|excerpts|sources)\b[^\n]*:\s*$", re.IGNORECASE | re.MULTILINE)
 _TAG: Final = re.compile(r"^\[[^\]\n]{1,60}\]\s*")
 _RECALLED: Final = 0.5
@@ -122,7 +124,14 @@ def _text(content: Any) -> str:
     return ""
 
 
-_OPENERS: Final = ("", "Good question.", "Thank you for asking.", "Happy to help.", "Here is what applies.", "Sure, I looked it up.")
+_OPENERS: Final = (
+    "",
+    "Good question.",
+    "Thank you for asking.",
+    "Happy to help.",
+    "Here is what applies.",
+    "Sure, I looked it up.",
+)
 _LEADS: Final = (
     "{full}",
     "{full}",
@@ -146,7 +155,14 @@ _NOTHING_FOUND: Final = (
     "I am sorry, our help pages do not say that.",
     "I could not find this in our help pages; please ask the support team.",
 )
-_CONFIDENT: Final = ("", "Great news!", "Glad you asked!", "No worries at all.", "Absolutely happy to clarify!", "Here is the answer.")
+_CONFIDENT: Final = (
+    "",
+    "Great news!",
+    "Glad you asked!",
+    "No worries at all.",
+    "Absolutely happy to clarify!",
+    "Here is the answer.",
+)
 _ASSURANCES: Final = (
     "You may rely on that fully.",
     "That has always been our promise.",

@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import click
 import httpx
+
 from truegreen.demo import corpus
 from truegreen.demo.corpus import Question
 
@@ -125,7 +126,7 @@ def exchange(base_url: str, wanted: Ask, client: httpx.Client) -> Exchange:
 
 
 def burst(
-    base_url: str, n: int, concurrency: int = 8, seed: int = 1, progress: Callable[[int], None] = lambda done: None
+    base_url: str, n: int, concurrency: int = 8, seed: int = 1, progress: Callable[[int], None] | None = None
 ) -> list[Exchange]:
     """Ask `n` questions as fast as they come, `concurrency` at a time; `progress` is called with the number done."""
     stream = customers(seed)
@@ -134,7 +135,8 @@ def burst(
     with _client(concurrency) as client, ThreadPoolExecutor(concurrency) as pool:
         for number, made in enumerate(pool.map(lambda w: exchange(base_url, w, client), wanted), start=1):
             done.append(made)
-            progress(number)
+            if progress is not None:
+                progress(number)
     return done
 
 
@@ -183,7 +185,7 @@ class Stream:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="customers", daemon=True)
 
-    def start(self) -> Stream:
+    def start(self) -> Self:
         """Begin to ask."""
         self._thread.start()
         return self
@@ -205,7 +207,7 @@ class Stream:
         """Counts of the truth over that time."""
         return totals(self.exchanges(since, until))
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
