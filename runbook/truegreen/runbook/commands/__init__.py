@@ -1,0 +1,10 @@
+"""The commands of the runbook, one file each."""
+
+from __future__ import annotations
+
+from truegreen.runbook.commands.contain import contain
+from truegreen.runbook.commands.incident import incident
+from truegreen.runbook.commands.rollback import rollback
+from truegreen.runbook.commands.triage import triage
+
+__all__ = ["contain", "incident", "rollback", "triage"]

@@ -1,0 +1,158 @@
+"""`truegreen incident`: open, list, show, log, note, close."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from truegreen.core.errors import BadInput, Failed
+from truegreen.core.words.terms import SEVERITIES
+from truegreen.runbook import alert as alerts
+from truegreen.runbook.clean import clean
+from truegreen.runbook.commands.common import Desk, any_one, desk, newest, open_one, scale_option
+from truegreen.runbook.model import Event, Incident, Target
+from truegreen.runbook.times import clock, iso, span
+
+
+@click.group()
+def incident() -> None:
+    """The incident's log: open, note, show, verify, close."""
+
+
+@incident.command("open")
+@click.option("--service", metavar="S")
+@click.option("--environment", metavar="E")
+@click.option("--slo", metavar="N")
+@click.option("--sev", type=click.Choice([s.sev for s in SEVERITIES]))
+@click.option("--alert", "alert_file", type=click.File("rb"), metavar="FILE|-", help="The body of an Alertmanager webhook.")
+@desk
+def open_(desk: Desk, service: str | None, environment: str | None, slo: str | None, sev: str | None, alert_file: Any) -> None:
+    """Open an incident for one service, environment and SLO, or from an alert."""
+    from truegreen.runbook.log import open_incident, open_log
+
+    found = alerts.parse(alert_file.read(alerts.MOST_BYTES + 1), getattr(alert_file, "name", "-")) if alert_file else None
+    labels = found.labels if found else {}
+    parts = {name: clean(given or labels.get(name, ""), 200)
+             for name, given in (("service", service), ("environment", environment), ("slo", slo))}  # fmt: skip
+    lacking = [f"--{name}" for name, value in parts.items() if not value]
+    if lacking:
+        raise BadInput(f"{', '.join(lacking)} missing{' and not among the alert’s labels' if found else '; or give --alert FILE'}")
+    sev = sev or (labels.get("sev") if labels.get("sev") in {s.sev for s in SEVERITIES} else None) or "1"
+    target = Target(**parts)
+    text = found.summary if found and found.summary else f"opened by hand for {target}"
+    facts = {"labels": dict(labels), "fired": found.started if found else None}
+    made = open_incident(open_log(desk.config.incidents.store), target, sev, desk.clock(), text, facts)
+    desk.say(
+        (f"incident {made.id} opened: sev {sev} {target}", f"next: truegreen triage --incident {made.id}"),
+        {"incident": made.id, "sev": sev, **asdict(target), "opened": made.opened, "text": text},
+    )
+
+
+@incident.command("list")
+@desk
+def list_(desk: Desk) -> None:
+    """All incidents, oldest first."""
+    from truegreen.runbook.log import incidents
+
+    rows = incidents(desk.log())
+    lines = [_line(i) for i in rows] or ["no incidents"]
+    desk.say(lines, {"incidents": [asdict(i) for i in rows]})
+
+
+@incident.command()
+@click.argument("number", metavar="[ID]", required=False, type=click.IntRange(1))
+@desk
+def show(desk: Desk, number: int | None) -> None:
+    """One incident: how it stands, and what was done."""
+    from truegreen.runbook.log import events
+
+    log = desk.log()
+    one = any_one(desk, log, number)
+    told = events(log, one.id)
+    validated = newest(told, "validated")
+    lines = [_line(one), *(_event(e) for e in told if e.kind != "note"), f"last validation: {validated.text if validated else 'none'}"]
+    desk.say(lines, {**asdict(one), "events": [asdict(e) for e in told]})
+
+
+@incident.command("log")
+@click.argument("number", metavar="[ID]", required=False, type=click.IntRange(1))
+@click.option("--verify", is_flag=True, help="Check the hash chain of the whole log; exit 1 when it was altered.")
+@click.option("--head", metavar="HASH", default="", help="With --verify: a hash noted earlier that must be in the chain.")
+@desk
+def log_(desk: Desk, number: int | None, verify: bool, head: str) -> None:
+    """Every event of an incident, in order."""
+    from truegreen.runbook import log as store
+
+    log = desk.log()
+    if verify:
+        wrong = store.verify(log, head)
+        if wrong:
+            raise Failed(f"{log.address}: altered: {wrong}")
+        count, newest_hash = len(store.events(log)), store.head(log)
+        desk.say((f"{count} events, chain unbroken, head {newest_hash}",), {"events": count, "ok": True, "head": newest_hash})
+        return
+    told = store.events(log, any_one(desk, log, number).id)
+    desk.say((f"{_event(e)}  {e.hash[:12]}" for e in told), {"events": [asdict(e) for e in told]})
+
+
+@incident.command()
+@click.argument("text")
+@click.option("--action", is_flag=True, help="An action item of the postmortem: what will be different.")
+@click.option("--owner", default="", metavar="NAME")
+@click.option("--due", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD")
+@desk
+def note(desk: Desk, text: str, action: bool, owner: str, due: Any) -> None:
+    """Add a note to the open incident. Do not paste prompts or answers: the log is kept."""
+    from truegreen.runbook.log import append
+
+    log = desk.log()
+    one = open_one(desk, log)
+    facts = {"owner": clean(owner, 100), "due": due.strftime("%Y-%m-%d") if due else ""} if action else {}
+    made = append(log, one.id, desk.clock(), "review" if action else "triage", "action item" if action else "note", text, facts)
+    desk.say((f"noted as event {made.seq} of incident {one.id}",), {"incident": one.id, "event": made.seq})
+
+
+@incident.command()
+@click.argument("number", metavar="[ID]", required=False, type=click.IntRange(1))
+@click.option("--override", metavar="NAME", default="", help="Who closes it although the checks are not green.")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
+@scale_option
+@desk
+def close(desk: Desk, number: int | None, override: str, reason: str, time_scale: int) -> None:
+    """Close the incident: refused unless the last validation was green and no sev 1 is active."""
+    from dataclasses import replace
+
+    from truegreen.runbook.closing import lacking, serving
+    from truegreen.runbook.log import close_incident, events
+
+    log = desk.log()
+    one = open_one(replace(desk, number=number or desk.number), log)
+    if bool(override.strip()) != bool(reason.strip()):
+        raise BadInput("--override NAME and --reason TEXT belong together")
+    sources = desk.sources()
+    wrong = lacking(events(log, one.id), sources.alertmanager, one.target)
+    if wrong and not override:
+        raise Failed(f"cannot close an incident that is not over: {'; '.join(wrong)} (--override NAME --reason TEXT is logged)")
+    now = desk.clock()
+    text = f"closed {span(now - one.opened)} after it was opened"
+    if wrong:
+        text += f", overridden by {clean(override, 100)}: {clean(reason)}"
+    facts = {"override": clean(override, 100), "reason": clean(reason), "not over": wrong, "versions": serving(sources, one.target, 300 / time_scale)}
+    made = close_incident(log, one.id, now, text, facts)
+    desk.say(
+        (f"incident {one.id} {text}", f"next: truegreen postmortem {one.id} --out postmortem.md"),
+        {"incident": one.id, "closed": made.time, "overridden": bool(wrong), "text": text, "head": made.hash},
+    )
+
+
+def _line(one: Incident) -> str:
+    state = f"closed {iso(one.closed)} after {span(one.closed - one.opened)}" if one.closed is not None else "OPEN"
+    return f"{one.id}  sev {one.sev}  {one.target}  opened {iso(one.opened)}  {state}"
+
+
+def _event(event: Event) -> str:
+    return f"{event.seq:>4}  {clock(event.time)}  {event.phase:<8}  {event.kind:<18}  {event.text}"
+
+

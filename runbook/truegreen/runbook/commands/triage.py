@@ -1,0 +1,99 @@
+"""`truegreen triage`: what broke, since when, who is affected, us or them, what next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from truegreen.core.errors import BadInput
+from truegreen.core.words.terms import NO_PILLAR, SEVERITIES
+from truegreen.runbook.commands.common import Desk, desk, newest, open_or_none, scale_option, target_of
+from truegreen.runbook.model import SUPPORTED, Evidence, Target, Verdict
+from truegreen.runbook.times import clock, span
+
+
+@click.command()
+@click.option("--service", metavar="S")
+@click.option("--environment", metavar="E")
+@click.option("--slo", metavar="N")
+@click.option("--at", "at", type=float, metavar="UNIX", help="Look from this moment (unix seconds; default: now).")
+@scale_option
+@desk
+def triage(desk: Desk, service: str | None, environment: str | None, slo: str | None, at: float | None, time_scale: int) -> None:
+    """What broke, since when, who is affected, us or them, what next."""
+    from truegreen.runbook import evidence, selectors
+    from truegreen.runbook import log as store
+    from truegreen.runbook import triage as judging
+
+    log, sources = desk.log(), desk.sources()
+    incident = open_or_none(desk, log) if not all((service, environment, slo)) or desk.number else _matching(desk, log, service, environment, slo)
+    target = target_of(incident, service, environment, slo) or evidence.firing_target(sources)
+    if target is None:
+        raise BadInput("no alert of truegreen fires in Alertmanager and no incident is open; say what to look at: --service S --environment E --slo N")
+    known = selectors.slo_named(target.slo, desk.config.slos)
+    now = at if at is not None else desk.clock()
+    changed = newest(store.events(log, incident.id), "evidence frozen") if incident else None
+    found = evidence.gather(sources, target, known, now, time_scale, changed.time if changed else None)
+    contrast = evidence.contrast(sources, found)
+    verdict = judging.judge(found)
+    facts = _facts(found, verdict, contrast)
+    if incident:
+        text = f"{verdict.whose}: {verdict.because}"
+        store.append(log, incident.id, desk.clock(), "triage", "triaged", text, facts)
+    desk.say(_lines(found, verdict, incident.id if incident else None), {**facts, "incident": incident.id if incident else None})
+
+
+def _matching(desk: Desk, log: Any, service: str | None, environment: str | None, slo: str | None) -> Any:
+    from truegreen.runbook import log as store
+
+    wanted = Target(service or "", environment or "", slo or "")
+    return next((i for i in reversed(store.incidents(log)) if i.closed is None and i.target == wanted), None)
+
+
+def _facts(found: Evidence, verdict: Verdict, contrast: dict[str, Any]) -> dict[str, Any]:
+    before = max(found.snapshots, key=lambda s: s.before, default=None)
+    after = max(found.snapshots, key=lambda s: s.after, default=None)
+    return {
+        **asdict(found.target), "sev": found.sev, "failure_mode": found.failure_mode, "pillar": found.pillar,
+        "whose": verdict.whose, "because": verdict.because, "start": asdict(found.start) if found.start else None,
+        "changes": [asdict(c) for c in verdict.changes], "same": list(verdict.same), "findings": [asdict(f) for f in verdict.findings],
+        "affected": found.affected, "sessions": found.sessions, "failing": list(found.failing), "relevance": found.relevance,
+        "commands": list(verdict.commands), "board": verdict.board, "models": list(verdict.models), "missing": list(found.missing),
+        "contrast": contrast, "onset": found.onset, "versions": {"before": dict(before.versions) if before and before.before > 0 else {}, "after": dict(after.versions) if after and after.after > 0 else {}},
+    }  # fmt: skip
+
+
+def _lines(found: Evidence, verdict: Verdict, incident: int | None) -> Iterator[str]:
+    sev = next((s for s in SEVERITIES if s.sev == found.sev), None)
+    yield f"{found.target}: {f'sev {sev.sev}, {sev.says}' if sev else 'no alert of it fires'}"
+    yield f"failure mode {found.failure_mode}, pillar: {found.pillar if found.pillar != NO_PILLAR else 'none (model layer)'}"
+    start = found.start
+    if start:
+        yield (f"true start {clock(start.time)} UTC (between {clock(start.low)} and {clock(start.high)}), {span(found.now - start.time)} ago; "
+               f"bad ratio {start.before:.1%} before, {start.after:.1%} after")  # fmt: skip
+    else:
+        yield "true start: not found (the counts show no moment at which the ratio rose)"
+    word = {"us": "US, not them", "them": "THEM, not us"}.get(verdict.whose, "NOT SURE")
+    yield f"{word}: {verdict.because}"
+    for change in verdict.changes:
+        yield f"  changed {clock(change.time)}: {change.component} {change.old or 'none'} -> {change.new or 'none'}"
+    if verdict.same:
+        yield f"  the same as before: {', '.join(verdict.same)}"
+    for number, finding in enumerate((f for f in verdict.findings if f.state != "ruled out"), start=1):
+        yield f"  {number}. {finding.says} ({finding.whose}): {'' if finding.state == SUPPORTED else 'unknown, '}{finding.because}"
+    for finding in verdict.findings:
+        if finding.state == "ruled out":
+            yield f"  ruled out: {finding.says}: {finding.because}"
+    if found.relevance:
+        yield f"retrieval relevance {found.relevance[1]:.2f} (was {found.relevance[0]:.2f})"
+    yield f"affected: {found.affected:.0f} answers, sessions: {'unknown' if found.sessions is None else f'about {found.sessions:.0f}'}"
+    yield f"failing traces: {', '.join(found.failing) or 'none kept'}"
+    for lack in found.missing:
+        yield f"not asked: {lack}"
+    yield f"board: {verdict.board or 'none'}"
+    for command in verdict.commands:
+        yield f"next: {command}"
+    yield f"logged to incident {incident}" if incident else "not logged: no incident is open for it (truegreen incident open)"

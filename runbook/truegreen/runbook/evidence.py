@@ -1,0 +1,268 @@
+"""Asks Prometheus, Alertmanager and the collector what triage needs to know. I/O and unpacking; it judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from truegreen.core.clients import alertmanager, http
+from truegreen.core.clients import prometheus as prom
+from truegreen.core.clients.http import Server
+from truegreen.core.clients.prometheus import Series
+from truegreen.core.errors import BadInput, Failed
+from truegreen.core.words import triage as table
+from truegreen.core.words.slo import EvaluationSli, Slo
+from truegreen.core.words.terms import NO_PILLAR
+from truegreen.runbook import changes, selectors
+from truegreen.runbook import start as true_start
+from truegreen.runbook.clean import clean
+from truegreen.runbook.model import Answer, Count, Evidence, Served, Snapshot, Target
+
+_OURS: Final = "Truegreen"
+LOOKBACK: Final = 6 * 3_600
+STEP: Final = 60
+SLACK: Final = 600
+SPLIT: Final = 900
+"""Nominal seconds, divided by the time scale: how far back to look and how finely; how far apart cause and effect may lie; where
+to split the windows when no true start is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where evidence comes from."""
+
+    prometheus: Server
+    alertmanager: Server
+    collector: Server
+
+
+def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale: int, until: float | None = None) -> Evidence:
+    """All evidence for one target.
+
+    Args:
+        slo: its definition, None when nobody knows it: then there is no true start.
+        now: unix seconds.
+        scale: divides every window (the demo); 1 in production.
+        until: when containment or a rollback began; what came later is not evidence of the cause.
+
+    Raises:
+        Failed: Prometheus does not answer.
+    """
+    missing: list[str] = []
+    end, step = min(now, until or now), max(STEP / scale, 1.0)
+    begin = end - LOOKBACK / scale
+    sev, labels = severity(sources, target, missing)
+    counts = stream(sources.prometheus, target, slo, begin, end, step)
+    start = true_start.find(counts)
+    onset = start.time if start else end - SPLIT / scale
+    # Samples that may lie on either side of the onset belong to neither.
+    low, high = (start.low, start.high) if start else (onset, onset)
+    failure_mode = labels.get("failure_mode") or (slo.failure_mode if slo else "none")
+    pillar = labels.get("pillar") or (slo.pillar if slo else NO_PILLAR)
+    before, after = max(low - begin, 2 * step), max(end - high, 2 * step)
+    ask = _Ask(sources.prometheus, target, low, before, end, after)
+    return Evidence(
+        target, now, sev, failure_mode, pillar, start, onset, SLACK / scale,
+        served=_served(sources.prometheus, target, begin, end, step, low, high),
+        snapshots=_snapshots(sources.prometheus, target, begin, end, step, low, high),
+        answers=ask.table(failure_mode, pillar),
+        relevance=ask.relevance(),
+        affected=sum(c.bad for c in counts if c.time > low),
+        sessions=_sessions(sources.prometheus, target, slo, end),
+        failing=failing(sources, target, slo, end, after, missing),
+        missing=tuple(missing),
+    )  # fmt: skip
+
+
+def severity(sources: Sources, target: Target, missing: list[str]) -> tuple[str, Mapping[str, str]]:
+    """The gravest sev that is active for the target, with that alert's labels; empty when none is."""
+    try:
+        active = [dict(a.labels) for a in alertmanager.alerts(sources.alertmanager)]
+    except Failed as error:
+        missing.append(str(error))
+        expr = "ALERTS" + selectors.at(target, slo=target.slo, alertstate="firing")
+        active = [dict(s.labels) for s in prom.query(sources.prometheus, expr)]
+    mine = [
+        a for a in active
+        if (a.get("service"), a.get("environment"), a.get("slo")) == (target.service, target.environment, target.slo) and a.get("sev")
+    ]  # fmt: skip
+    gravest = min(mine, key=lambda a: a["sev"], default={})
+    return gravest.get("sev", ""), gravest
+
+
+def stream(prometheus: Server, target: Target, slo: Slo | None, begin: float, end: float, step: float) -> tuple[Count, ...]:
+    """Judged and bad events by step; empty where no pair of counters holds them."""
+    pair = selectors.counters(slo, target) if slo else None
+    if slo is None or pair is None:
+        return ()
+    every, bad = (prom.query_range(prometheus, expr, begin, end, step) for expr in pair)
+    counts = true_start.counts(_points(every), _points(bad))
+    return tuple(Count(c.time, c.events, max(c.events - c.bad, 0.0)) for c in counts) if selectors.bad_is_rest(slo) else counts
+
+
+def _points(series: Sequence[Series]) -> list[tuple[tuple[float, float], ...]]:
+    return [tuple(s.points) for s in series]
+
+
+def _served(
+    prometheus: Server, target: Target, begin: float, end: float, step: float, low: float, high: float
+) -> tuple[Served, ...]:
+    found: dict[tuple[str, str, str], list[tuple[float | None, float, float]]] = {}
+    for series in prom.query_range(prometheus, "truegreen_model_served_total" + selectors.at(target), begin, end, step):
+        key = (series.labels.get("model", ""), series.labels.get("served", ""), series.labels.get("fingerprint", ""))
+        found.setdefault(key, []).append((_first(series.points, begin, step), *_sides(series.points, low, high)))
+    return tuple(
+        Served(*key, None if any(f is None for f, _, _ in parts) else min(f for f, _, _ in parts if f is not None),
+               sum(b for _, b, _ in parts), sum(a for _, _, a in parts))
+        for key, parts in sorted(found.items())
+    )  # fmt: skip
+
+
+def _snapshots(
+    prometheus: Server, target: Target, begin: float, end: float, step: float, low: float, high: float
+) -> tuple[Snapshot, ...]:
+    window = f"[{max(int(end - begin), 1)}s]"
+    info = prom.query(prometheus, f"last_over_time(truegreen_snapshot_info{selectors.at(target)}{window})", end)
+    since: dict[str, float] = {}
+    for sample in prom.query(prometheus, f"last_over_time(truegreen_snapshot_since_timestamp_seconds{selectors.at(target)}{window})", end):
+        key = sample.labels.get("snapshot", "")
+        since[key] = max(since.get(key, sample.value), sample.value)
+    sides: dict[str, tuple[float, float]] = {}
+    for series in prom.query_range(prometheus, "truegreen_answers_total" + selectors.at(target), begin, end, step):
+        key = series.labels.get("snapshot", "")
+        old, new = _sides(series.points, low, high)
+        sides[key] = (sides.get(key, (0.0, 0.0))[0] + old, sides.get(key, (0.0, 0.0))[1] + new)
+    made = {
+        s.labels.get("snapshot", ""): Snapshot(
+            s.labels.get("snapshot", ""), changes.versions_of(s.labels), since.get(s.labels.get("snapshot", "")),
+            *sides.get(s.labels.get("snapshot", ""), (0.0, 0.0)))
+        for s in info
+    }  # fmt: skip
+    return tuple(made[key] for key in sorted(made))
+
+
+def _first(points: Sequence[tuple[float, float]], begin: float, step: float) -> float | None:
+    if not points or points[0][0] <= begin + step and points[0][1] > 0:
+        return None
+    return next((time for time, value in points if value > 0), None)
+
+
+def _sides(points: Sequence[tuple[float, float]], low: float, high: float) -> tuple[float, float]:
+    steps = true_start.grown(points)
+    return sum(by for time, by in steps if time <= low), sum(by for time, by in steps if time > high)
+
+
+def _sessions(prometheus: Server, target: Target, slo: Slo | None, end: float) -> float | None:
+    if slo is None or not isinstance(slo.sli, EvaluationSli):
+        return None
+    found = prom.query(prometheus, "truegreen_affected_sessions" + selectors.at(target, evaluation=slo.sli.evaluation), end)
+    return sum(s.value for s in found) if found else None
+
+
+def failing(sources: Sources, target: Target, slo: Slo | None, end: float, window: float, missing: list[str]) -> tuple[str, ...]:
+    """Up to three ids of failing traces, newest first: from the collector, else from what Prometheus scraped."""
+    if slo is None or not isinstance(slo.sli, EvaluationSli):
+        return ()
+    try:
+        found = _newest(sources.collector, target, slo.sli.evaluation)
+    except Failed as error:
+        missing.append(str(error))
+        found = ()
+    if not found:
+        selector = selectors.at(target, evaluation=slo.sli.evaluation)
+        rows = prom.query(sources.prometheus, f"last_over_time(truegreen_failing_trace_info{selector}[{max(int(window), 1)}s])", end)
+        found = tuple(sorted({s.labels.get("trace_id", "") for s in rows} - {""}))
+    return found[:3]
+
+
+def _newest(collector: Server, target: Target, evaluation: str) -> tuple[str, ...]:
+    path = "/failing"
+    answer = http.get(collector, path, [("service", target.service), ("environment", target.environment)])
+    return http.shaped(collector, path, answer, lambda found: tuple(
+        clean(row["trace_id"], 32) for row in found["failing"] if row["evaluation"] == evaluation
+    ))  # fmt: skip
+
+
+def firing_target(sources: Sources) -> Target | None:
+    """The target of the gravest alert of ours that is active in Alertmanager; None when none is.
+
+    Raises:
+        BadInput: alerts of several targets are equally grave.
+    """
+    found = [
+        (a.labels.get("sev", "9"), Target(a.labels["service"], a.labels["environment"], a.labels["slo"]))
+        for a in alertmanager.alerts(sources.alertmanager)
+        if all(a.labels.get(name) for name in ("service", "environment", "slo", "sev"))
+    ]
+    gravest = min((sev for sev, _ in found), default="")
+    targets = sorted({str(t): t for sev, t in found if sev == gravest}.items())
+    if len(targets) > 1:
+        raise BadInput(
+            f"{len(targets)} alerts of sev {gravest} fire ({', '.join(name for name, _ in targets)}); say which: --service --environment --slo"
+        )
+    return targets[0][1] if targets else None
+
+
+def contrast(sources: Sources, found: Evidence) -> dict[str, Any]:
+    """What the rest of the shop's monitoring saw: alerts that are not ours, latency and errors on both sides of the onset."""
+    window = f"[{max(int(found.now - found.onset), 1)}s]"
+    try:
+        rules = [r for r in prom.rules(sources.prometheus) if r.kind == "alerting" and not r.name.startswith(_OURS)]
+        fired = prom.query(
+            sources.prometheus,
+            f'count by (alertname) (max_over_time(ALERTS{{alertstate="firing",alertname!~"{_OURS}.*"}}{window}))', found.now,
+        )  # fmt: skip
+    except Failed:
+        return {}
+    signals = []
+    for name, label, show in (("latency_p99", "p99 of calls", "{:.2f} s"), ("errors", "failing calls", "{:.1%}")):
+        answer = found.answers.get(name)
+        if answer and answer.before and answer.after:
+            signals.append((label, show.format(max(answer.before.values())), show.format(max(answer.after.values()))))
+    return {"loaded": len(rules), "fired": sorted(s.labels.get("alertname", "") for s in fired), "signals": signals}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    prometheus: Server
+    target: Target
+    low: float
+    before: float
+    end: float
+    after: float
+
+    def table(self, failure_mode: str, pillar: str) -> Mapping[str, Answer]:
+        rows = table.rows(failure_mode, pillar)
+        names = dict.fromkeys(h.query for row in rows for h in row.hypotheses)
+        names.update(dict.fromkeys((*(q for row in rows for q in row.queries), "latency_p99", "errors")))
+        made = {}
+        for name in names:
+            if name in ("served_model", "snapshot_change"):
+                continue
+            before, after = self._values(name, self.low, self.before), self._values(name, self.end, self.after)
+            if after:
+                made[name] = Answer(before, after)
+        return made
+
+    def relevance(self) -> tuple[float, float] | None:
+        where = selectors.at(self.target)
+        means = []
+        for time, window in ((self.low, self.before), (self.end, self.after)):
+            span = f"[{max(int(window), 1)}s]"
+            found = prom.query(
+                self.prometheus, f"sum(increase(truegreen_retrieval_relevance_sum{where}{span})) / (sum(increase(truegreen_retrieval_relevance_count{where}{span})) > 0)",
+                time,
+            )
+            means.append(found[0].value if found else None)
+        return (means[0], means[1]) if means[0] is not None and means[1] is not None else None
+
+    def _values(self, name: str, time: float, window: float) -> Mapping[str, float]:
+        expr = table.QUERIES[name].fill(self.target.service, self.target.environment, f"{max(int(window), 1)}s")
+        return {_key(s.labels): s.value for s in prom.query(self.prometheus, expr, time) if s.value == s.value}
+
+
+def _key(labels: Mapping[str, str]) -> str:
+    return ", ".join(v for k, v in sorted(labels.items()) if k not in ("service", "environment", "__name__", "job", "instance"))
+
+

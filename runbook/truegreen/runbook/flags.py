@@ -1,0 +1,73 @@
+"""The flagd file, changed one switch at a time: what else a team keeps in it stays as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from truegreen.containment.document import document, read
+from truegreen.core.errors import BadInput, Failed
+from truegreen.runbook import freeze
+from truegreen.runbook.times import iso
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """How a flag stands; `expires` is unix seconds, None when it does not expire or is off."""
+
+    value: str
+    expires: float | None
+
+
+def load(path: Path) -> Mapping[str, Any]:
+    """The document; an empty one when there is no file yet.
+
+    Raises:
+        BadInput: it is not a flagd document.
+        Failed: it cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return document({})
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"{path}: cannot be read: {error}") from None
+    try:
+        data = json.loads(text)
+        read(data)
+    except ValueError as error:
+        raise BadInput(f"{path}: is not a flagd document: {error}") from None
+    checked: Mapping[str, Any] = data
+    return checked
+
+
+def state(data: Mapping[str, Any], flag: str) -> Switch:
+    """How one flag stands."""
+    metadata = data["flags"].get(flag, {}).get("metadata", {})
+    expires = metadata.get("expires_unix") if isinstance(metadata, Mapping) else None
+    value = read(data).get(flag, "")
+    return Switch(value, float(expires) if value and isinstance(expires, int | float) else None)
+
+
+def turned(data: Mapping[str, Any], flag: str, to: Switch) -> Mapping[str, Any]:
+    """The document with one flag at another value; an expiry is kept in the flag's metadata, for flagd has none of its own."""
+    made = dict(document({flag: to.value})["flags"][flag])
+    if to.expires is not None and to.value:
+        made["metadata"] = {"expires": iso(to.expires), "expires_unix": to.expires}
+    return {**data, "flags": {**data["flags"], flag: made}}
+
+
+def save(path: Path, data: Mapping[str, Any]) -> None:
+    """Write the file in one step.
+
+    Raises:
+        Failed: it cannot be written; the old one is untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        freeze.replace(path, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+    except OSError as error:
+        raise Failed(f"{path}: the switch cannot be written: {error.strerror or error}; nothing was changed") from None
