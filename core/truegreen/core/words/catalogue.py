@@ -37,6 +37,7 @@ _MARKER = Label(name="marker", read=Read(kind="item"), values=("overconfident", 
 _DRIFT_SIGNAL = Label(name="signal", values=("style", "embedding"), limit=3)
 _BASELINE_SIGNAL = Label(name="signal", limit=50)
 _TEMPLATE = Label(name="template", read=Read(kind="attribute", names=("truegreen.prompt.template",)), default="unknown", limit=500)
+_BASELINE_TEMPLATE = Label(name="template", default="", limit=500)
 _NAMED_EVALUATOR = Label(name="evaluator", limit=30)
 _ERROR_KIND = Label(name="error", values=("false_positive", "false_negative"), limit=3)
 _PROBE_RESULT = Label(name="result", values=("caught", "missed"), limit=3)
@@ -58,7 +59,7 @@ _AUTHORIZATION = Label(name="authorization", read=Read(kind="attribute", names=(
 _BRANCH = Label(name="branch", read=Read(kind="attribute", names=("truegreen.agent.branch",)), values=("expected", "unexpected", "failed"), limit=4)
 _TASK = Label(name="task", read=Read(kind="attribute", names=("truegreen.task.name",)), default="unknown", limit=100)
 _TASK_OUTCOME = Label(name="outcome", read=Read(kind="attribute", names=("truegreen.task.outcome",)), values=("completed", "abandoned", "escalated", "failed"), limit=5)
-_SENTIMENT = Label(name="sentiment", cases=(Case(when=Condition(op="over", read=Read(kind="attribute", names=("truegreen.feedback.score",)), values=(0,)), then="positive"), Case(when=Condition(op="under", read=Read(kind="attribute", names=("truegreen.feedback.score",)), values=(0,)), then="negative")), default="neutral", values=("negative", "neutral", "positive"), limit=4)
+_SENTIMENT = Label(name="sentiment", cases=(Case(when=Condition(op="over", read=Read(kind="attribute", names=("truegreen.feedback.score",)), values=(0,)), then="positive"), Case(when=Condition(op="under", read=Read(kind="attribute", names=("truegreen.feedback.score",)), values=(0,)), then="negative"), Case(when=Condition(op="equals", read=Read(kind="attribute", names=("truegreen.feedback.score",)), values=(0,)), then="neutral")), values=("negative", "neutral", "positive"), limit=4)
 _ESCALATION_REASON = Label(name="reason", read=Read(kind="attribute", names=("truegreen.escalation.reason",)), limit=50)
 _DOWNSTREAM_OUTCOME = Label(name="outcome", read=Read(kind="attribute", names=("truegreen.downstream.outcome",)), values=("valid", "invalid"), limit=3)
 _MODEL_VERSION = Label(name="model_version", read=Read(kind="attribute", names=("truegreen.version.model",)), default="", limit=200)
@@ -332,9 +333,9 @@ BASELINE_ANSWERS: Final = Metric(
     kind="gauge",
     description="Number of answers behind the frozen baseline.",
     layer="quality",
-    source="watch",
+    source="calibration file",
     stock="none",
-    label_set=(_BASELINE_SIGNAL, _TEMPLATE),
+    label_set=(_BASELINE_SIGNAL, _BASELINE_TEMPLATE),
     failure_mode="drift",
 )
 BASELINE_TIMESTAMP: Final = Metric(
@@ -343,9 +344,9 @@ BASELINE_TIMESTAMP: Final = Metric(
     kind="gauge",
     description="When the baseline was frozen, Unix time.",
     layer="quality",
-    source="watch",
+    source="calibration file",
     stock="none",
-    label_set=(_BASELINE_SIGNAL, _TEMPLATE),
+    label_set=(_BASELINE_SIGNAL, _BASELINE_TEMPLATE),
     failure_mode="drift",
 )
 CANARY_PROBES: Final = Metric(

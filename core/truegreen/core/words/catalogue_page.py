@@ -31,23 +31,29 @@ def page(
     lines += ["", "## Labels of every application metric", "", *_labels(identity), "", "## Span classes", ""]
     lines += [f"- `{key}`: {_condition(gate)}" for key, gate in gates.items()]
     for m in metrics:
-        lines += ["", f"## {m.prometheus}", "", m.description, "", f"- OTLP `{m.name}`, {m.kind}, unit `{m.unit or 'none'}`, constant `{m.constant}`"]
-        if m.span:
-            lines.append(f"- Spans: `{m.span}`" + (f", each {_each(m)}" if m.each else "") + (f", when {_condition(m.when)}" if m.when else ""))
-        if m.value and m.keep != "since":
-            lines.append(f"- Value: {_value(m.value)}")
-        lines += [f"- Value: {_value(part.value)}, as {', '.join(f'`{k}={v}`' for k, v in part.labels)}" for part in m.parts]
-        if m.born:
-            lines.append(f"- Born at 0, every `{m.born.label}`, when {_condition(m.born.when)}")
-        if m.buckets:
-            lines.append(f"- Buckets: {', '.join(f'{b:g}' for b in m.buckets)}")
-        if m.nearest:
-            lines.append(f"- Nearest of the conventions: `{m.nearest}`")
-        if m.label_set:
-            lines += ["", *_labels(m.label_set)]
+        lines += ["", *section(m)]
     lines += ["", "## Metrics of other exporters", "", "| metric | exporter | kind | unit | what |", "|---|---|---|---|---|"]
     lines += [f"| `{e.name}` | {e.exporter} | {e.kind} | {e.unit or '-'} | {e.description} |" for e in external]
     return "\n".join([*lines, ""])
+
+
+def section(m: Metric) -> list[str]:
+    """The lines on one metric."""
+    lines = [f"## {m.prometheus}", "", m.description, "", f"- OTLP `{m.name}`, {m.kind}, unit `{m.unit or 'none'}`, constant `{m.constant}`"]
+    if m.span:
+        lines.append(f"- Spans: `{m.span}`" + (f", each {_each(m)}" if m.each else "") + (f", when {_condition(m.when)}" if m.when else ""))
+    if m.value and m.keep != "since":
+        lines.append(f"- Value: {_value(m.value)}")
+    lines += [f"- Value: {_value(part.value)}, as {', '.join(f'`{k}={v}`' for k, v in part.labels)}" for part in m.parts]
+    if m.born:
+        lines.append(f"- Born at 0, every `{m.born.label}`, when {_condition(m.born.when)}")
+    if m.buckets:
+        lines.append(f"- Buckets: {', '.join(f'{b:g}' for b in m.buckets)}")
+    if m.nearest:
+        lines.append(f"- Nearest of the conventions: `{m.nearest}`")
+    if m.label_set:
+        lines += ["", *_labels(m.label_set)]
+    return lines
 
 
 def _labels(labels: Sequence[Label]) -> list[str]:

@@ -1,0 +1,34 @@
+"""Size and date of the frozen baselines in calibration folders, as metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from truegreen.collector.state import Store
+from truegreen.core.words import catalogue
+from truegreen.core.words.calibration import CalibrationError, from_text
+
+
+def expose(folders: Sequence[Path], store: Store, read: dict[Path, float], say: Callable[[str], None]) -> None:
+    """Set the baseline gauges from files that are new or changed.
+
+    Args:
+        read: files already read and their mtime; updated here.
+        say: told of a file that cannot be used, once for each state of it.
+    """
+    for path in sorted(path for folder in folders for path in folder.glob("*.json")):
+        try:
+            changed = path.stat().st_mtime
+            if read.get(path) == changed:
+                continue
+            read[path] = changed
+            calibration = from_text(path.read_text("utf-8"), str(path))
+            taken = datetime.fromisoformat(calibration.taken).timestamp()
+        except (CalibrationError, OSError, ValueError) as error:
+            say(f"calibration ignored: {error}")
+            continue
+        who = (calibration.service, calibration.environment, (calibration.signal, ""))
+        store.admit(catalogue.BASELINE_ANSWERS, *who)[0] = calibration.answers
+        store.admit(catalogue.BASELINE_TIMESTAMP, *who)[0] = taken

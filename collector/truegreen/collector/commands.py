@@ -1,0 +1,96 @@
+"""`truegreen collect`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from truegreen.core.errors import BadInput
+from truegreen.core.options import config_option, json_option
+from truegreen.core.words import catalogue, catalogue_page
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+_ALL: Final = "all"
+_SOURCE: Final = "source"
+
+
+@click.command()
+@click.option("--http-endpoint", metavar="HOST:PORT", help="OTLP by HTTP.  [default: 127.0.0.1:4318]")
+@click.option("--grpc-endpoint", metavar="HOST:PORT", help="OTLP by gRPC.  [default: 127.0.0.1:4317]")
+@click.option("--metrics-endpoint", metavar="HOST:PORT", help="/metrics, /scores, /failing, /healthz, /readyz.  [default: 127.0.0.1:9465]")
+@click.option("--scrape-interval", metavar="TIME", help="How often Prometheus scrapes, such as 30s; a new series is 0 for two of them.  [default: 30s]")
+@click.option("--calibration", "calibrations", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Expose size and date of the baselines in this folder; may be repeated.")  # fmt: skip
+@click.option("--explain", is_flag=False, flag_value=_ALL, metavar="[METRIC]",
+              help="Say what feeds a metric, or every metric, and leave; `source` prints the processor that the catalogue compiles to.")  # fmt: skip
+@config_option
+@json_option
+def collect(
+    http_endpoint: str | None, grpc_endpoint: str | None, metrics_endpoint: str | None, scrape_interval: str | None,
+    calibrations: tuple[Path, ...], explain: str | None, config_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Receive OTLP, derive behavioural metrics, serve them to Prometheus; ends on SIGTERM.
+
+    Options win over truegreen.yaml. Every hold and gap is a multiple of the scrape interval.
+    """
+    if explain is not None:
+        click.echo(explained(explain, as_json))
+        return
+    from truegreen.collector.model import Settings
+    from truegreen.collector.server import serve
+    from truegreen.core.config import load
+
+    config = load(config_path, os.environ)
+    settings = Settings(
+        http_endpoint or config.collector.http_endpoint,
+        grpc_endpoint or config.collector.grpc_endpoint,
+        metrics_endpoint or config.collector.metrics_endpoint,
+        config.scrape_interval_seconds if scrape_interval is None else seconds(scrape_interval),
+        calibrations,
+    )
+
+    def say(line: str) -> None:
+        click.echo(json.dumps({"message": line}) if as_json else line, err=not as_json)
+
+    asyncio.run(serve(settings, say))
+
+
+def seconds(text: str) -> float:
+    """Seconds of a time such as `30s`, `500ms`, `1m` or `30`.
+
+    Raises:
+        BadInput: it is no such time, or not above 0.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text.strip())
+    if not found or float(found[1]) <= 0:
+        raise BadInput(f"--scrape-interval: found {text!r}; write a time such as 30s or 500ms")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def explained(what: str, as_json: bool) -> str:
+    """What `--explain` prints.
+
+    Raises:
+        BadInput: the catalogue has no such metric.
+    """
+    if what == _SOURCE:
+        from truegreen.collector.processor import Processor
+
+        return Processor(time.time, 30.0).source
+    chosen = [m for m in catalogue.ALL if what in (_ALL, m.prometheus, m.name, m.constant)]
+    if not chosen:
+        raise BadInput(f"--explain: found {what!r}; write one of {', '.join(catalogue.BY_NAME)}, or source")
+    if as_json:
+        return json.dumps([{"metric": m.prometheus, "labels": m.labels, **dataclasses.asdict(m)} for m in chosen])
+    if what == _ALL:
+        width = max(len(m.prometheus) for m in chosen)
+        return "\n".join(f"{m.prometheus:{width}}  {m.kind:9}  {m.source:22}  {m.description}" for m in chosen)
+    return "\n".join(catalogue_page.section(chosen[0]))

@@ -1,0 +1,122 @@
+"""What is kept of single answers, per service and environment, bounded: raw scores, failing traces, affected users. No text, ever."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from truegreen.collector.model import HOUR_SCRAPES, SLOT_SCRAPES
+
+SCORES: Final = 5000
+FAILING: Final = 100
+SLOTS: Final = 3
+DISTINCT: Final = 10_000
+"""Ids kept in one slice of an hour; past it the number is a lower bound."""
+SLICES: Final = 6
+_MASK: Final = (1 << 64) - 1
+
+
+class Scores:
+    """The newest raw scores of one evaluation's base sample, in a ring of at most 5,000."""
+
+    __slots__ = ("evaluator", "seen", "sessions", "snapshot", "values")
+
+    def __init__(self) -> None:
+        self.values = array("d")
+        self.sessions = array("Q")
+        self.seen = 0
+        self.evaluator = ""
+        self.snapshot = ""
+
+    def add(self, raw: float, session: bytes | None) -> None:
+        """Keep one score; the session is kept as a hash (0 when there is none)."""
+        hashed = hash(session) & _MASK if session else 0
+        if self.seen < SCORES:
+            self.values.append(raw)
+            self.sessions.append(hashed)
+        else:
+            at = self.seen % SCORES
+            self.values[at] = raw
+            self.sessions[at] = hashed
+        self.seen += 1
+
+
+class Distinct:
+    """How many different ids were seen in the last hour: six slices, each exact up to 10,000 ids and a lower bound past that."""
+
+    __slots__ = ("_slices",)
+
+    def __init__(self) -> None:
+        self._slices: dict[int, set[int]] = {}
+
+    def add(self, value: bytes, slice_number: int) -> None:
+        """See an id, kept as a 64-bit hash."""
+        known = self._slices.get(slice_number)
+        if known is None:
+            known = self._slices[slice_number] = set()
+            self._forget(slice_number)
+        if len(known) < DISTINCT:
+            known.add(hash(value))
+
+    def count(self, slice_number: int) -> int:
+        """Different ids in this slice and the five before it."""
+        self._forget(slice_number)
+        return len(set().union(*self._slices.values()))
+
+    def _forget(self, slice_number: int) -> None:
+        for old in [number for number in self._slices if number <= slice_number - SLICES]:
+            del self._slices[old]
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The evidence of one service and environment."""
+
+    scores: dict[str, Scores] = field(default_factory=dict)
+    failing: deque[tuple[str, bytes, float]] = field(default_factory=lambda: deque(maxlen=FAILING))
+    slots: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    """By evaluation: when each of the three slots was set, and its trace id."""
+    distinct: dict[tuple[str, str], Distinct] = field(default_factory=dict)
+    """By metric and evaluation."""
+
+
+def failed(evidence: Evidence, evaluation: str, trace_id: bytes, time: float, now: float, interval: float) -> tuple[int, str] | None:
+    """Keep a failing answer's trace; the slot that now shows it and the trace id it showed before, None when no slot may change yet."""
+    evidence.failing.append((evaluation, trace_id, time))
+    slots = evidence.slots.setdefault(evaluation, [])
+    shown = trace_id.hex()
+    if any(shown == other for _, other in slots):
+        return None
+    if len(slots) < SLOTS:
+        slots.append((now, shown))
+        return len(slots) - 1, ""
+    oldest = min(range(SLOTS), key=lambda i: slots[i][0])
+    if now - slots[oldest][0] < SLOT_SCRAPES * interval:
+        return None
+    before = slots[oldest][1]
+    slots[oldest] = (now, shown)
+    return oldest, before
+
+
+def slice_of(now: float, interval: float) -> int:
+    """The number of the sixth of an hour (120 scrapes) that a time lies in."""
+    return int(now // (HOUR_SCRAPES * interval / SLICES))
+
+
+def scores_answer(evidence: Evidence | None, service: str, environment: str, evaluation: str) -> dict[str, Any]:
+    """The body of `/scores`."""
+    kept = evidence.scores.get(evaluation) if evidence else None
+    kept = kept or Scores()
+    sessions = [f"{value:016x}" if value else "" for value in kept.sessions] if any(kept.sessions) else []
+    return {
+        "service": service, "environment": environment, "evaluation": evaluation, "evaluator": kept.evaluator, "seen": kept.seen,
+        "scores": list(kept.values), "sessions": sessions, "snapshot": kept.snapshot,
+    }  # fmt: skip
+
+
+def failing_answer(evidence: Evidence | None) -> dict[str, Any]:
+    """The body of `/failing`: newest first."""
+    kept = reversed(evidence.failing) if evidence else ()
+    return {"failing": [{"evaluation": name, "trace_id": trace.hex(), "time": time} for name, trace, time in kept]}

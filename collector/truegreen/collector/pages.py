@@ -1,0 +1,60 @@
+"""What the metrics endpoint answers: /metrics, /scores, /failing, /healthz, /readyz."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+
+from truegreen.collector import evidence, exposition
+from truegreen.collector.intake import Intake
+from truegreen.core.errors import BadInput
+
+
+def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Application:
+    """The pages; `before_scrape` runs on the loop before each copy is taken."""
+    heads: exposition.Heads = {}
+    processor = intake.processor
+
+    async def metrics(_request: web.Request) -> web.Response:
+        before_scrape()
+        copy = processor.copy()
+        text = await asyncio.to_thread(exposition.text, copy, heads)
+        return web.Response(body=text.encode(), headers={"Content-Type": exposition.CONTENT_TYPE})
+
+    async def scores(request: web.Request) -> web.Response:
+        service, environment, evaluation = _asked(request, "service", "environment", "evaluation")
+        found = processor.evidence_of(service, environment)
+        return web.json_response(evidence.scores_answer(found, service, environment, evaluation))
+
+    async def failing(request: web.Request) -> web.Response:
+        service, environment = _asked(request, "service", "environment")
+        return web.json_response(evidence.failing_answer(processor.evidence_of(service, environment)))
+
+    async def healthy(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def ready(_request: web.Request) -> web.Response:
+        return web.Response(status=503, text="stopping\n") if intake.draining else web.Response(text="ok\n")
+
+    made = web.Application(middlewares=[_bad_input])
+    for path, handler in (("/metrics", metrics), ("/scores", scores), ("/failing", failing), ("/healthz", healthy), ("/readyz", ready)):
+        made.router.add_get(path, handler)
+    return made
+
+
+def _asked(request: web.Request, *wanted: str) -> tuple[str, ...]:
+    missing = [name for name in wanted if name not in request.query]
+    if missing:
+        example = "&".join(f"{name}=..." for name in wanted)
+        raise BadInput(f"{request.path}: {', '.join(missing)} missing; write {request.path}?{example}")
+    return tuple(request.query[name] for name in wanted)
+
+
+@web.middleware
+async def _bad_input(request: web.Request, handler: Callable[[web.Request], object]) -> web.StreamResponse:
+    try:
+        return await handler(request)  # type: ignore[misc, no-any-return]
+    except BadInput as error:
+        return web.json_response({"error": str(error)}, status=400)

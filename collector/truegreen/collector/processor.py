@@ -1,0 +1,273 @@
+"""The processor: bytes of OTLP requests in, accumulated series and evidence out. No network, no files; the clock is injected."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Final
+
+from truegreen.collector import compile, evidence, wire
+from truegreen.collector.model import GAP_SCRAPES, Exposed
+from truegreen.collector.plan import Facts, constant, holds, is_constant, label_value
+from truegreen.collector.state import Cell, Store
+from truegreen.core.words import attributes as names
+from truegreen.core.words import catalogue
+from truegreen.core.words.metric import Metric
+from truegreen.core.words.terms import FAIL
+
+RESOURCE: Final = (names.SERVICE_NAME, names.ENVIRONMENT_NAME, names.ENVIRONMENT_NAME_OLD)
+PLANS: Final = 50_000
+"""Plans kept at once; past it all are forgotten and made anew as they are needed (series stay)."""
+SHAPES: Final = 10_000
+_PARTS: Final = (*compile.PARTS, "score", "raw")
+_NAMED: Final = re.compile(re.escape(names.EVALUATION_PREFIX) + r"([^.\0]+)\.(?:raw|score|label|evaluator|scale|calibration)(?=\0|$)")
+_BASE: Final = wire.encoded("base")
+_EVENT: Final = names.EVALUATION_EVENT.encode()
+
+
+@dataclass(slots=True)
+class Context:
+    """One service and environment: its plans by class of spans, and its evidence."""
+
+    service: str
+    environment: str
+    resource: Mapping[str, bytes | None]
+    plans: tuple[dict[Any, list[Any]], ...]
+    evidence: evidence.Evidence
+
+
+class Processor:
+    """What one collector counts.
+
+    Args:
+        clock: gives Unix seconds.
+        scrape_interval: seconds between scrapes.
+        aliases: other names of an attribute (dialects).
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        scrape_interval: float,
+        series_limit: int = catalogue.SERIES_LIMIT,
+        aliases: compile.Aliases | None = None,
+    ) -> None:
+        self.store = Store(clock, scrape_interval, series_limit)
+        self.store.expired = self._forget_plans
+        self.contexts: dict[Any, Context] = {}
+        self.by_identity: dict[tuple[str, str], Context] = {}
+        self._blocks = {block.name: block for block in compile.blocks(catalogue.ALL, catalogue.SPANS)}
+        self._positions = {name: at for at, name in enumerate(self._blocks)}
+        self._shared = self._blocks[compile.EVALUATION].key
+        self._plans = 0
+        self._shapes: dict[str, tuple[tuple[str, ...], ...]] = {}
+        self._began = clock()
+        self._clock = clock
+        self.source = compile.source(tuple(self._blocks.values()), catalogue.SPANS, RESOURCE, aliases)
+        self._count_spans, self._evaluate = self._built()
+
+    def traces(self, data: bytes) -> int:
+        """Count an ExportTraceServiceRequest; how many spans it had.
+
+        Raises:
+            wire.DecodeError: the bytes are no such message; nothing was counted.
+        """
+        spans: int = self._count_spans(data)
+        self.store.accepted[0] += spans
+        return spans
+
+    def logs(self, data: bytes) -> int:
+        """Count the evaluation events of an ExportLogsServiceRequest that mirror no span attribute; how many there were.
+
+        Raises:
+            wire.DecodeError: the bytes are no such message; nothing was counted.
+        """
+        counted = 0
+        now = self._clock()
+        for rl in wire.parse_logs(data).resource_logs:
+            found = rl.resource.attributes.get
+            key = tuple(found(name) for name in RESOURCE)
+            for sl in rl.scope_logs:
+                for record in sl.log_records:
+                    if record.event_name != _EVENT or record.attributes.get(names.EVALUATION_MIRRORED) == wire.TRUE:
+                        continue
+                    counted += self._event(self.contexts.get(key) or self._new_context(key), record, now)
+        return counted
+
+    def copy(self) -> list[Exposed]:
+        """All series as they stand."""
+        part = evidence.slice_of(self._clock(), self.store.interval)
+        for context in self.by_identity.values():
+            for (metric, evaluation), distinct in context.evidence.distinct.items():
+                labels = (context.service, context.environment, evaluation)
+                self.store.cell(catalogue.BY_NAME[metric], labels, hold=False)[0] = distinct.count(part)
+        return self.store.copy()
+
+    def evidence_of(self, service: str, environment: str) -> evidence.Evidence | None:
+        """What is kept of single answers of a service; None when it was never seen."""
+        context = self.by_identity.get((service, environment))
+        return context.evidence if context else None
+
+    def _built(self) -> tuple[Any, Any]:
+        scope: dict[str, Any] = {}
+        exec(self.source, scope)
+        helpers = SimpleNamespace(
+            contexts=self.contexts, parse_traces=wire.parse_traces, number=wire.number, doubles=wire.doubles, bisect=bisect_left,
+            is_error=wire.is_error, new_context=self._new_context, make=self._make, touch=self._touch, bad=self._bad,
+            names_of=self._names_of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
+            unknown=(_named("unknown"),),
+        )  # fmt: skip
+        traces, evaluate = scope["build"](helpers)
+        return traces, evaluate
+
+    def _new_context(self, key: tuple[bytes | None, ...]) -> Context:
+        resource = dict(zip(RESOURCE, key, strict=True))
+        facts = Facts({}, resource)
+        service = label_value(catalogue.SERVICE, facts, None) or ""
+        environment = label_value(catalogue.ENVIRONMENT, facts, None) or ""
+        identity = self.store.identity(service, environment)
+        context = self.by_identity.get(identity)
+        if context is None:
+            context = Context(*identity, resource, tuple({} for _ in self._blocks), evidence.Evidence())
+            self.by_identity[identity] = context
+        if len(self.contexts) >= PLANS:
+            self.contexts.clear()
+        self.contexts[key] = context
+        return context
+
+    def _make(self, context: Context, name: str, key: tuple[Any, ...]) -> list[Any]:
+        block = self._blocks[name]
+        if name == compile.EVALUATION:
+            evaluation, *parts, shared = key
+            texts = dict(zip(compile.PARTS, parts, strict=True))
+            facts = Facts(dict(zip(block.key, shared, strict=True)), context.resource, name=evaluation, parts=texts)
+        else:
+            facts = Facts(dict(zip(block.key, key[1:], strict=True)), context.resource, error=key[0])
+        ones: list[Cell] = []
+        kept: list[tuple[Cell, str]] = []
+        measured: list[Cell | None] = []
+        for metric in block.metrics:
+            self._born(metric, context, facts)
+            active = metric.when is None or holds(metric.when, facts)
+            if metric.keep == "since" or is_constant(metric):
+                if active:
+                    self._constant(metric, context, facts, ones, kept)
+            else:
+                fixed = [dict(part.labels) for part in metric.parts] or [{}]
+                measured += [self._cell(metric, context, facts, None, one) if active else None for one in fixed]
+        plan: list[Any] = [-1, ones, kept, *measured]
+        if name == compile.EVALUATION:
+            base = facts.attributes.get((names.EVALUATION_SAMPLED,)) == _BASE
+            plan += [self._scores(context, facts) if base else None, facts.parts["label"] == wire.encoded(FAIL)]
+        if self._plans >= PLANS:
+            self._forget_plans()
+        self._plans += 1
+        context.plans[self._positions[name]][key] = plan
+        return plan
+
+    def _constant(self, metric: Metric, context: Context, facts: Facts, ones: list[Cell], kept: list[tuple[Cell, str]]) -> None:
+        items: list[str | None] = [None]
+        if metric.each and metric.each != compile.EVALUATION:
+            listed = facts.attributes.get((metric.each,))
+            items = list(wire.strings(listed)) if listed else []
+        amount = 1.0 if metric.keep == "since" else constant(metric.value, facts)
+        for item in items:
+            cell = self._cell(metric, context, facts, item, {}) if amount is not None else None
+            if cell is None:
+                ones.append(self.store.own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, "not_a_label"])
+                continue
+            if metric.kind == "gauge":
+                kept.append((cell, metric.keep))
+            elif amount:
+                ones.extend([cell] * int(amount))
+
+    def _cell(
+        self, metric: Metric, context: Context, facts: Facts, item: str | None, fixed: Mapping[str, str]
+    ) -> Cell | None:
+        values = [fixed.get(label.name, None) or label_value(label, facts, item) for label in metric.label_set]
+        whole = tuple(value for value in values if value is not None)
+        return self.store.admit(metric, context.service, context.environment, whole) if len(whole) == len(values) else None
+
+    def _born(self, metric: Metric, context: Context, facts: Facts) -> None:
+        if metric.born and holds(metric.born.when, facts):
+            for value in metric.label(metric.born.label).values:
+                self._cell(metric, context, facts, None, {metric.born.label: value})
+
+    def _scores(self, context: Context, facts: Facts) -> evidence.Scores:
+        scores = context.evidence.scores.setdefault(facts.name, evidence.Scores())
+        for part, read in (("evaluator", facts.parts["evaluator"]), ("snapshot", facts.attributes.get((names.SNAPSHOT_ID,)))):
+            if read:
+                setattr(scores, part, wire.text(read) or "")
+        return scores
+
+    def _touch(self, kept: list[tuple[Cell, str]], now: float, get: Callable[[str], bytes | None]) -> None:
+        gap = GAP_SCRAPES * self.store.interval
+        for cell, keep in kept:
+            if keep != "since":
+                cell[0] = 1.0
+            elif now - cell[1] > gap:
+                # A collector that has just started cannot know whether the snapshot is new: the application's own word is better.
+                said = wire.number(get(names.SNAPSHOT_SINCE) or b"")
+                cell[0] = said if 0 < said < now and now - self._began < gap else now
+            cell[1] = now
+
+    def _failing(self, context: Context, name: str, trace_id: bytes, end: int, now: float, get: Callable[[str], bytes | None]) -> None:
+        interval = self.store.interval
+        kept = context.evidence
+        metric = catalogue.FAILING_TRACE_INFO
+        changed = evidence.failed(kept, name, trace_id, end * 1e-9 or now, now, interval)
+        if changed is not None:
+            slot, before = changed
+            labels = (context.service, context.environment, name, str(slot))
+            if before:
+                self.store.remove(metric, (*labels, before))
+            self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
+        part = evidence.slice_of(now, interval)
+        for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS):
+            assert gauge.value is not None and gauge.value.read is not None
+            found = next((value for value in map(get, gauge.value.read.names) if value), None)
+            if found:
+                kept.distinct.setdefault((gauge.prometheus, name), evidence.Distinct()).add(found, part)
+
+    def _names_of(self, found: Any) -> tuple[tuple[str, ...], ...]:
+        shape = "\0".join(found)
+        known = self._shapes.get(shape)
+        if known is None:
+            if len(self._shapes) >= SHAPES:
+                self._shapes.clear()
+            known = tuple(_named(name) for name in sorted(set(_NAMED.findall(shape))))
+            self._shapes[shape] = known
+        return known
+
+    def _event(self, context: Context, record: Any, now: float) -> int:
+        found = dict(record.attributes)
+        name = wire.text(found.get("gen_ai.evaluation.name", b""))
+        if not name:
+            self.store.dropped("no_evaluation_name")
+            return 0
+        for part, own in (("label", "gen_ai.evaluation.score.label"), ("score", "gen_ai.evaluation.score.value")):
+            if own in found:
+                found.setdefault(names.evaluation(name, part), found[own])
+        if names.evaluation(name, "label") not in found and names.ERROR_TYPE in found:
+            found.setdefault(names.EVALUATION_SKIPPED, wire.encoded("error"))
+        shared = tuple(next((value for value in map(found.get, read) if value), None) for read in self._shared)
+        plans = context.plans[self._positions[compile.EVALUATION]]
+        time = record.time or record.observed
+        self._evaluate(context, plans, (_named(name),), found.get, shared, record.trace_id, time, now, int(now))
+        return 1
+
+    def _bad(self, value: float) -> None:
+        self.store.dropped("not_a_number" if value != value or value in (float("inf"), float("-inf")) else "out_of_range")
+
+    def _forget_plans(self) -> None:
+        self._plans = 0
+        for context in self.by_identity.values():
+            for plans in context.plans:
+                plans.clear()
+
+
+def _named(name: str) -> tuple[str, ...]:
+    return (name, *(names.evaluation(name, part) for part in _PARTS))

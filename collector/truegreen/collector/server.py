@@ -1,0 +1,92 @@
+"""Wires the collector together and runs it until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import grpc.aio
+from aiohttp import web
+
+from truegreen.collector import grpc_receiver, pages, receiver
+from truegreen.collector.calibrations import expose
+from truegreen.collector.intake import Intake
+from truegreen.collector.model import Settings
+from truegreen.collector.processor import Processor
+from truegreen.core.errors import BadInput, Failed
+from truegreen.core.words import catalogue
+
+GRACE_SECONDS: Final = 5.0
+"""How long a stop waits for requests in flight."""
+
+
+async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
+    """Run until SIGTERM or SIGINT; requests in flight are finished.
+
+    Raises:
+        BadInput: an endpoint is not HOST:PORT.
+        Failed: a port is in use or an address is not this machine's.
+    """
+    processor = Processor(clock, settings.scrape_interval)
+    processor.store.cell(catalogue.COLLECTOR_BUILD_INFO, (version("truegreen"),), hold=False)[0] = 1
+    intake = Intake(processor, settings.in_flight)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    read: dict[Path, float] = {}
+    metrics = web.AppRunner(pages.application(intake, lambda: expose(settings.calibrations, processor.store, read, say)), access_log=None)
+    otlp = web.ServerRunner(receiver.server(intake), shutdown_timeout=GRACE_SECONDS)
+    rpc = grpc_receiver.server(intake)
+    try:
+        await _listen(metrics, settings.metrics_endpoint, "--metrics-endpoint")
+        await _listen(otlp, settings.http_endpoint, "--http-endpoint")
+        await _listen_rpc(rpc, settings.grpc_endpoint)
+        say(f"OTLP by HTTP on {settings.http_endpoint}, by gRPC on {settings.grpc_endpoint}; metrics on http://{settings.metrics_endpoint}/metrics")
+        await stop.wait()
+        intake.draining = True
+    finally:
+        await asyncio.gather(rpc.stop(GRACE_SECONDS), otlp.cleanup())
+        await metrics.cleanup()
+    say(f"stopped; {processor.store.accepted[0]:.0f} spans counted")
+
+
+def split(endpoint: str, option: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT.
+
+    Raises:
+        BadInput: with the option that it came from.
+    """
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BadInput(f"{option}: found {endpoint!r}; write HOST:PORT, such as 127.0.0.1:4318")
+    return host.strip("[]"), int(port)
+
+
+async def _listen(runner: web.BaseRunner, endpoint: str, option: str) -> None:
+    host, port = split(endpoint, option)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=512).start()
+    except OSError as error:
+        raise Failed(_cannot(option, endpoint, error.strerror or str(error))) from None
+
+
+async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str) -> None:
+    host, port = split(endpoint, "--grpc-endpoint")
+    try:
+        bound = rpc.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise Failed(_cannot("--grpc-endpoint", endpoint, "address already in use, or not an address of this machine"))
+    await rpc.start()
+
+
+def _cannot(option: str, endpoint: str, reason: str) -> str:
+    return f"{option}: cannot listen on {endpoint}: {reason}; stop what listens there or give another HOST:PORT"

@@ -1,0 +1,167 @@
+"""OTLP on the wire: shadow messages whose attributes are `map<string, bytes>`, and the few values that are decoded by hand.
+
+`repeated KeyValue {string key = 1; AnyValue value = 2}` has the same bytes as `map<string, bytes>`: look-ups stay in C, a value stays the
+bytes of its AnyValue until it is needed. Only fields that are read are declared; others are skipped by the parser. Field numbers are those
+of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `logs/v1/logs.proto`, `common/v1/common.proto`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+NAN: Final = float("nan")
+TRUE: Final = b"\x10\x01"
+_DOUBLE: Final = Struct("<d").unpack_from
+_OPTIONAL: Final[Any] = 1
+_REPEATED: Final[Any] = 3
+_TYPES: Final[dict[str, Any]] = {"int32": 5, "fixed64": 6, "string": 9, "message": 11, "bytes": 12}
+
+# message -> (field, number, type, repeated); `map` is map<string, bytes>.
+_SHADOW: Final = {
+    "Resource": [("attributes", 1, "map", False)],
+    "Span": [
+        ("trace_id", 1, "bytes", False), ("start", 7, "fixed64", False), ("end", 8, "fixed64", False),
+        ("attributes", 9, "map", False), ("status", 15, "bytes", False),
+    ],
+    "ScopeSpans": [("spans", 2, "Span", True)],
+    "ResourceSpans": [("resource", 1, "Resource", False), ("scope_spans", 2, "ScopeSpans", True)],
+    "TraceRequest": [("resource_spans", 1, "ResourceSpans", True)],
+    "LogRecord": [
+        ("time", 1, "fixed64", False), ("attributes", 6, "map", False), ("trace_id", 9, "bytes", False),
+        ("observed", 11, "fixed64", False), ("event_name", 12, "bytes", False),
+    ],
+    "ScopeLogs": [("log_records", 2, "LogRecord", True)],
+    "ResourceLogs": [("resource", 1, "Resource", False), ("scope_logs", 2, "ScopeLogs", True)],
+    "LogsRequest": [("resource_logs", 1, "ResourceLogs", True)],
+}  # fmt: skip
+
+
+def _messages() -> dict[str, Any]:
+    package = "truegreen.shadow"
+    file = descriptor_pb2.FileDescriptorProto(name="truegreen/shadow.proto", package=package, syntax="proto3")
+    for name, fields in _SHADOW.items():
+        message = file.message_type.add(name=name)
+        for field, number, kind, repeated in fields:
+            made = message.field.add(name=field, number=number, label=_REPEATED if repeated else _OPTIONAL)
+            if kind in _TYPES:
+                made.type = _TYPES[kind]
+                continue
+            made.type = _TYPES["message"]
+            made.type_name = f".{package}.{kind}"
+            if kind == "map":
+                entry = message.nested_type.add(name=f"{field.capitalize()}Entry")
+                entry.options.map_entry = True
+                for position, (part, part_kind) in enumerate((("key", "string"), ("value", "bytes")), 1):
+                    entry.field.add(name=part, number=position, label=_OPTIONAL, type=_TYPES[part_kind])
+                made.label = _REPEATED
+                made.type_name = f".{package}.{name}.{entry.name}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in _SHADOW}
+
+
+_MADE: Final = _messages()
+parse_traces: Final[Callable[[bytes], Any]] = _MADE["TraceRequest"].FromString
+"""Bytes of an ExportTraceServiceRequest to its shadow; raises `DecodeError`."""
+parse_logs: Final[Callable[[bytes], Any]] = _MADE["LogsRequest"].FromString
+"""Bytes of an ExportLogsServiceRequest to its shadow; raises `DecodeError`."""
+
+__all__ = ["NAN", "TRUE", "DecodeError", "doubles", "encoded", "is_error", "number", "parse_logs", "parse_traces", "strings", "text"]
+
+
+def number(value: bytes) -> float:
+    """An AnyValue that holds a double or an integer; NaN for any other."""
+    if len(value) == 9 and value[0] == 0x21:
+        return _DOUBLE(value, 1)[0]  # type: ignore[no-any-return]
+    if len(value) > 1 and value[0] == 0x18:
+        if len(value) == 2 and value[1] < 128:
+            return value[1]
+        made, end = _varint(value, 1)
+        return NAN if end != len(value) else made - (1 << 64) if made >> 63 else made
+    return NAN
+
+
+def text(value: bytes) -> str | None:
+    """An AnyValue as a label value: a text as it is, numbers and booleans as written; None for lists, maps, bytes and nothing."""
+    if not value:
+        return None
+    if value[0] == 0x0A:
+        length, start = _varint(value, 1)
+        return value[start : start + length].decode("utf-8", "replace") if start + length == len(value) else None
+    if value[0] == 0x10 and len(value) == 2:
+        return "true" if value[1] else "false"
+    made = number(value)
+    return None if made != made else repr(made)
+
+
+def strings(value: bytes) -> list[str]:
+    """The texts of an AnyValue that holds a list of texts, or one text."""
+    if value[:1] != b"\x2a":
+        one = text(value)
+        return [] if one is None else [one]
+    return [made for made in map(text, _elements(value)) if made is not None]
+
+
+def doubles(value: bytes) -> list[float]:
+    """The numbers of an AnyValue that holds a list of numbers, or one number; NaN stands for an element that is none."""
+    if value[:1] != b"\x2a":
+        return [number(value)]
+    length, start = _varint(value, 1)
+    end, many = start + length, length // 11
+    if end == len(value) and length == many * 11:
+        if (value[start::11], value[start + 1 :: 11], value[start + 2 :: 11]) == (b"\x0a" * many, b"\x09" * many, b"\x21" * many):
+            return [_DOUBLE(value, at)[0] for at in range(start + 3, end, 11)]
+    return [number(element) for element in _elements(value)]
+
+
+def encoded(value: str) -> bytes:
+    """The bytes of an AnyValue that holds this text."""
+    raw = value.encode()
+    length, left = b"", len(raw)
+    while left > 127:
+        length, left = length + bytes((left & 127 | 128,)), left >> 7
+    return b"\x0a" + length + bytes((left,)) + raw
+
+
+def is_error(status: bytes) -> bool:
+    """Whether the bytes of a span's Status hold code 2 (error)."""
+    at = 0
+    code = 0
+    while at < len(status):
+        tag, at = _varint(status, at)
+        if tag & 7 == 0:
+            made, at = _varint(status, at)
+            code = made if tag >> 3 == 3 else code
+        elif tag & 7 == 2:
+            length, at = _varint(status, at)
+            at += length
+        else:
+            return code == 2
+    return code == 2
+
+
+def _elements(value: bytes) -> list[bytes]:
+    length, at = _varint(value, 1)
+    end = at + length
+    found: list[bytes] = []
+    while at < end <= len(value) and value[at] == 0x0A:
+        size, at = _varint(value, at + 1)
+        found.append(value[at : at + size])
+        at += size
+    return found
+
+
+def _varint(value: bytes, at: int) -> tuple[int, int]:
+    made = shift = 0
+    while at < len(value) and shift < 70:
+        byte = value[at]
+        made |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            break
+    return made, at
