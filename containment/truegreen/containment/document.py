@@ -24,11 +24,11 @@ def read(document: Any) -> dict[str, str]:
         ValueError: it is not a flagd document; the message says where, what was found and what to write instead.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("flags"), Mapping):
-        raise ValueError(f"flags: found {type(document).__name__} without a mapping `flags`; write {{\"flags\": {{}}}}")
+        raise ValueError(f'flags: found {type(document).__name__} without a mapping `flags`; write {{"flags": {{}}}}')  # noqa: TRY004
     found: dict[str, str] = {}
     for name, flag in document["flags"].items():
         if not isinstance(flag, Mapping) or not isinstance(flag.get("variants"), Mapping):
-            raise ValueError(f"flags.{name}: found {flag!r}, expected state, variants and defaultVariant")
+            raise ValueError(f"flags.{name}: found {flag!r}, expected state, variants and defaultVariant")  # noqa: TRY004
         variant = flag.get("defaultVariant")
         if variant is not None and variant not in flag["variants"]:
             raise ValueError(f"flags.{name}.defaultVariant: found {variant!r}, expected one of {', '.join(map(str, flag['variants']))}")

@@ -14,10 +14,11 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from truegreen.core.words import attributes as names
-from truegreen.instrumentation import context, failures, notices, state
+from truegreen.instrumentation import context, failures, notices
 from truegreen.instrumentation.enrich import OURS
 from truegreen.instrumentation.passages import Passages
 from truegreen.instrumentation.processor import state_of
+from truegreen.instrumentation.shared import shared
 from truegreen.instrumentation.text import Text
 
 Hit = str | Mapping[str, Any]
@@ -93,7 +94,7 @@ class retrieval:  # noqa: N801
 
     def _start(self) -> None:
         try:
-            self._span = trace.get_tracer(OURS).start_span(self._name, kind=SpanKind.CLIENT, attributes=self._facts)
+            self._span = trace.get_tracer(OURS, tracer_provider=shared.provider).start_span(self._name, kind=SpanKind.CLIENT, attributes=self._facts)
         except Exception as error:
             failures.count("retrieval", error)
 
@@ -112,7 +113,7 @@ class retrieval:  # noqa: N801
     def _found(self, hits: list[Hit]) -> None:
         texts = [hit if isinstance(hit, str) else str(hit.get("text") or "") for hit in hits]
         span = trace.get_current_span() if self._span is None else self._span
-        state.store.add(span.get_span_context().trace_id, texts, self._query)
+        shared.store.add(span.get_span_context().trace_id, texts, self._query)
         request = context.request()
         if request is not None:
             request.add(texts, self._query)
@@ -159,7 +160,7 @@ def guardrail(name: str, stage: str = "output", action: str = "allow") -> None:
         if action not in ACTIONS:
             notices.once(f"action:{action}", f"guardrail {name}: action {action!r} is not one of {', '.join(ACTIONS)} and is not counted")
         facts = {names.GUARDRAIL_NAME: name, names.GUARDRAIL_STAGE: stage, names.GUARDRAIL_ACTION: action}
-        trace.get_tracer(OURS).start_span(f"guardrail {name}", kind=SpanKind.INTERNAL, attributes=facts).end()
+        trace.get_tracer(OURS, tracer_provider=shared.provider).start_span(f"guardrail {name}", kind=SpanKind.INTERNAL, attributes=facts).end()
     except Exception as error:
         failures.count("guardrail", error)
 

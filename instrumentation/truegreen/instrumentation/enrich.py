@@ -49,8 +49,7 @@ class Enricher:
             state.stamps = {**state.stamps, names.COHORT: str(carried)}
         if state.dialect is None and scope != OURS:
             return {}
-        state.given = {**self._serving(state, View(attributes)), **state.stamps}
-        return state.given
+        return _lacking({**self._serving(state, View(attributes)), **state.stamps}, attributes)
 
     def at_end(self, span: Span, state: State, parent: State | None) -> Mapping[str, Any]:
         """The attributes that a span still lacks when it ends."""
@@ -67,8 +66,7 @@ class Enricher:
             found = {**self._serving(state, View(attributes)), **state.stamps}
         if state.local_root and not (state.remote_parent and operation in _LEAVES):
             self._store.drop(span.get_span_context().trace_id)
-        present = span.attributes or {}
-        return {name: value for name, value in found.items() if present.get(name) != value}
+        return _lacking(found, span.attributes or {})
 
     def _complete(self, span: Span, state: State, parent: State | None, dialect: Dialect, view: View, operation: str) -> Mapping[str, Any]:
         found: dict[str, Any] = {names.DIALECT: dialect.name, **state.stamps}
@@ -77,11 +75,11 @@ class Enricher:
             found[names.COHORT] = str(view.attributes[cohort])
         text = _text(state, dialect, view) if operation in names.LLM_OPERATIONS else Text()
         found.update(self._serving(state, view, dialect, operation))
+        if operation not in names.LLM_OPERATIONS:
+            return found
         name = _prompt(state, self._settings, dialect, view)
         if name or text.system:
             found[names.PROMPT_TEMPLATE] = name or template(text.system)
-        if operation not in names.LLM_OPERATIONS:
-            return found
         if self._duplicates.is_one(span, _scope(span), state, parent, dialect, view):
             if parent is not None and parent.told is None and text.answer is not None:
                 parent.told = text  # the span that counts may belong to a library that shows no text
@@ -143,6 +141,11 @@ def identity(span: Span) -> tuple[str, str]:
     resource = span.resource.attributes
     environment = resource.get(names.ENVIRONMENT_NAME) or resource.get(names.ENVIRONMENT_NAME_OLD) or UNKNOWN_ENVIRONMENT
     return str(resource.get(names.SERVICE_NAME) or UNKNOWN_SERVICE), str(environment)
+
+
+def _lacking(found: Mapping[str, Any], present: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is missing or differs; an attribute that is not ours is never overwritten."""
+    return {name: value for name, value in found.items() if (present.get(name) != value if name.startswith("truegreen.") else name not in present)}
 
 
 def _scope(span: Span) -> str:

@@ -34,10 +34,10 @@ def find(name: str) -> Factory | None:
 class Evaluators:
     """The judges of all services in this process, built when first used and again when their calibration changes."""
 
-    def __init__(self, settings: Settings, calibrations: Calibrations, find_: Callable[[str], Factory | None] = find) -> None:
+    def __init__(self, settings: Settings, calibrations: Calibrations, find_: Callable[[str], Factory | None] | None = None) -> None:
         self._settings = settings
         self._calibrations = calibrations
-        self._find = find_
+        self._find = find_ or find
         self._judges: dict[tuple[str, str, str], tuple[str, Judge]] = {}
         self._factories: dict[str, Factory | None] = {}
         self._lock = threading.Lock()

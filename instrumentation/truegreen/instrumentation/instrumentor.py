@@ -11,17 +11,18 @@ from weakref import WeakSet
 
 import wrapt
 from opentelemetry import trace
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.instrumentation.utils import unwrap
 from opentelemetry.sdk.trace import TracerProvider
 
-from truegreen.instrumentation import environment, failures, notices, state
+from truegreen.instrumentation import environment, failures, notices
 from truegreen.instrumentation.calibrations import Calibrations
 from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.enrich import Enricher
 from truegreen.instrumentation.evaluate import Evaluators
 from truegreen.instrumentation.processor import TruegreenSpanProcessor
 from truegreen.instrumentation.settings import Settings, load
+from truegreen.instrumentation.shared import shared
 from truegreen.instrumentation.snapshot import Snapshots
 
 
@@ -51,8 +52,9 @@ class TruegreenInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         settings = load(os.environ) if settings is None else settings
         environment.prepare()
         evaluators = Evaluators(settings, Calibrations(settings.calibration))
-        self._processor = TruegreenSpanProcessor(Enricher(settings, Snapshots(), evaluators, state.store, Duplicates()))
+        self._processor = TruegreenSpanProcessor(Enricher(settings, Snapshots(), evaluators, shared.store, Duplicates()))
         if given is not None:
+            shared.provider = given
             self._add(given)
         else:
             self._add(trace.get_tracer_provider())
@@ -82,6 +84,7 @@ class TruegreenInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                 for provider in list(self._providers):
                     _remove(provider, self._processor)
             self._providers.clear()
+            shared.provider = None
             self._processor = None
             environment.restore()
             notices.close()

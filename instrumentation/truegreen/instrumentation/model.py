@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from truegreen.core.words.dialects import Dialect
@@ -24,7 +24,6 @@ class State:
         remote_parent: its parent is in another process.
         parent: the parent span while it is open and one of ours.
         source: source attributes seen at the start, to be put back when evicted.
-        given: what was put on at the start.
         dialect: the dialect, None as long as it does not look like a GenAI span.
         hooked: text from the completion hook.
         told: text from `answer`.
@@ -39,7 +38,6 @@ class State:
     remote_parent: bool
     parent: Any
     source: Mapping[str, Any]
-    given: Mapping[str, Any] = field(default_factory=dict)
     dialect: Dialect | None = None
     hooked: Text | None = None
     told: Text | None = None

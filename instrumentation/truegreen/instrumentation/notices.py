@@ -13,8 +13,8 @@ class _Stderr(logging.Handler):
     """Writes to stderr as long as the application has not set up logging; then its own handlers get the record by propagation."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if logging.getLogger().handlers:
-            return
+        if any(not type(handler).__module__.startswith("opentelemetry.") for handler in logging.getLogger().handlers):
+            return  # the application shows its logs itself; a handler that only exports shows nobody anything
         try:
             sys.stderr.write(f"{record.getMessage()}\n")
         except (OSError, ValueError):  # a closed stderr must not reach the application

@@ -62,13 +62,19 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def percentage(value: Any) -> float | None:
-    """A rate from `5%`, `0.05` or `0.05` as text; None when it is none of these or not between 0 and 1."""
+    """A rate, 0 to 1, from `5%` or `5`; None when it is not one, or a bare number under 1, which could mean either."""
+    text = str(value).strip()
     try:
-        text = str(value).strip()
-        rate = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        number = float(text.removesuffix("%"))
     except ValueError:
         return None
-    return rate if 0 <= rate <= 1 and not isinstance(value, bool) else None
+    unclear = not text.endswith("%") and 0 < number < 1
+    return number / 100 if 0 <= number <= 100 and not unclear and not isinstance(value, bool) else None
+
+
+def _share(value: Any) -> float | None:
+    """A rate as the generated file has it: a number from 0 to 1."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
 
 
 def _file(path: Path, problems: list[str]) -> tuple[Mapping[str, Any], Path]:
@@ -108,10 +114,11 @@ def _sampling(environ: Mapping[str, str], data: Mapping[str, Any], problems: lis
     given = data.get("sampling", {})
     rates = given if isinstance(given, dict) else {"": given}
     found: dict[str, float] = {}
+    read = _share if "version" in data else percentage
     for name, value in rates.items():
-        rate = percentage(value)
+        rate = read(value)
         if rate is None:
-            problems.append(f"sampling.{name}: found {value!r}; write a percentage from 0% to 100%, such as 5%")
+            problems.append(f"sampling.{name}: found {value!r}; write {'0 to 1' if 'version' in data else 'a percentage from 0% to 100%, such as 5%'}")
         else:
             found[str(name)] = rate
     return found.pop("", RATE), found
