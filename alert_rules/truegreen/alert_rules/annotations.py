@@ -1,0 +1,90 @@
+"""What an alert says: evidence in numbers, first hypotheses, failing traces, the board, the page and the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from truegreen.alert_rules.ladder import Tier
+from truegreen.alert_rules.model import Judged
+from truegreen.core.config.model import Routes
+from truegreen.core.words import records, triage
+from truegreen.core.words.boards import BOARDS, OVERVIEW, runbook_page
+from truegreen.core.words.slo import LIVE, EvaluationSli
+
+_WOULD: Final = {"1": "would have paged (sev 1)", "2": "would have notified (sev 2)", "3": "would have made a ticket (sev 3)"}
+TRACES: Final = 3
+"""The collector keeps this many failing traces of a service."""
+# Names come from spans: only harmless characters reach a command line that somebody will paste.
+_SAFE: Final = "[^A-Za-z0-9._:/@-]"
+
+
+def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str, str]:
+    """The annotations of a burn-rate alert of one tier; in shadow the summary says what would have happened."""
+    slo = what.slo
+    happens = "is burning its error budget" if mode == LIVE else f"burns its error budget; live, it {_WOULD[tier.sev]}"
+    windows = tuple(dict.fromkeys(rung.long for rung in tier.rungs))
+    row = next(iter(triage.rows(slo.failure_mode, slo.pillar)), None)
+    return {
+        "summary": f"{slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} {happens}",
+        "description": f"{slo.description}. " + "; ".join(_evidence(slo.name, window) for window in windows) + ".",
+        "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
+        **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
+        "dashboard_url": board(routes, row.board if row else BOARDS.get(slo.failure_mode, OVERVIEW)),
+        "runbook_url": runbook_page(routes.runbook_url, records.BUDGET_BURN),
+        "next": f"truegreen triage {_named()} --slo {slo.name}",
+    }
+
+
+def for_watcher(routes: Routes, alert: str, summary: str, description: str, board_uid: str = OVERVIEW) -> Mapping[str, str]:
+    """The annotations of an alert about the watching itself, or of a change."""
+    return {
+        "summary": summary,
+        "description": description,
+        "dashboard_url": board(routes, board_uid),
+        "runbook_url": runbook_page(routes.runbook_url, alert),
+    }
+
+
+def hypotheses(failure_mode: str, pillar: str) -> str:
+    """The first hypotheses, numbered, each with whose fault it would be."""
+    found = triage.first_hypotheses(failure_mode, pillar)
+    return "; ".join(f"{number}. {h.says} ({h.whose})" for number, h in enumerate(found, 1))
+
+
+def board(routes: Routes, uid: str) -> str:
+    """The address of a board, opened at the alert's service and environment."""
+    at = "var-service={{ $labels.service | urlquery }}&var-environment={{ $labels.environment | urlquery }}"
+    return f"{routes.dashboard_url.rstrip('/')}/d/{uid}?{at}"
+
+
+def _named() -> str:
+    return " ".join(f'--{label} {{{{ reReplaceAll "{_SAFE}" "_" $labels.{label} }}}}' for label in ("service", "environment"))
+
+
+def _evidence(slo: str, window: str) -> str:
+    # One window: bad of judged, ratio, burn and lower bound. A query that finds nothing prints nothing.
+    def value(record: str, form: str) -> str:
+        return f"{{{{ with {_query(record, f'slo={_backslashed(slo)}')} }}}}{{{{ . | first | value | {form} }}}}{{{{ end }}}}"
+
+    whole, once, percent = 'printf "%.0f"', 'printf "%.1f"', "humanizePercentage"
+    return (
+        f"{window}: {value(records.bad(window), whole)} of {value(records.events(window), whole)} bad "
+        f"({value(records.bad_ratio(window), percent)}, burn {value(records.burn_rate(window), once)}x, "
+        f"lower bound {value(records.bad_lower_bound(window), percent)} against a budget of {value(records.ERROR_BUDGET, percent)})"
+    )
+
+
+def _traces(evaluation: str, url: str) -> str:
+    before, found, after = url.partition("{trace_id}")
+    link = f"{before}{{{{ .Labels.trace_id }}}}{after}" if found else "{{ .Labels.trace_id }}"
+    asked = _query("truegreen_failing_trace_info", f"evaluation={_backslashed(evaluation)}")
+    return f"{{{{ range {asked} }}}}{link} {{{{ end }}}}"
+
+
+def _query(metric: str, more: str) -> str:
+    return f'query (printf "{metric}{{service=%q,environment=%q,{more}}}" $labels.service $labels.environment)'
+
+
+def _backslashed(text: str) -> str:
+    return f'\\"{text}\\"'

@@ -1,0 +1,42 @@
+"""Changes that somebody should hear of although nothing burns: another served model, another version."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from truegreen.alert_rules.annotations import for_watcher
+from truegreen.alert_rules.ladder import Label
+from truegreen.alert_rules.model import Alert
+from truegreen.alert_rules.sli import CANARY
+from truegreen.alert_rules.text import matcher, selector
+from truegreen.alert_rules.windows import Clock
+from truegreen.core.config.model import Routes
+from truegreen.core.words import catalogue
+from truegreen.core.words.terms import NO_PILLAR
+
+SERVED_MODEL_CHANGED: Final = "TruegreenServedModelChanged"
+VERSION_CHANGED: Final = "TruegreenVersionChanged"
+
+
+def rules(routes: Routes, clock: Clock, severities: Label) -> tuple[Alert, ...]:
+    """Both tickets. They compare presence with presence an interval ago, so that counters born at 1 are seen and a cold start is not."""
+    apps = matcher("service", (CANARY,), negate=True)
+
+    def alert(name: str, metric: str, kin: str, each: str, ago: str, summary: str, description: str, mode: str) -> Alert:
+        now, then = selector(metric, apps), f"{selector(metric, apps)} offset {clock.text(ago)}"
+        expr = (
+            f"(\n  group by ({kin}, {each}) ({now})\n  unless group by ({kin}, {each}) ({then})\n)\n"
+            f"and on ({kin}) group by ({kin}) ({then})"
+        )
+        labels = {**severities("3"), "slo": "none", "layer": "quality", "failure_mode": mode, "pillar": NO_PILLAR, "burn_tier": "none"}
+        return Alert(name, expr, labels, for_watcher(routes, name, summary, description))
+
+    at = "{{ $labels.service }} in {{ $labels.environment }}"
+    return (
+        alert(SERVED_MODEL_CHANGED, catalogue.MODEL_SERVED.prometheus, "service, environment, model", "served", "1d",
+              f"{at}: the provider serves {{{{ $labels.served }}}} for {{{{ $labels.model }}}}",
+              "It did not a day ago: a silent update of the provider, or a new alias.", "drift"),
+        alert(VERSION_CHANGED, catalogue.SNAPSHOT_INFO.prometheus, "service, environment", "snapshot", "1h",
+              f"{at}: snapshot {{{{ $labels.snapshot }}}} began to serve",
+              "A version of prompt, model, index, tools or guardrail that was not there an hour ago.", "none"),
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""`truegreen generate rules`: the pipeline from SLOs to rules, their tests and the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from truegreen.alert_rules import budgets, changes, checks, drift, ladder, recording, routes, ruletests, state, statement, watchers, watchertests
+from truegreen.alert_rules.annotations import for_burn
+from truegreen.alert_rules.files import calibrations
+from truegreen.alert_rules.ladder import Label
+from truegreen.alert_rules.model import Alert, Group, Judged, Rule
+from truegreen.alert_rules.text import to_yaml
+from truegreen.alert_rules.windows import Clock, clock
+from truegreen.core.config.model import Config
+from truegreen.core.words.shapes import Generated
+
+RULES: Final = "truegreen.rules.yml"
+TESTS: Final = "truegreen.rules.test.yml"
+ROUTES: Final = "routes.yml"
+ALERTMANAGER: Final = "alertmanager.yml"
+_WRITTEN: Final = "Written by `truegreen generate rules`; do not edit: change truegreen.yaml and write it anew."
+
+
+def files(config: Config, time_scale: int) -> Generated:
+    """Rules, their promtool tests and the Alertmanager files.
+
+    Args:
+        time_scale: 1 to 60; every window and timer is divided by it, names keep the nominal window.
+
+    Raises:
+        BadInput: an SLO names what the catalogue does not have, a calibration file cannot be read, or the scale is out of range.
+    """
+    time = clock(time_scale, config.scrape_interval_seconds)
+    checks.check(config)
+    known = calibrations(config.calibration_folder())
+    every = tuple(budgets.judged(slo, known) for slo in config.slos)
+    made = groups(config, every, time)
+    return Generated(
+        files={
+            RULES: to_yaml({"groups": [_group(group) for group in made]}, _WRITTEN),
+            TESTS: to_yaml(_tests(config, every, made, time), f"{_WRITTEN}\nRun: promtool test rules {TESTS}"),
+            ROUTES: routes.fragment(config.routes, every, time),
+            ALERTMANAGER: routes.whole(config.routes, every, time),
+        },
+        statement=statement.lines(config, every, made, time),
+        figures=statement.figures(config, every, made, time),
+    )
+
+
+def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Group, ...]:
+    """All groups. An SLO's counts and its fast alerts are in one group, so that no evaluation lies between them."""
+    severities, spared = _severities(config), bool(budgets.not_customer_facing(config))
+
+    def annotate(what: Judged, tier: ladder.Tier, mode: str) -> Mapping[str, str]:
+        return for_burn(config.routes, what, tier, mode)
+
+    def burns(what: Judged, *tiers: str) -> tuple[Alert, ...]:
+        return ladder.alerts(what, tiers, time, spared, severities, annotate)
+
+    minute, slow = time.text("1m"), time.text("5m")
+    made = [Group("truegreen:info", slow, (*state.infos(config, every), *(r for what in every for r in budgets.record_baselines(what))))]
+    services = budgets.record_not_customer_facing(config)
+    made += [Group("truegreen:services", minute, services)] if services else []
+    for what in every:
+        name = what.slo.name
+        made.append(Group(f"truegreen:slo:{name}", minute, (*recording.short(what, time), *burns(what, "fast", "slow"))))
+        long = (*recording.long(what, time), *burns(what, "ticket"), *drift.rules(what, time, severities, config.routes))
+        made.append(Group(f"truegreen:slo:{name}:long", slow, long))
+    made.append(Group("truegreen:state", minute, (state.state(),)))
+    made.append(Group("truegreen:watchers", minute, (*watchers.rules(config, every, time, severities), state.watchdog(config))))
+    made.append(Group("truegreen:changes", minute, changes.rules(config.routes, time, severities)))
+    return tuple(group for group in made if group.rules)
+
+
+def _severities(config: Config) -> Label:
+    def labels(sev: str) -> Mapping[str, str]:
+        return {"sev": sev, config.routes.severity_label: config.routes.severity_values[sev]}
+
+    return labels
+
+
+def _tests(config: Config, every: tuple[Judged, ...], made: tuple[Group, ...], time: Clock) -> Mapping[str, Any]:
+    return {
+        "rule_files": [RULES],
+        "evaluation_interval": time.text("1m"),
+        "group_eval_order": [group.name for group in made],
+        "tests": [*(ruletests.of_slo_alerts(config, what, time) for what in every), *watchertests.all_tests(config, every, made, time)],
+    }
+
+
+def _group(group: Group) -> Mapping[str, Any]:
+    return {"name": group.name, "interval": group.interval, "rules": [_rule(rule) for rule in group.rules]}
+
+
+def _rule(rule: Rule) -> Mapping[str, Any]:
+    if isinstance(rule, Alert):
+        held = {"for": rule.wait, "keep_firing_for": rule.keep_firing_for}
+        return {
+            "alert": rule.alert, "expr": rule.expr, **{key: value for key, value in held.items() if value},
+            "labels": dict(rule.labels), "annotations": dict(rule.annotations),
+        }  # fmt: skip
+    return {"record": rule.record, "expr": rule.expr, **({"labels": dict(rule.labels)} if rule.labels else {})}

@@ -1,0 +1,76 @@
+"""Rules, alerts and groups, and what the stages hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from truegreen.core.words.slo import Slo
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One recording rule."""
+
+    record: str
+    expr: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alerting rule; `wait` is Prometheus' `for`, both durations are texts such as `5m`, empty for none."""
+
+    alert: str
+    expr: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    wait: str = ""
+    keep_firing_for: str = ""
+
+
+Rule = Record | Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated one after the other, every `interval`."""
+
+    name: str
+    interval: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a calibration file says of one SLO at one service and environment.
+
+    Args:
+        bad_ratio: share of the frozen baseline that was bad, 0 to 1.
+        events: how many events are behind it.
+        design_effect: variance inflation of correlated events, at least 1.
+        digest: the file's digest, which the app stamps.
+    """
+
+    service: str
+    environment: str
+    signal: str
+    bad_ratio: Decimal
+    events: int
+    design_effect: Decimal
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An SLO with the frozen baselines that speak of it."""
+
+    slo: Slo
+    baselines: tuple[Baseline, ...]
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """The static labels of everything that is written for the SLO."""
+        slo = self.slo
+        return {"slo": slo.name, "layer": slo.layer, "failure_mode": slo.failure_mode, "pillar": slo.pillar}

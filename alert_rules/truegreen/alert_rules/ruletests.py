@@ -1,0 +1,160 @@
+"""The promtool tests of the SLO alerts: each fires at the oracle's minute, holds, resolves, and stays silent where it must."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil
+from typing import Any, Final
+
+from truegreen.alert_rules import budgets, oracle
+from truegreen.alert_rules.ladder import TIERS, Tier
+from truegreen.alert_rules.model import Judged
+from truegreen.alert_rules.oracle import Phase
+from truegreen.alert_rules.streams import MINUTE, Series, of_slo
+from truegreen.alert_rules.text import quoted, selector
+from truegreen.alert_rules.windows import Clock, duration, parse
+from truegreen.core.config.model import Config
+from truegreen.core.words import records
+from truegreen.core.words.slo import LIVE, SHADOW, FreshnessSli, Slo
+
+SERVICE: Final = "truegreen-test"
+ELSEWHERE: Final = "truegreen-test-elsewhere"
+CALM: Final = "truegreen-test-calm"
+CEASED: Final = "truegreen-test-ceased"
+CALM_MINUTES: Final = 60
+_MOST_STORM: Final = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What an expression gives at a minute; None: nothing."""
+
+    expr: str
+    minute: int
+    value: int | None
+
+
+def fires(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
+    """That an alert fires at a minute, or with `value` None that it does not."""
+    wanted = {"alertname": name, "alertstate": "firing", **labels}
+    return Check(f"count({selector('ALERTS', *(f'{k}={quoted(v)}' for k, v in wanted.items()))})", minute, value)
+
+
+def test(name: str, series: Sequence[Series], checks: Sequence[Check], clock: Clock) -> Mapping[str, Any]:
+    """One test group of promtool."""
+    return {
+        "name": name,
+        "interval": clock.text(MINUTE),
+        "input_series": [{"series": s.series, "values": s.values} for s in series],
+        "promql_expr_test": [
+            {
+                "expr": check.expr,
+                "eval_time": duration(clock.seconds(MINUTE) * check.minute),
+                "exp_samples": [] if check.value is None else [{"labels": "{}", "value": check.value}],
+            }
+            for check in sorted(checks, key=lambda c: c.minute)
+        ],
+    }
+
+
+def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Mapping[str, Any]:
+    """The test of one SLO: a storm at home, the same storm where it may not page, a calm stream and one that ceases."""
+    slo, spared = what.slo, budgets.not_customer_facing(config)
+    service, home = _at_home(what, spared)
+    budget = budgets.budget(what, service, home)
+    effect = budgets.design_effect(what, service, home)
+    storm = _storm(slo, budget or Decimal("0.05"), effect)
+    total = sum(phase.minutes for phase in storm)
+    calm = [Phase(total, storm[0].events, storm[0].bad)]
+    ceased = [storm[0], Phase(total - CALM_MINUTES, Decimal(0) if not isinstance(slo.sli, FreshnessSli) else storm[0].events, Decimal(0))]
+    series: list[Series] = []
+    checks: list[Check] = []
+
+    def add(at: str, where: str, phases: Sequence[Phase]) -> None:
+        series.extend(of_slo(slo, at, where, phases, clock))
+
+    add(service, home, storm)
+    checks += _burns(what, service, home, storm, budget, effect, service in spared, clock)
+    for at, where in _others(what, service, spared):
+        add(at, where, storm)
+        checks += _burns(what, at, where, storm, budgets.budget(what, at, where), budgets.design_effect(what, at, where), at in spared, clock)
+    for where, phases in ((CALM, calm), (CEASED, ceased)):
+        add(service, where, phases)
+        checks += [
+            fires(minute, records.BUDGET_BURN, None, slo=slo.name, service=service, environment=where)
+            for minute in (CALM_MINUTES, total // 2, total)
+        ]
+    if sum(other.failure_mode == slo.failure_mode for other in config.slos) == 1:
+        checks.append(Check(_state(slo, service, CALM), total, 0))
+    return test(f"{slo.name}: fires on evidence, at the oracle's minute, and resolves", series, checks, clock)
+
+
+def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase], budget: Decimal | None, effect: Decimal, spared: bool,
+           clock: Clock) -> list[Check]:  # fmt: skip
+    slo = what.slo
+    live = slo.mode == LIVE and environment in slo.environments
+    checks: list[Check] = []
+    identity = {"slo": slo.name, "service": service, "environment": environment}
+    for tier in TIERS:
+        sev = ("2" if spared and tier.sev == "1" else tier.sev) if live else "3"
+        labels = {**identity, "burn_tier": tier.name, "sev": sev, "mode": LIVE if live else SHADOW}
+        burns = oracle.burning(storm, tier, budget, effect) if budget is not None else []
+        start, end = oracle.first(burns), oracle.last(burns)
+        if start is None or end is None:
+            checks.append(fires(sum(p.minutes for p in storm), records.BUDGET_BURN, None, **labels))
+            continue
+        slack = _slack(tier, start, slo, clock)
+        checks += [fires(start - 1 - slack, records.BUDGET_BURN, None, **labels), fires(start + slack, records.BUDGET_BURN, 1, **labels)]
+        gone = end + parse(tier.keep) // MINUTE + 1
+        if gone + 2 + slack <= sum(p.minutes for p in storm):
+            checks += [fires(gone - 2 - slack, records.BUDGET_BURN, 1, **labels), fires(gone + 1 + slack, records.BUDGET_BURN, None, **labels)]
+        if tier.name == "fast":
+            checks.append(Check(f"{_state(slo, service, environment)} >= bool {2 if live else 1}", start + slack + 1, 1))
+    if not live or spared:
+        loud = selector("ALERTS", f'alertname="{records.BUDGET_BURN}"', *(f"{k}={quoted(v)}" for k, v in identity.items()), 'sev="1"' if live else 'sev=~"1|2"')
+        checks.append(Check(f"count({loud})", CALM_MINUTES + storm[1].minutes, None))
+    return checks
+
+
+def _storm(slo: Slo, budget: Decimal, effect: Decimal) -> list[Phase]:
+    # Half the budget, then ten times it (at most 0.9) until the slow tier has fired, then half again until the fast one resolves.
+    fresh = isinstance(slo.sli, FreshnessSli)
+    calm, bad = (Decimal(0), Decimal(1)) if fresh else (budget / 2, min(10 * budget, Decimal("0.9")))
+    events = Decimal(60) if fresh else Decimal(60 * max(10, ceil(Decimal("0.1") / budget)))
+    for _ in range(4):
+        phases = [Phase(CALM_MINUTES, events, calm), Phase(_MOST_STORM, events, bad), Phase(60, events, calm)]
+        fast, slow = (oracle.first(oracle.burning(phases, tier, budget, effect)) for tier in TIERS[:2])
+        if fast is not None and slow is not None:
+            minutes = min(max(fast, slow) + 15 - CALM_MINUTES, _MOST_STORM)
+            return [phases[0], Phase(minutes, events, bad), phases[2]]
+        events = events if fresh else events * 10
+    return phases
+
+
+def _slack(tier: Tier, start: int, slo: Slo, clock: Clock) -> int:
+    # Prometheus 2 and 3 count a range differently by one sample; long windows move in steps of 5 min; a scale that does not divide a
+    # minute leaves windows that are no whole number of evaluations.
+    uneven = 0 if MINUTE % clock.scale == 0 else 3 + start // 10
+    return (6 if tier.name == "ticket" else 2 if isinstance(slo.sli, FreshnessSli) else 1) + uneven
+
+
+def _at_home(what: Judged, spared: Sequence[str]) -> tuple[str, str]:
+    slo = what.slo
+    for baseline in what.baselines:
+        if baseline.service not in spared and baseline.environment in slo.environments:
+            return baseline.service, baseline.environment
+    names = [SERVICE] if isinstance(slo.services, str) else [*(n for n in slo.services if n not in spared), *slo.services]
+    return names[0], slo.environments[0]
+
+
+def _others(what: Judged, service: str, spared: Sequence[str]) -> list[tuple[str, str]]:
+    slo = what.slo
+    quiet = [name for name in spared if isinstance(slo.services, str) or name in slo.services]
+    return [(service, ELSEWHERE), *((name, slo.environments[0]) for name in quiet[:1] if name != service)]
+
+
+def _state(slo: Slo, service: str, environment: str) -> str:
+    named = (f"service={quoted(service)}", f"environment={quoted(environment)}", f"failure_mode={quoted(slo.failure_mode)}")
+    return f"max({selector(records.STATE, *named)})"

@@ -1,0 +1,92 @@
+"""Streams of events as promtool reads them: cumulative counters, minute by minute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from truegreen.alert_rules.oracle import Phase
+from truegreen.alert_rules.sli import ANSWERS, SCORE
+from truegreen.alert_rules.text import number, quoted
+from truegreen.alert_rules.windows import Clock
+from truegreen.core.words import catalogue
+from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Slo, ThresholdSli
+from truegreen.core.words.terms import CALIBRATED, FAIL, PASS
+
+MINUTE: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One input series of promtool."""
+
+    series: str
+    values: str
+
+
+def counter(steps: Sequence[tuple[int, Decimal]]) -> str:
+    """A counter from 0 that grows by a step each minute, for so many minutes, phase by phase."""
+    parts, value = ["0"], Decimal(0)
+    for minutes, step in steps:
+        parts.append(f"{number(value + step)}+{number(step)}x{minutes - 1}")
+        value += minutes * step
+    return " ".join(parts)
+
+
+def flat(metric: str, labels: Mapping[str, str], minutes: int, value: int = 1, start: int = 0) -> Series:
+    """A gauge, or a counter that stands still, that appears at minute `start`."""
+    return Series(named(metric, labels), (f"_x{start - 1} " if start > 1 else "_ " if start else "") + f"{value}+0x{minutes}")
+
+
+def steady(metric: str, labels: Mapping[str, str], *steps: tuple[int, Decimal | int]) -> Series:
+    """A counter that grows by so much a minute, phase by phase."""
+    return Series(named(metric, labels), counter([(minutes, Decimal(step)) for minutes, step in steps]))
+
+
+def named(metric: str, labels: Mapping[str, str]) -> str:
+    """A series' name with its labels."""
+    return metric + "{" + ",".join(f"{key}={quoted(value)}" for key, value in labels.items()) + "}"
+
+
+def of_slo(slo: Slo, service: str, environment: str, phases: Sequence[Phase], clock: Clock) -> list[Series]:
+    """The series from which the SLO's counts come."""
+    who = {"service": service, "environment": environment}
+    every = [(p.minutes, p.events / 60) for p in phases]
+    bad = [(p.minutes, p.events * p.bad / 60) for p in phases]
+    good = [(p.minutes, p.events * (1 - p.bad) / 60) for p in phases]
+
+    def made(metric: str, labels: Mapping[str, str], steps: Sequence[tuple[int, Decimal]]) -> Series:
+        return Series(named(metric, {**who, **labels}), counter(steps))
+
+    match slo.sli:
+        case EvaluationSli(evaluation, floor) if floor == BASELINE:
+            judged = {"evaluation": evaluation, "evaluator": "test"}
+            return [made(ANSWERS, {**judged, "result": PASS}, good), made(ANSWERS, {**judged, "result": FAIL}, bad)]
+        case EvaluationSli(evaluation, floor):
+            scored = {"evaluation": evaluation, "evaluator": "test", "scale": CALIBRATED}
+            return [made(f"{SCORE}_count", scored, every), made(f"{SCORE}_bucket", {**scored, "le": floor}, bad)]
+        case EventSli(metric, label, wrong, among, total):
+            if total:
+                return [made(total, {}, every), made(metric, {label: wrong[0]} if label else {}, bad)]
+            return [made(metric, {label: _right(metric, label, wrong, among)}, good), made(metric, {label: wrong[0]}, bad)]
+        case ThresholdSli(metric, threshold, where):
+            return [made(f"{metric}_count", where, every), made(f"{metric}_bucket", {**where, "le": number(threshold)}, good)]
+        case FreshnessSli(metric, seconds):
+            return [Series(named(metric, who), _rebuilt(phases, clock, clock.seconds(seconds)))]
+
+
+def _right(metric: str, label: str, wrong: tuple[str, ...], among: tuple[str, ...]) -> str:
+    known = next((each.values for each in catalogue.BY_NAME[metric].label_set if each.name == label), ())
+    return next((value for value in among or known if value not in wrong), "good")
+
+
+def _rebuilt(phases: Sequence[Phase], clock: Clock, bound: int) -> str:
+    # When the index was rebuilt: just now in a good minute, twice the bound ago in a bad one. Time starts at 0 in promtool.
+    minute, parts, at = clock.seconds(MINUTE), ["0"], 0
+    for phase in phases:
+        start = (at + 1) * minute
+        parts.append(f"{start - 2 * bound}+0x{phase.minutes - 1}" if phase.bad else f"{start}+{minute}x{phase.minutes - 1}")
+        at += phase.minutes
+    return " ".join(parts)

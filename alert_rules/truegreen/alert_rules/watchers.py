@@ -1,0 +1,146 @@
+"""Alerts about the watching itself: a behavioural SLO is silent when nobody judges, so somebody must say that nobody does.
+
+None of them tests presence: a collector's counters persist when traffic stops.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from truegreen.alert_rules.annotations import for_watcher
+from truegreen.alert_rules.ladder import Label
+from truegreen.alert_rules.model import Alert, Judged
+from truegreen.alert_rules.sli import BY, CANARY, ON
+from truegreen.alert_rules.text import matcher, number, quoted, selector
+from truegreen.alert_rules.windows import Clock
+from truegreen.core.config.model import Config
+from truegreen.core.words import catalogue, records
+from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli
+from truegreen.core.words.terms import FAIL, NO_FAILURE_MODE, NO_PILLAR, PASS, SKIPPED
+
+EVALUATOR_STALLED: Final = "TruegreenEvaluatorStalled"
+SAMPLING_FELL: Final = "TruegreenSamplingFell"
+NO_BASELINE: Final = "TruegreenNoBaseline"
+NO_PASSAGES: Final = "TruegreenNoPassages"
+CALIBRATION_MISMATCH: Final = "TruegreenCalibrationMismatch"
+TRAFFIC_CEASED: Final = "TruegreenTrafficCeased"
+COLLECTOR_GONE: Final = "TruegreenCollectorGone"
+INGESTION_STALLED: Final = "TruegreenIngestionStalled"
+LABELS_OVERWRITTEN: Final = "TruegreenLabelsOverwritten"
+CANARY_MISSED: Final = "TruegreenCanaryMissed"
+SAMPLE: Final = 20
+"""Judgements expected in an hour before their absence means something: with a sampling share under 1 none comes by chance with e^-20."""
+NOT_A_STALL: Final = ("no_context", "no_baseline", "too_large")
+"""Reasons of a skip that say that the evaluator looked."""
+_JOB: Final = "truegreen"
+_APPS: Final = matcher("service", (CANARY,), negate=True)
+_NAMED: Final = "{{ $labels.service }} in {{ $labels.environment }}"
+
+
+def rules(config: Config, every: tuple[Judged, ...], clock: Clock, severities: Label) -> tuple[Alert, ...]:
+    """All watchers. The blind ones are sev 2 as soon as one SLO is live, tickets before."""
+    blind = "2" if any(what.slo.mode == LIVE for what in every) else "3"
+    evaluations = sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)})
+    make = _Maker(config, clock, severities)
+    made: list[Alert] = []
+    for evaluation in evaluations:
+        known = any(baseline.signal == evaluation for what in every for baseline in what.baselines)
+        made += _of_evaluation(make, evaluation, Decimal(str(config.sampling.get(evaluation, 1))), blind, known)
+    made += [_without_budget(make, what) for what in every if lacks_budget(what)]
+    return (*made, *_of_pipeline(make, blind))
+
+
+def lacks_budget(what: Judged) -> bool:
+    """Whether a service may have events and no budget: a `baseline` objective needs a calibration file."""
+    return what.slo.objective == BASELINE
+
+
+class _Maker:
+    # Labels and annotations that all watchers share.
+    def __init__(self, config: Config, clock: Clock, severities: Label) -> None:
+        self.config, self.clock, self.severities = config, clock, severities
+
+    def hours(self, metric: str, *matchers: str, window: str = "1h", offset: str = "", by: str = BY) -> str:
+        moved = f" offset {self.clock.text(offset)}" if offset else ""
+        return f"sum {by} (increase({selector(metric, _APPS if by == BY else '', *matchers)}[{self.clock.text(window)}]{moved}))"
+
+    def alert(self, name: str, expr: str, sev: str, wait: str, summary: str, description: str, layer: str = "quality", slo: str = "none",
+              **more: str) -> Alert:  # fmt: skip
+        labels = {**self.severities(sev), "slo": slo, "layer": layer, "failure_mode": NO_FAILURE_MODE, "pillar": NO_PILLAR, "burn_tier": "none", **more}
+        return Alert(name, expr, labels, for_watcher(self.config.routes, name, summary, description), wait=self.clock.text(wait))
+
+
+def _of_evaluation(make: _Maker, evaluation: str, share: Decimal, blind: str, known: bool) -> list[Alert]:
+    named = f"evaluation={quoted(evaluation)}"
+    verdicts = make.hours(catalogue.EVALUATED_ANSWERS.prometheus, named, matcher("result", (PASS, FAIL)))
+    answers = make.hours(catalogue.ANSWERS.prometheus, 'sampled="base"')
+
+    def skips(*reasons: str) -> str:
+        return make.hours(catalogue.EVALUATIONS.prometheus, named, f'result="{SKIPPED}"', 'sampled="base"', matcher("reason", reasons))
+
+    none = f"(0 * {answers})"
+    looked_at = f"(({verdicts} or {none}) + {ON} ({skips(*NOT_A_STALL)} or {none}))"
+    expected = answers if share == 1 else f"{number(share)} * {answers}"
+    stalled = f"{looked_at} == 0\nand {ON} {expected} > {SAMPLE if share < 1 else 5}"
+    fell = f"{looked_at} + 3 * sqrt({looked_at})\n  < {ON} 0.5 * {expected}\nand {ON} {expected} > {SAMPLE}"
+    unjudged = f"unless {ON} {verdicts} > 0"
+    mismatch = (
+        f"{selector(catalogue.CALIBRATION_INFO.prometheus, _APPS, named)}\n"
+        f"unless on (service, environment, evaluation, digest) {selector(records.CALIBRATION_INFO, named)}\n"
+        f"and on (service, environment, evaluation) {selector(records.CALIBRATION_INFO, named)}"
+    )
+    made = [
+        make.alert(EVALUATOR_STALLED, stalled, blind, "5m", f"Nobody judges {evaluation} of {_NAMED}",
+                   f"Sampled answers flow and the evaluator of {evaluation} has looked at none for an hour: its SLOs are blind.", evaluation=evaluation),
+        make.alert(SAMPLING_FELL, fell, "3", "15m", f"Fewer answers of {_NAMED} are judged for {evaluation} than sampling promises",
+                   f"The evaluator of {evaluation} looked at less than half of its share ({number(share * 100)} %) in the last hour: queue, errors or configuration.",
+                   evaluation=evaluation),
+        make.alert(NO_BASELINE, f"{skips('no_baseline')} > 5\n{unjudged}", "3", "15m", f"{_NAMED} has no baseline for {evaluation}",
+                   f"Answers are looked at and skipped as no_baseline, so no SLO judges them. Take one: truegreen baseline take, from at least 500 healthy answers.",
+                   evaluation=evaluation, reason="no_baseline"),
+        make.alert(NO_PASSAGES, f"{skips('no_context')} > 5\n{unjudged}", "3", "15m", f"No passages seen for the answers of {_NAMED}",
+                   f"{evaluation} needs what was retrieved and found none. Call retrieval(documents=…) where your code retrieves.",
+                   evaluation=evaluation, reason="no_context"),
+    ]  # fmt: skip
+    if known:
+        made.append(make.alert(CALIBRATION_MISMATCH, mismatch, "3", "1h", f"{_NAMED} judges {evaluation} by another baseline than the rules know",
+                               "The app stamps calibration {{ $labels.digest }}. Generate the rules from the file that the app reads, or give the app "
+                               "the new file.", evaluation=evaluation))  # fmt: skip
+    return made
+
+
+def _without_budget(make: _Maker, what: Judged) -> Alert:
+    name = f"slo={quoted(what.slo.name)}"
+    expr = f"{selector(records.events('1h'), name)} > 5\nunless {ON} {selector(records.ERROR_BUDGET, name)}"
+    return make.alert(NO_BASELINE, expr, "3", "1h", f"{_NAMED} has no baseline for the objective of {what.slo.name}",
+                      f"The objective is `baseline` and no calibration file speaks of {what.slo.name}: it can never alert. Take one with truegreen baseline take, "
+                      "or write an objective.", layer=what.slo.layer, slo=what.slo.name, reason="no_objective")  # fmt: skip
+
+
+def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
+    requests, spans = catalogue.LLM_REQUESTS.prometheus, catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
+    ceased = f"{make.hours(requests, window='30m')} == 0\nand {ON} {make.hours(requests, offset='30m')} > 30"
+    by = "by (instance)"
+    stalled = f"{make.hours(spans, window='15m', by=by)} == 0\nand on (instance) {make.hours(spans, offset='15m', by=by)} > 100"
+    overwritten = f'count by (job, exported_service) ({{__name__=~"{requests}|{catalogue.EVALUATED_ANSWERS.prometheus}",exported_service!=""}}) > 0'
+    probes = catalogue.CANARY_PROBES.prometheus
+    # The probes' own series: the canary is the one service that every other rule leaves out.
+    ago = make.clock.text("3h")
+    missed = (
+        f"sum by (environment) (increase({probes}{{result=\"missed\"}}[{make.clock.text('2h')}])) > 0\n"
+        f"or\n(\n  sum by (environment) (increase({probes}[{ago}])) == 0\n  and on (environment) sum by (environment) ({probes} offset {ago})\n)"
+    )
+    return [
+        make.alert(COLLECTOR_GONE, f'up{{job="{_JOB}"}} == 0\nor absent(up{{job="{_JOB}"}})', blind, "5m", "The truegreen collector cannot be scraped",
+                   "No behavioural metric arrives: every SLO of truegreen is blind.", layer="infrastructure"),
+        make.alert(INGESTION_STALLED, stalled, blind, "5m", "The collector {{ $labels.instance }} receives no spans",
+                   "Spans came in the hour before and none came for a quarter of an hour: exporter, network or load balancer.", layer="infrastructure"),
+        make.alert(TRAFFIC_CEASED, ceased, "3", "5m", f"{_NAMED} makes no LLM calls any more",
+                   "More than 30 calls came in the hour before and none for half an hour.", layer="infrastructure"),
+        make.alert(LABELS_OVERWRITTEN, overwritten, "3", "5m", "A scrape overwrites the label service of truegreen's metrics",
+                   "Rules find no service {{ $labels.exported_service }} where job {{ $labels.job }} scrapes: set honor_labels: true (ServiceMonitor: honorLabels).",
+                   layer="infrastructure"),
+        make.alert(CANARY_MISSED, missed, blind, "15m", "The canary's planted wrong answer did not come out as a failure, or the canary stopped",
+                   "Collector or evaluator do not do what the SLOs rely on.", service=CANARY),
+    ]  # fmt: skip

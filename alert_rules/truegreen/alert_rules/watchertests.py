@@ -1,0 +1,170 @@
+"""The promtool tests of the watchers, of changes and of drift: each fires when it must, and a healthy neighbour stays silent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from truegreen.alert_rules import changes, drift, watchers
+from truegreen.alert_rules.model import Alert, Baseline, Group, Judged
+from truegreen.alert_rules.oracle import Phase
+from truegreen.alert_rules.ruletests import SERVICE, Check, fires, test
+from truegreen.alert_rules.streams import Series, flat, of_slo, steady
+from truegreen.alert_rules.windows import Clock
+from truegreen.core.config.model import Config
+from truegreen.core.words import catalogue, records
+from truegreen.core.words.slo import ALL_SERVICES, EvaluationSli, FreshnessSli
+
+ILL: Final = "truegreen-test-ill"
+WELL: Final = "truegreen-test-well"
+HOUR: Final = 60
+A_MINUTE: Final = 10
+"""Answers a minute."""
+
+
+def all_tests(config: Config, every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock) -> list[Mapping[str, Any]]:
+    """A test for every watcher that the rules hold."""
+    there = {rule.alert for group in groups for rule in group.rules if isinstance(rule, Alert)}
+    made = [*_pipeline(clock), *_changes(clock)]
+    for evaluation in sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)}):
+        share = Decimal(str(config.sampling.get(evaluation, 1)))
+        if share > 0:
+            made.append(_of_evaluation(evaluation, share, clock))
+        known = [(what, baseline) for what in every for baseline in what.baselines if baseline.signal == evaluation]
+        if known and watchers.CALIBRATION_MISMATCH in there:
+            made.append(_mismatch(evaluation, known[0][1].service, known[0][1].environment, known[0][1].digest, clock))
+    made += [_drift(what, clock) for what in every if what.baselines and not isinstance(what.slo.sli, FreshnessSli)]
+    made += [_without_budget(what, clock) for what in every if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES]
+    return made
+
+
+def _who(environment: str, **labels: str) -> Mapping[str, str]:
+    return {"service": SERVICE, "environment": environment, **labels}
+
+
+def _at(environment: str) -> Mapping[str, str]:
+    return {"service": SERVICE, "environment": environment}
+
+
+def _of_evaluation(evaluation: str, share: Decimal, clock: Clock) -> Mapping[str, Any]:
+    answers = max(A_MINUTE, math.ceil(1 / share))
+    judged, length = answers * share, 3 * HOUR
+    series: list[Series] = []
+
+    def add(environment: str, verdicts: tuple[tuple[int, Decimal], ...], **skips: Decimal) -> None:
+        series.append(steady(catalogue.ANSWERS.prometheus, _who(environment, sampled="base"), (length, answers)))
+        named = {"evaluation": evaluation, "evaluator": "test"}
+        if verdicts:
+            series.append(steady(catalogue.EVALUATED_ANSWERS.prometheus, _who(environment, **named, result="pass"), *verdicts))
+            series.append(steady(catalogue.EVALUATED_ANSWERS.prometheus, _who(environment, **named, result="fail"), (length, 0)))
+        for reason, step in skips.items():
+            labels = _who(environment, **named, result="skipped", reason=reason, sampled="base")
+            series.append(steady(catalogue.EVALUATIONS.prometheus, labels, (length, step)))
+
+    add(WELL, ((length, judged),))
+    add("stalled", ((HOUR, judged), (2 * HOUR, Decimal(0))))
+    add("never", ())
+    add("fell", ((length, judged / 10),))
+    add("no-baseline", ((length, Decimal(0)),), no_baseline=judged)
+    add("no-context", ((length, Decimal(0)),), no_context=judged)
+    stalled, fell = watchers.EVALUATOR_STALLED, watchers.SAMPLING_FELL
+    checks = [fires(minute, name, None, **_at(WELL)) for minute in (30, HOUR, length)
+              for name in (stalled, fell, watchers.NO_BASELINE, watchers.NO_PASSAGES)]  # fmt: skip
+    checks += [
+        fires(2 * HOUR, stalled, None, **_at("stalled")), fires(2 * HOUR + 8, stalled, 1, **_at("stalled")),
+        fires(2 * HOUR, stalled, 1, **_at("never")),
+        fires(length, stalled, None, **_at("fell")), fires(2 * HOUR, fell, 1, **_at("fell")),
+    ]  # fmt: skip
+    for environment, name in (("no-baseline", watchers.NO_BASELINE), ("no-context", watchers.NO_PASSAGES)):
+        checks += [fires(HOUR + 15, name, 1, **_at(environment)), *(fires(length, other, None, **_at(environment)) for other in (stalled, fell))]
+    return test(f"{evaluation}: somebody says when nobody judges", series, checks, clock)
+
+
+def _mismatch(evaluation: str, service: str, environment: str, digest: str, clock: Clock) -> Mapping[str, Any]:
+    who = {"service": service, "environment": environment, "evaluation": evaluation}
+    info, name = catalogue.CALIBRATION_INFO.prometheus, watchers.CALIBRATION_MISMATCH
+    series = [flat(info, {**who, "digest": digest}, 180), flat(info, {**who, "digest": "0" * 12}, 180, start=30)]
+    checks = [fires(85, name, None, service=service), fires(95, name, 1, digest="0" * 12), fires(95, name, None, digest=digest)]
+    return test(f"{evaluation}: another calibration than the rules know", series, checks, clock)
+
+
+def _pipeline(clock: Clock) -> list[Mapping[str, Any]]:
+    requests, spans, probes = (m.prometheus for m in (catalogue.LLM_REQUESTS, catalogue.COLLECTOR_ACCEPTED_SPANS, catalogue.CANARY_PROBES))
+    canary = {"service": watchers.CANARY}
+    series = [
+        flat("up", {"job": "truegreen", "instance": "a"}, 100),
+        Series('up{job="truegreen",instance="b"}', "1+0x60 0+0x200"),
+        steady(spans, {"instance": "a"}, (240, A_MINUTE)),
+        steady(spans, {"instance": "b"}, (120, A_MINUTE), (120, 0)),
+        steady(requests, _who(WELL, outcome="ok"), (240, A_MINUTE)),
+        steady(requests, _who(ILL, outcome="ok"), (120, A_MINUTE), (120, 0)),
+        steady(requests, {"service": "pod", "environment": WELL, "exported_service": SERVICE, "job": "pods"}, (240, A_MINUTE)),
+        steady(probes, {**canary, "environment": WELL, "result": "caught"}, (400, Decimal("0.1"))),
+        steady(probes, {**canary, "environment": WELL, "result": "missed"}, (400, 0)),
+        steady(probes, {**canary, "environment": ILL, "result": "missed"}, (60, 0), (340, Decimal("0.1"))),
+        steady(probes, {**canary, "environment": "stopped", "result": "caught"}, (60, Decimal("0.1")), (340, 0)),
+    ]
+    ceased, stalled, missed, gone = watchers.TRAFFIC_CEASED, watchers.INGESTION_STALLED, watchers.CANARY_MISSED, watchers.COLLECTOR_GONE
+    checks = [
+        fires(0, records.WATCHDOG), fires(240, records.WATCHDOG),
+        fires(60, gone, None), fires(68, gone, 1, instance="b"), fires(68, gone, None, instance="a"),
+        fires(120, stalled, None), fires(145, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
+        fires(120, ceased, None), fires(160, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
+        fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_service=SERVICE),
+        fires(60, missed, None), fires(100, missed, 1, environment=ILL), fires(270, missed, 1, environment="stopped"),
+        fires(270, missed, None, environment=WELL),
+    ]  # fmt: skip
+    absent = [fires(3, gone, None), fires(8, gone, 1)]
+    return [test("the pipeline: somebody says when nothing arrives", series, checks, clock), test("no collector at all", [], absent, clock)]
+
+
+def _changes(clock: Clock) -> list[Mapping[str, Any]]:
+    served, snapshot, day = catalogue.MODEL_SERVED.prometheus, catalogue.SNAPSHOT_INFO.prometheus, 24 * HOUR
+    series = [
+        flat(served, _who(ILL, model="large", served="large-1"), day + 120),
+        flat(served, _who(ILL, model="large", served="large-2"), 60, start=day + 30),
+        flat(served, _who(WELL, model="large", served="large-1"), day + 120),
+        flat(snapshot, _who(ILL, snapshot="a"), day + 120),
+        flat(snapshot, _who(ILL, snapshot="b"), day, start=90),
+        flat(snapshot, _who(WELL, snapshot="a"), day + 120),
+    ]
+    model, version = changes.SERVED_MODEL_CHANGED, changes.VERSION_CHANGED
+    checks = [
+        fires(day + 25, model, None), fires(day + 35, model, 1, served="large-2", **_at(ILL)), fires(day + 35, model, None, **_at(WELL)),
+        fires(80, version, None), fires(95, version, 1, snapshot="b", **_at(ILL)), fires(95, version, None, **_at(WELL)), fires(160, version, None),
+    ]  # fmt: skip
+    return [test("another served model, another version; a cold start is neither", series, checks, clock)]
+
+
+def _drift(what: Judged, clock: Clock) -> Mapping[str, Any]:
+    b, hold, length = what.baselines[0], 6 * HOUR, 9 * HOUR
+    ratio = min(max(2 * b.bad_ratio, b.bad_ratio + Decimal("0.1")), Decimal("0.9"))
+    # Enough events for z > 4 within the first hour, whatever the baseline's size.
+    events, start = Decimal(6_000), None
+    for _ in range(3):
+        start = next((at for at in range(5, HOUR, 5) if _z(b, ratio, float(events) * at / HOUR) > drift.Z), None)
+        if start is not None:
+            break
+        events *= 10
+    series = of_slo(what.slo, b.service, b.environment, [Phase(length, events, ratio)], clock)
+    named = {"slo": what.slo.name, "service": b.service, "environment": b.environment}
+    checks = [fires(length, drift.DRIFT, None, **named)]
+    if start is not None:
+        checks = [fires(max(start + hold - 20, 1), drift.DRIFT, None, **named), fires(start + hold + 20, drift.DRIFT, 1, **named)]
+    return test(f"{what.slo.name}: drifts from its frozen baseline", series, checks, clock)
+
+
+def _z(b: Baseline, ratio: Decimal, events: float) -> float:
+    base, answers, bad = float(b.bad_ratio), b.events, events * float(ratio)
+    pooled = (bad + base * answers) / (events + answers)
+    return (float(ratio) - base) / math.sqrt(pooled * (1 - pooled) * (1 / events + 1 / answers) * float(b.design_effect))
+
+
+def _without_budget(what: Judged, clock: Clock) -> Mapping[str, Any]:
+    series = of_slo(what.slo, SERVICE, ILL, [Phase(3 * HOUR, Decimal(600), Decimal("0.1"))], clock)
+    labels = {"slo": what.slo.name, **_at(ILL)}
+    checks: list[Check] = [fires(50, watchers.NO_BASELINE, None, **labels), fires(90, watchers.NO_BASELINE, 1, **labels),
+                           fires(3 * HOUR, records.BUDGET_BURN, None, **labels)]  # fmt: skip
+    return test(f"{what.slo.name}: an objective without its baseline says so", series, checks, clock)
