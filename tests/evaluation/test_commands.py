@@ -208,3 +208,9 @@ def test_options_that_do_not_go_together_are_refused(tmp_path, more):
     """Files beside addresses, and a choice of models where the collector has none."""
     with pytest.raises(BadInput):
         take("--from", "http://127.0.0.1:9", "--out", str(tmp_path), *more)
+
+
+def test_an_address_that_is_none_is_bad_input(tmp_path):
+    """It shows how one looks."""
+    with pytest.raises(BadInput, match="write an address such as"):
+        take("--from", "http://[", "--out", str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import Any
 import click
 
 from truegreen.core import config
-from truegreen.core.errors import BadInput
+from truegreen.core.errors import BadInput, Failed
 from truegreen.core.options import config_option, json_option
 from truegreen.core.words.calibration import MINIMUM_ANSWERS
 from truegreen.core.words.shapes import ReplayRecord
@@ -120,26 +121,30 @@ def replay(
     from truegreen.evaluation import sending
 
     exporter = sending.exporter_to(endpoint)
-    if config_path is not None:
-        config.load(config_path, os.environ)  # what is wrong in it is said here, with its line
-        os.environ["TRUEGREEN_CONFIG"] = str(config_path)
+    logging.getLogger("truegreen").setLevel(logging.WARNING)  # its line at start is for applications
     broken = files.Broken()
     records = _in_order(file, broken, models, limit) if seed is None else _at_random(file, broken, models, limit, seed)
     tally = sending.Tally()
     try:
         sending.send(
-            shown(records, "replay", limit),
-            service=service,
-            environment=environment,
-            exporter=exporter,
-            tally=tally,
-            content=content,
-            rate=rate,
-        )
-    finally:
-        _say_replay(tally, broken, seed, as_json)
+            shown(records, "replay", limit), service=service, environment=environment, exporter=exporter, tally=tally,
+            environ=_settings(config_path), content=content, rate=rate,
+        )  # fmt: skip
+    except Failed as error:
+        if not as_json:
+            _say_replay(tally, broken, seed, as_json)
+        raise Failed(f"{endpoint}: {error}") from None
     if not tally.calls:
-        raise BadInput(f"{file}: no recorded call of {', '.join(models)}")
+        raise BadInput(f"{file}: no recorded call of the model {', '.join(models)}")
+    _say_replay(tally, broken, seed, as_json)
+
+
+def _settings(config_path: Path | None) -> Mapping[str, str]:
+    """The environment with the configuration file in it; what is wrong in the file is said here, with its line."""
+    if config_path is not None and config_path.suffix == ".json":  # what `truegreen generate app` wrote for applications
+        return {**os.environ, "TRUEGREEN_CONFIG": str(config_path)}
+    source = config.load(config_path, os.environ).source
+    return {**os.environ, "TRUEGREEN_CONFIG": str(source)} if source else os.environ
 
 
 def _check_sources(service: str, urls: list[str], paths: list[Path], models: tuple[str, ...], answers: int | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from truegreen.core.errors import Failed
+from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words.shapes import Judge, ReplayRecord, Sample
 
 _TIMEOUT_SECONDS: Final = 10.0
@@ -51,8 +51,15 @@ def judged(records: Iterable[ReplayRecord], judge: Judge) -> Iterator[Judged]:
 
 
 def address(url: str, service: str, environment: str, evaluation: str) -> str:
-    """The full address of a collector's scores, from its base address or from one that ends in `/scores`."""
-    parts = urlsplit(url)
+    """The full address of a collector's scores, from its base address or from one that ends in `/scores`.
+
+    Raises:
+        BadInput: not an address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise BadInput(f"--from: found {url!r}, write an address such as http://127.0.0.1:9464") from None
     path = parts.path.rstrip("/")
     query = urlencode({"service": service, "environment": environment, "evaluation": evaluation})
     return urlunsplit((parts.scheme, parts.netloc, path if path.endswith("/scores") else f"{path}/scores", query, ""))

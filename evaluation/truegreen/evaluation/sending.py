@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -87,8 +87,12 @@ def traces_address(endpoint: str) -> str:
     Raises:
         BadInput: not an http address.
     """
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        usable = False
+    if not usable:
         raise BadInput(f"--endpoint: found {endpoint!r}, write an address such as http://127.0.0.1:4318")
     return endpoint if parts.path.rstrip("/").endswith(_PATH) else endpoint.rstrip("/") + _PATH
 
@@ -106,6 +110,7 @@ def send(
     environment: str,
     exporter: SpanExporter,
     tally: Tally,
+    environ: Mapping[str, str],
     content: bool = False,
     rate: float | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -115,19 +120,20 @@ def send(
 
     Args:
         tally: filled while they are sent.
+        environ: the settings of the instrumentation (`TRUEGREEN_*`), as an application has them.
         content: put the texts on the spans; without it they never leave the process.
         rate: calls a second; None is as fast as they can be judged and delivered.
 
     Raises:
         Failed: a batch of spans was not taken.
     """
-    from truegreen.instrumentation import TruegreenInstrumentor
+    from truegreen.instrumentation import TruegreenInstrumentor, settings
 
     resource = Resource.create({attributes.SERVICE_NAME: service, attributes.ENVIRONMENT_NAME: environment})
     provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
     outbox = Outbox(exporter, tally, clock)
     instrumentor = TruegreenInstrumentor()
-    instrumentor.instrument(tracer_provider=provider)
+    instrumentor.instrument(tracer_provider=provider, settings=settings.load(environ))
     provider.add_span_processor(outbox)
     tracer = provider.get_tracer("truegreen.replay")
     started = clock()
@@ -149,20 +155,17 @@ def one_call(tracer: Tracer, record: ReplayRecord, content: bool) -> None:
     from truegreen.instrumentation import answer, retrieval, traffic
 
     session = record.extra.get("session")
-    with traffic(session_id=session if isinstance(session, str) and session else None), tracer.start_as_current_span("replay"):
+    facts = {
+        attributes.OPERATION_NAME: "chat",
+        attributes.PROVIDER_NAME: "recorded",
+        attributes.REQUEST_MODEL: record.model,
+        attributes.RESPONSE_MODEL: record.model,
+        attributes.FINISH_REASONS: ("stop",),
+    }
+    with traffic(session_id=session if isinstance(session, str) else ""), tracer.start_as_current_span("replay"):
         if record.context:
-            with retrieval(documents=list(record.context), data_source="replay"):
-                pass
-        with tracer.start_as_current_span(f"chat {record.model}", kind=SpanKind.CLIENT) as span:
-            span.set_attributes(
-                {
-                    attributes.OPERATION_NAME: "chat",
-                    attributes.PROVIDER_NAME: "recorded",
-                    attributes.REQUEST_MODEL: record.model,
-                    attributes.RESPONSE_MODEL: record.model,
-                    attributes.FINISH_REASONS: ("stop",),
-                }
-            )
+            retrieval(documents=record.context, data_source="replay")
+        with tracer.start_as_current_span(f"chat {record.model}", kind=SpanKind.CLIENT, attributes=facts) as span:
             if content:
                 span.set_attribute(attributes.INPUT_MESSAGES, _messages("user", record.query))
                 span.set_attribute(attributes.OUTPUT_MESSAGES, _messages("assistant", record.answer, finish_reason="stop"))
