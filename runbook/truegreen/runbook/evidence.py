@@ -52,7 +52,7 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     missing: list[str] = []
     end, step = min(now, until or now), max(STEP / scale, 1.0)
     begin = end - LOOKBACK / scale
-    sev, labels = severity(sources, target, missing)
+    sev, labels = severity(sources, target, now, missing)
     counts = stream(sources.prometheus, target, slo, begin, end, step)
     start = true_start.find(counts)
     onset = start.time if start else end - SPLIT / scale
@@ -75,14 +75,14 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     )  # fmt: skip
 
 
-def severity(sources: Sources, target: Target, missing: list[str]) -> tuple[str, Mapping[str, str]]:
+def severity(sources: Sources, target: Target, now: float, missing: list[str]) -> tuple[str, Mapping[str, str]]:
     """The gravest sev that is active for the target, with that alert's labels; empty when none is."""
     try:
         active = [dict(a.labels) for a in alertmanager.alerts(sources.alertmanager)]
     except Failed as error:
         missing.append(str(error))
         expr = "ALERTS" + selectors.at(target, slo=target.slo, alertstate="firing")
-        active = [dict(s.labels) for s in prom.query(sources.prometheus, expr)]
+        active = [dict(s.labels) for s in prom.query(sources.prometheus, expr, now)]
     mine = [
         a for a in active
         if (a.get("service"), a.get("environment"), a.get("slo")) == (target.service, target.environment, target.slo) and a.get("sev")

@@ -1,0 +1,77 @@
+"""A real Prometheus filled with the world of `runbook_world.py`, an empty incident log, and the command line in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runbook_world import world
+
+from truegreen.core.cli import main
+from truegreen.core.clients import engines
+
+NOBODY = "http://127.0.0.1:9"
+"""An address at which nothing answers."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The JSON of a command that worked."""
+        assert self.code == 0, self.err or self.out
+        loaded: dict[str, Any] = json.loads(self.out.strip().splitlines()[-1])
+        return loaded
+
+
+@pytest.fixture(scope="session")
+def filled(engine: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prometheus that holds the world."""
+    engine("prometheus")
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "world.txt").write_text(world())
+    made = subprocess.run(
+        [engine("promtool"), "tsdb", "create-blocks-from", "openmetrics", folder / "world.txt", folder / "tsdb"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    (folder / "prometheus.yml").write_text("global: {}\n")
+    with engines.prometheus(folder / "prometheus.yml", folder, args=["--storage.tsdb.retention.time=100y"]) as running:
+        yield running.url
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """`run("incident", "open", …)` in an empty folder; the servers are nobody until named."""
+    for name in list(os.environ):
+        if name.startswith(("TRUEGREEN_", "LANGFUSE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    for name in ("PROMETHEUS", "ALERTMANAGER", "COLLECTOR"):
+        monkeypatch.setenv(f"TRUEGREEN_{name}_URL", NOBODY)
+    monkeypatch.setenv("TRUEGREEN_FLAGS", str(tmp_path / "flags.json"))
+
+    def called(*words: str, stdin: bytes = b"") -> Ran:
+        out, err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stopped:
+            main(words)
+        code = stopped.value.code
+        return Ran(code if isinstance(code, int) else 1, out.getvalue(), err.getvalue())
+
+    return called

@@ -1,0 +1,126 @@
+"""`truegreen triage` against a real Prometheus that holds two hours of several services."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from runbook_world import END, ONSET, STEP
+
+
+@pytest.fixture
+def triage(run: Callable[..., Any], filled: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """`triage("them")` is what the command says of that service, as JSON."""
+    monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", filled)
+
+    def asked(service: str, *more: str) -> dict[str, Any]:
+        found: dict[str, Any] = run(
+            "triage", "--service", service, "--environment", "production", "--slo", "grounding", "--at", str(END), "--json", *more
+        ).facts
+        return found
+
+    return asked
+
+
+def test_another_model_behind_the_alias_is_the_providers_doing_and_the_old_one_is_named(triage: Callable[..., Any]) -> None:
+    """THEM, with the pin command filled in and the true start found within two scrapes."""
+    found = triage("them")
+    assert found["whose"] == "them"
+    assert found["commands"] == ["truegreen contain pin-model support-large-0613 --expires 60m"]
+    assert found["start"]["low"] - 2 * STEP <= ONSET <= found["start"]["high"] + 2 * STEP
+    assert {"prompt", "retrieval_index", "guardrail"} <= set(found["same"])
+    states = {f["says"]: f["state"] for f in found["findings"]}
+    assert states["the provider serves another model behind the same name"] == "supported"
+    assert states["retrieval gives the wrong passages"] == "ruled out"
+    assert states["a new prompt version began to serve"] == "ruled out"
+    assert found["relevance"][0] == pytest.approx(0.80, abs=0.02)
+    assert found["failure_mode"] == "hallucination"
+    assert found["pillar"] == "none"
+    assert found["failing"] == ["ab" * 16]
+    assert found["sessions"] == 61
+    assert 90 < found["affected"] < 160
+
+
+def test_a_model_version_that_only_mirrors_what_was_served_is_not_our_change(triage: Callable[..., Any]) -> None:
+    """The snapshot got a new id because the provider changed: still THEM."""
+    found = triage("mirror")
+    assert (found["whose"], [c["component"] for c in found["changes"]]) == ("them", ["served_model"])
+
+
+def test_a_new_prompt_version_is_ours_and_the_old_one_is_named(triage: Callable[..., Any]) -> None:
+    """US, with the rollback command filled in."""
+    found = triage("us-prompt")
+    assert found["whose"] == "us", found
+    assert found["commands"] == ["truegreen rollback prompt --name support --to 4"]
+    assert [(c["old"], c["new"]) for c in found["changes"]] == [("support@4", "support@5")]
+    assert "served_model" in found["same"]
+
+
+def test_another_requested_model_is_ours(triage: Callable[..., Any]) -> None:
+    """The team itself asked for another model."""
+    found = triage("us-model")
+    assert (found["whose"], found["commands"]) == ("us", ["truegreen contain pin-model support-large --expires 60m"])
+
+
+def test_an_index_change_is_ours_and_no_command_of_another_component_is_given(triage: Callable[..., Any]) -> None:
+    """Relevance fell and the index version changed."""
+    found = triage("index")
+    assert (found["whose"], [c["component"] for c in found["changes"]]) == ("us", ["retrieval_index"])
+    assert "kb@7" in found["commands"][0]
+    assert found["findings"][0]["state"] == "supported"
+
+
+@pytest.mark.parametrize("service", ["both", "neither", "healthy", "alibi"])
+def test_evidence_that_does_not_separate_is_called_not_sure(triage: Callable[..., Any], service: str) -> None:
+    """Both changed at once, nothing changed, nothing is wrong, or the change was long before."""
+    assert triage(service)["whose"] == "not sure"
+
+
+def test_a_healthy_service_has_no_true_start(triage: Callable[..., Any]) -> None:
+    """No moment is made up."""
+    assert triage("healthy")["start"] is None
+
+
+def test_a_new_fingerprint_under_the_same_name_gives_no_command_that_cannot_work(triage: Callable[..., Any]) -> None:
+    """There is no name to pin."""
+    found = triage("fingerprint")
+    assert found["whose"] == "them"
+    assert not [c for c in found["commands"] if c.startswith("truegreen contain")]
+
+
+def test_a_service_that_nobody_knows_says_what_it_could_not_find(triage: Callable[..., Any]) -> None:
+    """No data is unknown, never ruled out."""
+    found = triage("nobody")
+    assert (found["whose"], found["affected"]) == ("not sure", 0)
+    assert {f["state"] for f in found["findings"]} == {"unknown"}
+
+
+def test_the_text_names_the_verdict_the_ruled_out_and_the_next_command(run: Callable[..., Any], filled: str) -> None:
+    """What a person reads at 3 AM."""
+    shown = run("triage", "--service", "them", "--environment", "production", "--slo", "grounding", "--at", str(END), "--prometheus-url", filled)
+    assert shown.code == 0, shown.err
+    assert "THEM, not us" in shown.out
+    assert "ruled out: retrieval gives the wrong passages" in shown.out
+    assert "next: truegreen contain pin-model support-large-0613 --expires 60m" in shown.out
+    assert "not asked: no Alertmanager answers" in shown.out
+
+
+def test_triage_of_the_open_incident_is_logged_and_answers_in_ten_seconds(run: Callable[..., Any], filled: str) -> None:
+    """The promise of the command; the log gets the verdict."""
+    run("incident", "open", "--service", "them", "--environment", "production", "--slo", "grounding")
+    began = time.monotonic()
+    assert run("triage", "--at", str(END), "--prometheus-url", filled, "--json").facts["incident"] == 1
+    assert time.monotonic() - began < 10
+    told = run("incident", "log", "--json").facts["events"]
+    assert [e["kind"] for e in told] == ["incident opened", "triaged"]
+    assert told[1]["data"]["whose"] == "them"
+
+
+def test_triage_without_prometheus_is_one_line_and_exit_1(run: Callable[..., Any]) -> None:
+    """No traceback, and what to do."""
+    ended = run("triage", "--service", "s", "--environment", "e", "--slo", "grounding")
+    assert ended.code == 1
+    assert "no Prometheus answers" in ended.err
+    assert "Traceback" not in ended.err
