@@ -108,3 +108,12 @@ def test_a_session_list_of_another_length_is_refused():
     """One for each score, or none."""
     with pytest.raises(BadInput, match="2 session ids for 3 scores"):
         design_effect([True, False, False], ["a", "b"])
+
+
+def test_an_answer_without_a_session_stands_alone():
+    """Unknown ids count as sessions of one answer each, not as one large session."""
+    dice = random.Random(7)
+    bad = [flag for _ in range(200) for flag in [dice.random() < 0.2] * 5] + [dice.random() < 0.2 for _ in range(1000)]
+    known = [str(i // 5) for i in range(1000)]
+    apart = design_effect(bad, [*known, *(f"u{i}" for i in range(1000))])
+    assert design_effect(bad, [*known, *[""] * 1000]) == apart > 2
