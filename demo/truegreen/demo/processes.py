@@ -47,8 +47,8 @@ class Supervisor:
 
     folder: Path
     environ: Mapping[str, str]
-    others: list[Callable[[], str]] = field(default_factory=list)
-    """Further checks, each an empty text or one line about what ended (the engines have their own supervisor)."""
+    others: list[Callable[[], None]] = field(default_factory=list)
+    """Further checks, each raises `Failed` when something ended (the engines have their own supervisor)."""
     processes: list[Process] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -100,8 +100,7 @@ class Supervisor:
             if code is not None:
                 raise Failed(f"{process.name} ended with exit code {code}: {process.last_words()}")
         for other in self.others:
-            if words := other():
-                raise Failed(words)
+            other()
 
     def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         """Poll `condition` until it holds, watching the processes.

@@ -1,0 +1,93 @@
+"""Who plays: the provider, the prompt store and the support agent, started on the stage."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from truegreen.core.errors import Failed
+from truegreen.demo.model import ENVIRONMENT, MODEL_ALIAS, PROMPT, SERVICE, Settings
+from truegreen.demo.stage import Stage, truegreen
+from truegreen.demo.world import prompts
+
+_KEYS: Final = {"LANGFUSE_PUBLIC_KEY": prompts.PUBLIC_KEY, "LANGFUSE_SECRET_KEY": prompts.SECRET_KEY}
+
+
+def smoke(addresses: Mapping[str, str]) -> list[str]:
+    """The command of the smoke suite: a dozen questions with known answers."""
+    return [sys.executable, "-m", "truegreen.demo.world.traffic", "smoke", "--base-url", f"http://{addresses['agent']}"]
+
+
+def enter(on: Stage, settings: Settings) -> str:
+    """Start the three; the agent's base address. The agent runs under `opentelemetry-instrument`, as in the README."""
+    truegreen(on, "generate", "app", "--out", str(on.folder / "app"))
+    langfuse = {
+        **_KEYS,
+        "LANGFUSE_BASE_URL": f"http://{on.addresses['prompts']}",
+        "LANGFUSE_HOST": f"http://{on.addresses['prompts']}",
+    }
+    on.supervisor.environ = {**on.supervisor.environ, **langfuse}
+    for name in ("provider", "prompts"):
+        seed = ["--seed", str(settings.seed)] if name == "provider" else []
+        process = on.supervisor.python(
+            name, f"truegreen.demo.world.{name}", ["--port", on.addresses[name].rpartition(":")[2], *seed]
+        )
+        on.supervisor.ready(f"http://{on.addresses[name]}/admin/state", process)
+    agent = on.supervisor.start(
+        SERVICE,
+        [_instrument(), sys.executable, "-m", "truegreen.demo.world.agent", "--port", on.addresses["agent"].rpartition(":")[2]],
+        {
+            "OTEL_SERVICE_NAME": SERVICE,
+            "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={ENVIRONMENT}",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": on.tap.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_LOGS_EXPORTER": "none",
+            "OTEL_BSP_SCHEDULE_DELAY": "300",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "16384",
+            "OPENAI_BASE_URL": f"http://{on.addresses['provider']}/v1",
+            "OPENAI_API_KEY": "demo",
+            "TRUEGREEN_CONFIG": str(on.folder / "app" / "truegreen.json"),
+            "TRUEGREEN_CALIBRATION": str(on.folder / "calibration"),
+            "TRUEGREEN_FLAGS": str(on.folder / "flags.json"),
+        },
+    )
+    address = f"http://{on.addresses['agent']}"
+    on.supervisor.ready(f"{address}/healthz", agent)
+    return address
+
+
+def move_alias(on: Stage, model: str) -> None:
+    """The provider serves another model behind the alias; nobody tells the agent."""
+    _admin(f"http://{on.addresses['provider']}/admin/alias", {"alias": MODEL_ALIAS, "model": model})
+
+
+def ship_prompt(on: Stage, version: int) -> None:
+    """The team moves the label `production` to another version of the prompt."""
+    reply = httpx.patch(
+        f"http://{on.addresses['prompts']}/api/public/v2/prompts/{PROMPT}/versions/{version}",
+        json={"newLabels": ["production"]},
+        auth=(prompts.PUBLIC_KEY, prompts.SECRET_KEY),
+        trust_env=False,
+    )
+    if reply.status_code != httpx.codes.OK:
+        raise Failed(f"the prompt store refused to move the label: {reply.status_code}")
+
+
+def _admin(url: str, body: Mapping[str, str]) -> None:
+    reply = httpx.post(url, json=body, trust_env=False)
+    if reply.status_code >= httpx.codes.BAD_REQUEST:
+        raise Failed(f"{url} answered {reply.status_code}")
+
+
+def _instrument() -> str:
+    beside = Path(sys.executable).with_name("opentelemetry-instrument")
+    found = str(beside) if beside.exists() else shutil.which("opentelemetry-instrument")
+    if not found:
+        raise Failed("opentelemetry-instrument was not found; run: pip install 'truegreen[demo]'")
+    return found

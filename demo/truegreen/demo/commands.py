@@ -1,0 +1,122 @@
+"""`truegreen demo`: parse, run, print."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truegreen.core.config import load
+from truegreen.core.errors import BadInput, Failed
+from truegreen.core.options import config_option, json_option
+
+_LONGEST_KEEP_SECONDS = 24 * 3600
+
+
+@click.command()
+@click.option(
+    "--scenario", type=click.Choice(["provider", "prompt"]), default="provider", show_default=True, help="Who breaks it."
+)
+@click.option("--time-scale", type=int, default=60, show_default=True, help="Divide every window by N, 1 to 60.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Of questions and answers.")
+@click.option("--keep", is_flag=True, help="Leave everything up at the end, with its addresses, until interrupted.")
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the story as an SVG.")
+@click.option(
+    "--replay",
+    "replay_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Run on recorded answers instead of the agent.",
+)
+@click.option("--from", "before", metavar="MODEL,…", default="", help="With --replay: models whose answers come first.")
+@click.option("--to", "after", metavar="MODEL,…", default="", help="With --replay: models after the switch (default: no switch).")
+@click.option(
+    "--switch-at", type=float, default=0.5, show_default=True, help="With --replay: fraction of the run before the switch."
+)
+@click.option(
+    "--expect", type=click.Choice(["page", "silence"]), help="With --replay: what Alertmanager must do; exit 1 when it does not."
+)
+@click.option("--objective", default="95%", show_default=True, help="With --replay: objective of grounding.")
+@click.option(
+    "--seconds", type=click.FloatRange(20, 3600), default=100.0, show_default=True, help="With --replay: length of the run."
+)
+@config_option
+@json_option
+def demo(
+    scenario: str, time_scale: int, seed: int, keep: bool, picture: Path | None, replay_file: Path | None, before: str, after: str,
+    switch_at: float, expect: str | None, objective: str, seconds: float, config_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Run the whole path on this machine: an incident, its page, the fix, the postmortem. Loopback only; ends by itself."""
+    if not 1 <= time_scale <= 60:
+        raise BadInput(
+            f"--time-scale: found {time_scale}; write a whole number from 1 to 60 (a scrape a second cannot count in less)"
+        )
+    if config_path is not None:
+        load(config_path, os.environ)  # the demo writes its own; a broken one is said all the same
+    if replay_file is None and (before or after or expect):
+        raise BadInput("--from, --to and --expect belong to --replay FILE")
+    from rich.console import Console
+
+    from truegreen.demo import recorded, scenarios
+    from truegreen.demo.model import Replay, Settings
+    from truegreen.demo.story import Story
+    from truegreen.demo.story import picture as draw
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    story = Story(Console(file=sys.stdout), time.monotonic, as_json=as_json)
+    try:
+        if replay_file is not None:
+            if not before or not expect:
+                raise BadInput("--replay needs --from MODEL,… and --expect page|silence")
+            if not 0 < switch_at < 1:
+                raise BadInput(f"--switch-at: found {switch_at}; write a fraction over 0 and under 1, such as 0.5")
+            run = Replay(
+                replay_file,
+                tuple(before.split(",")),
+                tuple(m for m in after.split(",") if m),
+                switch_at,
+                expect,
+                objective,
+                seconds,
+            )
+            met = recorded.run(run, time_scale, seed, story)
+            if not met:
+                raise Failed(f"expected {expect}, and it was not seen")
+        else:
+            scenarios.run(Settings(scenario, time_scale, seed, keep), story, _hold(keep, story))
+    except Failed as error:
+        story.tell("failed", str(error))
+        raise
+    finally:
+        if picture is not None and story.steps:
+            draw(story.steps, picture, "truegreen demo")
+
+
+def _hold(keep: bool, story: Any) -> Any:
+    def hold(play: Any) -> None:
+        if not keep:
+            return
+        on = play.on
+        story.tell(
+            "kept",
+            f"support agent http://{on.addresses['agent']}  prometheus http://{on.prometheus_address}  "
+            f"alertmanager http://{on.alertmanager_address}  collector http://{on.collector_metrics}/metrics",
+            f"files {on.folder}; interrupt (Ctrl-C) to stop everything",
+        )
+        try:
+            deadline = time.monotonic() + _LONGEST_KEEP_SECONDS
+            while time.monotonic() < deadline:
+                on.supervisor.check()
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            story.tell("stopped", "everything is down")
+
+    return hold
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,76 @@
+"""The two ways in: the provider changes the model behind an alias, or the team ships a bad prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Final
+
+from truegreen.demo import acts, cast
+from truegreen.demo.acts import Play
+from truegreen.demo.model import BAD_PROMPT, GOOD_MODEL, GOOD_PROMPT, MODEL_ALIAS, OTHER_MODEL, PROMPT, SERVICE, Settings
+from truegreen.demo.stage import stage, truegreen
+from truegreen.demo.story import Story
+from truegreen.demo.world import traffic
+
+
+def run(settings: Settings, story: Story, at_end: Callable[[Play], None]) -> None:
+    """Run one scenario from warm-up to score.
+
+    Args:
+        at_end: called with everything still up.
+
+    Raises:
+        Failed: a step did not happen; its words say which.
+    """
+    with stage(time_scale=settings.time_scale, slos=acts.SLOS, services=(SERVICE,), smoke=cast.smoke) as on, ExitStack() as stack:
+        with story.waiting("starting the support agent"):
+            play = Play(on, story, settings, cast.enter(on, settings))
+        acts.warm_up(play)
+        stream = stack.enter_context(traffic.Stream(play.agent, settings.per_second, seed=settings.seed + 1))
+        acts.healthy(play)
+        _SCENARIOS[settings.scenario](play, stream)
+        acts.validated(play)
+        acts.closed(play)
+        acts.score(play, stream, next(name for name in _SCENARIOS if name != settings.scenario))
+        at_end(play)
+
+
+def _provider(play: Play, stream: traffic.Stream) -> None:
+    cast.move_alias(play.on, OTHER_MODEL)
+    acts.incident(play, f'the provider now serves another model behind the alias "{MODEL_ALIAS}" (the agent is not told)')
+    acts.stays_green(play, stream)
+    acts.paged(play)
+    acts.triage(play, "them")
+    command = ("contain", "pin-model", GOOD_MODEL, "--expires", "60m")
+    made = truegreen(play.on, *command)
+    _changed(play, "contain", command, made)
+
+
+def _prompt(play: Play, stream: traffic.Stream) -> None:
+    cast.ship_prompt(play.on, BAD_PROMPT)
+    acts.incident(play, f"the team ships version {BAD_PROMPT} of the prompt {PROMPT}: friendlier, and silent about the passages")
+    acts.stays_green(play, stream)
+    acts.paged(play)
+    acts.triage(play, "us")
+    command = ("rollback", "prompt", "--to", str(GOOD_PROMPT))
+    made = truegreen(play.on, *command)
+    _changed(play, "rollback", command, made)
+
+
+def _changed(play: Play, kind: str, command: tuple[str, ...], made: Mapping[str, object]) -> None:
+    evidence, seen = made["evidence"], made["verified"]
+    assert isinstance(evidence, dict)
+    assert isinstance(seen, dict)
+    play.story.tell("freeze", f"evidence bundle sha256 {str(evidence['sha256'])[:4]} (before any change)", evidence=evidence)
+    play.story.tell(kind, f"$ truegreen {' '.join(command)}   logged, undo: {made['undo']}", command=made)
+    play.story.tell(
+        "verified",
+        f"by spans: {seen['count']} of {seen['count']} on {GOOD_MODEL if kind == 'contain' else f'{PROMPT}@{GOOD_PROMPT}'} "
+        f"after {seen['seconds']:.1f} s",
+        verified=seen,
+    )
+
+
+_SCENARIOS: Final[Mapping[str, Callable[[Play, traffic.Stream], None]]] = {"provider": _provider, "prompt": _prompt}
+NAMES: Final = tuple(_SCENARIOS)
