@@ -12,7 +12,7 @@ from opentelemetry.trace import StatusCode
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import Dialect
 from truegreen.core.words.shapes import Sample
-from truegreen.instrumentation import evaluate, sampling
+from truegreen.instrumentation import evaluate, failures, sampling
 from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.evaluate import Evaluators
 from truegreen.instrumentation.markers import markers
@@ -84,8 +84,11 @@ class Enricher:
             if parent is not None and parent.told is None and text.answer is not None:
                 parent.told = text  # the span that counts may belong to a library that shows no text
             return {**found, names.DUPLICATE: True}
-        if self._is_answer(span, dialect, view, operation, text):
-            found.update(self._judged(span, state, dialect, view, text))
+        try:
+            if self._is_answer(span, dialect, view, operation, text):
+                found.update(self._judged(span, state, dialect, view, text))
+        except Exception as error:  # the rest of the span is worth having without its evaluation
+            failures.count("evaluation", error)
         return found
 
     def _serving(self, state: State, view: View, dialect: Dialect | None = None, operation: str = "") -> Mapping[str, Any]:

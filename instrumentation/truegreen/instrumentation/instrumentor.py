@@ -85,6 +85,7 @@ class TruegreenInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                     _remove(provider, self._processor)
             self._providers.clear()
             shared.provider = None
+            shared.store.clear()
             self._processor = None
             environment.restore()
             notices.close()

@@ -71,5 +71,11 @@ class Store:
             if kept:
                 self._characters -= kept.characters
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._traces.clear()
+            self._characters = 0
+
     def __len__(self) -> int:
         return len(self._traces)

@@ -1,0 +1,148 @@
+"""The dialect table: what is filled reads recorded spans, and its shape can express the dialects that are not."""
+
+from __future__ import annotations
+
+import json
+
+from truegreen.core.words import dialects
+from truegreen.core.words.dialects import DIALECTS, FIELDS, MESSAGES, NUMBER, SECONDS_SINCE_START, TEXTS, TRANSFORMS, Dialect, Source
+from truegreen.instrumentation.normalise import View, compile_, read, select
+
+GENAI = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "support-large",
+    "server.address": "127.0.0.1",
+    "gen_ai.response.model": "support-large-0613",
+    "gen_ai.response.id": "chatcmpl-7",
+    "gen_ai.response.finish_reasons": ("stop",),
+    "gen_ai.usage.input_tokens": 11,
+    "gen_ai.usage.output_tokens": 5,
+    "gen_ai.usage.cache_read.input_tokens": 4,
+    "gen_ai.usage.reasoning.output_tokens": 2,
+    "gen_ai.response.time_to_first_chunk": 0.25,
+    "openai.response.system_fingerprint": "fp_1",
+    "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]),
+    "error.type": "openai.RateLimitError",
+}
+
+
+def test_every_source_of_the_table_is_of_a_known_field_and_transform():
+    """A typing error in the table is found here, not in a span."""
+    for dialect in DIALECTS:
+        assert set(dialect.fields) <= set(FIELDS)
+        assert {s.transform for sources in dialect.fields.values() for s in sources} <= set(TRANSFORMS)
+
+
+def test_a_span_of_genai_openai_is_read_whole():
+    """Recorded attributes of opentelemetry-instrumentation-genai-openai 1.3b0."""
+    dialect = select("opentelemetry.instrumentation.genai.openai", GENAI)
+    assert dialect is not None
+    assert dialect.name == "genai"
+    values = {field: read(dialect, field, View(GENAI)) for field in FIELDS}
+    assert {k: v for k, v in values.items() if v is not None} == {
+        "operation": "chat", "provider": "openai", "request_model": "support-large", "response_model": "support-large-0613",
+        "response_id": "chatcmpl-7", "finish_reasons": ("stop",), "input_tokens": 11, "output_tokens": 5, "cache_read_tokens": 4,
+        "reasoning_tokens": 2, "time_to_first_chunk": 0.25, "fingerprint": "fp_1", "error_type": "openai.RateLimitError",
+        "input_messages": [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}],
+    }  # fmt: skip
+
+
+def test_a_manual_span_with_the_canonical_names_is_the_manual_dialect():
+    """Any scope that no dialect names, with the marker attribute."""
+    found = select("my.app", GENAI)
+    assert found is not None
+    assert found.name == "manual"
+    assert read(found, "request_model", View(GENAI)) == "support-large"
+
+
+def test_a_span_without_the_marker_has_no_dialect():
+    """HTTP spans, and spans that a GenAI library makes for its own ends."""
+    assert select("opentelemetry.instrumentation.requests", {"http.request.method": "GET"}) is None
+    assert select("opentelemetry.instrumentation.genai.openai", {"http.request.method": "GET"}) is None
+
+
+def test_values_of_a_wrong_type_are_nothing():
+    """A number where a text should be, a text where a number should be, broken JSON."""
+    found = select("x", {"gen_ai.operation.name": "chat"})
+    assert found is not None
+    odd = {"gen_ai.usage.input_tokens": "11", "gen_ai.input.messages": "[{", "gen_ai.request.model": ("a",), "gen_ai.output.messages": "{}"}
+    for field in ("input_tokens", "input_messages", "request_model", "output_messages"):
+        assert read(found, field, View(odd)) is None
+
+
+LANGFUSE_USAGE = "langfuse.observation.usage_details"
+SHAPES = Dialect(
+    "shapes",
+    ("openinference.instrumentation.",),
+    ("openinference.span.kind", "langfuse.observation.type"),
+    {
+        "operation": (Source("openinference.span.kind", values={"LLM": "chat", "RETRIEVER": "retrieval"}),),
+        "request_model": (Source("llm.invocation_parameters", path=("model",)),),
+        "input_tokens": (
+            Source(LANGFUSE_USAGE, NUMBER, path=("prompt_tokens",)),
+            Source(LANGFUSE_USAGE, NUMBER, path=("input",), add=("input_*",)),
+        ),
+        "cache_read_tokens": (
+            Source(LANGFUSE_USAGE, NUMBER, path=("prompt_tokens_details", "cached_tokens")),
+            Source(LANGFUSE_USAGE, NUMBER, path=("input_cache_read",)),
+        ),
+        "finish_reasons": (Source("llm.finish_reason", TEXTS),),
+        "input_messages": (Source("llm.input_messages.*", MESSAGES),),
+        "documents": (Source("retrieval.documents.*.document.content", dialects.DOCUMENTS),),
+        "time_to_first_chunk": (
+            Source("First Token Stream Event", NUMBER, kind=dialects.EVENT),
+            Source("langfuse.observation.completion_start_time", SECONDS_SINCE_START),
+        ),
+        "agent": (Source("", kind=dialects.SPAN_NAME),),
+        "prompt_version": (Source("langfuse.observation.prompt.version"),),
+        "response_id": (Source("langfuse.observation.metadata.id", dialects.UNQUOTED),),
+    },
+)
+
+
+def _read(field: str, view: View):
+    return compile_(SHAPES)[field](view)
+
+
+def test_the_shape_expresses_three_forms_of_usage_in_one_json_attribute():
+    """The raw OpenAI form, the LangChain form that leaves the cache out of its input, and a user's own."""
+    openai = View({LANGFUSE_USAGE: json.dumps({"prompt_tokens": 11, "total_tokens": 16, "prompt_tokens_details": {"cached_tokens": 4}})})
+    langchain = View({LANGFUSE_USAGE: json.dumps({"input": 7, "output": 3, "total": 16, "input_cache_read": 4, "output_reasoning": 2})})
+    own = View({LANGFUSE_USAGE: json.dumps({"input": 11})})
+    assert [_read("input_tokens", v) for v in (openai, langchain, own)] == [11, 11, 11]
+    assert [_read("cache_read_tokens", v) for v in (openai, langchain, own)] == [4, 4, None]
+
+
+def test_the_shape_expresses_messages_and_documents_spread_over_indexed_attributes():
+    """In index order, not in the order of attributes, and ten comes after nine."""
+    attributes = {f"llm.input_messages.{i}.message.content": f"m{i}" for i in (10, 9, 0)}
+    attributes |= {"llm.input_messages.0.message.role": "system", "llm.input_messages_count": 3}
+    found = _read("input_messages", View(attributes))
+    assert [m["message.content"] for m in found] == ["m0", "m9", "m10"]
+    assert found[0]["message.role"] == "system"
+    docs = {"retrieval.documents.1.document.content": "b", "retrieval.documents.0.document.content": "a"}
+    assert _read("documents", View(docs)) == [{"text": "a"}, {"text": "b"}]
+
+
+def test_the_shape_expresses_mapped_values_json_paths_events_and_times():
+    """What OpenInference and Langfuse keep in places of their own."""
+    assert _read("operation", View({"openinference.span.kind": "LLM"})) == "chat"
+    assert _read("operation", View({"openinference.span.kind": "CHAIN"})) is None
+    assert _read("request_model", View({"llm.invocation_parameters": '{"model": "m"}'})) == "m"
+    assert _read("finish_reasons", View({"llm.finish_reason": "stop"})) == ("stop",)
+    start = 1_700_000_000_000_000_000
+    event = View({}, events=[("First Token Stream Event", start + 250_000_000)], start=start)
+    assert _read("time_to_first_chunk", event) == 0.25
+    iso = View({"langfuse.observation.completion_start_time": '"2023-11-14T22:13:20.500Z"'}, start=start)
+    assert _read("time_to_first_chunk", iso) == 0.5
+    assert _read("agent", View({}, name="planner")) == "planner"
+    assert _read("prompt_version", View({"langfuse.observation.prompt.version": 3})) == "3"
+    assert _read("response_id", View({"langfuse.observation.metadata.id": '"r1"'})) == "r1"
+
+
+def test_the_longest_scope_start_wins_over_the_markers_of_others():
+    """A library that writes two vocabularies is read as what it is."""
+    both = {"openinference.span.kind": "LLM", "gen_ai.operation.name": "chat"}
+    found = select("openinference.instrumentation.openai", both, (*DIALECTS, SHAPES))
+    assert found is SHAPES

@@ -1,0 +1,102 @@
+"""Whatever breaks inside truegreen, the application gets its answer, and the failure is counted."""
+
+from __future__ import annotations
+
+import pytest
+from openai_server import ANSWER
+
+from truegreen.instrumentation import answer, api, completion, context, enrich, evaluate, failures, guardrail, processor, retrieval, snapshot, stamp, traffic
+from truegreen.instrumentation.calibrations import Calibrations
+from truegreen.instrumentation.duplicates import Duplicates
+from truegreen.instrumentation.enrich import Enricher
+from truegreen.instrumentation.passages import Passages, Store
+from truegreen.instrumentation.snapshot import Snapshots
+from truegreen.instrumentation.testing import FakeEvaluator
+
+SECRET = "ZEBRA the prompt is in this error"
+
+
+def _raise(*args, **kwargs):
+    raise RuntimeError(SECRET)
+
+
+PLACES = [
+    (Enricher, "at_start"), (Enricher, "at_end"), (Snapshots, "attributes"), (Snapshots, "served"), (Duplicates, "is_one"),
+    (Calibrations, "get"), (Store, "add"), (Store, "of"), (Store, "drop"), (Passages, "add"), (Passages, "texts"),
+    (enrich, "select"), (enrich, "read"), (enrich, "markers"), (enrich, "_text"), (enrich, "identity"), (FakeEvaluator, "make"), (evaluate, "attributes"),
+    (completion, "from_messages"), (completion, "state_of"), (context, "stamps"), (context, "_mapping"), (context, "request"), (processor, "get_current_span"),
+    (snapshot, "version_of"), (api, "_relevance"), (api, "state_of"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda p: f"{p[0].__name__.rpartition('.')[2]}.{p[1]}")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_failure_at_any_hook_leaves_the_answer_intact(app, ask, fake, monkeypatch, caplog, place, streamed):
+    """The same calls as ever, with one internal raising; the log names the place and the type, never the message."""
+    seen, client = app()
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, _raise)
+        with seen.provider.get_tracer("app").start_as_current_span("request"), traffic(cohort="gold"), snapshot.use(prompt="p@1"), stamp({"truegreen.x": 1}):
+            retrieval(documents=[{"text": "p", "score": 0.5}])
+            with retrieval(query="q") as found:
+                found.documents(["p"])
+            result = ask(client, stream=streamed)
+            text = "".join(c.choices[0].delta.content or "" for c in result) if streamed else result.choices[0].message.content
+            answer(answer="a")
+            guardrail("pii")
+        with seen.provider.get_tracer("app").start_as_current_span("outside a traffic block"):
+            assert ask(client, "second").choices[0].message.content == ANSWER
+    assert text == ANSWER
+    assert failures.counted(), "the planted failure was not reached"
+    assert "ZEBRA" not in caplog.text
+    assert [s.name for s in seen.spans if s.name.startswith("chat")] == ["chat support-large", "chat second"]
+
+
+def test_an_evaluator_that_raises_is_an_error_and_the_call_is_whole(app, ask, monkeypatch):
+    """Foreign code runs in there."""
+    broken = FakeEvaluator(raw=RuntimeError(SECRET))
+    monkeypatch.setattr(evaluate, "find", broken.find)
+    seen, client = app()
+    assert ask(client).choices[0].message.content == ANSWER
+    assert seen.attributes("chat")["truegreen.evaluation.skipped"] == "error"
+    assert failures.counted() == {"evaluator groundedness": 1}
+
+
+def test_an_exception_of_the_application_passes_through_every_block(app):
+    """It is the application's own, and the retrieval's span says so."""
+    seen, _ = app()
+    with pytest.raises(KeyError), traffic(cohort="c"), snapshot.use(prompt="p"), stamp({"truegreen.x": 1}), retrieval(data_source="kb"):
+        raise KeyError(SECRET)
+    got = seen.attributes("retrieval kb")
+    assert got["error.type"] == "KeyError"
+    assert "ZEBRA" not in str(seen.spans[-1].to_json())
+
+
+def test_a_failing_upload_hook_does_not_stop_ours(monkeypatch, app, ask, fake, tmp_path):
+    """`upload` is chained when its base path is set; when it cannot be made we go on alone."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH", str(tmp_path))
+    import opentelemetry.util.genai._upload as upload
+
+    monkeypatch.setattr(upload, "upload_completion_hook", _raise)
+    seen, client = app()
+    ask(client)
+    assert fake.samples[0].answer == ANSWER
+    assert failures.counted() == {"upload hook": 1}
+
+
+def test_the_upload_hook_is_chained_when_its_base_path_is_set(monkeypatch, app, ask, fake):
+    """util-genai takes one hook only."""
+    calls = []
+
+    class Upload:
+        def on_completion(self, **kwargs):
+            calls.append(sorted(kwargs))
+
+    import opentelemetry.util.genai._upload as upload
+
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH", "/somewhere")
+    monkeypatch.setattr(upload, "upload_completion_hook", Upload)
+    _, client = app()
+    ask(client)
+    assert calls == [["inputs", "log_record", "outputs", "span", "system_instruction", "tool_definitions"]]
+    assert fake.samples[0].answer == ANSWER

@@ -1,0 +1,137 @@
+"""Where the processor is put, that nothing of it stays behind, and what is said at start."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import EntryPoint, PackageNotFoundError
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from truegreen.instrumentation import TruegreenInstrumentor, environment, notices, traffic
+from truegreen.instrumentation.settings import Settings
+
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+
+
+@pytest.fixture
+def instrumentor():
+    """Installed as an application does, and taken away."""
+    made = TruegreenInstrumentor()
+    made.instrument(settings=Settings())
+    yield made
+    if made.is_instrumented_by_opentelemetry:
+        made.uninstrument()
+
+
+def _chat(provider):
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with traffic(cohort="gold"):
+        provider.get_tracer("x").start_span("chat", attributes=CHAT).end()
+    return exporter.get_finished_spans()[0].attributes
+
+
+def test_a_provider_made_later_is_instrumented_whatever_its_exporters_order(instrumentor):
+    """Langfuse makes its own."""
+    assert _chat(TracerProvider())["truegreen.cohort"] == "gold"
+
+
+def test_uninstrument_leaves_no_trace(instrumentor, monkeypatch):
+    """Neither on old providers, nor on new ones, nor on the class, in the environment or in logging."""
+    provider = TracerProvider()
+    assert os.environ[environment.HOOK] == "truegreen"
+    assert hasattr(TracerProvider.__init__, "__wrapped__")
+    span = provider.get_tracer("x").start_span("open", attributes=CHAT)
+    instrumentor.uninstrument()
+    span.end()
+    assert "truegreen.dialect" not in span.attributes
+    assert "end" not in span.__dict__
+    assert set(_chat(provider)) == set(CHAT)
+    assert set(_chat(TracerProvider())) == set(CHAT)
+    assert not hasattr(TracerProvider.__init__, "__wrapped__")
+    assert provider._active_span_processor._span_processors[0].__class__ is SimpleSpanProcessor
+    assert environment.HOOK not in os.environ
+    assert notices.logger.handlers == []
+    assert notices.logger.level == 0
+
+
+def test_a_given_provider_is_the_only_one_that_is_instrumented():
+    """`instrument(tracer_provider=...)`, as other instrumentors have it."""
+    mine, other = TracerProvider(), TracerProvider()
+    made = TruegreenInstrumentor()
+    made.instrument(tracer_provider=mine, settings=Settings())
+    try:
+        assert "truegreen.cohort" in _chat(mine)
+        assert set(_chat(other)) == set(CHAT)
+        assert set(_chat(TracerProvider())) == set(CHAT)
+    finally:
+        made.uninstrument()
+
+
+def test_the_completion_hook_variable_of_the_user_stays(monkeypatch):
+    """Set, or switched off."""
+    monkeypatch.setenv(environment.HOOK, "upload")
+    environment.prepare()
+    assert os.environ[environment.HOOK] == "upload"
+    monkeypatch.delenv(environment.HOOK)
+    for listed in ("requests, truegreen", "*"):
+        monkeypatch.setenv(environment.DISABLED, listed)
+        environment.prepare()
+        assert environment.HOOK not in os.environ
+
+
+def test_start_says_in_one_line_what_is_seen_judged_calibrated_and_exported(monkeypatch, caplog, tmp_path):
+    """The line that a developer looks for first; a password in an address is not in it."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:secret@collector:4318")
+    (tmp_path / "a.json").write_text("{}")
+    made = TruegreenInstrumentor()
+    with caplog.at_level("INFO"):
+        made.instrument(settings=Settings(calibration=tmp_path, sampling={"groundedness": 0.05}))
+    made.uninstrument()
+    lines = [r.getMessage() for r in caplog.records if "LLM instrumentors" in r.getMessage()]
+    assert len(lines) == 1
+    for part in ("opentelemetry.instrumentation.genai.openai", "groundedness 5%", f"1 in {tmp_path}", "http://collector:4318"):
+        assert part in lines[0]
+    assert "secret" not in caplog.text
+
+
+def test_the_pair_of_packages_that_makes_no_spans_is_said_loudly(monkeypatch):
+    """openai-v2 does not import with util-genai 1.2b0 or later, and OpenTelemetry says so only at DEBUG."""
+    installed = {"opentelemetry-instrumentation-openai-v2": "2.4b0", "opentelemetry-util-genai": "1.2b0"}
+
+    def version(name):
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(environment, "version", version)
+    assert "NO LLM spans" in environment.broken()
+    installed["opentelemetry-util-genai"] = "1.1b0"
+    assert environment.broken() == ""
+    installed["opentelemetry-util-genai"] = "10.0"
+    assert environment.broken() != ""
+    del installed["opentelemetry-instrumentation-openai-v2"]
+    assert environment.broken() == ""
+
+
+def test_disabled_instrumentors_are_not_listed_as_seen():
+    """By the name of their entry point."""
+    found = [
+        EntryPoint("openai", "opentelemetry.instrumentation.genai.openai:X", "g"),
+        EntryPoint("langchain", "openinference.instrumentation.langchain:X", "g"),
+        EntryPoint("requests", "opentelemetry.instrumentation.requests:X", "g"),
+    ]
+    assert environment.instrumentors({}, found) == ("openinference.instrumentation.langchain", "opentelemetry.instrumentation.genai.openai")
+    assert environment.instrumentors({environment.DISABLED: "openai"}, found) == ("openinference.instrumentation.langchain",)
+    assert environment.instrumentors({environment.DISABLED: "*"}, found) == ()
+
+
+def test_where_spans_go_is_read_from_the_environment():
+    """Exporter, endpoint, protocol."""
+    assert environment.destination({}) == "otlp http://localhost:4317"
+    assert environment.destination({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}) == "otlp http://localhost:4318"
+    assert environment.destination({"OTEL_TRACES_EXPORTER": "console"}) == "console"
+    assert environment.destination({"OTEL_TRACES_EXPORTER": "none"}).startswith("nowhere")
