@@ -214,3 +214,19 @@ def test_an_address_that_is_none_is_bad_input(tmp_path):
     """It shows how one looks."""
     with pytest.raises(BadInput, match="write an address such as"):
         take("--from", "http://[", "--out", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("truegreen.yaml", "evaluations:\n  groundedness: {words: 5}\n"),
+        ("app.json", '{"version": 1, "cohorts": null, "evaluations": {"groundedness": {"words": 5}}}'),
+    ],
+)
+def test_answers_are_judged_by_the_settings_of_the_application(tmp_path, monkeypatch, name, text):
+    """From truegreen.yaml, and from the JSON that `generate app` writes: with a limit of five words all are too large."""
+    (tmp_path / name).write_text(text)
+    monkeypatch.setenv("TRUEGREEN_CONFIG", name)
+    source = record(tmp_path / "calls.jsonl", 600)
+    with pytest.raises(BadInput, match="there are 0 .skipped: 600 too_large"):
+        take("--from", str(source), "--out", str(tmp_path))

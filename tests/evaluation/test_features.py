@@ -34,7 +34,9 @@ def test_the_stemmer_leaves_at_least_four_letters():
 
 def test_stop_words_are_tested_as_written_and_as_stem():
     """The words that a list tested on stems alone lets through are stop words here."""
-    assert all(is_stop(w) for w in ("passages", "provided", "according", "following", "including", "Based", "others", "needed", "Needs"))
+    assert all(
+        is_stop(w) for w in ("passages", "provided", "according", "following", "including", "Based", "others", "needed", "Needs")
+    )
     assert not any(is_stop(w) for w in ("refund", "30", "Acme"))
 
 

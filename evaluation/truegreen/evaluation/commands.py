@@ -171,7 +171,9 @@ def _from_collectors(urls: list[str], service: str, environment: str, signal: st
 
 
 def _from_files(paths: list[Path], config_path: Path | None, notes: list[str]) -> list[Judged]:
-    judge = make(config.load(config_path, os.environ).evaluations.get(EVALUATION, {}), None)
+    from truegreen.instrumentation import settings
+
+    judge = make(settings.load(_settings(config_path)).evaluations.get(EVALUATION, {}), None)
     calls: list[Judged] = []
     for path in paths:
         broken = files.Broken()
