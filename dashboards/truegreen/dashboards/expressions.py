@@ -1,0 +1,148 @@
+"""PromQL for panels, built from catalogue metrics and record names: what is misspelt fails here, at import.
+
+Every selection is narrowed by the board's variables. A share divides by `den > 0`, so that it is absent, never NaN or 0, without events.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from truegreen.core.words import catalogue
+from truegreen.core.words.metric import IDENTITY, External, Metric
+from truegreen.core.words.terms import SERVING_COMPONENTS
+from truegreen.dashboards.known import ALERTS, EXTERNAL_LABELS, SERIES
+from truegreen.dashboards.model import Expression, Where
+
+RATE: Final = "$__rate_interval"
+RANGE: Final = "$__range"
+VARIABLES: Final = (*IDENTITY, "model")
+"""The labels that have a variable on the board: whatever has the label is narrowed by it."""
+VERSIONS: Final = tuple(f"{component}_version" for component in SERVING_COMPONENTS)
+
+
+def rate(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None, factor: int = 1) -> Expression:
+    """Events a second of a counter, times `factor` (60 makes them events a minute)."""
+    times = f" * {factor}" if factor != 1 else ""
+    return Expression(_sum(metric.prometheus, by, where or {}, "rate", RATE) + times, by)
+
+
+def increase(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -> Expression:
+    """Events of a counter over the range that the board shows."""
+    return Expression(_sum(metric.prometheus, by, where or {}, "increase", RANGE), by)
+
+
+def share(metric: Metric, part: Where, whole: Where | None = None, by: tuple[str, ...] = (), over: str = RATE) -> Expression:
+    """The share, 0 to 1, of a counter's events that `part` selects among those that `whole` selects.
+
+    Args:
+        part, whole: label to values; `whole` stays in force where `part` does not say otherwise.
+        by: the labels of the result.
+        over: `RATE` for a graph, `RANGE` for a table over all that the board shows.
+    """
+    function = "rate" if over == RATE else "increase"
+    every = _sum(metric.prometheus, by, whole or {}, function, over)
+    chosen = _sum(metric.prometheus, by, {**(whole or {}), **part}, function, over)
+    return Expression(f"({chosen} or 0 * {every}) / ({every} > 0)", by)
+
+
+def quantile(q: float, metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -> Expression:
+    """A quantile (0 to 1) of a histogram, in the metric's unit."""
+    return Expression(f"histogram_quantile({q}, {_sum(metric.bucket, ('le', *by), where or {}, 'rate', RATE)})", by)
+
+
+def distribution(metric: Metric, where: Where | None = None) -> Expression:
+    """Observations per bucket of a histogram, for a heatmap."""
+    return Expression(_sum(metric.bucket, ("le",), where or {}, "increase", RATE), ("le",))
+
+
+def observations(metric: Metric, by: tuple[str, ...], where: Where | None = None) -> Expression:
+    """How many values a histogram observed over the range that the board shows, where there were any."""
+    return Expression(f"{_sum(metric.count, by, where or {}, 'increase', RANGE)} > 0", by)
+
+
+def gauge(metric: Metric, by: tuple[str, ...], where: Where | None = None, fold: str = "max") -> Expression:
+    """A gauge, folded over processes."""
+    if metric.kind != "gauge":
+        raise ValueError(f"{metric.prometheus} is a {metric.kind}: write rate, share or quantile, not gauge")
+    return Expression(_folded(metric.prometheus, by, where or {}, fold), by)
+
+
+def record(name: str, by: tuple[str, ...], where: Where | None = None, fold: str = "max") -> Expression:
+    """A generated recording rule, by its name in `core.words.records`."""
+    if name not in SERIES or SERIES[name].kind != "record":
+        raise ValueError(f"{name} is no generated recording rule; the names are in truegreen.core.words.records")
+    return Expression(_folded(name, by, where or {}, fold), by)
+
+
+def busiest(metric: External, most: int = 5, by: str = "job") -> Expression:
+    """The largest rates of a counter of another exporter; the board's variables do not reach it."""
+    if by not in EXTERNAL_LABELS:
+        raise ValueError(f"{metric.prometheus}: by {by!r}; write one of {', '.join(EXTERNAL_LABELS)}")
+    return Expression(f"topk({most}, sum by ({by}) (rate({metric.prometheus}[{RATE}])))", (by,))
+
+
+def with_versions(expression: Expression) -> Expression:
+    """The expression with the serving versions of its snapshot as labels; without them where the snapshot is not known.
+
+    `max by` is needed: two processes of one version would otherwise be many-to-many.
+    """
+    on = (*IDENTITY, "snapshot")
+    if not set(on) <= set(expression.labels):
+        raise ValueError(f"versions join on {', '.join(on)}; the expression has {', '.join(expression.labels)}")
+    info = gauge(catalogue.SNAPSHOT_INFO, (*on, *VERSIONS)).text
+    joined = f"({expression.text}) * on ({', '.join(on)}) group_left ({', '.join(VERSIONS)}) {info}"
+    return Expression(f"{joined} or on ({', '.join(expression.labels)}) ({expression.text})", (*expression.labels, *VERSIONS))
+
+
+def milliseconds(expression: Expression) -> Expression:
+    """Unix seconds as Grafana's milliseconds."""
+    return Expression(f"({expression.text}) * 1000", expression.labels)
+
+
+def firing() -> Expression:
+    """The firing alerts of truegreen."""
+    return Expression(_selected(ALERTS, {"alertstate": "firing"}, 'alertname=~"Truegreen.+"'), SERIES[ALERTS].labels or ())
+
+
+def label_values(metric: Metric, label: str, *narrowed: str) -> str:
+    """A variable's query: the values of a label, narrowed by other variables."""
+    _by(metric.prometheus, (label,))
+    inside = ",".join(f'{name}=~"${name}"' for name in narrowed)
+    return f"label_values({metric.prometheus}{'{' + inside + '}' if inside else ''}, {label})"
+
+
+def _sum(name: str, by: tuple[str, ...], where: Where, function: str, over: str) -> str:
+    if SERIES[name].kind != "counter":
+        raise ValueError(f"{name} is a {SERIES[name].kind}: {function} is for counters; write gauge")
+    group = f" by ({_by(name, by)})" if by else ""
+    return f"sum{group} ({function}({_selected(name, where)}[{over}]))"
+
+
+def _folded(name: str, by: tuple[str, ...], where: Where, fold: str) -> str:
+    group = f" by ({_by(name, by)})" if by else ""
+    return f"{fold}{group} ({_selected(name, where)})"
+
+
+def _by(name: str, by: tuple[str, ...]) -> str:
+    for label in by:
+        _label(name, label)
+    return ", ".join(by)
+
+
+def _label(name: str, label: str) -> None:
+    labels = SERIES[name].labels or ()
+    if label not in labels:
+        raise ValueError(f"{name} has no label {label!r}; it has {', '.join(labels)}")
+
+
+def _selected(name: str, where: Where, *more: str) -> str:
+    series = SERIES[name]
+    matchers = [f'{label}=~"${label}"' for label in VARIABLES if label in (series.labels or ()) and label not in where]
+    for label, wanted in where.items():
+        _label(name, label)
+        values = (wanted,) if isinstance(wanted, str) else wanted
+        closed = series.values.get(label)
+        if closed and (wrong := [value for value in values if value not in closed]):
+            raise ValueError(f"{name}: {label}={wrong[0]!r} does not occur; it is one of {', '.join(closed)}")
+        matchers.append(f'{label}="{wanted}"' if isinstance(wanted, str) else f'{label}=~"{"|".join(values)}"')
+    return f"{name}{{{','.join([*matchers, *more])}}}"

@@ -1,0 +1,126 @@
+"""What every board has around its panels: positions, variables, annotations, the dropdown; and the whole of it as Grafana's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from truegreen.core.words import catalogue
+from truegreen.core.words.metric import IDENTITY
+from truegreen.dashboards import expressions, grafana, kit
+from truegreen.dashboards.model import Board, Json, Row, Tile
+
+TAG: Final = "truegreen"
+COLUMNS: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How a board keeps time.
+
+    Args:
+        scrape: seconds between two scrapes, as Prometheus does it.
+        start: the start of the range shown at first, such as `now-3h`.
+        refresh: how often it is renewed, such as `1m`.
+    """
+
+    scrape: int
+    start: str
+    refresh: str
+
+
+def clock(scrape_interval_seconds: float, time_scale: int) -> Clock:
+    """The clock of production, or of a demonstration in which all windows are divided by `time_scale` (1 to 60)."""
+    scrape = max(1, round(scrape_interval_seconds / time_scale))
+    return Clock(scrape, "now-3h", "1m") if time_scale == 1 else Clock(scrape, "now-5m", "5s")
+
+
+def whole(board: Board, clock: Clock) -> Json:
+    """A board as Grafana's JSON."""
+    return grafana.board(
+        uid=board.uid, title=f"truegreen / {board.title}", description=board.question, tag=TAG, panels=placed(board, clock),
+        variables=variables(), annotations=events(clock), refresh=clock.refresh, start=clock.start,
+    )  # fmt: skip
+
+
+def placed(board: Board, clock: Clock) -> list[Json]:
+    """The panels with ids, 1 upwards, and places: no two overlap, none is wider than the grid."""
+    panels: list[Json] = [_panel(_heading(board.question), 1, grafana.position(0, 0, COLUMNS, 2), clock)]
+    y, identity = 2, 2
+    for row in board.rows:
+        own = identity
+        below: list[Json] = []
+        places, height = _places(row)
+        for tile, (x, down) in places:
+            identity += 1
+            at = grafana.position(x, y + 1 + down, min(tile.width, COLUMNS // len(row.columns)), tile.height)
+            below.append(_panel(tile, identity, at, clock))
+        identity += 1
+        panels.append(grafana.row(row.title, grafana.position(0, y, COLUMNS, 1), own, below, row.collapsed))
+        panels += [] if row.collapsed else below
+        y += 1 if row.collapsed else 1 + height
+    return panels
+
+
+def _places(row: Row) -> tuple[list[tuple[Tile, tuple[int, int]]], int]:
+    # Places within the row, and its height. A column is filled line by line; a line is as high as its highest tile.
+    width = COLUMNS // len(row.columns)
+    places: list[tuple[Tile, tuple[int, int]]] = []
+    bottom = 0
+    for index, column in enumerate(row.columns):
+        x = top = tallest = 0
+        for tile in column:
+            wide = min(tile.width, width)
+            if x + wide > width:
+                x, top, tallest = 0, top + tallest, 0
+            places.append((tile, (index * width + x, top)))
+            x, tallest = x + wide, max(tallest, tile.height)
+        bottom = max(bottom, top + tallest)
+    return places, bottom
+
+
+def _panel(tile: Tile, identity: int, position: Json, clock: Clock) -> Json:
+    step = {"interval": f"{tile.scrapes * clock.scrape}s"}
+    targets = [{**target, **step} for target in tile.panel.get("targets", [])]
+    return {**tile.panel, **({"targets": targets} if targets else {}), "id": identity, "gridPos": position}
+
+
+def _heading(question: str) -> Tile:
+    return kit.text("", f"**{question}**", why="The question that this board answers.", width=COLUMNS, height=2)
+
+
+def variables() -> list[Json]:
+    """The same variables on every board, so that a link carries them all: data source, traces, then what narrows the queries."""
+    made = [
+        grafana.variable("datasource", "datasource", "Data source", "prometheus"),
+        grafana.variable("datasource", "traces", "Traces", "tempo"),
+    ]
+    known: tuple[str, ...] = ()
+    for name in (*IDENTITY, "model"):
+        query = expressions.label_values(catalogue.LLM_REQUESTS, name, *known)
+        made.append(grafana.variable("query", name, name.capitalize(), query, kit.PROMETHEUS))
+        known = (*known, name)
+    return made
+
+
+def events(clock: Clock) -> list[Json]:
+    """Lines on every graph: the moments at which a version began to serve, and the alerts while they fire."""
+    since = expressions.gauge(catalogue.SNAPSHOT_SINCE_TIMESTAMP, (*IDENTITY, "snapshot"))
+    versions = expressions.milliseconds(expressions.with_versions(since))
+    return [
+        _annotation("Version changes", versions.text, "blue", clock, "{{service}} {{environment}}: snapshot {{snapshot}}",
+                    "model {{model_version}}, prompt {{prompt_version}}, index {{retrieval_index_version}}, guardrail {{guardrail_version}}",
+                    ("service", "snapshot"), at_value=True),
+        _annotation("Firing alerts", expressions.firing().text, "red", clock, "{{alertname}} sev {{sev}}", "{{service}} {{environment}} {{slo}}",
+                    ("service", "slo"), at_value=False),
+    ]  # fmt: skip
+
+
+def _annotation(
+    name: str, expr: str, color: str, clock: Clock, title: str, text: str, tags: Sequence[str], at_value: bool
+) -> Json:
+    return {
+        "name": name, "datasource": kit.PROMETHEUS, "enable": True, "hide": False, "iconColor": color, "expr": expr, "step": f"{2 * clock.scrape}s",
+        "titleFormat": title, "textFormat": text, "tagKeys": ",".join(tags), "useValueForTime": at_value,
+    }  # fmt: skip

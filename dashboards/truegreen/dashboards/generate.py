@@ -1,0 +1,43 @@
+"""`truegreen generate dashboards`: every board as Grafana's JSON, and the provisioning that it needs."""
+
+from __future__ import annotations
+
+import json
+
+from truegreen.core.config.model import Config
+from truegreen.core.errors import BadInput
+from truegreen.core.words.shapes import Generated
+from truegreen.dashboards import boards, check, frame, provision
+from truegreen.dashboards.model import Json, View
+
+
+def files(config: Config, time_scale: int) -> Generated:
+    """The boards and their provisioning.
+
+    Args:
+        config: thresholds, dashed lines and links come from it.
+        time_scale: 1 to 60; over 1 the boards keep the time of a demonstration.
+
+    Raises:
+        BadInput: a board breaks one of the rules of `check`.
+    """
+    clock = frame.clock(config.scrape_interval_seconds, time_scale)
+    made = {f"{name}.json": frame.whole(board, clock) for name, board in boards.every(View(config)).items()}
+    known = {board["uid"] for board in made.values()}
+    if found := [f"{name}: {problem}" for name, board in made.items() for problem in check.problems(board, known)]:
+        raise BadInput("\n".join(found))
+    provisioning = {
+        "provisioning/datasources/truegreen.yaml": provision.sources(config, clock.scrape),
+        "provisioning/dashboards/truegreen.yaml": provision.provider(),
+    }
+    panels = {name: _count(board) for name, board in made.items()}
+    statement = tuple(f"{name}: {board['title']}, {panels[name]} panels" for name, board in made.items())
+    return Generated({**{name: _text(board) for name, board in made.items()}, **provisioning}, statement, {"panels": panels})
+
+
+def _text(board: Json) -> str:
+    return json.dumps(board, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _count(board: Json) -> int:
+    return sum(1 for panel in check.panels(board) if panel["type"] not in ("row", "text"))

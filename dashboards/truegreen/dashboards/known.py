@@ -1,0 +1,74 @@
+"""What a board may name: catalogue metrics, generated records, and what other exporters are known to make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from truegreen.core.words import catalogue, records
+from truegreen.core.words.metric import IDENTITY, Metric
+
+ALERTS: Final = "ALERTS"
+RECORD_LABELS: Final = (*IDENTITY, "slo", "layer", "failure_mode", "pillar")
+ALERT_LABELS: Final = (*RECORD_LABELS, "alertname", "alertstate", "sev", "burn_tier")
+EXTERNAL_LABELS: Final = ("job", "instance")
+_OTHER_LABELS: Final = {
+    records.STATE: (*IDENTITY, "failure_mode"),
+    records.NOT_CUSTOMER_FACING: IDENTITY,
+    records.CALIBRATION_INFO: (*RECORD_LABELS, "evaluation", "digest"),
+    records.SLO_INFO: (
+        "slo",
+        "layer",
+        "failure_mode",
+        "pillar",
+        "objective",
+        "period",
+        "mode",
+        "unit",
+        "sampling",
+        "owner",
+        "generator",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One name that PromQL may use.
+
+    Args:
+        kind: `counter`, `gauge` or `record`; the parts of a histogram are counters.
+        labels: None where an exporter of somebody else decides.
+        values: label to its closed set of values.
+        returns: whether a healthy truegreen exposes it (an external one may be missing).
+    """
+
+    kind: str
+    labels: tuple[str, ...] | None
+    values: Mapping[str, tuple[str, ...]]
+    returns: bool = True
+
+
+def _parts(metric: Metric) -> Mapping[str, Series]:
+    values = {label.name: label.values for label in metric.label_set if label.values}
+    if metric.kind != "histogram":
+        return {metric.prometheus: Series(metric.kind, metric.labels, values)}
+    plain = Series("counter", metric.labels, values)
+    return {metric.sum: plain, metric.count: plain, metric.bucket: Series("counter", (*metric.labels, "le"), values)}
+
+
+def _records() -> Mapping[str, Series]:
+    windowed = (records.events, records.bad, records.bad_ratio, records.bad_lower_bound, records.burn_rate)
+    names = [make(window) for make in windowed for window in records.WINDOWS]
+    names += [value for value in vars(records).values() if isinstance(value, str) and value.startswith("truegreen:")]
+    return {name: Series("record", _OTHER_LABELS.get(name, RECORD_LABELS), {}) for name in names}
+
+
+SERIES: Final[Mapping[str, Series]] = {
+    **{name: series for metric in catalogue.ALL for name, series in _parts(metric).items()},
+    **_records(),
+    **{each.prometheus: Series(each.kind, None, {}, returns=False) for each in catalogue.EXTERNAL},
+    ALERTS: Series("record", ALERT_LABELS, {}, returns=False),
+}
+"""Every name that a panel, a variable or an annotation may use."""

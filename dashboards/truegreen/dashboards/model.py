@@ -1,0 +1,103 @@
+"""What a board is made of: expressions, tiles, rows. Frozen dataclasses, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from truegreen.core.config.model import Config
+from truegreen.core.words import ready_made
+from truegreen.core.words.boards import runbook_page
+from truegreen.core.words.slo import EvaluationSli, Slo
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """PromQL that is known to name only catalogue metrics and records: `expressions` alone makes it.
+
+    Args:
+        text: the PromQL, with Grafana's variables in it.
+        labels: the labels of its result.
+    """
+
+    text: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One panel before it has a place.
+
+    Args:
+        panel: the panel's JSON without id and position.
+        width: 1 to 24 columns.
+        height: in Grafana's units of 30 pixels.
+        scrapes: the shortest step of its queries, in scrape intervals.
+    """
+
+    panel: Json
+    width: int
+    height: int
+    scrapes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A titled row. `columns` stand side by side, each filled from left to right and top to bottom; most rows have one."""
+
+    title: str
+    columns: tuple[tuple[Tile, ...], ...]
+    collapsed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One board; `question` is what it answers, in one line, and stands on top."""
+
+    uid: str
+    title: str
+    question: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a board may know of the configuration."""
+
+    config: Config
+
+    def slo(self, name: str) -> Slo:
+        """The SLO of that name as it is configured, else the ready-made one."""
+        return next((slo for slo in self.config.slos if slo.name == name), ready_made.BY_NAME[name])
+
+    def evaluations(self, failure_mode: str) -> tuple[str, ...]:
+        """The evaluations that configured SLOs of a failure mode read; those of the ready-made ones where there is none."""
+        for slos in (self.config.slos, ready_made.READY_MADE):
+            found = [s.sli.evaluation for s in slos if s.failure_mode == failure_mode and isinstance(s.sli, EvaluationSli)]
+            if found:
+                return tuple(dict.fromkeys(found))
+        return ()
+
+    def runbook(self, alert: str) -> str:
+        """The address of an alert's runbook page."""
+        return runbook_page(self.config.routes.runbook_url, alert)
+
+    @property
+    def trace_url(self) -> str:
+        """The address of a trace with `{trace_id}` in it, or empty: then Grafana's own Explore is linked."""
+        return self.config.routes.trace_url
+
+
+def budget(slo: Slo) -> float | None:
+    """The error budget of an SLO, 0 to 1; None where services have different ones (then only the budget records are true)."""
+    if not isinstance(slo.objective, Decimal) or any(each != slo.objective for each in slo.objectives.values()):
+        return None
+    return float(1 - slo.objective)
+
+
+Where = Mapping[str, "str | tuple[str, ...]"]
+"""Label to the value, or the values, that it must have."""
