@@ -154,7 +154,14 @@ def test_without_openfeature_the_default_is_used_and_said_once(tmp_path):
         "for _ in range(3):\n"
         "    with model('m') as got: print(got)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, flags.VARIABLE: str(path)}, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, flags.VARIABLE: str(path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert done.stdout.split() == ["m"] * 3
     assert done.stderr.count("truegreen[containment]") == 1
 

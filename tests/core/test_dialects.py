@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 
 from truegreen.core.words import dialects
-from truegreen.core.words.dialects import DIALECTS, FIELDS, MESSAGES, NUMBER, SECONDS_SINCE_START, TEXTS, TRANSFORMS, Dialect, Source
+from truegreen.core.words.dialects import (
+    DIALECTS,
+    FIELDS,
+    MESSAGES,
+    NUMBER,
+    SECONDS_SINCE_START,
+    TEXTS,
+    TRANSFORMS,
+    Dialect,
+    Source,
+)
 from truegreen.instrumentation.normalise import View, compile_, read, select
 
 GENAI = {
@@ -66,7 +76,12 @@ def test_values_of_a_wrong_type_are_nothing():
     """A number where a text should be, a text where a number should be, broken JSON."""
     found = select("x", {"gen_ai.operation.name": "chat"})
     assert found is not None
-    odd = {"gen_ai.usage.input_tokens": "11", "gen_ai.input.messages": "[{", "gen_ai.request.model": ("a",), "gen_ai.output.messages": "{}"}
+    odd = {
+        "gen_ai.usage.input_tokens": "11",
+        "gen_ai.input.messages": "[{",
+        "gen_ai.request.model": ("a",),
+        "gen_ai.output.messages": "{}",
+    }
     for field in ("input_tokens", "input_messages", "request_model", "output_messages"):
         assert read(found, field, View(odd)) is None
 
@@ -107,8 +122,12 @@ def _read(field: str, view: View):
 
 def test_the_shape_expresses_three_forms_of_usage_in_one_json_attribute():
     """The raw OpenAI form, the LangChain form that leaves the cache out of its input, and a user's own."""
-    openai = View({LANGFUSE_USAGE: json.dumps({"prompt_tokens": 11, "total_tokens": 16, "prompt_tokens_details": {"cached_tokens": 4}})})
-    langchain = View({LANGFUSE_USAGE: json.dumps({"input": 7, "output": 3, "total": 16, "input_cache_read": 4, "output_reasoning": 2})})
+    openai = View(
+        {LANGFUSE_USAGE: json.dumps({"prompt_tokens": 11, "total_tokens": 16, "prompt_tokens_details": {"cached_tokens": 4}})}
+    )
+    langchain = View(
+        {LANGFUSE_USAGE: json.dumps({"input": 7, "output": 3, "total": 16, "input_cache_read": 4, "output_reasoning": 2})}
+    )
     own = View({LANGFUSE_USAGE: json.dumps({"input": 11})})
     assert [_read("input_tokens", v) for v in (openai, langchain, own)] == [11, 11, 11]
     assert [_read("cache_read_tokens", v) for v in (openai, langchain, own)] == [4, 4, None]

@@ -13,7 +13,6 @@ from truegreen.instrumentation import evaluate, failures
 from truegreen.instrumentation.testing import FakeEvaluator, captured
 
 
-
 @pytest.fixture(scope="session")
 def server():
     """The chat server."""
@@ -25,7 +24,13 @@ def server():
 def _fresh(monkeypatch):
     """Each test begins without failures, variables of ours and log levels of others."""
     failures.reset()
-    for name in ("TRUEGREEN_CONFIG", "TRUEGREEN_SAMPLING", "TRUEGREEN_CALIBRATION", "TRUEGREEN_FLAGS", "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"):
+    for name in (
+        "TRUEGREEN_CONFIG",
+        "TRUEGREEN_SAMPLING",
+        "TRUEGREEN_CALIBRATION",
+        "TRUEGREEN_FLAGS",
+        "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK",
+    ):
         monkeypatch.delenv(name, raising=False)
     logging.getLogger("truegreen").setLevel(logging.NOTSET)
 
@@ -64,7 +69,10 @@ def ask():
     """`ask(client, model)` asks one question and gives the SDK's answer."""
 
     def asked(client, model="support-large", question="Can I return opened items? ZEBRA-QUESTION", **more):
-        messages = [{"role": "system", "content": "Answer from the documents. ZEBRA-SYSTEM"}, {"role": "user", "content": question}]
+        messages = [
+            {"role": "system", "content": "Answer from the documents. ZEBRA-SYSTEM"},
+            {"role": "user", "content": question},
+        ]
         return client.chat.completions.create(model=model, messages=messages, **more)
 
     return asked

@@ -46,7 +46,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _stream(self, base, text, finish):
         parts = [{"content": text[i : i + 20]} for i in range(0, len(text), 20)]
-        chunks = [{"index": 0, "delta": part, "finish_reason": None} for part in parts] + [{"index": 0, "delta": {}, "finish_reason": finish}]
+        chunks = [{"index": 0, "delta": part, "finish_reason": None} for part in parts] + [
+            {"index": 0, "delta": {}, "finish_reason": finish}
+        ]
         lines = [f"data: {json.dumps({**base, 'object': 'chat.completion.chunk', 'choices': [chunk]})}\n\n" for chunk in chunks]
         self._send(200, ("".join(lines) + "data: [DONE]\n\n").encode(), "text/event-stream")
 

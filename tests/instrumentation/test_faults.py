@@ -5,7 +5,21 @@ from __future__ import annotations
 import pytest
 from openai_server import ANSWER
 
-from truegreen.instrumentation import answer, api, completion, context, enrich, evaluate, failures, guardrail, processor, retrieval, snapshot, stamp, traffic
+from truegreen.instrumentation import (
+    answer,
+    api,
+    completion,
+    context,
+    enrich,
+    evaluate,
+    failures,
+    guardrail,
+    processor,
+    retrieval,
+    snapshot,
+    stamp,
+    traffic,
+)
 from truegreen.instrumentation.calibrations import Calibrations
 from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.enrich import Enricher
@@ -36,7 +50,12 @@ def test_a_failure_at_any_hook_leaves_the_answer_intact(app, ask, fake, monkeypa
     seen, client = app()
     with monkeypatch.context() as patch:
         patch.setattr(*place, _raise)
-        with seen.provider.get_tracer("app").start_as_current_span("request"), traffic(cohort="gold"), snapshot.use(prompt="p@1"), stamp({"truegreen.x": 1}):
+        with (
+            seen.provider.get_tracer("app").start_as_current_span("request"),
+            traffic(cohort="gold"),
+            snapshot.use(prompt="p@1"),
+            stamp({"truegreen.x": 1}),
+        ):
             retrieval(documents=[{"text": "p", "score": 0.5}])
             with retrieval(query="q") as found:
                 found.documents(["p"])
@@ -65,7 +84,13 @@ def test_an_evaluator_that_raises_is_an_error_and_the_call_is_whole(app, ask, mo
 def test_an_exception_of_the_application_passes_through_every_block(app):
     """It is the application's own, and the retrieval's span says so."""
     seen, _ = app()
-    with pytest.raises(KeyError), traffic(cohort="c"), snapshot.use(prompt="p"), stamp({"truegreen.x": 1}), retrieval(data_source="kb"):
+    with (
+        pytest.raises(KeyError),
+        traffic(cohort="c"),
+        snapshot.use(prompt="p"),
+        stamp({"truegreen.x": 1}),
+        retrieval(data_source="kb"),
+    ):
         raise KeyError(SECRET)
     got = seen.attributes("retrieval kb")
     assert got["error.type"] == "KeyError"

@@ -8,14 +8,28 @@ import sys
 
 import pytest
 
-ALLOWED = ("opentelemetry", "truegreen.core.words", "truegreen.core", "truegreen.instrumentation", "truegreen.containment", "truegreen")
-BY_OPENTELEMETRY = ("import opentelemetry.sdk.trace, opentelemetry.instrumentation.instrumentor, opentelemetry.instrumentation.utils, wrapt")
+ALLOWED = (
+    "opentelemetry",
+    "truegreen.core.words",
+    "truegreen.core",
+    "truegreen.instrumentation",
+    "truegreen.containment",
+    "truegreen",
+)
+BY_OPENTELEMETRY = (
+    "import opentelemetry.sdk.trace, opentelemetry.instrumentation.instrumentor, opentelemetry.instrumentation.utils, wrapt"
+)
 
 
 def _loaded(statement, **variables):
     """The modules that an import loads, by `-X importtime`."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", statement], capture_output=True, text=True, timeout=120, check=True, env={**os.environ, **variables}
+        [sys.executable, "-X", "importtime", "-c", statement],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, **variables},
     )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     return {line.rpartition("|")[2].strip() for line in lines} - {"imported package"}
@@ -24,7 +38,11 @@ def _loaded(statement, **variables):
 def _foreign(loaded):
     """Those that are neither the standard library nor allowed nor loaded by OpenTelemetry itself or at the interpreter's start."""
     known = _loaded(BY_OPENTELEMETRY) | _loaded("pass")
-    heavy = {m for m in loaded - known if m.partition(".")[0].lstrip("_") not in sys.stdlib_module_names and m.partition(".")[0] not in sys.stdlib_module_names}
+    heavy = {
+        m
+        for m in loaded - known
+        if m.partition(".")[0].lstrip("_") not in sys.stdlib_module_names and m.partition(".")[0] not in sys.stdlib_module_names
+    }
     return {m for m in heavy if not any(m == a or m.startswith(a + ".") for a in ALLOWED) or _below_core(m)}
 
 

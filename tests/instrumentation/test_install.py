@@ -124,7 +124,10 @@ def test_disabled_instrumentors_are_not_listed_as_seen():
         EntryPoint("langchain", "openinference.instrumentation.langchain:X", "g"),
         EntryPoint("requests", "opentelemetry.instrumentation.requests:X", "g"),
     ]
-    assert environment.instrumentors({}, found) == ("openinference.instrumentation.langchain", "opentelemetry.instrumentation.genai.openai")
+    assert environment.instrumentors({}, found) == (
+        "openinference.instrumentation.langchain",
+        "opentelemetry.instrumentation.genai.openai",
+    )
     assert environment.instrumentors({environment.DISABLED: "openai"}, found) == ("openinference.instrumentation.langchain",)
     assert environment.instrumentors({environment.DISABLED: "*"}, found) == ()
 

@@ -23,7 +23,9 @@ from truegreen.instrumentation.sampling import chosen
 from truegreen.instrumentation.settings import Settings, load
 from truegreen.instrumentation.text import from_messages
 
-CALIBRATION = Calibration("app", "prod", "groundedness", "fake", "relative", 0.5, tuple(i / 100 for i in range(101)), 0.05, 1.0, 600, "2026-01-01")
+CALIBRATION = Calibration(
+    "app", "prod", "groundedness", "fake", "relative", 0.5, tuple(i / 100 for i in range(101)), 0.05, 1.0, 600, "2026-01-01"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +53,12 @@ def test_variables_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
     }))  # fmt: skip
     from_file = load({"TRUEGREEN_CONFIG": str(path)})
     assert from_file == Settings(
-        {"groundedness": 0.2}, 1.0, {"groundedness": {"words": 7}}, "user.plan", {"prompt": "p@1", "guardrail": "g@1"}, tmp_path / "cal"
+        {"groundedness": 0.2},
+        1.0,
+        {"groundedness": {"words": 7}},
+        "user.plan",
+        {"prompt": "p@1", "guardrail": "g@1"},
+        tmp_path / "cal",
     )
     told = load({
         "TRUEGREEN_CONFIG": str(path), "TRUEGREEN_SAMPLING": "5%", "TRUEGREEN_CALIBRATION": "/c", "TRUEGREEN_SNAPSHOT_PROMPT": "p@2",
@@ -71,7 +78,11 @@ def test_the_file_that_truegreen_generate_app_writes_is_read_as_the_configuratio
     by_json, by_yaml = load({"TRUEGREEN_CONFIG": str(path)}), load({"TRUEGREEN_CONFIG": str(source)})
     for settings in (by_json, by_yaml):
         assert settings.rate_of("groundedness") == 0.25
-        assert (settings.cohort_attribute, settings.snapshot, settings.calibration) == ("user.plan", {"guardrail": "g1"}, tmp_path / "calibration")
+        assert (settings.cohort_attribute, settings.snapshot, settings.calibration) == (
+            "user.plan",
+            {"guardrail": "g1"},
+            tmp_path / "calibration",
+        )
         assert settings.problems == ()
 
 
@@ -228,7 +239,11 @@ def test_since_is_when_this_process_first_served_a_snapshot():
     clock.now = 200
     second = snapshots.attributes({"model": "b"})
     clock.now = 300
-    assert snapshots.attributes({"model": "a", "eval_dataset": "e"})["truegreen.snapshot.since"] == first["truegreen.snapshot.since"] == 100
+    assert (
+        snapshots.attributes({"model": "a", "eval_dataset": "e"})["truegreen.snapshot.since"]
+        == first["truegreen.snapshot.since"]
+        == 100
+    )
     assert second["truegreen.snapshot.since"] == 200
     assert second["truegreen.snapshot.id"] != first["truegreen.snapshot.id"]
 
@@ -258,7 +273,11 @@ def test_markers_are_found_by_wording_and_finish(answer, finishes, expected):
 def test_text_is_read_from_objects_and_from_json_alike():
     """The last user message is the query; reasoning is not part of the answer."""
     part = lambda kind, content: {"type": kind, "content": content}  # noqa: E731
-    inputs = [{"role": "user", "parts": [part("text", "old")]}, {"role": "system", "parts": [part("text", "sys")]}, {"role": "user", "parts": [part("text", "q")]}]
+    inputs = [
+        {"role": "user", "parts": [part("text", "old")]},
+        {"role": "system", "parts": [part("text", "sys")]},
+        {"role": "user", "parts": [part("text", "q")]},
+    ]
     outputs = [{"role": "assistant", "parts": [part("reasoning", "hm"), part("text", "a"), part("text", "b")]}]
     by_json = from_messages(inputs, outputs, None)
     objects = lambda ms: [SimpleNamespace(role=m["role"], parts=[SimpleNamespace(**p) for p in m["parts"]]) for m in ms]  # noqa: E731

@@ -31,7 +31,12 @@ def test_an_application_started_by_opentelemetry_instrument_has_our_attributes(t
     done = _run(tmp_path, server)
     assert "GOT Returns are accepted" in done.stdout
     spans = done.stdout.replace(next(line for line in done.stdout.splitlines() if line.startswith("GOT")), "")
-    for part in ('"name": "chat support-large"', '"truegreen.snapshot.id"', '"truegreen.evaluation.skipped": "no_context"', '"truegreen.dialect": "genai"'):
+    for part in (
+        '"name": "chat support-large"',
+        '"truegreen.snapshot.id"',
+        '"truegreen.evaluation.skipped": "no_context"',
+        '"truegreen.dialect": "genai"',
+    ):
         assert part in spans
     assert "ZEBRA" not in spans + done.stderr
     assert done.stderr.count("truegreen: LLM instrumentors: ") == 1

@@ -11,7 +11,11 @@ SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 def document(flags: Mapping[str, str]) -> dict[str, Any]:
     """The flagd document in which each flag has the value given; an empty value is off."""
     made = {
-        name: {"state": "ENABLED", "variants": {"off": "", **({"on": value} if value else {})}, "defaultVariant": "on" if value else "off"}
+        name: {
+            "state": "ENABLED",
+            "variants": {"off": "", **({"on": value} if value else {})},
+            "defaultVariant": "on" if value else "off",
+        }
         for name, value in sorted(flags.items())
     }
     return {"$schema": SCHEMA, "flags": made}
@@ -31,7 +35,9 @@ def read(document: Any) -> dict[str, str]:
             raise ValueError(f"flags.{name}: found {flag!r}, expected state, variants and defaultVariant")  # noqa: TRY004
         variant = flag.get("defaultVariant")
         if variant is not None and variant not in flag["variants"]:
-            raise ValueError(f"flags.{name}.defaultVariant: found {variant!r}, expected one of {', '.join(map(str, flag['variants']))}")
+            raise ValueError(
+                f"flags.{name}.defaultVariant: found {variant!r}, expected one of {', '.join(map(str, flag['variants']))}"
+            )
         value = "" if variant is None or flag.get("state") == "DISABLED" else flag["variants"][variant]
         if isinstance(value, str):
             found[str(name)] = value

@@ -68,7 +68,10 @@ def _opened(path: str) -> Any:
         from openfeature.contrib.provider.flagd import FlagdProvider
         from openfeature.contrib.provider.flagd.config import ResolverType
     except ImportError:
-        notices.once("openfeature", f"{VARIABLE} is set and OpenFeature's flagd provider is not installed; pip install 'truegreen[containment]'")
+        notices.once(
+            "openfeature",
+            f"{VARIABLE} is set and OpenFeature's flagd provider is not installed; pip install 'truegreen[containment]'",
+        )
         return None
     logger = logging.getLogger("openfeature.contrib")
     if not any(isinstance(f, _Seldom) for f in logger.filters):

@@ -94,7 +94,9 @@ class retrieval:  # noqa: N801
 
     def _start(self) -> None:
         try:
-            self._span = trace.get_tracer(OURS, tracer_provider=shared.provider).start_span(self._name, kind=SpanKind.CLIENT, attributes=self._facts)
+            self._span = trace.get_tracer(OURS, tracer_provider=shared.provider).start_span(
+                self._name, kind=SpanKind.CLIENT, attributes=self._facts
+            )
         except Exception as error:
             failures.count("retrieval", error)
 
@@ -125,7 +127,11 @@ def _relevance(hits: list[Hit], floor: float | None) -> Mapping[str, Any]:
     scores = [float(hit["score"]) for hit in hits if isinstance(hit, Mapping) and isinstance(hit.get("score"), int | float)]
     found: dict[str, Any] = {names.RETRIEVAL_COUNT: len(hits)}
     if scores:
-        found |= {names.RELEVANCE_SCORES: scores, names.RELEVANCE_MAX: max(scores), names.RELEVANCE_MEAN: sum(scores) / len(scores)}
+        found |= {
+            names.RELEVANCE_SCORES: scores,
+            names.RELEVANCE_MAX: max(scores),
+            names.RELEVANCE_MEAN: sum(scores) / len(scores),
+        }
         if floor is not None:
             found[names.RELEVANCE_BELOW_FLOOR] = sum(score < floor for score in scores)
     if _captures():
@@ -158,9 +164,13 @@ def guardrail(name: str, stage: str = "output", action: str = "allow") -> None:
     """
     try:
         if action not in ACTIONS:
-            notices.once(f"action:{action}", f"guardrail {name}: action {action!r} is not one of {', '.join(ACTIONS)} and is not counted")
+            notices.once(
+                f"action:{action}", f"guardrail {name}: action {action!r} is not one of {', '.join(ACTIONS)} and is not counted"
+            )
         facts = {names.GUARDRAIL_NAME: name, names.GUARDRAIL_STAGE: stage, names.GUARDRAIL_ACTION: action}
-        trace.get_tracer(OURS, tracer_provider=shared.provider).start_span(f"guardrail {name}", kind=SpanKind.INTERNAL, attributes=facts).end()
+        trace.get_tracer(OURS, tracer_provider=shared.provider).start_span(
+            f"guardrail {name}", kind=SpanKind.INTERNAL, attributes=facts
+        ).end()
     except Exception as error:
         failures.count("guardrail", error)
 

@@ -72,4 +72,7 @@ class Calibrations:
         try:
             kept.calibration = from_text(path.read_text(encoding="utf-8"), str(path))
         except (CalibrationError, OSError, UnicodeDecodeError) as error:
-            notices.once(f"broken:{path}:{stamp}", f"{error}; {'the last good one stays in use' if kept.calibration else 'there is no baseline'}")
+            notices.once(
+                f"broken:{path}:{stamp}",
+                f"{error}; {'the last good one stays in use' if kept.calibration else 'there is no baseline'}",
+            )

@@ -32,7 +32,9 @@ _LEAVES = (*names.LLM_OPERATIONS, names.RETRIEVAL_OPERATION, names.TOOL_OPERATIO
 class Enricher:
     """Knows what to put on a span at its start and at its end."""
 
-    def __init__(self, settings: Settings, snapshots: Snapshots, evaluators: Evaluators, store: Store, duplicates: Duplicates) -> None:
+    def __init__(
+        self, settings: Settings, snapshots: Snapshots, evaluators: Evaluators, store: Store, duplicates: Duplicates
+    ) -> None:
         self._settings = settings
         self._snapshots = snapshots
         self._evaluators = evaluators
@@ -68,7 +70,9 @@ class Enricher:
             self._store.drop(span.get_span_context().trace_id)
         return _lacking(found, span.attributes or {})
 
-    def _complete(self, span: Span, state: State, parent: State | None, dialect: Dialect, view: View, operation: str) -> Mapping[str, Any]:
+    def _complete(
+        self, span: Span, state: State, parent: State | None, dialect: Dialect, view: View, operation: str
+    ) -> Mapping[str, Any]:
         found: dict[str, Any] = {names.DIALECT: dialect.name, **state.stamps}
         cohort = self._settings.cohort_attribute
         if cohort and names.COHORT not in found and cohort in view.attributes:
@@ -101,7 +105,9 @@ class Enricher:
                 versions.setdefault("prompt", prompt)
             operation = operation or read(dialect, "operation", view) or ""
             if operation in names.LLM_OPERATIONS and "model" not in versions:
-                model = self._snapshots.served(read(dialect, "request_model", view) or "", read(dialect, "response_model", view) or "")
+                model = self._snapshots.served(
+                    read(dialect, "request_model", view) or "", read(dialect, "response_model", view) or ""
+                )
                 versions.update({"model": model} if model else {})
         return self._snapshots.attributes(versions)
 
@@ -148,7 +154,11 @@ def identity(span: Span) -> tuple[str, str]:
 
 def _lacking(found: Mapping[str, Any], present: Mapping[str, Any]) -> Mapping[str, Any]:
     """What is missing or differs; an attribute that is not ours is never overwritten."""
-    return {name: value for name, value in found.items() if (present.get(name) != value if name.startswith("truegreen.") else name not in present)}
+    return {
+        name: value
+        for name, value in found.items()
+        if (present.get(name) != value if name.startswith("truegreen.") else name not in present)
+    }
 
 
 def _scope(span: Span) -> str:

@@ -80,4 +80,8 @@ def destination(environ: Mapping[str, str]) -> str:
         return exporters
     http = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")).startswith("http")
     default = "http://localhost:4318" if http else "http://localhost:4317"
-    return "otlp " + re.sub(r"//[^/@]*@", "//", environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or default)
+    return "otlp " + re.sub(
+        r"//[^/@]*@",
+        "//",
+        environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or default,
+    )

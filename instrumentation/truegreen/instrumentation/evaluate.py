@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from truegreen.core.words import attributes as names
+from truegreen.core.words.calibration import MINIMUM_ANSWERS
 from truegreen.core.words.shapes import Judge, Result, Sample
 from truegreen.instrumentation import failures, notices
 from truegreen.instrumentation.calibrations import Calibrations
@@ -34,7 +35,9 @@ def find(name: str) -> Factory | None:
 class Evaluators:
     """The judges of all services in this process, built when first used and again when their calibration changes."""
 
-    def __init__(self, settings: Settings, calibrations: Calibrations, find_: Callable[[str], Factory | None] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, calibrations: Calibrations, find_: Callable[[str], Factory | None] | None = None
+    ) -> None:
         self._settings = settings
         self._calibrations = calibrations
         self._find = find_ or find
@@ -80,11 +83,16 @@ class Evaluators:
                 self._factories[evaluation] = self._find(evaluation)
             factory = self._factories[evaluation]
             if factory is None:
-                notices.once(f"evaluator:{evaluation}", f"evaluation {evaluation}: no installed package has it in the entry-point group {GROUP}")
+                notices.once(
+                    f"evaluator:{evaluation}",
+                    f"evaluation {evaluation}: no installed package has it in the entry-point group {GROUP}",
+                )
                 return None
             made = factory(self._settings.evaluations[evaluation], calibration)
             if calibration is not None:
-                notices.once(f"calibration:{key}:{digest}", f"calibration {digest} in use for {service}/{environment} {evaluation}", logging.INFO)
+                few = f"; it has {calibration.answers} answers, under {MINIMUM_ANSWERS} may be `skipped: no_baseline`"
+                said = f"calibration {digest} in use for {service}/{environment} {evaluation}{few if calibration.answers < MINIMUM_ANSWERS else ''}"
+                notices.once(f"calibration:{key}:{digest}", said, logging.INFO)
             self._judges[key] = (digest, made)
             return made
 
@@ -95,7 +103,9 @@ def attributes(result: Result) -> Mapping[str, Any]:
         "raw": result.raw, "evaluator": result.evaluator or "unknown", "score": result.score,
         "label": result.label or None, "scale": result.scale or None, "calibration": result.calibration or None,
     }  # fmt: skip
-    found: dict[str, Any] = {names.evaluation(result.evaluation, part): value for part, value in parts.items() if value is not None}
+    found: dict[str, Any] = {
+        names.evaluation(result.evaluation, part): value for part, value in parts.items() if value is not None
+    }
     if result.skipped:
         found[names.EVALUATION_SKIPPED] = result.skipped
     return found

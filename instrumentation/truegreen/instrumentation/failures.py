@@ -14,7 +14,11 @@ def count(place: str, error: BaseException) -> None:
     """Count one failure; the first at each place is logged by type only, for an error's message may hold a prompt."""
     _counts[place] += 1
     if _counts[place] == 1:
-        logger.warning("truegreen failed in %s (%s); the application is not affected, further ones are only counted", place, type(error).__name__)
+        logger.warning(
+            "truegreen failed in %s (%s); the application is not affected, further ones are only counted",
+            place,
+            type(error).__name__,
+        )
 
 
 def counted() -> Mapping[str, int]:

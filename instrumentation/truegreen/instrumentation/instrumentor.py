@@ -103,7 +103,10 @@ def _remove(provider: TracerProvider, processor: TruegreenSpanProcessor) -> None
 
 def _say(settings: Settings) -> None:
     """The one line at start, and what is wrong."""
-    seen = ", ".join(environment.instrumentors(os.environ)) or "NONE (install one, such as opentelemetry-instrumentation-genai-openai)"
+    seen = (
+        ", ".join(environment.instrumentors(os.environ))
+        or "NONE (install one, such as opentelemetry-instrumentation-genai-openai)"
+    )
     judged = ", ".join(f"{name} {settings.rate_of(name):.0%}" for name in settings.evaluations) or "nothing"
     notices.once(
         "start",
@@ -113,7 +116,10 @@ def _say(settings: Settings) -> None:
     if wrong := environment.broken():
         notices.once("broken", wrong, logging.ERROR)
     if (named := os.environ.get(environment.HOOK)) and named != environment.NAME:
-        notices.once("hook", f"{environment.HOOK}={named}: answers are not seen where content capture is off; set it to truegreen, `upload` is chained")
+        notices.once(
+            "hook",
+            f"{environment.HOOK}={named}: answers are not seen where content capture is off; set it to truegreen, `upload` is chained",
+        )
     for problem in settings.problems:
         notices.once(problem, problem)
 

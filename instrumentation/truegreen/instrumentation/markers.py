@@ -15,7 +15,21 @@ CONFIDENT = (
     "certainly", "definitely", "absolutely", "without a doubt", "undoubtedly", "guaranteed", "100%", "of course", "always", "never", "for sure",
     "there is no question",
 )  # fmt: skip
-HEDGES = ("might", "may", "could", "perhaps", "possibly", "probably", "likely", "i think", "it seems", "not sure", "appears to", "generally", "usually")
+HEDGES = (
+    "might",
+    "may",
+    "could",
+    "perhaps",
+    "possibly",
+    "probably",
+    "likely",
+    "i think",
+    "it seems",
+    "not sure",
+    "appears to",
+    "generally",
+    "usually",
+)
 """An answer is `overconfident` when it has a confident phrase and no hedge. It does not predict a wrong answer."""
 CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"})
 """Finish reasons that make an answer `truncated`."""

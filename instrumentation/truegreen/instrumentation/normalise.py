@@ -114,7 +114,11 @@ def _inside(source: Source, text: Any) -> Any:
         holder, value = value, value.get(key)
     if value is None or not source.add:
         return value
-    extra = [v for k, v in holder.items() if k != source.path[-1] and any(_matches(k, a) for a in source.add) and isinstance(v, int | float)]
+    extra = [
+        v
+        for k, v in holder.items()
+        if k != source.path[-1] and any(_matches(k, a) for a in source.add) and isinstance(v, int | float)
+    ]
     return value + sum(extra)
 
 

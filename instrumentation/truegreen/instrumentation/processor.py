@@ -71,8 +71,7 @@ class TruegreenSpanProcessor(SpanProcessor):
         """Nothing: the span is frozen by then."""
 
     def shutdown(self) -> None:
-        """Stop adding anything."""
-        self.enabled = False
+        """Nothing: one processor serves all providers, and another one of them may live on."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Nothing is held back."""

@@ -87,7 +87,9 @@ def _file(path: Path, problems: list[str]) -> tuple[Mapping[str, Any], Path]:
         else:
             data = json.loads(text)
     except ImportError:
-        problems.append(f"TRUEGREEN_CONFIG: {path} is YAML and pyyaml is not installed; write JSON with `truegreen generate app --out DIR`")
+        problems.append(
+            f"TRUEGREEN_CONFIG: {path} is YAML and pyyaml is not installed; write JSON with `truegreen generate app --out DIR`"
+        )
         return {}, path.parent
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not JSON"
@@ -118,7 +120,9 @@ def _sampling(environ: Mapping[str, str], data: Mapping[str, Any], problems: lis
     for name, value in rates.items():
         rate = read(value)
         if rate is None:
-            problems.append(f"sampling.{name}: found {value!r}; write {'0 to 1' if 'version' in data else 'a percentage from 0% to 100%, such as 5%'}")
+            problems.append(
+                f"sampling.{name}: found {value!r}; write {'0 to 1' if 'version' in data else 'a percentage from 0% to 100%, such as 5%'}"
+            )
         else:
             found[str(name)] = rate
     return found.pop("", RATE), found
@@ -127,7 +131,9 @@ def _sampling(environ: Mapping[str, str], data: Mapping[str, Any], problems: lis
 def _evaluations(data: Mapping[str, Any], problems: list[str]) -> Mapping[str, Mapping[str, Any]]:
     given = data.get("evaluations", {EVALUATION: {}})
     if not isinstance(given, dict):
-        problems.append(f"evaluations: found {type(given).__name__}; write evaluation to settings, such as {{groundedness: {{}}}}")
+        problems.append(
+            f"evaluations: found {type(given).__name__}; write evaluation to settings, such as {{groundedness: {{}}}}"
+        )
         return {EVALUATION: {}}
     return {str(name): value if isinstance(value, dict) else {} for name, value in given.items()}
 
@@ -137,6 +143,10 @@ def _snapshot(environ: Mapping[str, str], data: Mapping[str, Any], problems: lis
     if not isinstance(given, dict):
         problems.append(f"snapshot: found {type(given).__name__}; write component to version")
         given = {}
-    problems.extend(f"snapshot.{name} is not a component; write one of {', '.join(SNAPSHOT_COMPONENTS)}" for name in given if name not in SNAPSHOT_COMPONENTS)
+    problems.extend(
+        f"snapshot.{name} is not a component; write one of {', '.join(SNAPSHOT_COMPONENTS)}"
+        for name in given
+        if name not in SNAPSHOT_COMPONENTS
+    )
     told = {c: environ.get(f"TRUEGREEN_SNAPSHOT_{c.upper()}", "") or str(given.get(c) or "") for c in SNAPSHOT_COMPONENTS}
     return {component: version for component, version in told.items() if version}

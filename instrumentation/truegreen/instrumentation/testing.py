@@ -58,7 +58,9 @@ def captured(
         limits: the provider's span limits.
         exporters: further exporters.
     """
-    provider = TracerProvider(resource=Resource.create({"service.name": "app", **(resource or {})}), span_limits=limits or SpanLimits())
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": "app", **(resource or {})}), span_limits=limits or SpanLimits()
+    )
     exporter = InMemorySpanExporter()
     for each in (exporter, *exporters):
         provider.add_span_processor(SimpleSpanProcessor(each))
@@ -97,7 +99,13 @@ class FakeEvaluator:
             if calibration is None:
                 return Result("groundedness", "fake", raw=self.raw, skipped="no_baseline")
             return Result(
-                "groundedness", "fake", self.raw, calibration.score(self.raw), calibration.label(self.raw), calibration.scale, calibration.digest
+                "groundedness",
+                "fake",
+                self.raw,
+                calibration.score(self.raw),
+                calibration.label(self.raw),
+                calibration.scale,
+                calibration.digest,
             )
 
         return judge

@@ -1,0 +1,132 @@
+"""Spans that an application or another library makes: what our processor does to them, and what it leaves alone."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from opentelemetry.sdk.trace import SpanLimits
+
+from truegreen.instrumentation import answer, guardrail, retrieval, stamp, traffic
+from truegreen.instrumentation.settings import Settings
+
+
+def _in_trace(seen):
+    return seen.provider.get_tracer("app").start_as_current_span("request")
+
+
+def test_500_messages_that_evict_attributes_leave_snapshot_cohort_and_operation(app, ask, fake):
+    """A span holds 128 attributes and drops its oldest."""
+    seen, _ = app(limits=SpanLimits(max_span_attributes=128))
+    with traffic(cohort="gold"):
+        span = seen.provider.get_tracer("opentelemetry.instrumentation.genai.x").start_span(
+            "chat x", attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+        )
+    for i in range(500):
+        span.set_attribute(f"llm.input_messages.{i}.message.content", "text")
+    assert "truegreen.cohort" not in span.attributes
+    span.end()
+    got = seen.attributes("chat x")
+    assert got["truegreen.cohort"] == "gold"
+    assert len(got["truegreen.snapshot.id"]) == 12
+    assert (got["gen_ai.operation.name"], got["gen_ai.request.model"]) == ("chat", "m")
+
+
+def test_a_span_that_is_no_genai_span_gets_nothing(app):
+    """Langfuse exports every span with a gen_ai attribute, and a stamp on an HTTP span would be counted by nobody."""
+    seen, _ = app()
+    with traffic(cohort="gold"), stamp({"truegreen.containment": "pinned_model"}), _in_trace(seen):
+        pass
+    assert dict(seen.attributes("request")) == {}
+
+
+def test_a_second_root_with_the_same_response_id_is_a_duplicate(app):
+    """Some libraries start a trace of their own; two calls of one library never are."""
+    seen, _ = app()
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.response.id": "r1"}
+    one = seen.provider.get_tracer("library.one").start_span("one", attributes=attributes)
+    two = seen.provider.get_tracer("library.two").start_span("two", attributes=attributes)
+    same = seen.provider.get_tracer("library.one").start_span("same", attributes=attributes)
+    for span in (one, same, two):
+        span.end()
+    assert "truegreen.duplicate" not in seen.attributes("one")
+    assert "truegreen.duplicate" not in seen.attributes("same")
+    assert seen.attributes("two")["truegreen.duplicate"] is True
+
+
+def test_evaluation_is_not_part_of_the_duration(app, fake):
+    """The time is taken first; an explicit end time is kept."""
+    seen, _ = app()
+    span = seen.provider.get_tracer("x").start_span("chat", attributes={"gen_ai.operation.name": "chat"}, start_time=1_000)
+    span.end(5_000)
+    ended = seen.spans[-1]
+    assert ended.end_time - ended.start_time == 4_000
+
+
+def test_an_ended_span_is_freed_without_the_garbage_collector(app):
+    """The wrapper leaves no cycle."""
+    seen, _ = app()
+    gc.disable()
+    try:
+        span = seen.provider.get_tracer("x").start_span("chat", attributes={"gen_ai.operation.name": "chat"})
+        gone = weakref.ref(span)
+        span.end()
+        del span
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_ending_twice_is_what_it_was(app, caplog):
+    """One span, and the SDK's own warning."""
+    seen, _ = app()
+    span = seen.provider.get_tracer("x").start_span("chat", attributes={"gen_ai.operation.name": "chat"})
+    end = span.end
+    end()
+    end()
+    assert len(seen.spans) == 1
+    assert "ended span" in caplog.text
+
+
+def test_answer_shows_the_text_of_a_manual_span(app, fake):
+    """For a library without a completion hook."""
+    seen, _ = app()
+    tracer = seen.provider.get_tracer("my.app")
+    with tracer.start_as_current_span("request"):
+        retrieval(documents=["p"])
+        with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
+            answer(query="q", answer="a")
+    assert (fake.samples[0].query, fake.samples[0].answer) == ("q", "a")
+    assert seen.attributes("chat")["truegreen.dialect"] == "manual"
+
+
+def test_a_text_that_nobody_saw_is_an_error_that_is_said_once(app, caplog):
+    """No hook, no capture, no `answer`."""
+    seen, _ = app()
+    seen.provider.get_tracer("my.app").start_span("chat", attributes={"gen_ai.operation.name": "chat"}).end()
+    assert seen.attributes("chat")["truegreen.evaluation.skipped"] == "error"
+    assert "COMPLETION_HOOK=truegreen" in caplog.text
+
+
+def test_a_guardrail_decision_is_a_span_that_is_no_genai_span(app):
+    """With the traffic it belongs to."""
+    seen, _ = app()
+    with traffic(cohort="gold"):
+        guardrail("pii", action="block")
+    got = seen.attributes("guardrail pii")
+    assert got == {
+        "truegreen.guardrail.name": "pii",
+        "truegreen.guardrail.stage": "output",
+        "truegreen.guardrail.action": "block",
+        "truegreen.cohort": "gold",
+    }
+
+
+def test_a_very_long_answer_is_skipped_as_too_large(app, fake):
+    """The inline evaluator's time is bounded by the size of what it reads."""
+    seen, _ = app(settings=Settings(evaluations={"groundedness": {"words": 10}}))
+    tracer = seen.provider.get_tracer("x")
+    with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
+        answer(query="q", answer="word " * 11)
+    assert seen.attributes("chat")["truegreen.evaluation.skipped"] == "too_large"
+    assert fake.samples == []
