@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 
 import pytest
 from runbook_world import world
+from runbook_shop import App, Langfuse, serving
 
 from truegreen.core.cli import main
-from truegreen.core.clients import engines
+from truegreen.core.clients import engines, prometheus
 
 NOBODY = "http://127.0.0.1:9"
 """An address at which nothing answers."""
@@ -75,3 +77,43 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
         return Ran(code if isinstance(code, int) else 1, out.getvalue(), err.getvalue())
 
     return called
+
+
+@pytest.fixture
+def langfuse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Langfuse]:
+    """A local server that speaks Langfuse's prompt contract; its keys are set."""
+    told = Langfuse()
+    with serving(told.answer) as url:
+        for name, value in (("BASE_URL", url), ("PUBLIC_KEY", "pk-lf-1"), ("SECRET_KEY", "sk-lf-1")):
+            monkeypatch.setenv(f"LANGFUSE_{name}", value)
+        yield told
+
+
+@pytest.fixture
+def live(run: Any, langfuse: Langfuse, engine: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """An app that a real Prometheus scrapes five times a second; an incident is open and Langfuse is there."""
+    engine("prometheus")
+    app = App(tmp_path / "flags.json", langfuse.production)
+    with serving(app.metrics) as url:
+        (tmp_path / "prometheus.yml").write_text(
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+            f"scrape_configs: [{{job_name: truegreen, static_configs: [{{targets: ['{url.removeprefix('http://')}']}}]}}]\n"
+        )
+        with engines.prometheus(tmp_path / "prometheus.yml", tmp_path / "prometheus") as running:
+            monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", running.url)
+            _until(lambda: bool(prometheus.query(prometheus.connect(running.url), "truegreen_model_served_total > 10")))
+            assert run("incident", "open", "--service", "support-agent", "--environment", "production", "--slo", "grounding").code == 0
+            yield app
+
+
+def _until(so: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """`until(so)` waits, with a deadline, for something a process does."""
+    return _until

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from truegreen.runbook.commands.contain import contain
 from truegreen.runbook.commands.incident import incident
+from truegreen.runbook.commands.postmortem import postmortem
 from truegreen.runbook.commands.rollback import rollback
 from truegreen.runbook.commands.triage import triage
+from truegreen.runbook.commands.validate import validate
 
-__all__ = ["contain", "incident", "rollback", "triage"]
+__all__ = ["contain", "incident", "postmortem", "rollback", "triage", "validate"]

@@ -1,0 +1,116 @@
+"""The six checks of `truegreen validate`, from numbers to ok, not ok or unknown. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from truegreen.runbook.model import NOT_OK, OK, UNKNOWN, Check
+from truegreen.runbook.statistics import two_shares_z, wilson_low
+from truegreen.runbook.times import span
+
+QUIET: Final = 900
+"""Seconds, before scaling."""
+SLOWER: Final = 1.25
+"""The p99 may be a quarter above what it was before the onset."""
+LESS_RELEVANT: Final = 0.05
+DIFFERENT: Final = 3.0
+"""Standard errors between two block shares."""
+ALL: Final = 0.99
+"""The share of answers sampled that counts as all: a scrape may lie between an answer and its evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """What the check of quiet minutes reads, over the last quiet window.
+
+    Args:
+        since: seconds since the last change, or since the onset where nothing was changed.
+        wanted: seconds that must be quiet.
+        bad, events: judged events of the SLO; evaluated: of all that were sampled, judged ones; answers, sampled: all answers.
+        pending: alerts of sev 1 or 2 that are pending; others: those of other SLOs that fire; still: those of this SLO that still fire.
+    """
+
+    since: float
+    wanted: float
+    bad: float
+    events: float
+    answers: float
+    sampled: float
+    pending: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+
+
+def smoke(code: int | None, said: str) -> Check:
+    """The smoke suite; `code` is None when it was not run, `said` its last line or why."""
+    if code is None:
+        return Check("smoke", UNKNOWN, "not run", "exit code 0", said)
+    return Check("smoke", OK if code == 0 else NOT_OK, f"exit code {code}", "exit code 0", said)
+
+
+def ratio(bad: float, events: float, baseline: float | None, budget: float | None, whence: str) -> Check:
+    """The bad ratio since the change: not significantly above the baseline, and at most the budget.
+
+    Args:
+        whence: where the baseline comes from, in words.
+    """
+    name = "bad ratio"
+    if events <= 0:
+        return Check(name, UNKNOWN, "no judged events", "some", "nothing was judged since the change")
+    number = f"{bad / events:.1%} ({bad:.0f} of {events:.0f})"
+    if baseline is None or budget is None:
+        return Check(name, UNKNOWN, number, "unknown", "no baseline to compare with" if baseline is None else "no error budget is known")
+    low = wilson_low(bad, events)
+    good = low <= baseline and bad / events <= budget
+    return Check(name, OK if good else NOT_OK, number, f"{baseline:.1%} {whence}, budget {budget:.1%}", f"lower bound {low:.1%}")
+
+
+def latency(now: float | None, before: float | None) -> Check:
+    """The 99th percentile of calls, in seconds, against what it was before the onset."""
+    if now is None or before is None or math.isnan(now) or math.isnan(before):
+        return Check("p99 latency", UNKNOWN, "no calls" if now is None else f"{now:.2f} s", "unknown", "no calls were timed on both sides")
+    return Check("p99 latency", OK if now <= SLOWER * before else NOT_OK, f"{now:.2f} s", f"{SLOWER * before:.2f} s", f"was {before:.2f} s")
+
+
+def guardrail(blocked: float, decided: float, blocked_before: float, decided_before: float, reviews: float) -> Check:
+    """The share of blocks against what it was; its error rates need reviews."""
+    told = "" if reviews > 0 else "error rates unknown: no reviews"
+    if decided <= 0 or decided_before <= 0:
+        return Check("guardrail", UNKNOWN, "no decisions", "some on both sides", told or "nothing to compare")
+    z = two_shares_z(blocked, decided, blocked_before, decided_before)
+    number = f"{blocked / decided:.1%} blocked ({decided:.0f})"
+    bound = f"{blocked_before / decided_before:.1%} before, |z| at most {DIFFERENT:g}"
+    return Check("guardrail", OK if abs(z) <= DIFFERENT else NOT_OK, number, bound, "; ".join(filter(None, (f"z {z:+.1f}", told))))
+
+
+def relevance(now: float | None, before: float | None) -> Check:
+    """The mean retrieval relevance against what it was."""
+    if now is None or before is None:
+        return Check("retrieval relevance", UNKNOWN, "no retrievals" if now is None else f"{now:.2f}", "unknown", "no retrievals on both sides")
+    floor = before - LESS_RELEVANT
+    return Check("retrieval relevance", OK if now >= floor else NOT_OK, f"{now:.2f}", f"{floor:.2f}", f"was {before:.2f}")
+
+
+def quiet(calm: Calm, budget: float | None) -> Check:
+    """Fifteen quiet minutes with every answer sampled, read from ratios: an alert that only keeps firing is named and does not count."""
+    name, bound = "quiet", f"{span(calm.wanted)} at 100% sampling"
+    if budget is None:
+        return Check(name, UNKNOWN, "no error budget is known", bound)
+    if calm.events <= 0 or calm.answers <= 0:
+        return Check(name, UNKNOWN, "no judged events" if calm.events <= 0 else "no answers", bound)
+    share, sampled, judged = calm.bad / calm.events, calm.sampled / calm.answers, calm.events / calm.sampled if calm.sampled else 0.0
+    threshold = min(4 * budget, 0.45)
+    wrong = [f"{text}" for text, is_so in (
+        (f"only {span(calm.since)} since the last change", calm.since < calm.wanted),
+        (f"ratio {share:.1%} is over the sev 2 threshold {threshold:.1%}", share > threshold),
+        (f"ratio {share:.1%} is over the budget beyond chance", wilson_low(calm.bad, calm.events) > budget),
+        (f"only {sampled:.0%} of answers are sampled", sampled < ALL),
+        (f"only {judged:.0%} of sampled answers were judged", judged < 0.9),
+        (f"pending: {', '.join(calm.pending)}", bool(calm.pending)),
+        (f"firing: {', '.join(calm.others)}", bool(calm.others)),
+    ) if is_so]  # fmt: skip
+    told = [f"{', '.join(calm.still)} only keeps firing"] if calm.still and not wrong else [f"still firing: {', '.join(calm.still)}"] if calm.still else []
+    number = f"ratio {share:.1%}, {sampled:.0%} sampled"
+    return Check(name, NOT_OK if wrong else OK, number, bound, "; ".join([*wrong, *told]))

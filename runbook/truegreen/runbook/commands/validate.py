@@ -1,0 +1,61 @@
+"""`truegreen validate`: the six checks that must be green before an incident closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+
+import click
+
+from truegreen.core.errors import BadInput
+from truegreen.runbook.clean import clean
+from truegreen.runbook.commands.common import Desk, desk, newest, open_one, scale_option
+from truegreen.runbook.model import OK, UNKNOWN, Check
+from truegreen.runbook.times import iso
+
+
+@click.command()
+@click.option("--override", metavar="NAME", default="", help="Who takes what is unknown as good; what is not ok stays so.")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
+@click.option("--at", "at", type=float, metavar="UNIX", help="Look from this moment (unix seconds; default: now).")
+@scale_option
+@desk
+@click.pass_context
+def validate(context: click.Context, desk: Desk, override: str, reason: str, at: float | None, time_scale: int) -> None:
+    """Six checks: smoke, bad ratio, p99, guardrail, retrieval relevance, 15 quiet minutes. Exit 1 unless all are ok."""
+    from truegreen.runbook import contain, selectors
+    from truegreen.runbook import log as store
+    from truegreen.runbook import validate as asking
+
+    if bool(override.strip()) != bool(reason.strip()):
+        raise BadInput("--override NAME and --reason TEXT belong together")
+    log, sources = desk.log(), desk.sources()
+    incident = open_one(desk, log)
+    told = store.events(log, incident.id)
+    now = at if at is not None else desk.clock()
+    slo = selectors.slo_named(incident.target.slo, desk.config.slos)
+    asked = asking.ask(sources, incident, slo, asking.moments(incident, told, now), time_scale, newest(told, "triaged"))
+    checks = [asking.smoke(desk.config.incidents.smoke), *asked]
+    taken = [c.name for c in checks if c.state == UNKNOWN] if override else []
+    good = all(c.state == OK or c.name in taken for c in checks)
+    late = [a for a in contain.standing(store.events(log)) if a.incident == incident.id and now > a.expires]
+    text = f"{sum(c.state == OK for c in checks)}/{len(checks)} ok" + "".join(f"; {c.name} {c.state}" for c in checks if c.state != OK)
+    if taken:
+        text += f"; unknown taken as good by {clean(override, 100)}: {clean(reason)}"
+    # What a smoke suite prints may quote an answer: it is shown, and not kept.
+    kept = [asdict(replace(c, says="") if c.name == "smoke" else c) for c in checks]
+    facts = {"ok": good, "checks": kept, "override": clean(override, 100), "reason": clean(reason)}
+    store.append(log, incident.id, desk.clock(), "validate", "validated", text, facts)
+    warnings = [f"{a.flag} = {a.value} expired {iso(a.expires)}: renew it, or undo it: truegreen contain undo {a.number}" for a in late]
+    desk.say(_lines(checks, text, warnings), {**facts, "checks": [asdict(c) for c in checks], "text": text, "warnings": warnings})
+    context.exit(0 if good else 1)
+
+
+def _lines(checks: Sequence[Check], text: str, warnings: Sequence[str]) -> Iterator[str]:
+    for check in checks:
+        yield f"{check.state:<7}  {check.name:<19}  {check.number}  (bound: {check.bound})" + (f"  {check.says}" if check.says else "")
+    for warning in warnings:
+        yield f"warning: {warning}"
+    yield f"validate {text}"
+
+

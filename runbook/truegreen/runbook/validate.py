@@ -1,0 +1,162 @@
+"""Asks for the numbers behind the six checks. I/O and unpacking; the checks judge."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from truegreen.core.clients import prometheus as prom
+from truegreen.core.words import records
+from truegreen.core.words.attributes import CHAT_OPERATIONS
+from truegreen.core.words.slo import BASELINE, Slo
+from truegreen.runbook import checks, selectors
+from truegreen.runbook.clean import clean
+from truegreen.runbook.evidence import LOOKBACK, STEP, Sources, stream
+from truegreen.runbook.model import Check, Event, Incident
+
+BEFORE: Final = 3_600
+"""Seconds before the onset that count as healthy, before scaling."""
+SMOKE_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When the incident began, when the last change was seen to work, and now (unix seconds)."""
+
+    onset: float
+    changed: float
+    now: float
+
+
+def moments(incident: Incident, events: Sequence[Event], now: float) -> Moments:
+    """From the log: the onset is triage's, else the opening."""
+    onset, changed, began = incident.opened, None, None
+    for event in events:
+        if event.kind == "triaged":
+            start = event.data.get("start")
+            onset = float(start["low"]) if start else float(event.data.get("onset", onset))
+        elif event.kind in ("contain applied", "contain undone", "rollback applied"):
+            changed = began = event.time
+        elif event.kind == "verified by spans" and began is not None:
+            changed = event.time
+    return Moments(onset, changed if changed is not None else onset, now)
+
+
+def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, scale: int, triaged: Event | None) -> list[Check]:
+    """The five checks that Prometheus answers.
+
+    Raises:
+        Failed: Prometheus does not answer.
+    """
+    look = _Look(sources, incident, when, scale)
+    since = max(when.changed, when.now - LOOKBACK / scale)
+    bad, events = look.judged(slo, since)
+    budget = look.record(records.ERROR_BUDGET)
+    if budget is None and slo is not None and slo.objective != BASELINE:
+        budget = float(1 - slo.objectives.get(incident.target.service, slo.objective))  # type: ignore[operator]
+    baseline, whence = look.record(records.BASELINE_BAD_RATIO), "in the frozen baseline"
+    start = triaged.data.get("start") if triaged else None
+    if baseline is None and start:
+        baseline, whence = float(start["before"]), "before the onset"
+    decided, blocked = look.pair("truegreen_guardrail_decisions_total", action="block")
+    _, reviews = look.pair("truegreen_guardrail_reviews_total")
+    quiet = checks.QUIET / scale
+    calm_bad, calm_events = look.judged(slo, when.now - quiet)
+    pending, others, still = look.alerts()
+    answers, sampled = (look.grown("truegreen_answers_total", when.now, quiet, **more) or 0.0 for more in ({}, {"sampled": "~base|boost"}))
+    return [
+        checks.ratio(bad, events, baseline, budget, whence),
+        checks.latency(*look.p99()),
+        checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], reviews[1]),
+        checks.relevance(*look.relevance()),
+        checks.quiet(checks.Calm(when.now - when.changed, quiet, calm_bad, calm_events, answers, sampled, pending, others, still), budget),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    sources: Sources
+    incident: Incident
+    when: Moments
+    scale: int
+
+    def judged(self, slo: Slo | None, begin: float) -> tuple[float, float]:
+        step = max(STEP / self.scale, 1.0)
+        counts = stream(self.sources.prometheus, self.incident.target, slo, begin, self.when.now, step)
+        return sum(c.bad for c in counts), sum(c.events for c in counts)
+
+    def record(self, name: str) -> float | None:
+        return self.value(name + selectors.at(self.incident.target, slo=self.incident.target.slo), self.when.now)
+
+    def value(self, expr: str, time: float) -> float | None:
+        found = prom.query(self.sources.prometheus, expr, time)
+        return found[0].value if found else None
+
+    def grown(self, metric: str, time: float, window: float, **labels: str) -> float | None:
+        return self.value(f"sum(increase({metric}{selectors.at(self.incident.target, **labels)}[{max(int(window), 1)}s]))", time)
+
+    def sides(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """(moment, window) before the onset and since the last change."""
+        since = min(max(self.when.now - self.when.changed, 2 * STEP / self.scale, 2.0), BEFORE / self.scale)
+        return (self.when.onset, BEFORE / self.scale), (self.when.now, since)
+
+    def pair(self, metric: str, **part: str) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Growth of all of a metric, and of one part of it: each before and now."""
+        (t0, w0), (t1, w1) = self.sides()
+        every = (self.grown(metric, t0, w0) or 0.0, self.grown(metric, t1, w1) or 0.0)
+        some = (self.grown(metric, t0, w0, **part) or 0.0, self.grown(metric, t1, w1, **part) or 0.0) if part else every
+        return every, some
+
+    def p99(self) -> tuple[float | None, float | None]:
+        """Now and before, in seconds."""
+        where = selectors.at(self.incident.target, operation="~" + "|".join(CHAT_OPERATIONS))
+        before, now = (
+            self.value(f"histogram_quantile(0.99, sum by (le) (increase(truegreen_llm_duration_seconds_bucket{where}[{max(int(w), 1)}s])))", t)
+            for t, w in self.sides()
+        )
+        return now, before
+
+    def relevance(self) -> tuple[float | None, float | None]:
+        """Now and before, the mean."""
+        made = []
+        for time, window in reversed(self.sides()):
+            total = self.grown("truegreen_retrieval_relevance_sum", time, window)
+            count = self.grown("truegreen_retrieval_relevance_count", time, window)
+            made.append(total / count if total is not None and count else None)
+        return made[0], made[1]
+
+    def alerts(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Pending ones of sev 1 and 2, firing ones of other SLOs, firing ones of this SLO."""
+        pending: set[str] = set()
+        others: set[str] = set()
+        still: set[str] = set()
+        target = self.incident.target
+        for s in prom.query(self.sources.prometheus, "ALERTS" + selectors.at(target, sev="~1|2"), self.when.now):
+            name = clean(f"{s.labels.get('alertname', '?')} sev {s.labels.get('sev')} {s.labels.get('slo', '')}", 120).rstrip()
+            if s.labels.get("alertstate") == "pending":
+                pending.add(name)
+            else:
+                (still if s.labels.get("slo") == target.slo else others).add(name)
+        return tuple(sorted(pending)), tuple(sorted(others)), tuple(sorted(still))
+
+
+def smoke(command: Sequence[str], timeout: float = SMOKE_SECONDS) -> Check:
+    """Run the smoke suite: no shell, limited in time, its whole process group ended when the time is up."""
+    if not command:
+        return checks.smoke(None, "no smoke suite is configured (incidents.smoke)")
+    try:
+        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    except OSError as error:
+        return checks.smoke(None, f"{command[0]}: {error.strerror or error}")
+    try:
+        output, _ = running.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        return checks.smoke(124, f"ended after {timeout:g} s without a result")
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return checks.smoke(running.returncode, clean(lines[-1], 200) if lines else "it printed nothing")

@@ -1,0 +1,77 @@
+"""`truegreen rollback prompt` against a server that speaks Langfuse's contract and a real Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from runbook_shop import App, Langfuse
+
+
+@pytest.fixture
+def served_four(live: App) -> App:
+    """Version 4 has served before."""
+    live.prompts = {4: 100, **live.prompts}
+    return live
+
+
+def test_the_label_moves_back_and_the_old_version_is_seen_to_serve_alone(
+    run: Callable[..., Any], langfuse: Langfuse, served_four: App, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """The whole path: plan, freeze, move, watch, undo."""
+    until(lambda: run("rollback", "prompt", "--name", "support", "--to", "4", "--dry-run").code == 0)
+    assert langfuse.production() == 5
+    ended = run("rollback", "prompt", "--name", "support", "--to", "4", "--timeout", "20s")
+    assert ended.code == 0, ended.err
+    assert "verified by spans: 20 of 20 by support@4 after" in ended.out
+    assert langfuse.labels[4] == ["eu", "production"]
+    assert langfuse.production() == 4
+    told = run("incident", "log", "--json").facts["events"]
+    assert [e["kind"] for e in told] == ["incident opened", "evidence frozen", "rollback begun", "rollback applied", "verified by spans"]
+    assert run("rollback", "undo", str(told[3]["seq"])).code == 0
+    assert langfuse.production() == 5
+
+
+def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(run: Callable[..., Any], langfuse: Langfuse, live: App) -> None:
+    """Version 3 exists, but nobody has seen it."""
+    ended = run("rollback", "prompt", "--name", "support", "--to", "3")
+    assert ended.code == 1
+    assert "support version 3 never served support-agent/production" in ended.err
+    assert [m for m, _ in langfuse.calls if m == "PATCH"] == []
+    assert run("rollback", "prompt", "--name", "support", "--to", "3", "--force", "ann").code == 2
+    forced = run("rollback", "prompt", "--name", "support", "--to", "3", "--force", "ann", "--reason", "tested in staging", "--verify-count", "0")
+    assert forced.code == 0, forced.err
+    assert langfuse.production() == 3
+    assert run("incident", "log", "--json").facts["events"][-1]["data"]["forced_by"] == "ann"
+
+
+@pytest.mark.parametrize(("status", "says"), [(401, "keys"), (404, "has no"), (409, "another change"), (429, "too often"), (500, "trouble of its own")])
+def test_a_refused_move_is_one_line_and_is_logged(
+    run: Callable[..., Any], langfuse: Langfuse, live: App, status: int, says: str
+) -> None:
+    """The label is where it was."""
+    langfuse.fault = status
+    ended = run("rollback", "prompt", "--name", "support", "--to", "4", "--force", "ann", "--reason", "r", "--verify-count", "0")
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert says in ended.err
+    assert langfuse.production() == 5
+    assert run("incident", "log", "--json").facts["events"][-1]["kind"] == "rollback failed"
+
+
+def test_a_version_that_does_not_exist_is_refused(run: Callable[..., Any], live: App) -> None:
+    """Nothing is moved to nowhere."""
+    ended = run("rollback", "prompt", "--name", "support", "--to", "9")
+    assert (ended.code, "has no prompt 'support' with version 9" in ended.err) == (1, True)
+
+
+def test_without_a_version_the_one_before_the_onset_is_taken_or_asked_for(run: Callable[..., Any], live: App) -> None:
+    """Triage has not named one."""
+    ended = run("rollback", "prompt", "--name", "support")
+    assert (ended.code, "which version?" in ended.err) == (2, True)
+
+
+def test_the_version_in_service_is_not_moved_again(run: Callable[..., Any], live: App) -> None:
+    """The cause is elsewhere then."""
+    ended = run("rollback", "prompt", "--name", "support", "--to", "5")
+    assert (ended.code, "already" in ended.err) == (1, True)
