@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from truegreen.alert_rules import budgets, changes, checks, drift, ladder, recording, routes, ruletests, state, statement, watchers, watchertests
@@ -10,6 +10,7 @@ from truegreen.alert_rules.annotations import for_burn
 from truegreen.alert_rules.files import calibrations
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Group, Judged, Rule
+from truegreen.alert_rules.promtool import Test, merged, rendered
 from truegreen.alert_rules.text import to_yaml
 from truegreen.alert_rules.windows import Clock, clock
 from truegreen.core.config.model import Config
@@ -17,6 +18,7 @@ from truegreen.core.words.shapes import Generated
 
 RULES: Final = "truegreen.rules.yml"
 TESTS: Final = "truegreen.rules.test.yml"
+SLOW_TESTS: Final = "truegreen.rules.slow.test.yml"
 ROUTES: Final = "routes.yml"
 ALERTMANAGER: Final = "alertmanager.yml"
 _WRITTEN: Final = "Written by `truegreen generate rules`; do not edit: change truegreen.yaml and write it anew."
@@ -36,10 +38,12 @@ def files(config: Config, time_scale: int) -> Generated:
     known = calibrations(config.calibration_folder())
     every = tuple(budgets.judged(slo, known) for slo in config.slos)
     made = groups(config, every, time)
+    burns = [ruletests.of_slo_alerts(config, what, time) for what in every]
     return Generated(
         files={
             RULES: to_yaml({"groups": [_group(group) for group in made]}, _WRITTEN),
-            TESTS: to_yaml(_tests(config, every, made, time), f"{_WRITTEN}\nRun: promtool test rules {TESTS}"),
+            TESTS: _tests(TESTS, "1m", made, [*burns, *watchertests.quick(config, every, time)], time),
+            SLOW_TESTS: _tests(SLOW_TESTS, "5m", made, watchertests.slow(every, time), time),
             ROUTES: routes.fragment(config.routes, every, time),
             ALERTMANAGER: routes.whole(config.routes, every, time),
         },
@@ -80,13 +84,16 @@ def _severities(config: Config) -> Label:
     return labels
 
 
-def _tests(config: Config, every: tuple[Judged, ...], made: tuple[Group, ...], time: Clock) -> Mapping[str, Any]:
-    return {
-        "rule_files": [RULES],
-        "evaluation_interval": time.text("1m"),
-        "group_eval_order": [group.name for group in made],
-        "tests": [*(ruletests.of_slo_alerts(config, what, time) for what in every), *watchertests.all_tests(config, every, made, time)],
-    }
+def _tests(name: str, interval: str, made: tuple[Group, ...], tests: Sequence[Test], time: Clock) -> str:
+    return to_yaml(
+        {
+            "rule_files": [RULES],
+            "evaluation_interval": time.text(interval),
+            "group_eval_order": [group.name for group in made],
+            "tests": [rendered(each, time) for each in merged(tests)],
+        },
+        f"{_WRITTEN}\nRun: promtool test rules {name}",
+    )
 
 
 def _group(group: Group) -> Mapping[str, Any]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
 from math import ceil
-from typing import Any, Final
+from typing import Final
 
 from truegreen.alert_rules import budgets, oracle
 from truegreen.alert_rules.ladder import TIERS, Tier
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.oracle import Phase
+from truegreen.alert_rules.promtool import Check, Test, fires
 from truegreen.alert_rules.streams import MINUTE, Series, of_slo
 from truegreen.alert_rules.text import quoted, selector
-from truegreen.alert_rules.windows import Clock, duration, parse
+from truegreen.alert_rules.windows import Clock, parse
 from truegreen.core.config.model import Config
 from truegreen.core.words import records
 from truegreen.core.words.slo import LIVE, SHADOW, FreshnessSli, Slo
@@ -27,39 +27,7 @@ CALM_MINUTES: Final = 60
 _MOST_STORM: Final = 240
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What an expression gives at a minute; None: nothing."""
-
-    expr: str
-    minute: int
-    value: int | None
-
-
-def fires(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
-    """That an alert fires at a minute, or with `value` None that it does not."""
-    wanted = {"alertname": name, "alertstate": "firing", **labels}
-    return Check(f"count({selector('ALERTS', *(f'{k}={quoted(v)}' for k, v in wanted.items()))})", minute, value)
-
-
-def test(name: str, series: Sequence[Series], checks: Sequence[Check], clock: Clock) -> Mapping[str, Any]:
-    """One test group of promtool."""
-    return {
-        "name": name,
-        "interval": clock.text(MINUTE),
-        "input_series": [{"series": s.series, "values": s.values} for s in series],
-        "promql_expr_test": [
-            {
-                "expr": check.expr,
-                "eval_time": duration(clock.seconds(MINUTE) * check.minute),
-                "exp_samples": [] if check.value is None else [{"labels": "{}", "value": check.value}],
-            }
-            for check in sorted(checks, key=lambda c: c.minute)
-        ],
-    }
-
-
-def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Mapping[str, Any]:
+def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
     """The test of one SLO: a storm at home, the same storm where it may not page, a calm stream and one that ceases."""
     slo, spared = what.slo, budgets.not_customer_facing(config)
     service, home = _at_home(what, spared)
@@ -88,7 +56,7 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Mapping[str, An
         ]
     if sum(other.failure_mode == slo.failure_mode for other in config.slos) == 1:
         checks.append(Check(_state(slo, service, CALM), total, 0))
-    return test(f"{slo.name}: fires on evidence, at the oracle's minute, and resolves", series, checks, clock)
+    return Test(f"{slo.name} fires on evidence, at the oracle's minute, and resolves", tuple(series), tuple(checks))
 
 
 def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase], budget: Decimal | None, effect: Decimal, spared: bool,
@@ -145,7 +113,7 @@ def _at_home(what: Judged, spared: Sequence[str]) -> tuple[str, str]:
     for baseline in what.baselines:
         if baseline.service not in spared and baseline.environment in slo.environments:
             return baseline.service, baseline.environment
-    names = [SERVICE] if isinstance(slo.services, str) else [*(n for n in slo.services if n not in spared), *slo.services]
+    names = [f"{SERVICE}-{slo.name}"] if isinstance(slo.services, str) else [*(n for n in slo.services if n not in spared), *slo.services]
     return names[0], slo.environments[0]
 
 

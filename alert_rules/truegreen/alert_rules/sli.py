@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from truegreen.alert_rules.text import any_of, matcher, number, quoted, selector
-from truegreen.core.words import records
+from truegreen.core.words import catalogue, records
 from truegreen.core.words.slo import ALL_SERVICES, BASELINE, EvaluationSli, EventSli, FreshnessSli, Slo, ThresholdSli
 from truegreen.core.words.terms import CALIBRATED, FAIL, PASS
 
@@ -15,8 +15,8 @@ CANARY: Final = "truegreen-canary"
 """truegreen's own probe: never judged."""
 BY: Final = "by (service, environment)"
 ON: Final = "on (service, environment)"
-ANSWERS: Final = "truegreen_evaluated_answers_total"
-SCORE: Final = "truegreen_evaluation_score"
+ANSWERS: Final = catalogue.EVALUATED_ANSWERS.prometheus
+SCORE: Final = catalogue.EVALUATION_SCORE.prometheus
 STALE: Final = "truegreen:slo_stale:bool"
 """Of a freshness SLO: 1 in a minute that is bad, 0 in one that is good."""
 
@@ -55,12 +55,12 @@ def counts(slo: Slo, window: str) -> Counts:
     match sli:
         case EvaluationSli(evaluation, floor) if floor == BASELINE:
             named = f"evaluation={quoted(evaluation)}"
-            return _told_apart(_sum(ANSWERS, window, who, named, matcher("result", (PASS, FAIL))), _sum(ANSWERS, window, who, named, matcher("result", (FAIL,))))
+            results = (matcher("result", results) for results in ((PASS, FAIL), (FAIL,)))
+            return _told_apart(*(_sum(ANSWERS, window, who, named, result) for result in results))
         case EvaluationSli(evaluation, floor):
-            only = (f"evaluation={quoted(evaluation)}", f'scale="{CALIBRATED}"')
+            scored = (who, f"evaluation={quoted(evaluation)}", f'scale="{CALIBRATED}"')
             # A score at the floor itself is counted with those under it: a bucket includes its boundary.
-            events, low = _sum(f"{SCORE}_count", window, who, *only), _sum(f"{SCORE}_bucket", window, who, *only, boundary(Decimal(floor)))
-            return Counts(events, low)
+            return Counts(_sum(f"{SCORE}_count", window, *scored), _sum(f"{SCORE}_bucket", window, *scored, boundary(Decimal(floor))))
         case EventSli(metric, label, bad, among, total):
             events = _sum(total or metric, window, who, matcher(label, among) if label and among and not total else "")
             return _told_apart(events, _sum(metric, window, who, matcher(label, bad) if label else ""))

@@ -22,8 +22,19 @@ MINUTE: Final = 60
 class Series:
     """One input series of promtool."""
 
-    series: str
+    metric: str
+    labels: Mapping[str, str]
     values: str
+
+    @property
+    def series(self) -> str:
+        """The name with its labels."""
+        return self.metric + "{" + ",".join(f"{key}={quoted(value)}" for key, value in self.labels.items()) + "}"
+
+    @property
+    def counted_as(self) -> tuple[str, str, str]:
+        """What a rule by service and environment adds it up under."""
+        return self.metric, self.labels.get("service", ""), self.labels.get("environment", "")
 
 
 def counter(steps: Sequence[tuple[int, Decimal]]) -> str:
@@ -37,17 +48,12 @@ def counter(steps: Sequence[tuple[int, Decimal]]) -> str:
 
 def flat(metric: str, labels: Mapping[str, str], minutes: int, value: int = 1, start: int = 0) -> Series:
     """A gauge, or a counter that stands still, that appears at minute `start`."""
-    return Series(named(metric, labels), (f"_x{start - 1} " if start > 1 else "_ " if start else "") + f"{value}+0x{minutes}")
+    return Series(metric, labels, (f"_x{start - 1} " if start > 1 else "_ " if start else "") + f"{value}+0x{minutes}")
 
 
 def steady(metric: str, labels: Mapping[str, str], *steps: tuple[int, Decimal | int]) -> Series:
     """A counter that grows by so much a minute, phase by phase."""
-    return Series(named(metric, labels), counter([(minutes, Decimal(step)) for minutes, step in steps]))
-
-
-def named(metric: str, labels: Mapping[str, str]) -> str:
-    """A series' name with its labels."""
-    return metric + "{" + ",".join(f"{key}={quoted(value)}" for key, value in labels.items()) + "}"
+    return Series(metric, labels, counter([(minutes, Decimal(step)) for minutes, step in steps]))
 
 
 def of_slo(slo: Slo, service: str, environment: str, phases: Sequence[Phase], clock: Clock) -> list[Series]:
@@ -58,7 +64,7 @@ def of_slo(slo: Slo, service: str, environment: str, phases: Sequence[Phase], cl
     good = [(p.minutes, p.events * (1 - p.bad) / 60) for p in phases]
 
     def made(metric: str, labels: Mapping[str, str], steps: Sequence[tuple[int, Decimal]]) -> Series:
-        return Series(named(metric, {**who, **labels}), counter(steps))
+        return Series(metric, {**who, **labels}, counter(steps))
 
     match slo.sli:
         case EvaluationSli(evaluation, floor) if floor == BASELINE:
@@ -74,7 +80,7 @@ def of_slo(slo: Slo, service: str, environment: str, phases: Sequence[Phase], cl
         case ThresholdSli(metric, threshold, where):
             return [made(f"{metric}_count", where, every), made(f"{metric}_bucket", {**where, "le": number(threshold)}, good)]
         case FreshnessSli(metric, seconds):
-            return [Series(named(metric, who), _rebuilt(phases, clock, clock.seconds(seconds)))]
+            return [Series(metric, who, _rebuilt(phases, clock, clock.seconds(seconds)))]
 
 
 def _right(metric: str, label: str, wrong: tuple[str, ...], among: tuple[str, ...]) -> str:

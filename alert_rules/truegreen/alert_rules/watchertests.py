@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from truegreen.alert_rules import changes, drift, watchers
-from truegreen.alert_rules.model import Alert, Baseline, Group, Judged
+from truegreen.alert_rules.model import Baseline, Judged
+from truegreen.alert_rules.sli import CANARY
 from truegreen.alert_rules.oracle import Phase
-from truegreen.alert_rules.ruletests import SERVICE, Check, fires, test
+from truegreen.alert_rules.promtool import Check, Test, fires
+from truegreen.alert_rules.ruletests import SERVICE
 from truegreen.alert_rules.streams import Series, flat, of_slo, steady
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
@@ -24,20 +26,24 @@ A_MINUTE: Final = 10
 """Answers a minute."""
 
 
-def all_tests(config: Config, every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock) -> list[Mapping[str, Any]]:
-    """A test for every watcher that the rules hold."""
-    there = {rule.alert for group in groups for rule in group.rules if isinstance(rule, Alert)}
-    made = [*_pipeline(clock), *_changes(clock)]
+def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
+    """The tests that need an evaluation a minute."""
+    made = _pipeline(clock)
     for evaluation in sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)}):
         share = Decimal(str(config.sampling.get(evaluation, 1)))
         if share > 0:
             made.append(_of_evaluation(evaluation, share, clock))
         known = [(what, baseline) for what in every for baseline in what.baselines if baseline.signal == evaluation]
-        if known and watchers.CALIBRATION_MISMATCH in there:
+        if known:
             made.append(_mismatch(evaluation, known[0][1].service, known[0][1].environment, known[0][1].digest, clock))
-    made += [_drift(what, clock) for what in every if what.baselines and not isinstance(what.slo.sli, FreshnessSli)]
     made += [_without_budget(what, clock) for what in every if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES]
     return made
+
+
+def slow(every: tuple[Judged, ...], clock: Clock) -> list[Test]:
+    """The tests that last hours and need an evaluation every five minutes."""
+    drifts = [_drift(what, clock) for what in every if what.baselines and not isinstance(what.slo.sli, FreshnessSli)]
+    return [_canary(clock), *_changes(clock), *drifts]
 
 
 def _who(environment: str, **labels: str) -> Mapping[str, str]:
@@ -48,7 +54,7 @@ def _at(environment: str) -> Mapping[str, str]:
     return {"service": SERVICE, "environment": environment}
 
 
-def _of_evaluation(evaluation: str, share: Decimal, clock: Clock) -> Mapping[str, Any]:
+def _of_evaluation(evaluation: str, share: Decimal, clock: Clock) -> Test:
     answers = max(A_MINUTE, math.ceil(1 / share))
     judged, length = answers * share, 3 * HOUR
     series: list[Series] = []
@@ -79,48 +85,61 @@ def _of_evaluation(evaluation: str, share: Decimal, clock: Clock) -> Mapping[str
     ]  # fmt: skip
     for environment, name in (("no-baseline", watchers.NO_BASELINE), ("no-context", watchers.NO_PASSAGES)):
         checks += [fires(HOUR + 15, name, 1, **_at(environment)), *(fires(length, other, None, **_at(environment)) for other in (stalled, fell))]
-    return test(f"{evaluation}: somebody says when nobody judges", series, checks, clock)
+    return Test(f"{evaluation}: somebody says when nobody judges", tuple(series), tuple(checks))
 
 
-def _mismatch(evaluation: str, service: str, environment: str, digest: str, clock: Clock) -> Mapping[str, Any]:
+def _mismatch(evaluation: str, service: str, environment: str, digest: str, clock: Clock) -> Test:
     who = {"service": service, "environment": environment, "evaluation": evaluation}
     info, name = catalogue.CALIBRATION_INFO.prometheus, watchers.CALIBRATION_MISMATCH
     series = [flat(info, {**who, "digest": digest}, 180), flat(info, {**who, "digest": "0" * 12}, 180, start=30)]
     checks = [fires(85, name, None, service=service), fires(95, name, 1, digest="0" * 12), fires(95, name, None, digest=digest)]
-    return test(f"{evaluation}: another calibration than the rules know", series, checks, clock)
+    return Test(f"{evaluation}: another calibration than the rules know", tuple(series), tuple(checks))
 
 
-def _pipeline(clock: Clock) -> list[Mapping[str, Any]]:
-    requests, spans, probes = (m.prometheus for m in (catalogue.LLM_REQUESTS, catalogue.COLLECTOR_ACCEPTED_SPANS, catalogue.CANARY_PROBES))
-    canary = {"service": watchers.CANARY}
+def _pipeline(clock: Clock) -> list[Test]:
+    requests, spans = catalogue.LLM_REQUESTS.prometheus, catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
     series = [
         flat("up", {"job": "truegreen", "instance": "a"}, 100),
-        Series('up{job="truegreen",instance="b"}', "1+0x60 0+0x200"),
+        Series("up", {"job": "truegreen", "instance": "b"}, "1+0x60 0+0x200"),
         steady(spans, {"instance": "a"}, (240, A_MINUTE)),
         steady(spans, {"instance": "b"}, (120, A_MINUTE), (120, 0)),
         steady(requests, _who(WELL, outcome="ok"), (240, A_MINUTE)),
         steady(requests, _who(ILL, outcome="ok"), (120, A_MINUTE), (120, 0)),
         steady(requests, {"service": "pod", "environment": WELL, "exported_service": SERVICE, "job": "pods"}, (240, A_MINUTE)),
-        steady(probes, {**canary, "environment": WELL, "result": "caught"}, (400, Decimal("0.1"))),
-        steady(probes, {**canary, "environment": WELL, "result": "missed"}, (400, 0)),
-        steady(probes, {**canary, "environment": ILL, "result": "missed"}, (60, 0), (340, Decimal("0.1"))),
-        steady(probes, {**canary, "environment": "stopped", "result": "caught"}, (60, Decimal("0.1")), (340, 0)),
     ]
-    ceased, stalled, missed, gone = watchers.TRAFFIC_CEASED, watchers.INGESTION_STALLED, watchers.CANARY_MISSED, watchers.COLLECTOR_GONE
+    ceased, stalled, gone = watchers.TRAFFIC_CEASED, watchers.INGESTION_STALLED, watchers.COLLECTOR_GONE
     checks = [
-        fires(0, records.WATCHDOG), fires(240, records.WATCHDOG),
-        fires(60, gone, None), fires(68, gone, 1, instance="b"), fires(68, gone, None, instance="a"),
-        fires(120, stalled, None), fires(145, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
-        fires(120, ceased, None), fires(160, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
+        fires(0, records.WATCHDOG), fires(160, records.WATCHDOG),
+        fires(60, gone, None, instance="b"), fires(68, gone, 1, instance="b"), fires(68, gone, None, instance="a"),
+        fires(120, stalled, None, instance="b"), fires(145, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
+        fires(120, ceased, None, **_at(ILL)), fires(160, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
         fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_service=SERVICE),
-        fires(60, missed, None), fires(100, missed, 1, environment=ILL), fires(270, missed, 1, environment="stopped"),
-        fires(270, missed, None, environment=WELL),
     ]  # fmt: skip
     absent = [fires(3, gone, None), fires(8, gone, 1)]
-    return [test("the pipeline: somebody says when nothing arrives", series, checks, clock), test("no collector at all", [], absent, clock)]
+    return [
+        Test("somebody says when nothing arrives", tuple(series), tuple(checks)),
+        Test("no collector at all", (flat("up", {"job": "other"}, 10),), tuple(absent)),
+    ]
 
 
-def _changes(clock: Clock) -> list[Mapping[str, Any]]:
+def _canary(clock: Clock) -> Test:
+    probes, missed, length = catalogue.CANARY_PROBES.prometheus, watchers.CANARY_MISSED, 8 * HOUR
+    each, rare = {"service": CANARY}, Decimal("0.1")
+    series = [
+        steady(probes, {**each, "environment": WELL, "result": "caught"}, (length, rare)),
+        steady(probes, {**each, "environment": WELL, "result": "missed"}, (length, 0)),
+        steady(probes, {**each, "environment": ILL, "result": "caught"}, (length, rare)),
+        steady(probes, {**each, "environment": ILL, "result": "missed"}, (HOUR, 0), (length - HOUR, rare)),
+        steady(probes, {**each, "environment": "stopped", "result": "caught"}, (HOUR, rare), (length - HOUR, 0)),
+    ]
+    checks = [
+        fires(60, missed, None), fires(100, missed, 1, environment=ILL), fires(200, missed, None, environment="stopped"),
+        fires(280, missed, 1, environment="stopped"), fires(length, missed, None, environment=WELL),
+    ]  # fmt: skip
+    return Test("the canary: somebody says when the planted answer is missed", tuple(series), tuple(checks))
+
+
+def _changes(clock: Clock) -> list[Test]:
     served, snapshot, day = catalogue.MODEL_SERVED.prometheus, catalogue.SNAPSHOT_INFO.prometheus, 24 * HOUR
     series = [
         flat(served, _who(ILL, model="large", served="large-1"), day + 120),
@@ -135,10 +154,10 @@ def _changes(clock: Clock) -> list[Mapping[str, Any]]:
         fires(day + 25, model, None), fires(day + 35, model, 1, served="large-2", **_at(ILL)), fires(day + 35, model, None, **_at(WELL)),
         fires(80, version, None), fires(95, version, 1, snapshot="b", **_at(ILL)), fires(95, version, None, **_at(WELL)), fires(160, version, None),
     ]  # fmt: skip
-    return [test("another served model, another version; a cold start is neither", series, checks, clock)]
+    return [Test("another served model, another version, a cold start is neither", tuple(series), tuple(checks))]
 
 
-def _drift(what: Judged, clock: Clock) -> Mapping[str, Any]:
+def _drift(what: Judged, clock: Clock) -> Test:
     b, hold, length = what.baselines[0], 6 * HOUR, 9 * HOUR
     ratio = min(max(2 * b.bad_ratio, b.bad_ratio + Decimal("0.1")), Decimal("0.9"))
     # Enough events for z > 4 within the first hour, whatever the baseline's size.
@@ -153,7 +172,7 @@ def _drift(what: Judged, clock: Clock) -> Mapping[str, Any]:
     checks = [fires(length, drift.DRIFT, None, **named)]
     if start is not None:
         checks = [fires(max(start + hold - 20, 1), drift.DRIFT, None, **named), fires(start + hold + 20, drift.DRIFT, 1, **named)]
-    return test(f"{what.slo.name}: drifts from its frozen baseline", series, checks, clock)
+    return Test(f"{what.slo.name}: drifts from its frozen baseline", tuple(series), tuple(checks))
 
 
 def _z(b: Baseline, ratio: Decimal, events: float) -> float:
@@ -162,9 +181,9 @@ def _z(b: Baseline, ratio: Decimal, events: float) -> float:
     return (float(ratio) - base) / math.sqrt(pooled * (1 - pooled) * (1 / events + 1 / answers) * float(b.design_effect))
 
 
-def _without_budget(what: Judged, clock: Clock) -> Mapping[str, Any]:
+def _without_budget(what: Judged, clock: Clock) -> Test:
     series = of_slo(what.slo, SERVICE, ILL, [Phase(3 * HOUR, Decimal(600), Decimal("0.1"))], clock)
     labels = {"slo": what.slo.name, **_at(ILL)}
     checks: list[Check] = [fires(50, watchers.NO_BASELINE, None, **labels), fires(90, watchers.NO_BASELINE, 1, **labels),
                            fires(3 * HOUR, records.BUDGET_BURN, None, **labels)]  # fmt: skip
-    return test(f"{what.slo.name}: an objective without its baseline says so", series, checks, clock)
+    return Test(f"{what.slo.name}: an objective without its baseline says so", tuple(series), tuple(checks))

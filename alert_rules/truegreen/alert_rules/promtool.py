@@ -1,0 +1,73 @@
+"""Unit tests in promtool's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from truegreen.alert_rules.streams import MINUTE, Series
+from truegreen.alert_rules.text import quoted, selector
+from truegreen.alert_rules.windows import Clock, duration
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What an expression gives at a minute; None: nothing."""
+
+    expr: str
+    minute: int
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """Input series and what must be seen of them."""
+
+    __test__ = False  # pytest looks for classes of this name
+
+    name: str
+    series: tuple[Series, ...]
+    checks: tuple[Check, ...]
+
+
+def fires(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
+    """That an alert fires at a minute, or with `value` None that it does not."""
+    wanted = {"alertname": name, "alertstate": "firing", **labels}
+    return Check(f"count({selector('ALERTS', *(f'{k}={quoted(v)}' for k, v in wanted.items()))})", minute, value)
+
+
+def merged(tests: Sequence[Test]) -> list[Test]:
+    """Tests that do not touch each other's series run as one: promtool evaluates every rule of the file for each test."""
+    made: list[list[Test]] = []
+    for each in tests:
+        room = next((together for together in made if not _touched(together) & _touched([each])), None)
+        if room is None:
+            made.append([each])
+        else:
+            room.append(each)
+    return [
+        Test("; ".join(t.name for t in room), tuple(s for t in room for s in t.series), tuple(c for t in room for c in t.checks)) for room in made
+    ]
+
+
+def _touched(tests: Sequence[Test]) -> set[tuple[str, str, str]]:
+    return {series.counted_as for each in tests for series in each.series}
+
+
+def rendered(each: Test, clock: Clock) -> Mapping[str, Any]:
+    """One test group of promtool's file."""
+    minute = clock.seconds(MINUTE)
+    return {
+        "name": each.name,
+        "interval": clock.text(MINUTE),
+        "input_series": [{"series": s.series, "values": s.values} for s in each.series],
+        "promql_expr_test": [
+            {
+                "expr": check.expr,
+                "eval_time": duration(minute * check.minute),
+                "exp_samples": [] if check.value is None else [{"labels": "{}", "value": check.value}],
+            }
+            for check in sorted(each.checks, key=lambda c: c.minute)
+        ],
+    }
