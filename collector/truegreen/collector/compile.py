@@ -67,7 +67,7 @@ def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequ
     by_name = {block.name: block for block in made}
     lines = [
         "def build(h):",
-        "    contexts, parse, number, doubles, bisect, is_error = h.contexts, h.parse_traces, h.number, h.doubles, h.bisect, h.is_error",
+        "    contexts, parse, number, double, doubles, bisect, is_error = h.contexts, h.parse, h.number, h.double, h.doubles, h.bisect, h.is_error",
         "    new_context, make, touch, bad, names_of, failing, clock = h.new_context, h.make, h.touch, h.bad, h.names_of, h.failing, h.clock",
     ]
     for block in made:
@@ -119,20 +119,20 @@ def _dispatch(attribute: tuple[str, ...], spans: Mapping[str, Condition], by_nam
     for name, gate in own:
         if gate.values:
             lines.append(f"{pad}    {word} x in GATE_{name}:")
-            lines += _block(by_name[name], by_name, get, pad + " " * 8)
+            lines += _block(by_name[name], attribute, by_name, get, pad + " " * 8)
             word = "elif"
         else:
-            lines += _block(by_name[name], by_name, get, pad + " " * 4)
+            lines += _block(by_name[name], attribute, by_name, get, pad + " " * 4)
     return lines
 
 
-def _block(block: Block, by_name: Mapping[str, Block], get: _Get, pad: str) -> list[str]:
-    variables = {read: f"a{i}" for i, read in enumerate(block.key)}
+def _block(block: Block, gate: tuple[str, ...], by_name: Mapping[str, Block], get: _Get, pad: str) -> list[str]:
+    variables = {read: "x" if read == gate else f"a{i}" for i, read in enumerate(block.key)}
     evaluated = block.name == "llm"
     if evaluated:
         shared = by_name[EVALUATION].key
         variables |= {read: f"e{i}" for i, read in enumerate(shared) if read not in variables}
-    lines = [f"{pad}{variable} = {get(*read)}" for read, variable in variables.items()]
+    lines = [f"{pad}{variable} = {get(*read)}" for read, variable in variables.items() if variable != "x"]
     lines += [
         f"{pad}s = span.status",
         f"{pad}k = ({', '.join(['s and is_error(s) or False', *(variables[read] for read in block.key)])},)",
@@ -162,9 +162,9 @@ def _evaluate(block: Block, get: _Get) -> list[str]:
         f"{pad}if p is None: p = make(ctx, {EVALUATION!r}, k)",
         *_apply(block, variables, get, pad),
         f"{pad}if scores is not None:",
-        f"{pad}    x = g(n_raw)",
-        f"{pad}    if x is not None:",
-        f"{pad}        v = number(x)",
+        f"{pad}    w = g(n_raw)",
+        f"{pad}    if w is not None:",
+        f"{pad}        v = {_number('w')}",
         f"{pad}        if {-LARGEST!r} <= v <= {LARGEST!r}: scores.add(v, {get(names.SESSION_ID, names.CONVERSATION_ID)})",
         f"{pad}        else: bad(v)",
         f"{pad}if fails: failing(ctx, name, trace_id, end, now, g)",
@@ -199,25 +199,25 @@ def _measure(
     pad += "    "
     test = f"{-LARGEST if low is None else float(low)!r} <= v <= {LARGEST if high is None else float(high)!r}"
     if read.kind == "item":
-        lines += [f"{pad}x = {get(takers[0][1].metric.each)}", f"{pad}for v in doubles(x) if x is not None else ():"]
+        lines += [f"{pad}w = {get(takers[0][1].metric.each)}", f"{pad}for v in doubles(w) if w is not None else ():"]
         pad += "    "
     elif read.names == ("duration",):
         lines.append(f"{pad}v = (span.end - span.start) * 1e-9")
     elif read.names == ("time_per_output_token",):
         lines += [
-            f"{pad}x = {get(names.TIME_TO_FIRST_CHUNK)}",
+            f"{pad}w = {get(names.TIME_TO_FIRST_CHUNK)}",
             f"{pad}y = {get(names.OUTPUT_TOKENS)}",
-            f"{pad}if x is not None and y is not None and (t := number(y)) > 1:",
-            f"{pad}    v = ((span.end - span.start) * 1e-9 - number(x)) / (t - 1)",
+            f"{pad}if w is not None and y is not None and (t := {_number('y')}) > 1:",
+            f"{pad}    v = ((span.end - span.start) * 1e-9 - {_number('w')}) / (t - 1)",
         ]
         pad += "    "
     else:
         found = f"g(n_{read.names[0]})" if read.kind == "evaluation" else variables.get(read.names) or get(*read.names)
-        lines.append(f"{pad}x = {found}")
+        lines.append(f"{pad}w = {found}")
         if minus:
-            lines += [f"{pad}y = {get(minus)}", f"{pad}if x is not None and y is not None:", f"{pad}    v = number(x) - number(y)"]
+            lines += [f"{pad}y = {get(minus)}", f"{pad}if w is not None and y is not None:", f"{pad}    v = {_number('w')} - {_number('y')}"]
         else:
-            lines += [f"{pad}if x is not None:", f"{pad}    v = number(x)"]
+            lines += [f"{pad}if w is not None:", f"{pad}    v = {_number('w')}"]
         pad += "    "
     lines.append(f"{pad}if {test}:")
     for cell, step in takers:
@@ -237,6 +237,11 @@ def _steps(metric: Metric) -> list[Step]:
         return [Step(metric, part.value, part.labels) for part in metric.parts]
     assert metric.value is not None
     return [Step(metric, metric.value)]
+
+
+def _number(variable: str) -> str:
+    # A double is unpacked in place: a call costs as much as all the rest.
+    return f"(double({variable}, 1)[0] if len({variable}) == 9 and {variable}[0] == 33 else number({variable}))"
 
 
 def _edges(metric: Metric) -> str:

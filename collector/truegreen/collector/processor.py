@@ -115,7 +115,7 @@ class Processor:
         scope: dict[str, Any] = {}
         exec(self.source, scope)
         helpers = SimpleNamespace(
-            contexts=self.contexts, parse_traces=wire.parse_traces, number=wire.number, doubles=wire.doubles, bisect=bisect_left,
+            contexts=self.contexts, parse=wire.parse_traces, number=wire.number, double=wire.double, doubles=wire.doubles, bisect=bisect_left,
             is_error=wire.is_error, new_context=self._new_context, make=self._make, touch=self._touch, bad=self._bad,
             names_of=self._names_of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
             unknown=(_named("unknown"),),

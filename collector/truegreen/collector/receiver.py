@@ -14,6 +14,8 @@ from truegreen.collector.model import MAX_MESSAGE, RETRY_SECONDS
 PATHS: Final = {"/v1/traces": into.TRACES, "/v1/logs": into.LOGS}
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+READ_BUFFER: Final = 1 << 20
+"""Bytes read before the sender is paused; with aiohttp's 64 KiB a batch of 200 spans costs three times the CPU to receive."""
 HEADER_SECONDS: Final = 60
 """A connection that sends nothing for so long is closed."""
 
@@ -28,7 +30,7 @@ def server(intake: Intake) -> web.Server:
             intake.processor.store.refused(refused.reason)
             return _refusal(request, refused)
 
-    return web.Server(handle, auto_decompress=False, access_log=None, keepalive_timeout=HEADER_SECONDS)
+    return web.Server(handle, auto_decompress=False, access_log=None, keepalive_timeout=HEADER_SECONDS, read_bufsize=READ_BUFFER)
 
 
 async def _taken(intake: Intake, request: web.BaseRequest) -> web.Response:

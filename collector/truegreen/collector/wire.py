@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 NAN: Final = float("nan")
 TRUE: Final = b"\x10\x01"
-_DOUBLE: Final = Struct("<d").unpack_from
+double: Final = Struct("<d").unpack_from
 _OPTIONAL: Final[Any] = 1
 _REPEATED: Final[Any] = 3
 _TYPES: Final[dict[str, Any]] = {"int32": 5, "fixed64": 6, "string": 9, "message": 11, "bytes": 12}
@@ -71,14 +71,16 @@ parse_traces: Final[Callable[[bytes], Any]] = _MADE["TraceRequest"].FromString
 parse_logs: Final[Callable[[bytes], Any]] = _MADE["LogsRequest"].FromString
 """Bytes of an ExportLogsServiceRequest to its shadow; raises `DecodeError`."""
 
-__all__ = ["NAN", "TRUE", "DecodeError", "doubles", "encoded", "is_error", "number", "parse_logs", "parse_traces", "strings", "text"]
+__all__ = ["NAN", "TRUE", "DecodeError", "double", "doubles", "encoded", "is_error", "number", "parse_logs", "parse_traces", "strings", "text"]
 
 
 def number(value: bytes) -> float:
     """An AnyValue that holds a double or an integer; NaN for any other."""
     if len(value) == 9 and value[0] == 0x21:
-        return _DOUBLE(value, 1)[0]  # type: ignore[no-any-return]
+        return double(value, 1)[0]  # type: ignore[no-any-return]
     if len(value) > 1 and value[0] == 0x18:
+        if len(value) == 3 and value[2] < 128 <= value[1]:
+            return value[1] + (value[2] << 7) - 128
         if len(value) == 2 and value[1] < 128:
             return value[1]
         made, end = _varint(value, 1)
@@ -115,7 +117,7 @@ def doubles(value: bytes) -> list[float]:
     end, many = start + length, length // 11
     if end == len(value) and length == many * 11:
         if (value[start::11], value[start + 1 :: 11], value[start + 2 :: 11]) == (b"\x0a" * many, b"\x09" * many, b"\x21" * many):
-            return [_DOUBLE(value, at)[0] for at in range(start + 3, end, 11)]
+            return [double(value, at)[0] for at in range(start + 3, end, 11)]
     return [number(element) for element in _elements(value)]
 
 

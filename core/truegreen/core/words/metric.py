@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 IDENTITY: Final = ("service", "environment")
@@ -210,6 +211,7 @@ class External:
 UNITS: Final = {"s": "seconds", "ms": "milliseconds", "By": "bytes", "%": "percent", "$": "dollars"}
 
 
+@lru_cache(maxsize=1024)
 def prometheus_name(name: str, unit: str, kind: str) -> str:
     """The OTLP to Prometheus name: dots to underscores, the unit's word, `_ratio` on a gauge of unit 1, `_total` on a counter.
 
