@@ -60,6 +60,7 @@ def app(server):
 
     yield start
     server.served.clear()
+    server.failing.clear()
     for close in reversed(closers):
         close()
 

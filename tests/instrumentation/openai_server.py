@@ -25,6 +25,8 @@ class Handler(BaseHTTPRequestHandler):
         """One chat completion."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         model = body["model"]
+        if model in self.server.failing:
+            return self._send(500, b"{}")
         if model.startswith("error-"):
             return self._send(int(model.removeprefix("error-")), json.dumps({"error": {"message": "no", "type": "x"}}).encode())
         self.server.calls += 1
@@ -62,9 +64,10 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def chat_server() -> Iterator[ThreadingHTTPServer]:
-    """Serve on a free port of 127.0.0.1; `served` maps a requested model to the one that answers."""
+    """Serve on a free port of 127.0.0.1; `served` maps a requested model to the one that answers, `failing` holds those that do not."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.served = {}
+    server.failing = set()
     server.calls = 0
     server.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -170,6 +170,11 @@ def test_a_provider_that_serves_another_model_is_another_snapshot(app, ask, fake
     second = seen.attributes("chat")
     assert second["truegreen.version.model"] == "support-mini"
     assert second["truegreen.snapshot.id"] != first
+    server.failing.add("support-large")
+    with pytest.raises(openai.InternalServerError):
+        ask(client)
+    assert seen.attributes("chat")["truegreen.snapshot.id"] == second["truegreen.snapshot.id"]
+    server.failing.clear()
     server.served["support-large"] = SERVED
     ask(client)
     assert seen.attributes("chat")["truegreen.snapshot.id"] == first

@@ -139,6 +139,13 @@ def test_a_higher_rate_keeps_what_a_lower_one_keeps(trace, one, other):
     assert not chosen(trace, "e", 0.0)
 
 
+def test_two_evaluations_look_at_samples_of_their_own():
+    """The hash is salted with the name: else every evaluation would look at the same few answers."""
+    traces = [random.Random(i).getrandbits(128) for i in range(5_000)]
+    both = sum(chosen(t, "groundedness", 0.1) and chosen(t, "politeness", 0.1) for t in traces)
+    assert both < 0.03 * len(traces)
+
+
 # --- calibrations ---
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 
-from opentelemetry.sdk.trace import SpanLimits
+from opentelemetry import baggage
+from opentelemetry import context as otel
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
-from truegreen.instrumentation import answer, guardrail, retrieval, stamp, traffic
+from truegreen.core.words.shapes import Result
+from truegreen.instrumentation import TruegreenInstrumentor, answer, guardrail, retrieval, snapshot, stamp, traffic
 from truegreen.instrumentation.settings import Settings
+from truegreen.instrumentation.testing import FakeEvaluator
 
 
 def _in_trace(seen):
@@ -130,3 +135,79 @@ def test_a_very_long_answer_is_skipped_as_too_large(app, fake):
         answer(query="q", answer="word " * 11)
     assert seen.attributes("chat")["truegreen.evaluation.skipped"] == "too_large"
     assert fake.samples == []
+
+
+def test_the_end_is_timed_before_the_evaluator_runs(app, fake, monkeypatch):
+    """By the same clock."""
+    seen, _ = app()
+    ran = []
+    monkeypatch.setattr(
+        FakeEvaluator, "make", lambda *_: lambda sample: ran.append(time.time_ns()) or Result("groundedness", "fake", raw=1.0)
+    )
+    with seen.provider.get_tracer("x").start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
+        answer(query="q", answer="a")
+    assert seen.spans[-1].end_time <= ran[0]
+
+
+def test_inner_blocks_add_to_outer_ones_and_win_over_them_and_the_settings(app):
+    """Stamps and versions alike."""
+    seen, _ = app(settings=Settings(snapshot={"prompt": "a@1", "guardrail": "g@1"}))
+    tracer = seen.provider.get_tracer("x")
+    with stamp({"truegreen.one": 1, "truegreen.two": 1}), snapshot.use(prompt="b@2", tool_schema="t@1"):
+        with stamp({"truegreen.two": 2}), snapshot.use(prompt="c@3"):
+            tracer.start_span("inner", attributes={"gen_ai.operation.name": "chat"}).end()
+        tracer.start_span("outer", attributes={"gen_ai.operation.name": "chat"}).end()
+    inner, outer = seen.attributes("inner"), seen.attributes("outer")
+    assert (inner["truegreen.one"], inner["truegreen.two"], outer["truegreen.two"]) == (1, 2, 1)
+    components = ("prompt", "tool_schema", "guardrail")
+    assert [inner[f"truegreen.version.{c}"] for c in components] == ["c@3", "t@1", "g@1"]
+    assert outer["truegreen.version.prompt"] == "b@2"
+
+
+def test_a_cohort_comes_from_baggage_or_from_the_span_when_traffic_names_none(app):
+    """By the attribute that the configuration names."""
+    seen, _ = app(settings=Settings(cohort_attribute="user.plan"))
+    tracer = seen.provider.get_tracer("x")
+    tracer.start_span("span", attributes={"gen_ai.operation.name": "chat", "user.plan": "free"}).end()
+    token = otel.attach(baggage.set_baggage("user.plan", "gold"))
+    tracer.start_span("baggage", attributes={"gen_ai.operation.name": "chat"}).end()
+    with traffic(cohort="named"):
+        tracer.start_span("named", attributes={"gen_ai.operation.name": "chat"}).end()
+    otel.detach(token)
+    assert [seen.attributes(n)["truegreen.cohort"] for n in ("span", "baggage", "named")] == ["free", "gold", "named"]
+
+
+def test_an_attribute_of_the_application_is_never_overwritten(app):
+    """A session id that the library wrote stays."""
+    seen, _ = app()
+    with traffic(session_id="ours"):
+        seen.provider.get_tracer("x").start_span(
+            "chat", attributes={"gen_ai.operation.name": "chat", "session.id": "theirs"}
+        ).end()
+    assert seen.attributes("chat")["session.id"] == "theirs"
+
+
+def test_a_span_that_becomes_a_genai_span_late_gets_everything_at_its_end(app):
+    """Some libraries write the operation last."""
+    seen, _ = app()
+    with traffic(cohort="gold"):
+        span = seen.provider.get_tracer("x").start_span("late")
+    assert dict(span.attributes) == {}
+    span.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"})
+    span.end()
+    got = seen.attributes("late")
+    assert (got["truegreen.cohort"], got["truegreen.version.model"]) == ("gold", "m")
+
+
+def test_one_provider_that_shuts_down_leaves_the_others_as_they_are():
+    """Langfuse's ends before the application's."""
+    made = TruegreenInstrumentor()
+    made.instrument(settings=Settings())
+    try:
+        first, second = TracerProvider(), TracerProvider()
+        first.shutdown()
+        with traffic(cohort="gold"):
+            span = second.get_tracer("x").start_span("chat", attributes={"gen_ai.operation.name": "chat"})
+        assert span.attributes["truegreen.cohort"] == "gold"
+    finally:
+        made.uninstrument()

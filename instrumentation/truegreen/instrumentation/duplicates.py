@@ -26,10 +26,10 @@ class Duplicates:
     def is_one(self, span: Span, scope: str, state: State, parent: State | None, dialect: Dialect, view: View) -> bool:
         """Whether a span repeats a call that another span of this process stands for.
 
-        It does when its parent is an LLM span of another library with the same model, or when a span of another library that
-        overlaps it in time had the same response id.
+        It does when its parent is an LLM span with the same model, or when a span of another library that overlaps it in time had
+        the same response id.
         """
-        if parent is not None and isinstance(state.parent, Span) and _same_call(state.parent, scope, dialect, view):
+        if parent is not None and isinstance(state.parent, Span) and _same_call(state.parent, dialect, view):
             return True
         identity = read(dialect, "response_id", view)
         if not identity:
@@ -44,11 +44,11 @@ class Duplicates:
         return False
 
 
-def _same_call(parent: Span, scope: str, dialect: Dialect, view: View) -> bool:
+def _same_call(parent: Span, dialect: Dialect, view: View) -> bool:
     attributes = parent.attributes or {}
     parent_scope = parent.instrumentation_scope.name if parent.instrumentation_scope else ""
     other = select(parent_scope, attributes)
-    if other is None or parent_scope == scope:
+    if other is None:
         return False
     above = View(attributes)
     if read(other, "operation", above) not in names.LLM_OPERATIONS:
