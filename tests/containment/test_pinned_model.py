@@ -113,6 +113,16 @@ def test_a_broken_file_leaves_the_last_value_and_is_logged_seldom(tmp_path, monk
     assert sum("Could not parse" in r.getMessage() for r in caplog.records) == 1
 
 
+def test_a_file_that_is_broken_at_the_first_read_is_obeyed_once_it_is_mended(tmp_path, monkeypatch):
+    """The operator's second try must count."""
+    path = tmp_path / "flags.json"
+    path.write_text("{ broken")
+    monkeypatch.setenv(flags.VARIABLE, str(path))
+    assert _model() == "support-large"
+    _write(path, "support-small")
+    _until("support-small")
+
+
 def test_without_a_file_the_applications_own_provider_is_asked():
     """A shop that has OpenFeature keeps its flags where they are."""
     from openfeature import api

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from importlib.metadata import EntryPoint, PackageNotFoundError
 
@@ -138,3 +139,27 @@ def test_where_spans_go_is_read_from_the_environment():
     assert environment.destination({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}) == "otlp http://localhost:4318"
     assert environment.destination({"OTEL_TRACES_EXPORTER": "console"}) == "console"
     assert environment.destination({"OTEL_TRACES_EXPORTER": "none"}).startswith("nowhere")
+
+
+def test_a_wrong_setting_and_a_foreign_completion_hook_are_said_at_start(monkeypatch, caplog):
+    """Nobody looks for a reason that is not told."""
+    monkeypatch.setenv("TRUEGREEN_SAMPLING", "0.05")
+    monkeypatch.setenv(environment.HOOK, "upload")
+    made = TruegreenInstrumentor()
+    made.instrument()
+    made.uninstrument()
+    said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert any("TRUEGREEN_SAMPLING: found '0.05'; write a percentage" in m for m in said)
+    assert any("set it to truegreen, `upload` is chained" in m for m in said)
+
+
+def test_notices_go_to_stderr_only_where_the_application_has_no_logging_of_its_own(monkeypatch, capsys):
+    """Else they would be there twice; a handler that only exports to OpenTelemetry shows nobody anything."""
+    root = logging.getLogger()
+    exporting = type("LoggingHandler", (logging.NullHandler,), {"__module__": "opentelemetry.sdk._logs"})()
+    notices.open_()
+    for handlers, seen in (([], True), ([exporting], True), ([logging.NullHandler()], False)):
+        monkeypatch.setattr(root, "handlers", handlers)
+        notices.once(f"to {handlers}", "hello")
+        assert ("truegreen: hello" in capsys.readouterr().err) is seen
+    notices.close()

@@ -266,3 +266,18 @@ def test_the_sample_is_by_rate_and_a_boosted_answer_is_marked(app, ask, fake):
         ask(client)
     assert seen.attributes("chat")["truegreen.evaluation.sampled"] == "boost"
     assert len(fake.samples) == 1
+
+
+def test_without_any_span_or_block_the_next_answer_has_the_passages_and_the_one_after_has_not(app, ask, fake):
+    """The shortest program: `retrieval(documents=...)`, then the call. A step that calls tools comes in between unharmed."""
+    seen, client = app()
+    retrieval(documents=["one"], data_source="kb")
+    retrieval(documents=["two"], data_source="kb")
+    ask(client, "tools")
+    ask(client)
+    ask(client)
+    with retrieval(query="q") as found:
+        found.documents(["three"])
+    ask(client)
+    assert [s.passages for s in fake.samples] == [("one", "two"), (), ("three",)]
+    assert {s.parent for s in seen.spans} == {None}

@@ -90,7 +90,7 @@ def test_the_file_that_truegreen_generate_app_writes_is_read_as_the_configuratio
     ("text", "says"),
     [
         (None, "cannot be read"), ("{", "cannot be read"), ("[]", "found list"), ('{"version": 1, "sampling": {"groundedness": 5}}', "sampling.groundedness: found 5"),
-        ('{"snapshot": {"colour": "x"}}', "snapshot.colour"), ('{"evaluations": 3}', "evaluations: found int"), ('{"snapshot": []}', None), ('{"snapshot": "x"}', "snapshot: found str"),
+        ('{"snapshot": {"colour": "x"}}', "snapshot.colour"), ('{"evaluations": 3}', "evaluations: found int"), ('{"evaluations": {"groundedness": {"words": "many"}}}', "words: found 'many'"), ('{"snapshot": []}', None), ('{"snapshot": "x"}', "snapshot: found str"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_named_and_its_default_used(tmp_path, text, says):

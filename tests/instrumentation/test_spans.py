@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 import weakref
 
+import openai
 from opentelemetry import baggage
 from opentelemetry import context as otel
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -211,3 +213,20 @@ def test_one_provider_that_shuts_down_leaves_the_others_as_they_are():
         assert span.attributes["truegreen.cohort"] == "gold"
     finally:
         made.uninstrument()
+
+
+def test_two_tasks_without_spans_do_not_see_each_others_passages(app, ask, fake, server):
+    """Each task has a context of its own."""
+    app()
+
+    async def one(passage):
+        retrieval(documents=[passage])
+        await asyncio.sleep(0)
+        async with openai.AsyncOpenAI(base_url=server.url, api_key="k", max_retries=0) as client:
+            await ask(client, f"model-{passage}")
+
+    async def both():
+        await asyncio.gather(one("a"), one("b"))
+
+    asyncio.run(both())
+    assert {(s.model, s.passages) for s in fake.samples} == {("model-a", ("a",)), ("model-b", ("b",))}

@@ -60,6 +60,7 @@ class retrieval:  # noqa: N801
         self._span: Span | None = None
         self._token: Any = None
         self._ended = False
+        self._alone = False
         self._name = f"retrieval {data_source}" if data_source else "retrieval"
         facts = {
             names.OPERATION_NAME: names.RETRIEVAL_OPERATION, names.DATA_SOURCE_ID: data_source or None, names.RETRIEVAL_TOP_K: top_k,
@@ -94,6 +95,7 @@ class retrieval:  # noqa: N801
 
     def _start(self) -> None:
         try:
+            self._alone = not trace.get_current_span().get_span_context().is_valid
             self._span = trace.get_tracer(OURS, tracer_provider=shared.provider).start_span(
                 self._name, kind=SpanKind.CLIENT, attributes=self._facts
             )
@@ -119,6 +121,8 @@ class retrieval:  # noqa: N801
         request = context.request()
         if request is not None:
             request.add(texts, self._query)
+        elif self._alone:
+            context.leave(texts, self._query)
         if self._span is not None:
             self._span.set_attributes(_relevance(hits, self._floor))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import context as otel
@@ -16,6 +17,8 @@ _STAMPS = otel.create_key("truegreen-stamps")
 _VERSIONS = otel.create_key("truegreen-versions")
 _REQUEST = otel.create_key("truegreen-request")
 _BOOST = otel.create_key("truegreen-boost")
+
+_left: ContextVar[Passages | None] = ContextVar("truegreen-left", default=None)
 
 Value = str | bool | int | float
 
@@ -34,6 +37,21 @@ def request(context: Context | None = None) -> Passages | None:
     """The passages of the enclosing `traffic` block, None outside of one."""
     found = otel.get_value(_REQUEST, context)
     return found if isinstance(found, Passages) else None
+
+
+def leave(texts: Iterable[str], query: str) -> None:
+    """Keep passages that were retrieved outside of any trace and block for the next answer made in the same thread or task."""
+    left = waiting()
+    if left is None:
+        left = Passages()
+        _left.set(left)
+    left.add(texts, query)
+
+
+def waiting() -> Passages | None:
+    """What `leave` kept, None when an answer has used it."""
+    left = _left.get()
+    return None if left is None or left.used else left
 
 
 def boosted(context: Context | None = None) -> bool:

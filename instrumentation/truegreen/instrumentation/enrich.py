@@ -91,6 +91,8 @@ class Enricher:
         try:
             if self._is_answer(span, dialect, view, operation, text):
                 found.update(self._judged(span, state, dialect, view, text))
+                if state.request is not None:
+                    state.request.used = True
         except Exception as error:  # the rest of the span is worth having without its evaluation
             failures.count("evaluation", error)
         return found

@@ -17,7 +17,10 @@ from truegreen.instrumentation.settings import WORDS, Settings
 
 GROUP = "truegreen_evaluator"
 LETTERS_PER_WORD = 12
-NO_CONTEXT = "skipped: no_context: call truegreen.instrumentation.retrieval(documents=...) in the trace of the answer, or in one traffic() block with it"
+NO_CONTEXT = (
+    "skipped: no_context: an answer without passages cannot be judged: call truegreen.instrumentation.retrieval(documents=...) before the model is "
+    "called, in the trace of the answer or in one traffic() block with it"
+)
 NO_TEXT = (
     "skipped: error: the text of an answer was not seen: set OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK=truegreen before the LLM library is "
     "instrumented, or call truegreen.instrumentation.answer(query=..., answer=...) inside the span"

@@ -18,7 +18,7 @@ class State:
     Args:
         stamps: attributes that the context carried at the start.
         versions: snapshot components that the context carried at the start.
-        request: the passages of the enclosing `traffic` block.
+        request: the passages of the enclosing `traffic` block; of a root span without one, those that wait for it.
         boost: evaluate beyond the base sample.
         local_root: its parent is in another process, or it has none.
         remote_parent: its parent is in another process.

@@ -13,14 +13,18 @@ ALL_CHARACTERS = 20_000_000
 
 
 class Passages:
-    """The passages of one request: at most 64, together at most 100,000 characters; a passage that does not fit is cut."""
+    """The passages of one request: at most 64, together at most 100,000 characters; a passage that does not fit is cut.
 
-    __slots__ = ("_texts", "characters", "query")
+    `used` is set by the first answer, for passages that belong to no trace and no block.
+    """
+
+    __slots__ = ("_texts", "characters", "query", "used")
 
     def __init__(self) -> None:
         self._texts: deque[str] = deque()
         self.characters = 0
         self.query = ""
+        self.used = False
 
     def add(self, texts: Iterable[str], query: str = "") -> None:
         """Add passages in the order in which the model gets them, and the query that found them."""

@@ -86,7 +86,7 @@ class TruegreenSpanProcessor(SpanProcessor):
         state = State(
             stamps=carried.stamps(context),
             versions=carried.versions(context),
-            request=carried.request(context),
+            request=carried.request(context) or (None if parent_context.is_valid else carried.waiting()),
             boost=carried.boosted(context),
             local_root=not parent_context.is_valid or parent_context.is_remote,
             remote_parent=parent_context.is_valid and parent_context.is_remote,

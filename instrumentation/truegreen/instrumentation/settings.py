@@ -135,7 +135,13 @@ def _evaluations(data: Mapping[str, Any], problems: list[str]) -> Mapping[str, M
             f"evaluations: found {type(given).__name__}; write evaluation to settings, such as {{groundedness: {{}}}}"
         )
         return {EVALUATION: {}}
-    return {str(name): value if isinstance(value, dict) else {} for name, value in given.items()}
+    found = {str(name): dict(value) if isinstance(value, dict) else {} for name, value in given.items()}
+    for name, settings in found.items():
+        words = settings.get("words", WORDS)
+        if not isinstance(words, int) or isinstance(words, bool) or words < 1:
+            problems.append(f"evaluations.{name}.words: found {words!r}; write a whole number of at least 1")
+            del settings["words"]
+    return found
 
 
 def _snapshot(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> Mapping[str, str]:
