@@ -89,21 +89,33 @@ def langfuse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Langfuse]:
         yield told
 
 
-@pytest.fixture
-def live(run: Any, langfuse: Langfuse, engine: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    """An app that a real Prometheus scrapes five times a second; an incident is open and Langfuse is there."""
+@pytest.fixture(scope="session")
+def scraping(engine: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[App], str]]:
+    """A real Prometheus that scrapes the newest app of the list five times a second (it waits 5 s before the first scrape)."""
     engine("prometheus")
-    app = App(tmp_path / "flags.json", langfuse.production)
-    with serving(app.metrics) as url:
-        (tmp_path / "prometheus.yml").write_text(
+    folder = tmp_path_factory.mktemp("scraping")
+    apps: list[App] = []
+    with serving(lambda *asked: apps[-1].metrics() if apps else (200, "")) as url:
+        (folder / "prometheus.yml").write_text(
             "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
             f"scrape_configs: [{{job_name: truegreen, static_configs: [{{targets: ['{url.removeprefix('http://')}']}}]}}]\n"
         )
-        with engines.prometheus(tmp_path / "prometheus.yml", tmp_path / "prometheus") as running:
-            monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", running.url)
-            _until(lambda: bool(prometheus.query(prometheus.connect(running.url), "truegreen_model_served_total > 10")))
-            assert run("incident", "open", "--service", "support-agent", "--environment", "production", "--slo", "grounding").code == 0
-            yield app
+        with engines.prometheus(folder / "prometheus.yml", folder) as running:
+            yield apps, running.url
+
+
+@pytest.fixture
+def live(
+    run: Any, langfuse: Langfuse, scraping: tuple[list[App], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> App:
+    """An app of its own name that Prometheus scrapes; an incident is open and Langfuse is there."""
+    apps, url = scraping
+    app = App(f"agent-{len(apps)}", tmp_path / "flags.json", langfuse.production)
+    apps.append(app)
+    monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", url)
+    _until(lambda: bool(prometheus.query(prometheus.connect(url), f'truegreen_model_served_total{{service="{app.service}"}} > 10')))
+    assert run("incident", "open", "--service", app.service, "--environment", "production", "--slo", "grounding").code == 0
+    return app
 
 
 def _until(so: Callable[[], bool], seconds: float = 30) -> None:

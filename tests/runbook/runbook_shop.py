@@ -11,9 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-WHO = 'service="support-agent",environment="production"'
-
-
 @contextmanager
 def serving(answer: Callable[[str, str, Any, str], tuple[int, Any]]) -> Iterator[str]:
     """A local server: `answer(method, path, body, authorization)` gives a status and JSON, or text."""
@@ -50,6 +47,7 @@ def serving(answer: Callable[[str, str, Any, str], tuple[int, Any]]) -> Iterator
 class App:
     """Counters that grow by 7 with each scrape; `obeys` says whether it reads the flag file."""
 
+    service: str
     flags: Path
     prompt: Callable[[], int] = lambda: 5
     obeys: bool = True
@@ -65,15 +63,15 @@ class App:
         self.stamped += 7 if pinned else 0
         version = self.prompt()
         self.prompts[version] = self.prompts.get(version, 0) + 7
-        lines = []
+        lines, who = [], f'service="{self.service}",environment="production"'
         for name, value in self.models.items():
             served = "support-large-1106" if name == "support-large" else name
-            lines.append(f'truegreen_model_served_total{{{WHO},model="{name}",served="{served}",fingerprint="fp"}} {value}')
+            lines.append(f'truegreen_model_served_total{{{who},model="{name}",served="{served}",fingerprint="fp"}} {value}')
         if self.stamped:
-            lines.append(f'truegreen_contained_requests_total{{{WHO},containment="pinned_model"}} {self.stamped}')
+            lines.append(f'truegreen_contained_requests_total{{{who},containment="pinned_model"}} {self.stamped}')
         for number, value in self.prompts.items():
-            lines.append(f'truegreen_snapshot_info{{{WHO},snapshot="s{number}",prompt_version="support@{number}"}} 1')
-            lines.append(f'truegreen_answers_total{{{WHO},snapshot="s{number}",model="support-large",cohort="c",sampled="base"}} {value}')
+            lines.append(f'truegreen_snapshot_info{{{who},snapshot="s{number}",prompt_version="support@{number}"}} 1')
+            lines.append(f'truegreen_answers_total{{{who},snapshot="s{number}",model="support-large",cohort="c",sampled="base"}} {value}')
         return 200, "\n".join(lines) + "\n"
 
     def _pinned(self) -> str:

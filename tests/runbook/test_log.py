@@ -244,3 +244,10 @@ def test_two_logs_do_not_share_a_store_that_cannot_be_made(tmp_path: Path) -> No
     (tmp_path / "x").write_text("")
     with pytest.raises(Failed):
         store.open_log(f"sqlite:///{tmp_path / 'x' / 'incidents.db'}")
+
+
+def test_an_alert_that_comes_again_is_noted_in_the_open_incident(run: Callable[..., Any]) -> None:
+    """A receiver that opens an incident for every notification makes one incident."""
+    content = json.dumps(WEBHOOK).encode()
+    assert [run("incident", "open", "--alert", "-", "--json", stdin=content).facts["incident"] for _ in range(2)] == [1, 1]
+    assert [e["kind"] for e in run("incident", "log", "--json").facts["events"]] == ["incident opened", "alerted again"]

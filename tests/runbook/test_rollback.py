@@ -37,7 +37,7 @@ def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(run
     """Version 3 exists, but nobody has seen it."""
     ended = run("rollback", "prompt", "--name", "support", "--to", "3")
     assert ended.code == 1
-    assert "support version 3 never served support-agent/production" in ended.err
+    assert f"support version 3 never served {live.service}/production" in ended.err
     assert [m for m, _ in langfuse.calls if m == "PATCH"] == []
     assert run("rollback", "prompt", "--name", "support", "--to", "3", "--force", "ann").code == 2
     forced = run("rollback", "prompt", "--name", "support", "--to", "3", "--force", "ann", "--reason", "tested in staging", "--verify-count", "0")

@@ -13,15 +13,15 @@ from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import Server
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import triage as table
-from truegreen.runbook import freeze, selectors
+from truegreen.runbook import freeze, names, selectors
 from truegreen.runbook import log as store
 from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Incident, Target
 from truegreen.runbook.times import iso
 
 _SERIES = (
-    "truegreen_snapshot_info", "truegreen_snapshot_since_timestamp_seconds", "truegreen_model_served_total", "truegreen_evaluated_answers_total",
-    "truegreen_calibration_info", "truegreen_failing_trace_info", "truegreen_contained_requests_total", "truegreen_affected_sessions",
+    names.SNAPSHOT, names.SNAPSHOT_SINCE, names.SERVED, names.EVALUATED,
+    names.CALIBRATION, names.FAILING, names.CONTAINED, names.SESSIONS,
 )  # fmt: skip
 
 

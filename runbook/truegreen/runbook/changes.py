@@ -23,7 +23,7 @@ def served(evidence: Evidence) -> tuple[Change, ...]:
         old, new = _most(pairs, "before"), _most(pairs, "after")
         if old is None or new is None or old == new or shift(pairs) <= SHIFT or not near(evidence, new.first_seen):
             continue
-        made.append(Change(SERVED_MODEL, THEM, _name(old, new), _name(new, old), new.first_seen))
+        made.append(Change(SERVED_MODEL, THEM, _name(old, new), _name(new, old), new.first_seen, model))
     return tuple(made)
 
 
@@ -54,7 +54,7 @@ def _requested(evidence: Evidence) -> tuple[Change, ...]:
     old, new = _most(totals, "before"), _most(totals, "after")
     if old is None or new is None or old == new or shift(totals) <= SHIFT or not near(evidence, new.first_seen):
         return ()
-    return (Change("model", US, old.model, new.model, new.first_seen),)
+    return (Change("model", US, old.model, new.model, new.first_seen, new.model),)
 
 
 def same(evidence: Evidence, changed: Iterable[Change]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 from truegreen.core.clients import alertmanager, prometheus
 from truegreen.core.clients.http import Server
 from truegreen.core.errors import Failed
-from truegreen.runbook import changes, selectors
+from truegreen.runbook import changes, names, selectors
 from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Event, Target
 
@@ -44,8 +44,8 @@ def serving(sources: Sources, target: Target, window: float) -> Mapping[str, str
     try:
         found = prometheus.query(
             sources.prometheus,
-            f"topk(1, sum by (snapshot) (increase(truegreen_answers_total{where}[{max(int(window), 5)}s]))) * on (snapshot) group_right () "
-            f"max without (instance, job) (truegreen_snapshot_info{where})"
+            f"topk(1, sum by (snapshot) (increase({names.ANSWERS}{where}[{max(int(window), 5)}s]))) * on (snapshot) group_right () "
+            f"max without (instance, job) ({names.SNAPSHOT}{where})"
         )
     except Failed:
         return {}

@@ -10,7 +10,7 @@ from truegreen.containment.model import PINNED_MODEL
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import Server
 from truegreen.core.errors import BadInput
-from truegreen.runbook import bundle, flags, freeze, selectors
+from truegreen.runbook import bundle, flags, freeze, names, selectors
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.model import Event, Target
@@ -93,8 +93,8 @@ def reader(server: Server, target: Target) -> Callable[[], Mapping[Key, float]]:
     where = selectors.at(target)
 
     def read() -> Mapping[Key, float]:
-        served = prom.query(server, f"sum by (model, served) (truegreen_model_served_total{where})")
-        stamped = prom.query(server, f"sum by (containment) (truegreen_contained_requests_total{where})")
+        served = prom.query(server, f"sum by (model, served) ({names.SERVED}{where})")
+        stamped = prom.query(server, f"sum by (containment) ({names.CONTAINED}{where})")
         return {
             **{("served", s.labels.get("model", ""), s.labels.get("served", "")): s.value for s in served},
             **{("stamped", s.labels.get("containment", ""), ""): s.value for s in stamped},

@@ -14,14 +14,14 @@ from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import triage as table
 from truegreen.core.words.slo import EvaluationSli, Slo
 from truegreen.core.words.terms import NO_PILLAR
-from truegreen.runbook import changes, selectors
+from truegreen.runbook import changes, names, selectors
 from truegreen.runbook import start as true_start
 from truegreen.runbook.clean import clean
 from truegreen.runbook.model import Answer, Count, Evidence, Served, Snapshot, Target
 
 _OURS: Final = "Truegreen"
 LOOKBACK: Final = 6 * 3_600
-STEP: Final = 60
+STEP: Final = 30
 SLACK: Final = 600
 SPLIT: Final = 900
 """Nominal seconds, divided by the time scale: how far back to look and how finely; how far apart cause and effect may lie; where
@@ -109,7 +109,7 @@ def _served(
     prometheus: Server, target: Target, begin: float, end: float, step: float, low: float, high: float
 ) -> tuple[Served, ...]:
     found: dict[tuple[str, str, str], list[tuple[float | None, float, float]]] = {}
-    for series in prom.query_range(prometheus, "truegreen_model_served_total" + selectors.at(target), begin, end, step):
+    for series in prom.query_range(prometheus, names.SERVED + selectors.at(target), begin, end, step):
         key = (series.labels.get("model", ""), series.labels.get("served", ""), series.labels.get("fingerprint", ""))
         found.setdefault(key, []).append((_first(series.points, begin, step), *_sides(series.points, low, high)))
     return tuple(
@@ -123,13 +123,13 @@ def _snapshots(
     prometheus: Server, target: Target, begin: float, end: float, step: float, low: float, high: float
 ) -> tuple[Snapshot, ...]:
     window = f"[{max(int(end - begin), 1)}s]"
-    info = prom.query(prometheus, f"last_over_time(truegreen_snapshot_info{selectors.at(target)}{window})", end)
+    info = prom.query(prometheus, f"last_over_time({names.SNAPSHOT}{selectors.at(target)}{window})", end)
     since: dict[str, float] = {}
-    for sample in prom.query(prometheus, f"last_over_time(truegreen_snapshot_since_timestamp_seconds{selectors.at(target)}{window})", end):
+    for sample in prom.query(prometheus, f"last_over_time({names.SNAPSHOT_SINCE}{selectors.at(target)}{window})", end):
         key = sample.labels.get("snapshot", "")
         since[key] = max(since.get(key, sample.value), sample.value)
     sides: dict[str, tuple[float, float]] = {}
-    for series in prom.query_range(prometheus, "truegreen_answers_total" + selectors.at(target), begin, end, step):
+    for series in prom.query_range(prometheus, names.ANSWERS + selectors.at(target), begin, end, step):
         key = series.labels.get("snapshot", "")
         old, new = _sides(series.points, low, high)
         sides[key] = (sides.get(key, (0.0, 0.0))[0] + old, sides.get(key, (0.0, 0.0))[1] + new)
@@ -156,7 +156,7 @@ def _sides(points: Sequence[tuple[float, float]], low: float, high: float) -> tu
 def _sessions(prometheus: Server, target: Target, slo: Slo | None, end: float) -> float | None:
     if slo is None or not isinstance(slo.sli, EvaluationSli):
         return None
-    found = prom.query(prometheus, "truegreen_affected_sessions" + selectors.at(target, evaluation=slo.sli.evaluation), end)
+    found = prom.query(prometheus, names.SESSIONS + selectors.at(target, evaluation=slo.sli.evaluation), end)
     return sum(s.value for s in found) if found else None
 
 
@@ -171,7 +171,7 @@ def failing(sources: Sources, target: Target, slo: Slo | None, end: float, windo
         found = ()
     if not found:
         selector = selectors.at(target, evaluation=slo.sli.evaluation)
-        rows = prom.query(sources.prometheus, f"last_over_time(truegreen_failing_trace_info{selector}[{max(int(window), 1)}s])", end)
+        rows = prom.query(sources.prometheus, f"last_over_time({names.FAILING}{selector}[{max(int(window), 1)}s])", end)
         found = tuple(sorted({s.labels.get("trace_id", "") for s in rows} - {""}))
     return found[:3]
 
@@ -234,10 +234,10 @@ class _Ask:
 
     def table(self, failure_mode: str, pillar: str) -> Mapping[str, Answer]:
         rows = table.rows(failure_mode, pillar)
-        names = dict.fromkeys(h.query for row in rows for h in row.hypotheses)
-        names.update(dict.fromkeys((*(q for row in rows for q in row.queries), "latency_p99", "errors")))
+        asked = dict.fromkeys(h.query for row in rows for h in row.hypotheses)
+        asked.update(dict.fromkeys((*(q for row in rows for q in row.queries), "latency_p99", "errors")))
         made = {}
-        for name in names:
+        for name in asked:
             if name in ("served_model", "snapshot_change"):
                 continue
             before, after = self._values(name, self.low, self.before), self._values(name, self.end, self.after)
@@ -251,7 +251,7 @@ class _Ask:
         for time, window in ((self.low, self.before), (self.end, self.after)):
             span = f"[{max(int(window), 1)}s]"
             found = prom.query(
-                self.prometheus, f"sum(increase(truegreen_retrieval_relevance_sum{where}{span})) / (sum(increase(truegreen_retrieval_relevance_count{where}{span})) > 0)",
+                self.prometheus, f"sum(increase({names.RELEVANCE_SUM}{where}{span})) / (sum(increase({names.RELEVANCE_COUNT}{where}{span})) > 0)",
                 time,
             )
             means.append(found[0].value if found else None)

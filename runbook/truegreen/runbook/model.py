@@ -155,13 +155,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that began to serve near the onset; `component` is one of the seven, or `served_model`."""
+    """Something that began to serve near the onset; `component` is one of the seven, or `served_model`; `model` is the requested one that it concerns."""
 
     component: str
     whose: str
     old: str
     new: str
     time: float | None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def _when(events: Sequence[Event]) -> Question:
     start = triage.data.get("start") if triage else None
     if not start or opened is None:
         return Question(asks, why="triage was never run" if triage is None else "the counts show no moment at which the ratio rose")
-    known = opened.data.get("fired") or opened.time
+    known = float(opened.data.get("fired") or opened.time)
     return Question(asks, (
         f"true start {iso(start['time'])}, likely between {iso(start['low'])} and {iso(start['high'])}",
         f"the alert fired {iso(known)}, {span(max(known - start['time'], 0))} later" if opened.data.get("fired")
@@ -138,7 +138,7 @@ def _clocks(incident: Incident, events: Sequence[Event], scale: int) -> Sequence
     began = start["time"] if start else incident.opened
     rows = []
     for name, at, since, minutes in (
-        ("detected", incident.opened, began, None),
+        ("detected", _known(incident, events), began, None),
         ("classified", triage.time if triage else None, incident.opened, target.classify_minutes),
         ("contained", contained.time if contained else None, began, None),
         ("closed", incident.closed, began, target.resolve_minutes),
@@ -148,6 +148,11 @@ def _clocks(incident: Incident, events: Sequence[Event], scale: int) -> Sequence
         verdict = "" if bound is None else "open" if took is None else "met" if took <= bound else "MISSED"
         rows.append((name, "not yet" if took is None else span(took), "" if bound is None else span(bound), verdict))
     return rows
+
+
+def _known(incident: Incident, events: Sequence[Event]) -> float:
+    opened = _first(events, "incident opened")
+    return float((opened.data.get("fired") if opened else None) or incident.opened)
 
 
 def _all(events: Sequence[Event], *kinds: str) -> list[Event]:

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from truegreen.runbook.clean import clean
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#~])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]|#~])")
 
 
 def postmortem(context: Mapping[str, Any]) -> str:
@@ -27,4 +27,5 @@ def postmortem(context: Mapping[str, Any]) -> str:
 
 def markdown(text: object) -> str:
     """One line of text in which nothing is Markdown; an underscore inside a word stays as it is."""
-    return re.sub(r"(?<=\w)\\_(?=\w)", "_", _SPECIAL.sub(r"\\\1", clean(text, 4_000)))
+    escaped = _SPECIAL.sub(r"\\\1", clean(text, 4_000)).replace("<", "&lt;")
+    return re.sub(r"(?<=\w)\\_(?=\w)", "_", escaped)

@@ -10,7 +10,7 @@ from truegreen.core.clients import langfuse
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import NOT_FOUND, HttpFailed, Server
 from truegreen.core.errors import Failed
-from truegreen.runbook import bundle, freeze, selectors
+from truegreen.runbook import bundle, freeze, names, selectors
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.model import Event, Target
@@ -49,7 +49,7 @@ def plan(server: Server, prometheus: Server, target: Target, name: str, version:
         current = None
     kept = prom.retention(prometheus) or DEFAULT_RETENTION
     label = f"{name}@{version}"
-    found = prom.query(prometheus, f"count(last_over_time(truegreen_snapshot_info{selectors.at(target, prompt_version=label)}[{int(kept)}s]))")
+    found = prom.query(prometheus, f"count(last_over_time({names.SNAPSHOT}{selectors.at(target, prompt_version=label)}[{int(kept)}s]))")
     return Plan(name, version, current, wanted.labels, langfuse.PRODUCTION not in wanted.labels, bool(found))
 
 
@@ -82,10 +82,10 @@ def reader(server: Server, target: Target) -> Callable[[], Mapping[Key, float]]:
     def read() -> Mapping[Key, float]:
         versions = {
             s.labels.get("snapshot", ""): s.labels.get("prompt_version", "")
-            for s in prom.query(server, f"last_over_time(truegreen_snapshot_info{where}[1h])")
+            for s in prom.query(server, f"last_over_time({names.SNAPSHOT}{where}[1h])")
         }
         made: dict[Key, float] = {}
-        for s in prom.query(server, f"sum by (snapshot) (truegreen_answers_total{where})"):
+        for s in prom.query(server, f"sum by (snapshot) ({names.ANSWERS}{where})"):
             snapshot = s.labels.get("snapshot", "")
             made[(snapshot, versions.get(snapshot, ""))] = s.value
         return made

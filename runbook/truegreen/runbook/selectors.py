@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from truegreen.core.words import ready_made
 from truegreen.core.words.slo import EvaluationSli, EventSli, Slo, ThresholdSli
 from truegreen.core.words.terms import FAIL, PASS
+from truegreen.runbook import names
 from truegreen.runbook.model import Target
 
 
@@ -34,7 +35,7 @@ def counters(slo: Slo, target: Target) -> tuple[str, str] | None:
     """
     sli = slo.sli
     if isinstance(sli, EvaluationSli):
-        name = "truegreen_evaluated_answers_total"
+        name = names.EVALUATED
         every = at(target, evaluation=sli.evaluation, result=f"~{PASS}|{FAIL}")
         return name + every, name + at(target, evaluation=sli.evaluation, result=FAIL)
     if isinstance(sli, EventSli):

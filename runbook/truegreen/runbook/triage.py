@@ -31,7 +31,8 @@ def judge(evidence: Evidence) -> Verdict:
     hypotheses = dict.fromkeys(h for row in rows for h in row.hypotheses)
     findings = tuple(sorted((_finding(h, evidence, theirs, ours) for h in hypotheses), key=lambda f: _ORDER.index(f.state)))
     whose, because = _whose(evidence, theirs, ours, findings)
-    models = tuple(sorted({s.model for s in evidence.served if s.after > 0}))
+    # What a pin replaces: the models that changed, else every model asked for, for then nobody knows which one is wrong.
+    models = tuple(sorted({c.model for c in both if c.model} or {s.model for s in evidence.served if s.after > 0}))
     return Verdict(
         whose, because, findings, both, changes.same(evidence, both), _commands(evidence, whose, theirs, ours),
         rows[0].board if rows else "", models,

@@ -13,7 +13,7 @@ from truegreen.core.clients import prometheus as prom
 from truegreen.core.words import records
 from truegreen.core.words.attributes import CHAT_OPERATIONS
 from truegreen.core.words.slo import BASELINE, Slo
-from truegreen.runbook import checks, selectors
+from truegreen.runbook import checks, names, selectors
 from truegreen.runbook.clean import clean
 from truegreen.runbook.evidence import LOOKBACK, STEP, Sources, stream
 from truegreen.runbook.model import Check, Event, Incident
@@ -62,12 +62,12 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
     start = triaged.data.get("start") if triaged else None
     if baseline is None and start:
         baseline, whence = float(start["before"]), "before the onset"
-    decided, blocked = look.pair("truegreen_guardrail_decisions_total", action="block")
-    _, reviews = look.pair("truegreen_guardrail_reviews_total")
+    decided, blocked = look.pair(names.DECISIONS, action="block")
+    _, reviews = look.pair(names.REVIEWS)
     quiet = checks.QUIET / scale
     calm_bad, calm_events = look.judged(slo, when.now - quiet)
     pending, others, still = look.alerts()
-    answers, sampled = (look.grown("truegreen_answers_total", when.now, quiet, **more) or 0.0 for more in ({}, {"sampled": "~base|boost"}))
+    answers, sampled = (look.grown(names.ANSWERS, when.now, quiet, **more) or 0.0 for more in ({}, {"sampled": "~base|boost"}))
     return [
         checks.ratio(bad, events, baseline, budget, whence),
         checks.latency(*look.p99()),
@@ -115,7 +115,7 @@ class _Look:
         """Now and before, in seconds."""
         where = selectors.at(self.incident.target, operation="~" + "|".join(CHAT_OPERATIONS))
         before, now = (
-            self.value(f"histogram_quantile(0.99, sum by (le) (increase(truegreen_llm_duration_seconds_bucket{where}[{max(int(w), 1)}s])))", t)
+            self.value(f"histogram_quantile(0.99, sum by (le) (increase({names.DURATION_BUCKET}{where}[{max(int(w), 1)}s])))", t)
             for t, w in self.sides()
         )
         return now, before
@@ -124,8 +124,8 @@ class _Look:
         """Now and before, the mean."""
         made = []
         for time, window in reversed(self.sides()):
-            total = self.grown("truegreen_retrieval_relevance_sum", time, window)
-            count = self.grown("truegreen_retrieval_relevance_count", time, window)
+            total = self.grown(names.RELEVANCE_SUM, time, window)
+            count = self.grown(names.RELEVANCE_COUNT, time, window)
             made.append(total / count if total is not None and count else None)
         return made[0], made[1]
 

@@ -47,7 +47,7 @@ class Desk:
         from truegreen.runbook.evidence import Sources
 
         asked = self.config.incidents
-        collector = Server("the collector", asked.collector_url, "start it or name another with --collector-url", timeout=2.0)
+        collector = Server("collector", asked.collector_url, "start it or name another with --collector-url", timeout=2.0)
         return Sources(prometheus.connect(asked.prometheus_url), alertmanager.connect(asked.alertmanager_url), collector)
 
     def flags(self) -> Path:

@@ -44,7 +44,7 @@ def pin_model(desk: Desk, model: str, expires: str, instead_of: tuple[str, ...],
             click.echo(line)
     replaced = instead_of or _models(case, model)
     facts = {"event": event.seq, "evidence": bundle_facts(held), "undo": undo, "text": event.text}
-    verify(desk, case, read, before, containing.classifier(model, replaced), containing.KINDS, verify_count, patience, event.time,
+    verify(desk, case, read, before, containing.classifier(model, replaced), containing.KINDS, verify_count, patience, event,
            "on the pinned model", facts)  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def duration(option: str, text: str) -> float:
 
 
 def verify(
-    desk: Desk, case: Any, read: Any, before: Any, classify: Any, kinds: tuple[str, ...], enough: int, timeout: float, since: float,
+    desk: Desk, case: Any, read: Any, before: Any, classify: Any, kinds: tuple[str, ...], enough: int, timeout: float, since: Any,
     words: str, facts: dict[str, Any],
 ) -> None:  # fmt: skip
     """Watch the spans, log and print what was seen.
@@ -125,12 +125,12 @@ def verify(
     if not enough:
         desk.say(("not verified: --verify-count 0",), {**facts, "verified": None})
         return
-    seen = watch(read, before, classify, kinds, enough, timeout, since, desk.clock, desk.sleep)
+    seen = watch(read, before, classify, kinds, enough, timeout, since.time, desk.clock, desk.sleep)
     when = f"after {times.span(seen.seconds)}"
-    text = f"verified by spans: {seen.count} of {enough} {words} {when}" if seen.ok else f"not verified by spans: {seen.count} of {enough} {words} {when}"
+    text = f"{'' if seen.ok else 'not '}verified by spans: {seen.count} of {enough} {words} {when}"
     if not seen.ok and seen.others:
         text += f"; {seen.others} others since the change"
-    store.append(case.log, case.incident.id, desk.clock(), "contain", "verified by spans" if seen.ok else "not verified", text, asdict(seen))
+    store.append(case.log, case.incident.id, desk.clock(), since.phase, "verified by spans" if seen.ok else "not verified", text, asdict(seen))
     if not seen.ok:
         raise Failed(f"{text}; the change stands: look at it, or undo it ({facts['undo']})")
     desk.say((text,), {**facts, "verified": asdict(seen)})

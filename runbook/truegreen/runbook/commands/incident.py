@@ -30,7 +30,7 @@ def incident() -> None:
 @desk
 def open_(desk: Desk, service: str | None, environment: str | None, slo: str | None, sev: str | None, alert_file: Any) -> None:
     """Open an incident for one service, environment and SLO, or from an alert."""
-    from truegreen.runbook.log import open_incident, open_log
+    from truegreen.runbook.log import append, incidents, open_incident
 
     found = alerts.parse(alert_file.read(alerts.MOST_BYTES + 1), getattr(alert_file, "name", "-")) if alert_file else None
     labels = found.labels if found else {}
@@ -43,7 +43,13 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
     target = Target(**parts)
     text = found.summary if found and found.summary else f"opened by hand for {target}"
     facts = {"labels": dict(labels), "fired": found.started if found else None}
-    made = open_incident(open_log(desk.config.incidents.store), target, sev, desk.clock(), text, facts)
+    log = desk.log()
+    same = next((i for i in incidents(log) if i.closed is None and i.target == target), None)
+    if same is not None:
+        append(log, same.id, desk.clock(), "detect", "alerted again", text, facts)
+        desk.say((f"incident {same.id} is open for {target} already; noted",), {"incident": same.id, "sev": same.sev, **asdict(target), "again": True})
+        return
+    made = open_incident(log, target, sev, desk.clock(), text, facts)
     desk.say(
         (f"incident {made.id} opened: sev {sev} {target}", f"next: truegreen triage --incident {made.id}"),
         {"incident": made.id, "sev": sev, **asdict(target), "opened": made.opened, "text": text},

@@ -62,7 +62,7 @@ def prompt(desk: Desk, name: str | None, version: int | None, dry_run: bool, for
         for line in (*bundle_lines(held), f"{event.text}; undo: {undo}"):
             click.echo(line)
     facts = {"event": event.seq, "evidence": bundle_facts(held), "undo": undo, "text": event.text}
-    verify(desk, case, read, before, rolling.classifier(name, wanted), rolling.KINDS, verify_count, patience, event.time,
+    verify(desk, case, read, before, rolling.classifier(name, wanted), rolling.KINDS, verify_count, patience, event,
            f"by {name}@{wanted}", facts)  # fmt: skip
 
 
