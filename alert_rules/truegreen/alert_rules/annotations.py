@@ -8,13 +8,11 @@ from typing import Final
 from truegreen.alert_rules.ladder import Tier
 from truegreen.alert_rules.model import Judged
 from truegreen.core.config.model import Routes
-from truegreen.core.words import records, triage
+from truegreen.core.words import catalogue, records, triage
 from truegreen.core.words.boards import BOARDS, OVERVIEW, runbook_page
 from truegreen.core.words.slo import LIVE, EvaluationSli
 
 _WOULD: Final = {"1": "would have paged (sev 1)", "2": "would have notified (sev 2)", "3": "would have made a ticket (sev 3)"}
-TRACES: Final = 3
-"""The collector keeps this many failing traces of a service."""
 # Names come from spans: only harmless characters reach a command line that somebody will paste.
 _SAFE: Final = "[^A-Za-z0-9._:/@-]"
 
@@ -27,7 +25,7 @@ def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str
     row = next(iter(triage.rows(slo.failure_mode, slo.pillar)), None)
     return {
         "summary": f"{slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} {happens}",
-        "description": f"{slo.description}. " + "; ".join(_evidence(slo.name, window) for window in windows) + ".",
+        "description": _evidence(what, windows),
         "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
         **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
         "dashboard_url": board(routes, row.board if row else BOARDS.get(slo.failure_mode, OVERVIEW)),
@@ -62,29 +60,25 @@ def _named() -> str:
     return " ".join(f'--{label} {{{{ reReplaceAll "{_SAFE}" "_" $labels.{label} }}}}' for label in ("service", "environment"))
 
 
-def _evidence(slo: str, window: str) -> str:
-    # One window: bad of judged, ratio, burn and lower bound. A query that finds nothing prints nothing.
+def _evidence(what: Judged, windows: tuple[str, ...]) -> str:
+    # Per window: bad of judged, ratio, burn and lower bound. A query that finds nothing prints nothing.
     def value(record: str, form: str) -> str:
-        return f"{{{{ with {_query(record, f'slo={_backslashed(slo)}')} }}}}{{{{ . | first | value | {form} }}}}{{{{ end }}}}"
+        return f'{{{{ with query (printf "{record}{{%s}}" $at) }}}}{{{{ . | first | value | {form} }}}}{{{{ end }}}}'
 
     whole, once, percent = 'printf "%.0f"', 'printf "%.1f"', "humanizePercentage"
-    return (
+    said = [
         f"{window}: {value(records.bad(window), whole)} of {value(records.events(window), whole)} bad "
         f"({value(records.bad_ratio(window), percent)}, burn {value(records.burn_rate(window), once)}x, "
-        f"lower bound {value(records.bad_lower_bound(window), percent)} against a budget of {value(records.ERROR_BUDGET, percent)})"
-    )
+        f"lower bound {value(records.bad_lower_bound(window), percent)})"
+        for window in windows
+    ]
+    at = f'{{{{ $at := printf "service=%q,environment=%q,slo=%q" $labels.service $labels.environment "{what.slo.name}" }}}}'
+    return f"{at}{what.slo.description}. Budget {value(records.ERROR_BUDGET, percent)}. {'; '.join(said)}."
 
 
 def _traces(evaluation: str, url: str) -> str:
     before, found, after = url.partition("{trace_id}")
     link = f"{before}{{{{ .Labels.trace_id }}}}{after}" if found else "{{ .Labels.trace_id }}"
-    asked = _query("truegreen_failing_trace_info", f"evaluation={_backslashed(evaluation)}")
-    return f"{{{{ range {asked} }}}}{link} {{{{ end }}}}"
-
-
-def _query(metric: str, more: str) -> str:
-    return f'query (printf "{metric}{{service=%q,environment=%q,{more}}}" $labels.service $labels.environment)'
-
-
-def _backslashed(text: str) -> str:
-    return f'\\"{text}\\"'
+    name = catalogue.FAILING_TRACE_INFO.prometheus
+    asked = f'printf "{name}{{service=%q,environment=%q,evaluation=%q}}" $labels.service $labels.environment "{evaluation}"'
+    return f"{{{{ range query ({asked}) }}}}{link} {{{{ end }}}}"

@@ -28,7 +28,14 @@ def rules(routes: Routes, clock: Clock, severities: Label) -> tuple[Alert, ...]:
             f"(\n  group by ({kin}, {each}) ({now})\n  unless group by ({kin}, {each}) ({then})\n)\n"
             f"and on ({kin}) group by ({kin}) ({then})"
         )
-        labels = {**severities("3"), "slo": "none", "layer": "quality", "failure_mode": mode, "pillar": NO_PILLAR, "burn_tier": "none"}
+        labels = {
+            **severities("3"),
+            "slo": "none",
+            "layer": "quality",
+            "failure_mode": mode,
+            "pillar": NO_PILLAR,
+            "burn_tier": "none",
+        }
         return Alert(name, expr, labels, for_watcher(routes, name, summary, description))
 
     at = "{{ $labels.service }} in {{ $labels.environment }}"

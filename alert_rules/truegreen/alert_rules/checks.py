@@ -34,7 +34,11 @@ class _Slo:
         match self.slo.sli:
             case EvaluationSli(evaluation, floor):
                 if evaluation not in self.config.evaluations:
-                    self.refuse("sli.evaluation", f"no evaluation is named {evaluation}", f"one of {_names(self.config.evaluations)}, or add it under evaluations")
+                    self.refuse(
+                        "sli.evaluation",
+                        f"no evaluation is named {evaluation}",
+                        f"one of {_names(self.config.evaluations)}, or add it under evaluations",
+                    )
                 if floor != BASELINE:
                     self.bucket("sli.floor", catalogue.EVALUATION_SCORE, Decimal(floor))
             case EventSli(metric, label, bad, among, total):
@@ -45,7 +49,11 @@ class _Slo:
                     self.values("sli.bad", found, label, bad)
                     self.values("sli.among", found, label, among)
                     if among and not set(bad) <= set(among):
-                        self.refuse("sli.among", f"{_names(set(bad) - set(among))} is bad but does not count", "among with every value of bad")
+                        self.refuse(
+                            "sli.among",
+                            f"{_names(set(bad) - set(among))} is bad but does not count",
+                            "among with every value of bad",
+                        )
             case ThresholdSli(metric, threshold, where):
                 found = self.metric("sli.metric", metric, "histogram")
                 self.bucket("sli.threshold", found, threshold)
@@ -62,14 +70,20 @@ class _Slo:
             near = [known for known in catalogue.BY_NAME if known.removesuffix("_total") == name.removesuffix("_total")]
             self.refuse(key, f"no metric is named {name}", near[0] if near else "a metric of docs/metrics.md")
         if found.kind != kind or not found.identity:
-            self.refuse(key, f"{name} is a {found.kind}{'' if found.identity else ' of the collector itself'}", f"a {kind} that has service and environment")
+            self.refuse(
+                key,
+                f"{name} is a {found.kind}{'' if found.identity else ' of the collector itself'}",
+                f"a {kind} that has service and environment",
+            )
         return found
 
     def values(self, key: str, metric: Metric, name: str, values: tuple[str, ...]) -> None:
         label = next((label for label in metric.label_set if label.name == name), None)
         if label is None and name not in _IDENTITY:
             known = _names(label.name for label in metric.label_set)
-            self.refuse("sli.where" if key == "sli.where" else "sli.label", f"{metric.prometheus} has no label {name}", f"one of {known}")
+            self.refuse(
+                "sli.where" if key == "sli.where" else "sli.label", f"{metric.prometheus} has no label {name}", f"one of {known}"
+            )
         wrong = [value for value in values if label is not None and label.values and value not in label.values]
         if wrong and label is not None:
             self.refuse(key, f"{name} of {metric.prometheus} is never {wrong[0]}", f"one of {_names(label.values)}")
@@ -77,7 +91,9 @@ class _Slo:
     def bucket(self, key: str, metric: Metric, threshold: Decimal) -> None:
         buckets = [Decimal(str(bucket)) for bucket in metric.buckets]
         if threshold not in buckets:
-            self.refuse(key, f"{threshold} is no bucket boundary of {metric.prometheus}", f"one of {_names(f'{b:f}' for b in buckets)}")
+            self.refuse(
+                key, f"{threshold} is no bucket boundary of {metric.prometheus}", f"one of {_names(f'{b:f}' for b in buckets)}"
+            )
 
     def refuse(self, key: str, found: str, instead: str) -> NoReturn:
         place = f"slos[{self.index}]"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from truegreen.alert_rules.annotations import for_watcher, hypotheses
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Judged, Record
 from truegreen.alert_rules.recording import IDENTITY
 from truegreen.alert_rules.text import quoted, selector
 from truegreen.alert_rules.windows import Clock
-from truegreen.alert_rules.annotations import for_watcher, hypotheses
 from truegreen.core.config.model import Routes
 from truegreen.core.words import records
 from truegreen.core.words.boards import BOARDS
@@ -30,9 +30,7 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
     bad, events, ratio = (selector(r(WINDOW), name) for r in (records.bad, records.events, records.bad_ratio))
     base, answers, pooled = (selector(r, name) for r in (records.BASELINE_BAD_RATIO, records.BASELINE_EVENTS, POOLED))
     effect = selector(records.DESIGN_EFFECT, name)
-    pool = (
-        f"({bad} + {IDENTITY} {base} * {IDENTITY} {answers})\n/ {IDENTITY} ({events} + {IDENTITY} {answers})"
-    )
+    pool = f"({bad} + {IDENTITY} {base} * {IDENTITY} {answers})\n/ {IDENTITY} ({events} + {IDENTITY} {answers})"
     z = (
         f"({ratio} - {IDENTITY} {base})\n/ {IDENTITY} sqrt(\n    {pooled} * {IDENTITY} (1 - {pooled})\n"
         f"    * {IDENTITY} (1 / ({events} > 0) + {IDENTITY} 1 / {answers})\n    * {IDENTITY} {effect}\n  )"
@@ -40,7 +38,7 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
     expr = f"{selector(records.DRIFT_Z, name)} > {Z}\nand {IDENTITY}\n  {ratio} > {IDENTITY} {GROWTH} * {base}"
     labels = {**severities("3"), **what.identity, "burn_tier": "drift", "mode": what.slo.mode}
     text = (
-        f"{what.slo.description}. Over three days the bad ratio lies {{{{ $value | printf \"%.1f\" }}}} standard errors above the frozen "
+        f'{what.slo.description}. Over three days the bad ratio lies {{{{ $value | printf "%.1f" }}}} standard errors above the frozen '
         f"baseline and at least a quarter above it."
     )
     notes = for_watcher(routes, DRIFT, f"{what.slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} has drifted from its baseline",

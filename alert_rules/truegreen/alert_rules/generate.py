@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from truegreen.alert_rules import budgets, changes, checks, drift, ladder, recording, routes, ruletests, state, statement, watchers, watchertests
+from truegreen.alert_rules import (
+    budgets,
+    changes,
+    checks,
+    drift,
+    ladder,
+    recording,
+    routes,
+    ruletests,
+    state,
+    statement,
+    watchers,
+    watchertests,
+)
 from truegreen.alert_rules.annotations import for_burn
 from truegreen.alert_rules.files import calibrations
 from truegreen.alert_rules.ladder import Label
@@ -42,13 +55,13 @@ def files(config: Config, time_scale: int) -> Generated:
     return Generated(
         files={
             RULES: to_yaml({"groups": [_group(group) for group in made]}, _WRITTEN),
-            TESTS: _tests(TESTS, "1m", made, [*burns, *watchertests.quick(config, every, time)], time),
-            SLOW_TESTS: _tests(SLOW_TESTS, "5m", made, watchertests.slow(every, time), time),
+            TESTS: _tests(TESTS, 60, made, [*burns, *watchertests.quick(config, every, time)], time),
+            SLOW_TESTS: _tests(SLOW_TESTS, 300, made, watchertests.slow(every, time), time),
             ROUTES: routes.fragment(config.routes, every, time),
             ALERTMANAGER: routes.whole(config.routes, every, time),
         },
-        statement=statement.lines(config, every, made, time),
-        figures=statement.figures(config, every, made, time),
+        statement=statement.lines(every, made, time),
+        figures=statement.figures(every, made, time),
     )
 
 
@@ -63,7 +76,11 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
         return ladder.alerts(what, tiers, time, spared, severities, annotate)
 
     minute, slow = time.text("1m"), time.text("5m")
-    made = [Group("truegreen:info", slow, (*state.infos(config, every), *(r for what in every for r in budgets.record_baselines(what))))]
+    made = [
+        Group(
+            "truegreen:info", slow, (*state.infos(config, every), *(r for what in every for r in budgets.record_baselines(what)))
+        )
+    ]
     services = budgets.record_not_customer_facing(config)
     made += [Group("truegreen:services", minute, services)] if services else []
     for what in every:
@@ -84,11 +101,11 @@ def _severities(config: Config) -> Label:
     return labels
 
 
-def _tests(name: str, interval: str, made: tuple[Group, ...], tests: Sequence[Test], time: Clock) -> str:
+def _tests(name: str, interval: int, made: tuple[Group, ...], tests: Sequence[Test], time: Clock) -> str:
     return to_yaml(
         {
             "rule_files": [RULES],
-            "evaluation_interval": time.text(interval),
+            "evaluation_interval": time.exact(interval),
             "group_eval_order": [group.name for group in made],
             "tests": [rendered(each, time) for each in merged(tests)],
         },

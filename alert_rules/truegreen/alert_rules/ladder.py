@@ -42,7 +42,12 @@ class Tier:
 
 
 TIERS: Final = (
-    Tier("fast", "1", "30m", (Rung("15m", "5m", 7, Decimal("0.6")), Rung("30m", "5m", 7, Decimal("0.6")), Rung("1h", "15m", 7, Decimal("0.6")))),
+    Tier(
+        "fast",
+        "1",
+        "30m",
+        (Rung("15m", "5m", 7, Decimal("0.6")), Rung("30m", "5m", 7, Decimal("0.6")), Rung("1h", "15m", 7, Decimal("0.6"))),
+    ),
     Tier("slow", "2", "1h", (Rung("2h", "30m", 4, Decimal("0.45")), Rung("6h", "1h", 4, Decimal("0.45")))),
     Tier("ticket", "3", "6h", (Rung("1d", "2h", 2, Decimal("0.3")), Rung("3d", "6h", 1, None))),
 )
@@ -58,7 +63,9 @@ def threshold(tier_rung: Rung, budget: Decimal) -> Decimal:
     return asked if tier_rung.cap is None else min(asked, tier_rung.cap)
 
 
-def alerts(what: Judged, tiers: tuple[str, ...], clock: Clock, spared: bool, severities: Label, annotate: Annotate) -> tuple[Alert, ...]:
+def alerts(
+    what: Judged, tiers: tuple[str, ...], clock: Clock, spared: bool, severities: Label, annotate: Annotate
+) -> tuple[Alert, ...]:
     """The SLO's alerts of the tiers named.
 
     Live tiers are for the environments that the SLO names; elsewhere, and everywhere while the SLO is in shadow, the same expression

@@ -75,7 +75,9 @@ def last(burns: Sequence[bool]) -> int | None:
     return next((at for at in range(len(burns) - 1, -1, -1) if burns[at]), None)
 
 
-def minutes_to_page(tier: Tier, budget: Decimal, events_per_hour: Decimal, burn: Decimal = Decimal(10), most: int = 360) -> int | None:
+def minutes_to_page(
+    tier: Tier, budget: Decimal, events_per_hour: Decimal, burn: Decimal = Decimal(10), most: int = 360
+) -> int | None:
     """Minutes from a step to `burn` budgets until the tier fires, for a stream without chance; None when it does not within `most`."""
     if burn * budget > 1:
         return None

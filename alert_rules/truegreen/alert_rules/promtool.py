@@ -8,7 +8,7 @@ from typing import Any
 
 from truegreen.alert_rules.streams import MINUTE, Series
 from truegreen.alert_rules.text import quoted, selector
-from truegreen.alert_rules.windows import Clock, duration
+from truegreen.alert_rules.windows import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ def merged(tests: Sequence[Test]) -> list[Test]:
         else:
             room.append(each)
     return [
-        Test("; ".join(t.name for t in room), tuple(s for t in room for s in t.series), tuple(c for t in room for c in t.checks)) for room in made
+        Test("; ".join(t.name for t in room), tuple(s for t in room for s in t.series), tuple(c for t in room for c in t.checks))
+        for room in made
     ]
 
 
@@ -57,15 +58,14 @@ def _touched(tests: Sequence[Test]) -> set[tuple[str, str, str]]:
 
 def rendered(each: Test, clock: Clock) -> Mapping[str, Any]:
     """One test group of promtool's file."""
-    minute = clock.seconds(MINUTE)
     return {
         "name": each.name,
-        "interval": clock.text(MINUTE),
+        "interval": clock.exact(MINUTE),
         "input_series": [{"series": s.series, "values": s.values} for s in each.series],
         "promql_expr_test": [
             {
                 "expr": check.expr,
-                "eval_time": duration(minute * check.minute),
+                "eval_time": clock.exact(MINUTE * check.minute),
                 "exp_samples": [] if check.value is None else [{"labels": "{}", "value": check.value}],
             }
             for check in sorted(each.checks, key=lambda c: c.minute)

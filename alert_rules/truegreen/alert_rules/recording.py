@@ -26,7 +26,10 @@ def short(what: Judged, clock: Clock) -> tuple[Record, ...]:
         made.append(Record(sli.STALE, sli.stale(slo, slo.sli, clock.seconds(slo.sli.seconds)), what.identity))
     for window in SHORT:
         counts = sli.counts(slo, clock.text(window))
-        made += [Record(records.events(window), counts.events, what.identity), Record(records.bad(window), counts.bad, what.identity)]
+        made += [
+            Record(records.events(window), counts.events, what.identity),
+            Record(records.bad(window), counts.bad, what.identity),
+        ]
     budget = budgets.record_budget(what)
     made += [*([budget] if budget else []), budgets.record_design_effect(what)]
     return (*made, *_derived(what, SHORT))
@@ -36,18 +39,28 @@ def long(what: Judged, clock: Clock) -> tuple[Record, ...]:
     """What tickets, drift and the budget's balance read: windows of a day and more."""
     made: list[Record] = []
     for window in LONG:
-        counts = sli.long_counts(what.slo, window, clock.text(window), clock.text("5m"))
-        made += [Record(records.events(window), counts.events, what.identity), Record(records.bad(window), counts.bad, what.identity)]
+        counts = sli.long_counts(what.slo, clock.text(window), clock.text("5m"))
+        made += [
+            Record(records.events(window), counts.events, what.identity),
+            Record(records.bad(window), counts.bad, what.identity),
+        ]
     made += _derived(what, LONG)
     spent = f"{_of(what, records.bad_ratio('30d'))}\n/ {IDENTITY} {_of(what, records.ERROR_BUDGET)}"
     return (*made, Record(records.BUDGET_REMAINING, f"1 - (\n  {spent.replace(chr(10), chr(10) + '  ')}\n)", what.identity))
 
 
 def _derived(what: Judged, windows: tuple[str, ...]) -> tuple[Record, ...]:
-    ratios = [Record(records.bad_ratio(w), f"{_of(what, records.bad(w))}\n/ ({_of(what, records.events(w))} > 0)", what.identity) for w in windows]
+    ratios = [
+        Record(records.bad_ratio(w), f"{_of(what, records.bad(w))}\n/ ({_of(what, records.events(w))} > 0)", what.identity)
+        for w in windows
+    ]
     bounds = [Record(records.bad_lower_bound(w), _lower_bound(what, w), what.identity) for w in windows if w in EVIDENCE]
     burns = [
-        Record(records.burn_rate(w), f"{_of(what, records.bad_ratio(w))}\n/ {IDENTITY} {_of(what, records.ERROR_BUDGET)}", what.identity)
+        Record(
+            records.burn_rate(w),
+            f"{_of(what, records.bad_ratio(w))}\n/ {IDENTITY} {_of(what, records.ERROR_BUDGET)}",
+            what.identity,
+        )
         for w in windows
     ]
     return (*ratios, *bounds, *burns)

@@ -69,7 +69,12 @@ def _tree(names: Mapping[str, str], watchdog: str, clock: Clock) -> Mapping[str,
         "matchers": ['alertname=~"Truegreen.+"'],
         "group_by": ["service", "environment", "slo"],
         "routes": [
-            {"receiver": watchdog, "matchers": [f'alertname="{records.WATCHDOG}"'], **{**timers("30s", "1m", "5m"), "group_wait": "0s"}},
+            {
+                "receiver": watchdog,
+                "matchers": [f'alertname="{records.WATCHDOG}"'],
+                **timers("30s", "1m", "5m"),
+                "group_wait": "0s",
+            },
             sev("1", ["service", "environment"], "10s", "5m", "1h"),
             sev("2", ["service", "environment", "slo"], "30s", "5m", "4h"),
             sev("3", ["service", "environment", "slo", "alertname"], "5m", "1h", "3d"),

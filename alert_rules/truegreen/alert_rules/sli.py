@@ -60,7 +60,9 @@ def counts(slo: Slo, window: str) -> Counts:
         case EvaluationSli(evaluation, floor):
             scored = (who, f"evaluation={quoted(evaluation)}", f'scale="{CALIBRATED}"')
             # A score at the floor itself is counted with those under it: a bucket includes its boundary.
-            return Counts(_sum(f"{SCORE}_count", window, *scored), _sum(f"{SCORE}_bucket", window, *scored, boundary(Decimal(floor))))
+            return Counts(
+                _sum(f"{SCORE}_count", window, *scored), _sum(f"{SCORE}_bucket", window, *scored, boundary(Decimal(floor)))
+            )
         case EventSli(metric, label, bad, among, total):
             events = _sum(total or metric, window, who, matcher(label, among) if label and among and not total else "")
             return _told_apart(events, _sum(metric, window, who, matcher(label, bad) if label else ""))
@@ -80,7 +82,7 @@ def boundary(value: Decimal) -> str:
     return f"le={quoted(text)}" if "." in text else f"le=~{quoted(any_of((text,)) + '([.]0)?')}"
 
 
-def long_counts(slo: Slo, nominal: str, window: str, step: str) -> Counts:
+def long_counts(slo: Slo, window: str, step: str) -> Counts:
     """The counts of a long window from the recorded counts of 5 min: still a ratio of sums, and cheap."""
     only = f"slo={quoted(slo.name)}"
 

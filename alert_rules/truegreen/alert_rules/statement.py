@@ -11,7 +11,6 @@ from truegreen.alert_rules.ladder import TIERS
 from truegreen.alert_rules.model import Alert, Group, Judged, Record
 from truegreen.alert_rules.text import number
 from truegreen.alert_rules.windows import Clock
-from truegreen.core.config.model import Config
 from truegreen.core.words.slo import BASELINE, LIVE
 
 FALSE_PAGES: Final = Decimal("0.2")
@@ -22,9 +21,9 @@ EVIDENCE: Final = Decimal("1.5")
 RETENTION_DAYS: Final = 30
 
 
-def lines(config: Config, every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock) -> tuple[str, ...]:
+def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock) -> tuple[str, ...]:
     """The statement in sentences."""
-    f = figures(config, every, groups, clock)
+    f = figures(every, groups, clock)
     said = [
         f"{f['rules']} rules: {f['recording_rules']} recording, {f['alerts']} alerts, for {len(every)} SLOs; the number does not grow with services.",
         f"{f['series_per_service']} recorded series for each service and environment that has events for all SLOs.",
@@ -32,29 +31,39 @@ def lines(config: Config, every: tuple[Judged, ...], groups: tuple[Group, ...], 
     if f["live_slos"]:
         said.append(
             f"False pages (sev 1 and 2): at most {f['false_pages_30d_per_slo_and_service']} in 30 days for each live SLO and service, while the true bad "
-            f"ratio does not exceed the budget and events are independent or their design effect is measured (baseline take)."
+            "ratio does not exceed the budget and events are independent or their design effect is measured (baseline take)."
         )
     else:
         said.append("No SLO is live: nothing pages. Tickets say what would have paged; set mode: live when you believe them.")
     for name, row in f["slos"].items():
         if row["needs_per_hour"] is None:
-            said.append(f"{name}: the objective comes from the baseline; {row['baselines']} calibration files speak of it, other services never alert on it.")
+            said.append(
+                f"{name}: the objective comes from the baseline; {row['baselines']} calibration files speak of it, other services never alert on it."
+            )
             continue
         if row["burn"] is None:
-            said.append(f"{name}: at an objective of {row['objective']} a burn of 10x is more than all events; the ladder's caps page before that.")
+            said.append(
+                f"{name}: at an objective of {row['objective']} a burn of 10x is more than all events; the ladder's caps page before that."
+            )
             continue
         said.append(
-            f"{name}: a 10x burn pages within an hour (P 0.9) from {row['needs_per_hour']} judged events an hour; with 100 an hour after about "
-            f"{_minutes(row['minutes_to_page']['100'])}, with 2000 after about {_minutes(row['minutes_to_page']['2000'])}."
+            f"{name}: a 10x burn pages within an hour (P 0.9) from {row['needs_per_hour']} judged events an hour on; "
+            f"with 100 an hour {_minutes(row['minutes_to_page']['100'])}, with 2000 {_minutes(row['minutes_to_page']['2000'])}."
         )
-    unsure = [what.slo.name for what in every if what.slo.unit == "session" and not any(b.design_effect > 1 for b in what.baselines)]
+    unsure = [
+        what.slo.name for what in every if what.slo.unit == "session" and not any(b.design_effect > 1 for b in what.baselines)
+    ]
     if unsure:
-        said.append(f"{', '.join(unsure)}: unit is session and no calibration measured a design effect, so 1 is used and pages may be false.")
-    said.append(f"Prometheus must keep {RETENTION_DAYS} days (--storage.tsdb.retention.time={RETENTION_DAYS}d; its default is 15d), and be 2.42 or newer.")
+        said.append(
+            f"{', '.join(unsure)}: unit is session and no calibration measured a design effect, so 1 is used and pages may be false."
+        )
+    said.append(
+        f"Prometheus must keep {RETENTION_DAYS} days (--storage.tsdb.retention.time={RETENTION_DAYS}d; its default is 15d), and be 2.42 or newer."
+    )
     return tuple(said)
 
 
-def figures(config: Config, every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock) -> Mapping[str, Any]:
+def figures(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock) -> Mapping[str, Any]:
     """The statement in numbers; ratios are texts, so that no float enters."""
     rules = [rule for group in groups for rule in group.rules]
     records = [rule for rule in rules if isinstance(rule, Record)]
@@ -91,4 +100,4 @@ def _slo(what: Judged) -> Mapping[str, Any]:
 
 
 def _minutes(found: int | None) -> str:
-    return "more than 6 hours" if found is None else f"{found} min"
+    return "not within 6 hours" if found is None else f"after about {found} min"

@@ -90,9 +90,10 @@ def _right(metric: str, label: str, wrong: tuple[str, ...], among: tuple[str, ..
 
 def _rebuilt(phases: Sequence[Phase], clock: Clock, bound: int) -> str:
     # When the index was rebuilt: just now in a good minute, twice the bound ago in a bad one. Time starts at 0 in promtool.
-    minute, parts, at = clock.seconds(MINUTE), ["0"], 0
+    minute, parts, at = Decimal(MINUTE * 1_000 // clock.scale) / 1_000, ["0"], 0
     for phase in phases:
         start = (at + 1) * minute
-        parts.append(f"{start - 2 * bound}+0x{phase.minutes - 1}" if phase.bad else f"{start}+{minute}x{phase.minutes - 1}")
+        rebuilt, step = (start - 2 * bound, Decimal(0)) if phase.bad else (start, minute)
+        parts.append(f"{number(rebuilt)}+{number(step)}x{phase.minutes - 1}")
         at += phase.minutes
     return " ".join(parts)

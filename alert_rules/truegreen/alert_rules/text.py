@@ -62,8 +62,8 @@ def _entry(head: str, item: Any, indent: str) -> list[str]:
         return [head, *(indent + line for line in _lines(item))]
     if isinstance(item, (list, tuple)) and item and not _short(item):
         return [head, *(indent + line for line in _lines(item))]
-    if isinstance(item, str) and "\n" in item and item == item.strip() and not any(line.strip() != line.rstrip() and not line.strip() for line in item.split("\n")):
-        return [f"{head} |-", *((indent + line).rstrip() for line in item.split("\n"))]
+    if isinstance(item, str) and "\n" in item and item == item.strip():
+        return [f"{head} |-", *(indent + line for line in item.split("\n"))]
     return [f"{head} {_scalar(item)}"]
 
 
@@ -76,7 +76,11 @@ def _item(item: Any) -> list[str]:
 
 def _short(item: Any) -> bool:
     # A list of a few plain words fits on its line.
-    return isinstance(item, (list, tuple)) and all(isinstance(i, (str, int)) for i in item) and sum(len(str(i)) + 2 for i in item) < 90
+    return (
+        isinstance(item, (list, tuple))
+        and all(isinstance(i, (str, int)) for i in item)
+        and sum(len(str(i)) + 2 for i in item) < 90
+    )
 
 
 def _scalar(value: Any) -> str:
@@ -92,4 +96,6 @@ def _scalar(value: Any) -> str:
         raise TypeError(f"cannot write {type(value).__name__} as YAML")
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and not value.endswith(":"):
         return value
+    if '"' in value and "'" not in value and value.isprintable():
+        return f"'{value}'"
     return json.dumps(value, ensure_ascii=False)

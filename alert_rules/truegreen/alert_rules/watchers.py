@@ -67,7 +67,15 @@ class _Maker:
 
     def alert(self, name: str, expr: str, sev: str, wait: str, summary: str, description: str, layer: str = "quality", slo: str = "none",
               **more: str) -> Alert:  # fmt: skip
-        labels = {**self.severities(sev), "slo": slo, "layer": layer, "failure_mode": NO_FAILURE_MODE, "pillar": NO_PILLAR, "burn_tier": "none", **more}
+        labels = {
+            **self.severities(sev),
+            "slo": slo,
+            "layer": layer,
+            "failure_mode": NO_FAILURE_MODE,
+            "pillar": NO_PILLAR,
+            "burn_tier": "none",
+            **more,
+        }
         return Alert(name, expr, labels, for_watcher(self.config.routes, name, summary, description), wait=self.clock.text(wait))
 
 
@@ -77,7 +85,9 @@ def _of_evaluation(make: _Maker, evaluation: str, share: Decimal, blind: str, kn
     answers = make.hours(catalogue.ANSWERS.prometheus, 'sampled="base"')
 
     def skips(*reasons: str) -> str:
-        return make.hours(catalogue.EVALUATIONS.prometheus, named, f'result="{SKIPPED}"', 'sampled="base"', matcher("reason", reasons))
+        return make.hours(
+            catalogue.EVALUATIONS.prometheus, named, f'result="{SKIPPED}"', 'sampled="base"', matcher("reason", reasons)
+        )
 
     none = f"(0 * {answers})"
     looked_at = f"(({verdicts} or {none}) + {ON} ({skips(*NOT_A_STALL)} or {none}))"
@@ -97,7 +107,7 @@ def _of_evaluation(make: _Maker, evaluation: str, share: Decimal, blind: str, kn
                    f"The evaluator of {evaluation} looked at less than half of its share ({number(share * 100)} %) in the last hour: queue, errors or configuration.",
                    evaluation=evaluation),
         make.alert(NO_BASELINE, f"{skips('no_baseline')} > 5\n{unjudged}", "3", "15m", f"{_NAMED} has no baseline for {evaluation}",
-                   f"Answers are looked at and skipped as no_baseline, so no SLO judges them. Take one: truegreen baseline take, from at least 500 healthy answers.",
+                   "Answers are looked at and skipped as no_baseline, so no SLO judges them. Take one: truegreen baseline take, from at least 500 healthy answers.",
                    evaluation=evaluation, reason="no_baseline"),
         make.alert(NO_PASSAGES, f"{skips('no_context')} > 5\n{unjudged}", "3", "15m", f"No passages seen for the answers of {_NAMED}",
                    f"{evaluation} needs what was retrieved and found none. Call retrieval(documents=…) where your code retrieves.",
@@ -128,7 +138,7 @@ def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
     # The probes' own series: the canary is the one service that every other rule leaves out.
     ago = make.clock.text("3h")
     missed = (
-        f"sum by (environment) (increase({probes}{{result=\"missed\"}}[{make.clock.text('2h')}])) > 0\n"
+        f'sum by (environment) (increase({probes}{{result="missed"}}[{make.clock.text("2h")}])) > 0\n'
         f"or\n(\n  sum by (environment) (increase({probes}[{ago}])) == 0\n  and on (environment) sum by (environment) ({probes} offset {ago})\n)"
     )
     return [

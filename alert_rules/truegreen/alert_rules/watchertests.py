@@ -9,10 +9,10 @@ from typing import Final
 
 from truegreen.alert_rules import changes, drift, watchers
 from truegreen.alert_rules.model import Baseline, Judged
-from truegreen.alert_rules.sli import CANARY
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, fires
 from truegreen.alert_rules.ruletests import SERVICE
+from truegreen.alert_rules.sli import CANARY
 from truegreen.alert_rules.streams import Series, flat, of_slo, steady
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
@@ -28,14 +28,14 @@ A_MINUTE: Final = 10
 
 def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests that need an evaluation a minute."""
-    made = _pipeline(clock)
+    made = _pipeline()
     for evaluation in sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)}):
         share = Decimal(str(config.sampling.get(evaluation, 1)))
         if share > 0:
-            made.append(_of_evaluation(evaluation, share, clock))
+            made.append(_of_evaluation(evaluation, share))
         known = [(what, baseline) for what in every for baseline in what.baselines if baseline.signal == evaluation]
         if known:
-            made.append(_mismatch(evaluation, known[0][1].service, known[0][1].environment, known[0][1].digest, clock))
+            made.append(_mismatch(evaluation, known[0][1].service, known[0][1].environment, known[0][1].digest))
     made += [_without_budget(what, clock) for what in every if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES]
     return made
 
@@ -43,7 +43,7 @@ def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
 def slow(every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests that last hours and need an evaluation every five minutes."""
     drifts = [_drift(what, clock) for what in every if what.baselines and not isinstance(what.slo.sli, FreshnessSli)]
-    return [_canary(clock), *_changes(clock), *drifts]
+    return [_canary(), *_changes(), *drifts]
 
 
 def _who(environment: str, **labels: str) -> Mapping[str, str]:
@@ -54,7 +54,7 @@ def _at(environment: str) -> Mapping[str, str]:
     return {"service": SERVICE, "environment": environment}
 
 
-def _of_evaluation(evaluation: str, share: Decimal, clock: Clock) -> Test:
+def _of_evaluation(evaluation: str, share: Decimal) -> Test:
     answers = max(A_MINUTE, math.ceil(1 / share))
     judged, length = answers * share, 3 * HOUR
     series: list[Series] = []
@@ -84,11 +84,14 @@ def _of_evaluation(evaluation: str, share: Decimal, clock: Clock) -> Test:
         fires(length, stalled, None, **_at("fell")), fires(2 * HOUR, fell, 1, **_at("fell")),
     ]  # fmt: skip
     for environment, name in (("no-baseline", watchers.NO_BASELINE), ("no-context", watchers.NO_PASSAGES)):
-        checks += [fires(HOUR + 15, name, 1, **_at(environment)), *(fires(length, other, None, **_at(environment)) for other in (stalled, fell))]
+        checks += [
+            fires(HOUR + 15, name, 1, **_at(environment)),
+            *(fires(length, other, None, **_at(environment)) for other in (stalled, fell)),
+        ]
     return Test(f"{evaluation}: somebody says when nobody judges", tuple(series), tuple(checks))
 
 
-def _mismatch(evaluation: str, service: str, environment: str, digest: str, clock: Clock) -> Test:
+def _mismatch(evaluation: str, service: str, environment: str, digest: str) -> Test:
     who = {"service": service, "environment": environment, "evaluation": evaluation}
     info, name = catalogue.CALIBRATION_INFO.prometheus, watchers.CALIBRATION_MISMATCH
     series = [flat(info, {**who, "digest": digest}, 180), flat(info, {**who, "digest": "0" * 12}, 180, start=30)]
@@ -96,7 +99,7 @@ def _mismatch(evaluation: str, service: str, environment: str, digest: str, cloc
     return Test(f"{evaluation}: another calibration than the rules know", tuple(series), tuple(checks))
 
 
-def _pipeline(clock: Clock) -> list[Test]:
+def _pipeline() -> list[Test]:
     requests, spans = catalogue.LLM_REQUESTS.prometheus, catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
     series = [
         flat("up", {"job": "truegreen", "instance": "a"}, 100),
@@ -122,7 +125,7 @@ def _pipeline(clock: Clock) -> list[Test]:
     ]
 
 
-def _canary(clock: Clock) -> Test:
+def _canary() -> Test:
     probes, missed, length = catalogue.CANARY_PROBES.prometheus, watchers.CANARY_MISSED, 8 * HOUR
     each, rare = {"service": CANARY}, Decimal("0.1")
     series = [
@@ -139,7 +142,7 @@ def _canary(clock: Clock) -> Test:
     return Test("the canary: somebody says when the planted answer is missed", tuple(series), tuple(checks))
 
 
-def _changes(clock: Clock) -> list[Test]:
+def _changes() -> list[Test]:
     served, snapshot, day = catalogue.MODEL_SERVED.prometheus, catalogue.SNAPSHOT_INFO.prometheus, 24 * HOUR
     series = [
         flat(served, _who(ILL, model="large", served="large-1"), day + 120),

@@ -28,6 +28,11 @@ class Clock:
         """A duration in Prometheus' words; `nominal` is seconds or a name such as `15m`."""
         return duration(self.seconds(nominal if isinstance(nominal, int) else parse(nominal)))
 
+    def exact(self, nominal: int) -> str:
+        """A duration for tests, to the millisecond: steps of whole seconds would drift from windows at scales that do not divide 60."""
+        thousandths = nominal * 1_000 // self.scale
+        return duration(thousandths // 1_000) if thousandths % 1_000 == 0 else f"{thousandths}ms"
+
 
 def clock(scale: int, scrape_interval_seconds: float) -> Clock:
     """Make the clock.
@@ -40,7 +45,9 @@ def clock(scale: int, scrape_interval_seconds: float) -> Clock:
         BadInput: the scale is out of range, or the shortest window would hold fewer than four scrapes.
     """
     if not 1 <= scale <= MOST:
-        raise BadInput(f"--time-scale: found {scale}, expected a whole number from 1 to {MOST}: more leaves the 5 min window too few scrapes")
+        raise BadInput(
+            f"--time-scale: found {scale}, expected a whole number from 1 to {MOST}: more leaves the 5 min window too few scrapes"
+        )
     made = Clock(scale)
     scrape, shortest = max(1.0, scrape_interval_seconds / scale), made.seconds(SECONDS["5m"])
     if scrape * SAMPLES > shortest:

@@ -1,0 +1,128 @@
+"""The reference page of SLOs, written from the ready-made SLOs, the ladder and the record names."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from truegreen.alert_rules import budgets
+from truegreen.alert_rules.ladder import TIERS, Rung
+from truegreen.alert_rules.recording import EVIDENCE
+from truegreen.alert_rules.statement import EVIDENCE as EVENTS_TIMES_BUDGET
+from truegreen.alert_rules.text import number
+from truegreen.core.words import ready_made, records
+from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
+from truegreen.core.words.terms import SEVERITIES
+
+PAGE: Final = Path(__file__).parents[3] / "docs" / "slos.md"
+
+
+def slos_page() -> str:
+    """`docs/slos.md`."""
+    lines = [
+        "# Service level objectives",
+        "",
+        "Written by `python -m truegreen.alert_rules.documentation --write` from `core/truegreen/core/words/ready_made.py` and the ladder of",
+        "`alert_rules/`. What can be written in `truegreen.yaml` is in its schema, `core/truegreen/core/config/truegreen.schema.json`.",
+        "",
+        "## Ready-made",
+        "",
+        "A name alone under `slos:` switches one on, in shadow: it writes tickets that say what would have paged. `mode: live` makes it page. Without",
+        f"any file {', '.join(f'`{name}`' for name in ready_made.DEFAULT)} are on, in shadow, for all services.",
+        "",
+        "| name | good | bad events / all events | objective | layer | failure mode | pillar |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(slo) for slo in ready_made.READY_MADE),
+        "",
+        f"An objective of `{BASELINE}` is 1 - {number(budgets.MARGIN)} x the frozen baseline's bad ratio, and allows never less than",
+        f"{budgets.RULE_OF_THREE} / N (N: events behind the baseline; where none of N was bad, the true ratio may still be that). It needs a calibration file for",
+        "the service, environment and signal: the SLO's evaluation, or else the SLO's own name. A service without one never alerts on it, and",
+        "`TruegreenNoBaseline` says so.",
+        "",
+        "A floor that is a number reads the scores of the calibrated scale only; a score at the floor itself counts as bad. Freshness is judged by the",
+        "oldest data source of a service.",
+        "",
+        "## Who is told, and when",
+        "",
+        "Each rung is two windows. It fires when the bad ratio of *both* exceeds the factor times the budget (or the cap, whichever is lower), and when",
+        "the lower confidence bound of the long window's bad ratio (Byar, z standard errors, widened by the root of the measured design effect) exceeds the",
+        "budget itself. The rungs of a tier are OR-ed.",
+        "",
+        "| tier | sev | rungs: long & short window, threshold, z | holds for |",
+        "|---|---|---|---|",
+        *(f"| `{t.name}` | {t.sev} | {'<br>'.join(_rung(rung) for rung in t.rungs)} | {t.keep} |" for t in TIERS),
+        "",
+        *(f"- sev {s.sev}: {s.says}." for s in SEVERITIES),
+        "",
+        "In shadow, and in environments that the SLO does not name, every tier is a sev 3 with `mode: shadow`. A service that is not `customer_facing`",
+        "gets a sev 2 where others get a sev 1. A page within an hour for a burn of ten budgets (P 0.9) needs",
+        f"{number(EVENTS_TIMES_BUDGET)} / (1 - objective) judged",
+        "events an hour; `truegreen generate rules` prints the number for each SLO.",
+        "",
+        "## Recorded series",
+        "",
+        f"Labels: `service`, `environment`, `slo`, `layer`, `failure_mode`, `pillar`. W is one of {', '.join(records.WINDOWS)}; the name keeps the nominal",
+        "window when `--time-scale` divides the real one.",
+        "",
+        "| series | meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {meaning} |" for name, meaning in _SERIES),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_SERIES: Final = (
+    (records.events("W"), "how many events were judged"),
+    (records.bad("W"), "how many of them were bad; 0, not absent, when none was"),
+    (records.bad_ratio("W"), "bad over judged; absent without events"),
+    (records.bad_lower_bound("W"), f"its lower confidence bound; W is one of {', '.join(EVIDENCE)}"),
+    (records.burn_rate("W"), "the ratio as a multiple of the error budget"),
+    (records.ERROR_BUDGET, "the error budget, 1 - objective, of this service"),
+    (records.BUDGET_REMAINING, "share of the 30 day budget that is left; negative when overspent"),
+    (records.DESIGN_EFFECT, "variance inflation of correlated events, measured by `baseline take`; else 1"),
+    (records.STATE, "by service, environment and failure mode: 2 a sev 1 or 2 burns, 1 a ticket, 0 quiet"),
+    (records.DRIFT_Z, "three days against the frozen baseline, in standard errors; only with a baseline"),
+    (records.BASELINE_BAD_RATIO, "bad ratio of the frozen baseline"),
+    (records.BASELINE_EVENTS, "events behind it"),
+    (records.CALIBRATION_INFO, "1, with the `evaluation` and the `digest` that the app should judge with"),
+    (records.NOT_CUSTOMER_FACING, "1 for a service that never pages"),
+    (records.SLO_INFO, "1, with what may change in labels: objective, mode, period, unit, sampling, owner"),
+)
+
+
+def _row(slo: Slo) -> str:
+    objective = BASELINE if slo.objective == BASELINE else f"{number(100 * Decimal(slo.objective))}%"
+    return (
+        f"| `{slo.name}` | {slo.description} | {_sli(slo.sli)} | {objective} | {slo.layer} | {slo.failure_mode} | {slo.pillar} |"
+    )
+
+
+def _sli(sli: Sli) -> str:
+    match sli:
+        case EvaluationSli(evaluation, floor) if floor == BASELINE:
+            return f"answers labelled `fail` / `pass` and `fail`, evaluation `{evaluation}`"
+        case EvaluationSli(evaluation, floor):
+            return f"answers scored up to {floor} / scored answers, evaluation `{evaluation}`, calibrated scale"
+        case EventSli(metric, label, bad, among, total):
+            every = f"`{total}`" if total else ", ".join(f"`{value}`" for value in among) or "all"
+            return f"`{metric}`{f' with {label} ' if label else ''}{', '.join(f'`{value}`' for value in bad)} / {every}"
+        case ThresholdSli(metric, threshold, where):
+            only = "".join(f" ({key} `{value}`)" for key, value in sorted(where.items()))
+            return f"`{metric}` over {number(threshold)} / all{only}"
+        case FreshnessSli(metric, seconds):
+            return f"minutes with `{metric}` older than {seconds // 3_600} h / minutes"
+
+
+def _rung(rung: Rung) -> str:
+    asked = "budget" if rung.factor == 1 else f"{rung.factor} x budget"
+    asked = asked if rung.cap is None else f"min({asked}, {number(rung.cap)})"
+    return f"{rung.long} & {rung.short} over {asked}, z {EVIDENCE[rung.long]}"
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv[1:]:
+        PAGE.write_text(slos_page(), "utf-8")
+    else:
+        sys.stdout.write(slos_page())

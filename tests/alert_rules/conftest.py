@@ -1,0 +1,81 @@
+"""Configurations to generate from, and what promtool says of the result."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from truegreen.alert_rules.generate import files
+from truegreen.core.config import Config, parse_text
+from truegreen.core.words.calibration import Calibration, file_name, to_text
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Callable[[str], Config]:
+    """`config(yaml)`: read as if from truegreen.yaml in an empty folder."""
+
+    def read(text: str = "") -> Config:
+        path = tmp_path / "truegreen.yaml"
+        path.write_text(text, "utf-8")
+        return parse_text(text, str(path), {}, path)
+
+    return read
+
+
+@pytest.fixture
+def calibrate(tmp_path: Path) -> Callable[..., Calibration]:
+    """`calibrate(service, environment, signal, bad_ratio, answers, design_effect)` freezes a baseline beside the configuration."""
+
+    def freeze(
+        service: str, environment: str, signal: str, bad_ratio: float, answers: int, design_effect: float = 1.0
+    ) -> Calibration:
+        made = Calibration(
+            service, environment, signal, "lexical", "relative", 0.2, tuple(i / 100 for i in range(101)), bad_ratio, design_effect, answers, "2026-11-01T00:00:00Z"
+        )  # fmt: skip
+        folder = tmp_path / "calibration"
+        folder.mkdir(exist_ok=True)
+        (folder / file_name(service, environment, signal)).write_text(to_text(made), "utf-8")
+        return made
+
+    return freeze
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., Path]:
+    """`written(config, time_scale)` is a folder with the generated files."""
+
+    def write(config: Config, time_scale: int = 1) -> Path:
+        folder = tmp_path / f"out{time_scale}"
+        folder.mkdir(exist_ok=True)
+        for name, text in files(config, time_scale).files.items():
+            (folder / name).write_text(text, "utf-8")
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def promtool(engine: Callable[[str], Path]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`promtool("test", "rules", path)`: its exit code and output."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [engine("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def amtool(engine: Callable[[str], Path]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`amtool("check-config", path)`: its exit code and output."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([engine("amtool"), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+
+    return run

@@ -1,0 +1,115 @@
+"""The generated rules and their generated tests in the real promtool."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+ALL_KINDS = """
+services: {batch-bot: {customer_facing: false}}
+routes: {trace_url: "https://traces.example/{trace_id}"}
+slos:
+  - {name: grounding, mode: live, objectives: {checkout-bot: 99%}}
+  - {name: grounding_absolute, mode: live, services: [checkout-bot]}
+  - {name: relevance, mode: live}
+  - {name: index_freshness, mode: live, environments: [production, eu]}
+  - {name: loops, mode: live, services: [batch-bot]}
+"""
+
+
+def _passes(promtool, folder):
+    checked = promtool("check", "rules", "--lint=all", "--lint-fatal", folder / "truegreen.rules.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    tested = promtool("test", "rules", folder / "truegreen.rules.test.yml", folder / "truegreen.rules.slow.test.yml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def _live_kinds(config, calibrate):
+    calibrate("support-agent", "production", "groundedness", 0.03, 600, 1.7)
+    calibrate("support-agent", "staging", "groundedness", 0.0, 500)
+    calibrate("support-agent", "production", "relevance", 0.0213456789, 5000)
+    return config(ALL_KINDS)
+
+
+@pytest.mark.parametrize("scale", [1, 60])
+def test_the_default_rules_pass_lint_and_their_own_tests(config, written, promtool, scale):
+    """Each alert fires when it must and is silent when it must, at both ends of the time scale."""
+    _passes(promtool, written(config(), scale))
+
+
+def test_live_rules_of_every_kind_of_sli_pass_lint_and_their_own_tests(config, calibrate, written, promtool):
+    """Labels, scores, events over events, ages; baselines, overrides, a service that never pages."""
+    _passes(promtool, written(_live_kinds(config, calibrate)))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("scale", [7, 13, 60])
+def test_live_rules_of_every_kind_pass_at_other_time_scales(config, calibrate, written, promtool, scale):
+    """Also where the scale does not divide a minute."""
+    _passes(promtool, written(_live_kinds(config, calibrate), scale))
+
+
+FAULTS = {
+    "a threshold out of reach": ("clamp_max(7 * ", "clamp_max(70 * ", ", 0.6)", ", 0.99)"),
+    "a gate out of reach": ("- on (slo, service, environment) 4 / 3", "- on (slo, service, environment) 400 / 3"),
+    "a gate left open": (
+        "    1 - 1 / (9 *",
+        "    1 - 0 / (9 *",
+        "- on (slo, service, environment) 4 / 3",
+        "- on (slo, service, environment) 0 / 3",
+    ),
+    "another window": ("[15m]))", "[40m]))"),
+    "a label that no series has": ('result=~"pass|fail"', 'result=~"passed|fail"'),
+    "an alert that does not hold": ("keep_firing_for: 30m", "keep_firing_for: 1m"),
+}
+
+
+@pytest.mark.parametrize("fault", [*FAULTS])
+def test_a_planted_fault_turns_the_generated_tests_red(config, written, promtool, fault):
+    """Rules that still pass `check rules` and no longer alert as they should."""
+    folder = written(config("slos: [{name: grounding, mode: live}]"))
+    path = folder / "truegreen.rules.yml"
+    text = path.read_text("utf-8").replace('"30m"', "30m")
+    swaps = FAULTS[fault]
+    for old, new in zip(swaps[::2], swaps[1::2], strict=True):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+    assert promtool("check", "rules", path).returncode == 0
+    tested = promtool("test", "rules", folder / "truegreen.rules.test.yml")
+    assert tested.returncode != 0
+    assert "TruegreenBudgetBurn" in tested.stdout + tested.stderr
+
+
+def test_every_alert_has_a_test(config, calibrate, written):
+    """The name of each generated alert stands in a generated test that expects it to fire."""
+    folder = written(_live_kinds(config, calibrate))
+    rules = yaml.safe_load((folder / "truegreen.rules.yml").read_text("utf-8"))
+    names = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    cases = [
+        case
+        for name in ("truegreen.rules.test.yml", "truegreen.rules.slow.test.yml")
+        for test in yaml.safe_load((folder / name).read_text("utf-8"))["tests"]
+        for case in test["promql_expr_test"]
+    ]
+    expected = {name for name in names for case in cases if f'alertname="{name}"' in case["expr"] and case["exp_samples"]}
+    silent = {name for name in names for case in cases if f'alertname="{name}"' in case["expr"] and not case["exp_samples"]}
+    assert names == expected
+    assert names - silent <= {"TruegreenWatchdog", "TruegreenLabelsOverwritten"}
+
+
+def test_shadow_never_gives_a_sev_1_or_2(config, written):
+    """Neither an SLO in shadow, nor a watcher while nothing is live."""
+    rules = yaml.safe_load((written(config()) / "truegreen.rules.yml").read_text("utf-8"))
+    alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+    assert {alert["labels"]["sev"] for alert in alerts} == {"3", "none"}
+
+
+def test_every_alert_carries_the_labels_and_links_that_routes_and_people_read(config, calibrate, written):
+    """sev and severity, slo, layer, failure_mode, pillar, burn_tier; summary, description, board, page."""
+    rules = yaml.safe_load((written(_live_kinds(config, calibrate)) / "truegreen.rules.yml").read_text("utf-8"))
+    for alert in (rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule):
+        assert {"sev", "severity", "slo", "layer", "failure_mode", "pillar", "burn_tier"} <= set(alert["labels"]), alert["alert"]
+        assert {"summary", "description", "dashboard_url", "runbook_url"} <= set(alert["annotations"]), alert["alert"]
+        if alert["alert"] == "TruegreenBudgetBurn":
+            assert {"hypotheses", "next"} <= set(alert["annotations"])
