@@ -95,8 +95,9 @@ def _variables(board: Json) -> Iterator[str]:
     used = {name or bare for name, bare in _VARIABLE.findall(json.dumps(board)) if not (name or bare).startswith("__")}
     for name in sorted(used - set(defined)):
         yield f"variable {name} is used and not defined; defined are {', '.join(defined)}"
+    sources = {variable["name"] for variable in board["templating"]["list"] if variable["type"] == "datasource"}
     for name in defined:
-        if name not in used:
+        if name not in used | sources:
             yield f"variable {name} is defined and not used"
 
 

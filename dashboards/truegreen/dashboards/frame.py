@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -38,9 +39,10 @@ def clock(scrape_interval_seconds: float, time_scale: int) -> Clock:
 
 def whole(board: Board, clock: Clock) -> Json:
     """A board as Grafana's JSON."""
+    panels = placed(board, clock)
     return grafana.board(
-        uid=board.uid, title=f"truegreen / {board.title}", description=board.question, tag=TAG, panels=placed(board, clock),
-        variables=variables(), annotations=events(clock), refresh=clock.refresh, start=clock.start,
+        uid=board.uid, title=f"truegreen / {board.title}", description=board.question, tag=TAG, panels=panels,
+        variables=variables(panels), annotations=events(clock), refresh=clock.refresh, start=clock.start,
     )  # fmt: skip
 
 
@@ -90,14 +92,15 @@ def _heading(question: str) -> Tile:
     return kit.text("", f"**{question}**", why="The question that this board answers.", width=COLUMNS, height=2)
 
 
-def variables() -> list[Json]:
-    """The same variables on every board, so that a link carries them all: data source, traces, then what narrows the queries."""
+def variables(panels: list[Json]) -> list[Json]:
+    """The same variables on every board, so that a link carries them all; `model` only where a panel is narrowed by it."""
     made = [
         grafana.variable("datasource", "datasource", "Data source", "prometheus"),
         grafana.variable("datasource", "traces", "Traces", "tempo"),
     ]
     known: tuple[str, ...] = ()
-    for name in (*IDENTITY, "model"):
+    text = json.dumps(panels)
+    for name in (*IDENTITY, *(("model",) if "$model" in text or "${model" in text else ())):
         query = expressions.label_values(catalogue.LLM_REQUESTS, name, *known)
         made.append(grafana.variable("query", name, name.capitalize(), query, kit.PROMETHEUS))
         known = (*known, name)

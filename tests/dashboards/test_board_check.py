@@ -1,0 +1,162 @@
+"""Planted mistakes: each is found, and said in words that lead to it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from truegreen.dashboards import check, promql
+
+WHO = 'service=~"$service",environment=~"$environment"'
+
+
+def _of(board, kind):
+    return next(panel for panel in check.panels(board) if panel["type"] == kind)
+
+
+def _expression(text):
+    def plant(board):
+        _of(board, "timeseries")["targets"][0]["expr"] = text
+
+    return plant
+
+
+def _wrong_unit(board):
+    _of(board, "stat")["fieldConfig"]["defaults"]["unit"] = "percent"
+
+
+def _no_unit(board):
+    del _of(board, "timeseries")["fieldConfig"]["defaults"]["unit"]
+
+
+def _no_reason(board):
+    _of(board, "table" if any(p["type"] == "table" for p in check.panels(board)) else "stat")["description"] = ""
+
+
+def _text_null(board):
+    _of(board, "stat")["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["value"] = "null"
+
+
+def _falling(board):
+    _of(board, "stat")["fieldConfig"]["defaults"]["thresholds"]["steps"].append({"color": "orange", "value": 0.01})
+
+
+def _same_id(board):
+    one, other = [panel for panel in board["panels"] if panel["type"] == "stat"][:2]
+    other["id"] = one["id"]
+
+
+def _overlap(board):
+    one, other = [panel for panel in board["panels"] if panel["type"] == "stat"][:2]
+    other["gridPos"] = one["gridPos"]
+
+
+def _too_wide(board):
+    _of(board, "stat")["gridPos"].update(x=20, w=8, y=500)
+
+
+def _fixed_source(board):
+    _of(board, "stat")["datasource"] = {"type": "prometheus", "uid": "prom-1"}
+
+
+def _lost_board(board):
+    link = {"title": "There", "url": "/d/truegreen-nowhere?${__url_time_range}", "targetBlank": False}
+    _of(board, "stat")["fieldConfig"]["defaults"]["links"] = [link]
+
+
+def _unknown_variable(board):
+    _of(board, "text")["options"]["content"] += " $cluster"
+
+
+def _old_model(board):
+    board["schemaVersion"] = 12
+
+
+def _decoration(board):
+    _of(board, "stat")["fieldConfig"]["defaults"]["color"] = {"mode": "fixed", "fixedColor": "purple"}
+
+
+def _no_data_is_zero(board):
+    _of(board, "stat")["fieldConfig"]["defaults"]["noValue"] = "0"
+
+
+def _variable_query(board):
+    board["templating"]["list"][2]["query"] = "label_values(truegreen_llm_requests_total, sevice)"
+
+
+MISTAKES = {
+    "an unknown metric": (
+        _expression(f"sum(rate(truegreen_llm_request_total{{{WHO}}}[$__rate_interval]))"),
+        "neither a catalogue metric",
+    ),
+    "a counter without rate": (_expression(f"sum(truegreen_llm_requests_total{{{WHO}}})"), "read it by rate or increase"),
+    "a gauge under rate": (_expression(f"rate(truegreen_affected_users{{{WHO}}}[$__rate_interval])"), "rate is for counters"),
+    "a fixed rate interval": (_expression(f"sum(rate(truegreen_llm_requests_total{{{WHO}}}[5m]))"), "write [$__rate_interval]"),
+    "an unknown label": (
+        _expression(f'sum(rate(truegreen_llm_requests_total{{{WHO},modle="x"}}[$__rate_interval]))'),
+        "has no label modle",
+    ),
+    "an unknown grouping": (
+        _expression(f"sum by (modle) (rate(truegreen_llm_requests_total{{{WHO}}}[$__rate_interval]))"),
+        "no series below has the label modle",
+    ),
+    "a value that never occurs": (
+        _expression(f'sum(rate(truegreen_llm_requests_total{{{WHO},outcome="failed"}}[$__rate_interval]))'),
+        "does not occur; it is one of ok",
+    ),
+    "a query that ignores the service": (
+        _expression('sum(rate(truegreen_llm_requests_total{environment=~"$environment"}[$__rate_interval]))'),
+        'write service=~"$service"',
+    ),
+    "an unclosed bracket": (_expression("sum(rate(truegreen_llm_requests_total[5m])"), "not PromQL"),
+    "a unit that is not ours": (_wrong_unit, "'percent' is not one of"),
+    "a missing unit": (_no_unit, "'unit' is a required property"),
+    "a panel without a reason": (_no_reason, "description"),
+    "a threshold base of text": (_text_null, "'null' is not of type 'null'"),
+    "thresholds that fall": (_falling, "thresholds do not rise"),
+    "an id that is used twice": (_same_id, "is used 2 times"),
+    "panels that overlap": (_overlap, "overlap"),
+    "a panel wider than the grid": (_too_wide, "the grid has 24"),
+    "a fixed data source": (_fixed_source, "'${datasource}' was expected"),
+    "a link to no board": (_lost_board, "/d/truegreen-nowhere, which is no board"),
+    "an unknown variable": (_unknown_variable, "variable cluster is used and not defined"),
+    "the model of Grafana 5": (_old_model, "42 was expected"),
+    "a colour that means nothing": (_decoration, "'text' was expected"),
+    "no data that reads 0": (_no_data_is_zero, "'no data' was expected"),
+    "a variable over no label": (_variable_query, "no series below has the label sevice"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("name", ["overview.json", "hallucination.json"])
+def test_a_planted_mistake_is_found_and_named(boards, mistake, name):
+    """One mistake in a good board: at least one problem, and its words lead there."""
+    plant, says = MISTAKES[mistake]
+    known = {board["uid"] for board in boards.values()}
+    board = copy.deepcopy(boards[name])
+    assert check.problems(board, known) == ()
+    plant(board)
+    found = check.problems(board, known)
+    assert any(says in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "truegreen_snapshot_info",
+        "sum by (job) (rate(process_cpu_seconds_total[$__rate_interval]))",
+        "max by (service) (truegreen:slo_burn_rate:ratio1h)",
+        "sum(increase(truegreen_evaluations_total[$__range]))",
+        "histogram_quantile(0.9, sum by (le) (rate(truegreen_llm_duration_seconds_bucket[$__rate_interval])))",
+    ],
+)
+def test_a_sound_expression_has_no_problem(expression):
+    """The rules do not forbid what boards need."""
+    assert list(promql.problems(expression, narrowed=False)) == []
+
+
+def test_grafanas_variables_are_filled_in_whatever_their_form():
+    """`$name`, `${name}` and `${name:format}` alike, and durations by their own values."""
+    text = 'x{a=~"$service",b=~"${model:regex}",c=~"${environment}"}[$__rate_interval]'
+    assert promql.filled(text, {"$__rate_interval": "2m"}) == 'x{a=~".*",b=~".*",c=~".*"}[2m]'

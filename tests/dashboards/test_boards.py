@@ -1,0 +1,209 @@
+"""The boards that are generated: what they say, how they follow the configuration, what is committed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from truegreen.core.words import boards as uids
+from truegreen.core.words import records
+from truegreen.dashboards import check
+
+
+def _panel(board, title):
+    return next(panel for panel in check.panels(board) if panel["title"] == title)
+
+
+def _drawn(board):
+    return [panel for panel in check.panels(board) if panel["type"] not in ("row", "text")]
+
+
+def test_the_committed_files_are_what_the_generator_writes(made, repo: Path):
+    """A user who takes the JSON without running Python gets the same boards."""
+    folder = repo / "dashboards" / "generated"
+    found = {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()}
+    assert found == dict(made().files), "run: truegreen generate dashboards --out dashboards/generated"
+
+
+def test_the_generated_boards_break_no_rule(boards):
+    """The profile schema and every other rule hold for what is shipped."""
+    known = {board["uid"] for board in boards.values()}
+    assert {name: check.problems(board, known) for name, board in boards.items()} == dict.fromkeys(boards, ())
+
+
+def test_every_alert_that_names_a_shipped_board_finds_it(boards):
+    """Uids are those of the shared words, so that `dashboard_url` of an alert opens something."""
+    assert {board["uid"] for board in boards.values()} <= {uids.OVERVIEW, *uids.BOARDS.values()}
+    assert boards["overview.json"]["uid"] == uids.OVERVIEW
+    assert boards["hallucination.json"]["uid"] == uids.BOARDS["hallucination"]
+
+
+def test_every_panel_says_its_unit_why_it_is_there_and_what_no_data_reads(boards):
+    """Absence must never read as 0 or green."""
+    for board in boards.values():
+        for panel in _drawn(board):
+            defaults = panel["fieldConfig"]["defaults"]
+            assert defaults["noValue"] == "no data"
+            assert defaults.get("unit") or panel["options"]["yAxis"]["unit"]
+            assert len(panel["description"]) >= 20
+
+
+def test_the_overview_shows_the_three_layers_side_by_side(boards):
+    """Each layer has its third of the grid, and they begin at one height."""
+    board = boards["overview.json"]
+    first = {0: "Calls p99", 8: "Ungrounded answers, 1 h", 16: "Tasks not completed"}
+    places = {x: _panel(board, title)["gridPos"] for x, title in first.items()}
+    assert {x: at["x"] for x, at in places.items()} == {0: 0, 8: 8, 16: 16}
+    assert len({at["y"] for at in places.values()}) == 1
+
+
+def test_the_rows_of_the_hallucination_board_follow_the_order_of_a_night_shift(boards):
+    """Symptom first, evidence before the runbook."""
+    rows = [panel["title"] for panel in boards["hallucination.json"]["panels"] if panel["type"] == "row"]
+    assert rows == ["Symptom", "Budget and burn", "Where", "What changed", "Distribution", "Evidence", "Runbook"]
+
+
+def test_a_ratio_has_its_sample_size_and_scale_beside_it(boards):
+    """1 of 3 is not 33 %, and a relative scale shows change only."""
+    board = boards["hallucination.json"]
+    row = _panel(board, "Ungrounded, 15 min")["gridPos"]["y"]
+    beside = {panel["title"] for panel in _drawn(board) if panel["gridPos"]["y"] == row}
+    assert {"Judged answers, 15 min", "Scale of the scores"} <= beside
+
+
+def test_thresholds_are_the_budget_of_the_configured_slo(make):
+    """What the alert reads and what the board colours cannot differ."""
+    text = "slos:\n  - name: grounding\n    objective: 98%\n"
+    for config, budget in (("", 0.05), (text, 0.02)):
+        steps = _panel(make(config)["hallucination.json"], "Ungrounded, 15 min")["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        assert steps == [{"color": "green", "value": None}, {"color": "red", "value": budget}]
+
+
+def test_no_static_line_is_drawn_where_services_have_different_budgets(make):
+    """One line would be wrong for one of them; the budget records are right for each."""
+    text = "slos:\n  - name: grounding\n    objective: 95%\n    objectives: {checkout-bot: 99%}\n"
+    board = make(text)["hallucination.json"]
+    assert "thresholds" not in _panel(board, "Ungrounded, 15 min")["fieldConfig"]["defaults"]
+    drawn = [target["expr"] for target in _panel(board, "Ungrounded answers by service")["targets"]]
+    assert any(records.ERROR_BUDGET in expr for expr in drawn)
+
+
+def test_latency_is_drawn_against_the_threshold_of_its_slo(boards):
+    """The dashed line is the SLO's bound."""
+    panel = _panel(boards["overview.json"], "Call duration")["fieldConfig"]["defaults"]
+    assert panel["thresholds"]["steps"][1]["value"] == 10
+    assert panel["custom"]["thresholdsStyle"]["mode"] == "dashed"
+
+
+def test_a_link_to_another_board_keeps_the_time_and_every_variable(boards):
+    """Who drills down must not choose the service anew."""
+    board = boards["overview.json"]
+    url = _panel(board, "Ungrounded answers, 1 h")["fieldConfig"]["defaults"]["links"][0]["url"]
+    assert url.startswith("/d/truegreen-hallucination?${__url_time_range}&")
+    assert set(re.findall(r"\$\{(\w+):queryparam\}", url)) == {variable["name"] for variable in board["templating"]["list"]}
+
+
+def test_version_changes_and_firing_alerts_are_lines_on_every_board(boards):
+    """The moment of a version is the value of its gauge, not the moment of a scrape."""
+    for board in boards.values():
+        versions, alerts = board["annotations"]["list"]
+        assert versions["useValueForTime"] is True
+        assert versions["expr"].endswith("* 1000")
+        assert 'alertstate="firing"' in alerts["expr"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "step", "refresh", "start"), [(1, "30s", "1m", "now-3h"), (10, "3s", "5s", "now-5m"), (60, "1s", "5s", "now-5m")]
+)
+def test_a_demonstrations_boards_keep_its_time(make, scale, step, refresh, start):
+    """The step of the queries, the refresh and the range follow the time scale."""
+    for board in make("", scale).values():
+        assert (board["refresh"], board["time"]["from"]) == (refresh, start)
+        steps = {target["interval"] for panel in _drawn(board) for target in panel["targets"]}
+        assert min(steps, key=lambda text: int(text[:-1])) == step
+
+
+def test_the_scrape_interval_of_the_configuration_is_the_step_of_the_queries(make, made):
+    """It is stated once, and written to the boards and the data source."""
+    text = "scrape_interval: 15s\n"
+    steps = {target["interval"] for panel in _drawn(make(text)["overview.json"]) for target in panel["targets"]}
+    assert steps == {"15s", "60s"}
+    source = yaml.safe_load(made(text).files["provisioning/datasources/truegreen.yaml"])
+    assert source["datasources"][0]["jsonData"]["timeInterval"] == "15s"
+
+
+def test_a_failing_trace_opens_explore_or_the_configured_address(make):
+    """Teams keep traces in different places."""
+    text = "routes:\n  trace_url: https://langfuse.example/trace/{trace_id}\n"
+    found = []
+    for config in ("", text):
+        board = make(config)["hallucination.json"]
+        overrides = _panel(board, "Failing traces")["fieldConfig"]["overrides"]
+        found.append(next(p["value"][0]["url"] for one in overrides for p in one["properties"] if p["id"] == "links"))
+    assert found[0].startswith("/explore?")
+    assert "${__value.raw}" in found[0]
+    assert found[1] == "https://langfuse.example/trace/${__value.raw}"
+
+
+def test_exemplars_lead_to_a_tempo_or_to_the_configured_address(made):
+    """Without a target in the data source, exemplars are dots that lead nowhere; `$$` keeps Grafana from filling it in."""
+    name = "provisioning/datasources/truegreen.yaml"
+    prometheus, tempo = yaml.safe_load(made().files[name])["datasources"]
+    assert prometheus["jsonData"]["exemplarTraceIdDestinations"] == [{"name": "trace_id", "datasourceUid": tempo["uid"]}]
+    (alone,) = yaml.safe_load(made("routes: {trace_url: 'https://t.example/{trace_id}'}\n").files[name])["datasources"]
+    assert alone["jsonData"]["exemplarTraceIdDestinations"] == [{"name": "trace_id", "url": "https://t.example/$${__value.raw}"}]
+
+
+def test_the_runbook_text_names_the_first_suspects_and_the_configured_page(make):
+    """The board repeats the triage table; it has no words of its own."""
+    content = _panel(make("routes: {runbook_url: 'https://runs.example'}\n")["hallucination.json"], "What to do")["options"][
+        "content"
+    ]
+    assert "the provider serves another model behind the same name (them)" in content
+    assert "truegreen contain pin-model" in content
+    assert "https://runs.example/truegreenbudgetburn" in content
+
+
+def test_a_file_in_the_package_is_a_board(made, monkeypatch, tmp_path):
+    """Adding a board is adding one file."""
+    from truegreen.dashboards import boards as package
+
+    (tmp_path / "traffic.py").write_text(
+        "from truegreen.core.words import catalogue as c\n"
+        "from truegreen.dashboards import expressions as e, kit\n"
+        "from truegreen.dashboards.model import Board\n"
+        "def board(view):\n"
+        "    calls = kit.graph('Calls', ('{{service}}', e.rate(c.LLM_REQUESTS, ('service',))), unit='cpm', why='How much traffic there is.')\n"
+        "    return Board('truegreen-traffic', 'Traffic', 'How much is asked, and of whom?', (kit.row('Traffic', calls),))\n",
+        "utf-8",
+    )
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    text = made().files["traffic.json"]
+    assert json.loads(text)["uid"] == "truegreen-traffic"
+
+
+def test_grafanas_own_models_lose_and_change_nothing(boards):
+    """A second opinion: the Foundation SDK reads a board and writes it again."""
+    sdk = pytest.importorskip(
+        "grafana_foundation_sdk.models.dashboard", reason="grafana-foundation-sdk==0.0.21 is not installed: no second opinion"
+    )
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder").JSONEncoder
+    pytest.importorskip("grafana_foundation_sdk.cog.plugins").register_default_plugins()
+    for board in boards.values():
+        again = json.loads(json.dumps(sdk.Dashboard.from_json(board), cls=encoder))
+        assert list(_lost(board, again)) == []
+
+
+def _lost(ours, theirs, path=""):
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key, value in ours.items():
+            yield from _lost(value, theirs[key], f"{path}.{key}") if key in theirs else [f"{path}.{key}"]
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for index, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _lost(one, other, f"{path}[{index}]")
+    elif ours != theirs:
+        yield f"{path}: {ours!r} -> {theirs!r}"

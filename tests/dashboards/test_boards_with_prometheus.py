@@ -1,0 +1,173 @@
+"""Every panel asks a real Prometheus: it answers with data, and with the right data."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+import synthetic
+
+from truegreen.core.clients import engines
+from truegreen.core.words import catalogue as c
+from truegreen.dashboards import check, promql
+from truegreen.dashboards import expressions as e
+from truegreen.dashboards.known import SERIES
+
+DURATIONS = {"$__rate_interval": "2m", "$__range": "30m", "$__interval": "1m"}
+WHO = {"service": "agent", "environment": "production"}
+
+
+@pytest.fixture(scope="module")
+def serve(engine):
+    """`serve(rows, folder, end)` is a Prometheus that holds these series."""
+    engine("prometheus")
+    promtool = engine("promtool")
+
+    @contextmanager
+    def serving(rows, folder, end):
+        text, config = folder / "series.om", folder / "prometheus.yml"
+        text.write_text(synthetic.openmetrics(rows, end), "utf-8")
+        config.write_text("global: {scrape_interval: 15s}\n", "utf-8")
+        made = subprocess.run(
+            [promtool, "tsdb", "create-blocks-from", "openmetrics", text, folder / "data" / "tsdb"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr
+        with engines.prometheus(config, folder / "data") as server:
+            yield lambda expression, instant=True: _ask(server.url, expression, end, instant)
+
+    return serving
+
+
+def _ask(url, expression, end, instant):
+    query = {"query": promql.filled(expression, DURATIONS)}
+    path, when = ("query", {"time": end}) if instant else ("query_range", {"start": end - 600, "end": end, "step": 60})
+    address = f"{url}/api/v1/{path}?{urllib.parse.urlencode({**query, **when})}"
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        result = json.load(answer)["data"]["result"]
+    return [(one["metric"], [float(value) for _, value in one.get("values", [one.get("value")])]) for one in result]
+
+
+@pytest.fixture(scope="module")
+def end():
+    """The time of the last sample: now, on a whole minute."""
+    return int(time.time()) // 60 * 60
+
+
+@pytest.fixture(scope="module")
+def stocked(serve, plain, tmp_path_factory, end):
+    """A Prometheus with series for every name that the boards read."""
+    every = [text for board in _boards(plain) for _, text in check.expressions(board)]
+    names, wanted = synthetic.asked(every)
+    rows = [
+        (name, labels, "counter" if SERIES[name].kind == "counter" else "gauge", value)
+        for name in sorted(names)
+        for labels, value in synthetic.series(name, wanted)
+    ]
+    with serve(rows, tmp_path_factory.mktemp("stocked"), end) as ask:
+        yield ask
+
+
+def _boards(generated):
+    return [json.loads(text) for name, text in generated.files.items() if name.endswith(".json")]
+
+
+def test_every_panel_returns_data(stocked, plain):
+    """No label is misspelt, no join drops everything, no share divides by nothing."""
+    empty, asked = [], 0
+    for board in _boards(plain):
+        for panel in check.panels(board):
+            for target in panel.get("targets", []):
+                asked += 1
+                found = stocked(target["expr"], target["instant"])
+                finite = [value for _, values in found for value in values if math.isfinite(value)]
+                if not finite:
+                    empty.append((board["uid"], panel["title"], target["expr"]))
+    assert asked > 40
+    assert empty == []
+
+
+def test_every_annotation_and_variable_returns_data(stocked, plain):
+    """Lines on the graphs and choices above them."""
+    for board in _boards(plain):
+        for where, expression in check.expressions(board):
+            if not where.startswith("panel"):
+                assert stocked(expression), where
+
+
+def test_a_stat_reads_one_number_where_it_shows_one(stocked, plain):
+    """A stat that gets a number for each process shows a wall of them."""
+    for board in _boards(plain):
+        for panel in check.panels(board):
+            if panel["type"] == "stat" and "{{" not in panel["targets"][0]["legendFormat"] and "Sessions" not in panel["title"]:
+                assert len(stocked(panel["targets"][0]["expr"])) == 1, panel["title"]
+
+
+def _answers(snapshot, passed, failed):
+    common = {
+        **WHO,
+        "evaluation": "groundedness",
+        "evaluator": "context-support",
+        "reason": "",
+        "model": "large",
+        "cohort": "all",
+        "sampled": "base",
+    }
+    rows = [(c.EVALUATIONS.prometheus, {**common, "snapshot": snapshot, "result": "pass"}, "counter", passed)]
+    return rows + (
+        [(c.EVALUATIONS.prometheus, {**common, "snapshot": snapshot, "result": "fail"}, "counter", failed)] if failed else []
+    )
+
+
+@pytest.fixture(scope="module")
+def incident(serve, tmp_path_factory, end):
+    """Three versions: one is bad, one never failed, of one the info is not known; two processes serve the bad one."""
+    info = {**WHO, "snapshot": "bad1", "model_version": "m-2", "prompt_version": "p-7", "retrieval_index_version": "i-1"}
+    rows = [
+        *_answers("bad1", 3, 1),
+        *_answers("good", 4, 0),
+        *_answers("lost", 9, 1),
+        *((c.SNAPSHOT_INFO.prometheus, {**info, "instance": name}, "gauge", 1) for name in ("a", "b")),
+        (c.SNAPSHOT_INFO.prometheus, {**info, "snapshot": "good", "prompt_version": "p-6"}, "gauge", 1),
+        (c.SNAPSHOT_SINCE_TIMESTAMP.prometheus, {**WHO, "snapshot": "bad1"}, "gauge", end - 300),
+    ]
+    with serve(rows, tmp_path_factory.mktemp("incident"), end) as ask:
+        yield ask
+
+
+def _panel(plain, title):
+    board = next(board for board in _boards(plain) if board["uid"] == "truegreen-hallucination")
+    return next(panel for panel in check.panels(board) if panel["title"] == title)
+
+
+def test_the_where_table_names_the_bad_version(incident, plain):
+    """Versions join through the snapshot, also where two processes serve it; a version without info keeps its row."""
+    ratio, judged = (target["expr"] for target in _panel(plain, "By service, model and version")["targets"])
+    shares = {labels["snapshot"]: (labels.get("prompt_version", ""), round(values[0], 3)) for labels, values in incident(ratio)}
+    assert shares == {"bad1": ("p-7", 0.25), "good": ("p-6", 0.0), "lost": ("", 0.1)}
+    assert {labels["snapshot"] for labels, _ in incident(judged)} == {"bad1", "good", "lost"}
+
+
+def test_a_version_line_stands_at_the_moment_of_the_change(incident, plain, end):
+    """The annotation's value is that time, in milliseconds."""
+    board = _boards(plain)[0]
+    ((labels, values),) = incident(board["annotations"]["list"][0]["expr"])
+    assert values == [(end - 300) * 1000]
+    assert labels["prompt_version"] == "p-7"
+
+
+def test_a_share_without_events_is_absent_and_one_without_bad_events_is_0(incident):
+    """Absence must not look like health, and health must not look like absence."""
+    healthy = e.share(c.EVALUATIONS, {"result": "fail"}, {"result": ("pass", "fail")}, ("snapshot",))
+    assert {labels["snapshot"]: round(values[0], 3) for labels, values in incident(healthy.text)}["good"] == 0
+    nothing = e.share(c.EVALUATIONS, {"result": "fail"}, {"result": ("pass", "fail"), "evaluation": "toxicity"})
+    assert incident(nothing.text) == []
