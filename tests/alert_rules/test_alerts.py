@@ -1,0 +1,172 @@
+"""What single expressions give, and what an alert says, in the real promtool."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+LIVE = "slos: [{name: grounding, mode: live}]\nroutes: {trace_url: 'https://traces.example/trace/{trace_id}?from=alert'}"
+WHO = 'service="bot",environment="production",evaluation="groundedness"'
+PASS = f'truegreen_evaluated_answers_total{{{WHO},evaluator="e",result="pass"}}'
+FAIL = f'truegreen_evaluated_answers_total{{{WHO},evaluator="e",result="fail"}}'
+
+
+@pytest.fixture
+def tried(written, promtool):
+    """`tried(config, series, tests)`: promtool's verdict on tests of one's own over the generated rules."""
+
+    def run(config, series, expressions=(), alerts=(), interval="1m"):
+        folder = written(config)
+        test = {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "promql_expr_test": [
+                {"expr": expr, "eval_time": at, "exp_samples": [{"labels": "{}", "value": value}] if value is not None else []}
+                for expr, at, value in expressions
+            ],
+            "alert_rule_test": [{"alertname": name, "eval_time": at, "exp_alerts": []} for name, at in alerts],
+        }
+        path = folder / "own.test.yml"
+        path.write_text(
+            yaml.safe_dump({"rule_files": ["truegreen.rules.yml"], "evaluation_interval": interval, "tests": [test]}), "utf-8"
+        )
+        return promtool("test", "rules", path)
+
+    return run
+
+
+def test_a_page_says_evidence_traces_hypotheses_board_and_the_next_command(config, tried):
+    """Counts, ratio, burn and lower bound of each window, three trace links, and a command that is safe to paste."""
+    odd = 'service="b$(rm) \\"x\\"",environment="production",evaluation="groundedness"'
+    series = {
+        f'truegreen_evaluated_answers_total{{{odd},evaluator="e",result="pass"}}': "0+10x60 605+5x60",
+        f'truegreen_evaluated_answers_total{{{odd},evaluator="e",result="fail"}}': "0+0x60 5+5x60",
+        **{f'truegreen_failing_trace_info{{{odd},slot="{n}",trace_id="trace{n}"}}': "1+0x200" for n in range(3)},
+    }
+    said = tried(config(LIVE), series, alerts=[("TruegreenBudgetBurn", "80m")]).stderr
+    page = next(block for block in said.split("Labels:") if 'sev="1"' in block)
+    assert 'severity="critical"' in page
+    assert "Budget 5%. 15m: 75 of 150 bad (50%, burn 10.0x, lower bound 30.12%)" in page
+    links = re.search(r'trace_links="([^"]*)"', page)
+    assert links
+    assert links[1].split() == [f"https://traces.example/trace/trace{n}?from=alert" for n in range(3)]
+    assert 'hypotheses="1. the provider serves another model' in page
+    assert "/d/truegreen-hallucination?var-service=b%24%28rm%29+%22x%22&var-environment=production" in page
+    assert 'next="truegreen triage --service b__rm___x_ --environment production --slo grounding"' in page
+    assert "/runbooks/truegreenbudgetburn" in page
+
+
+def test_a_shadow_ticket_says_what_would_have_paged(config, tried):
+    """Same evidence, sev 3."""
+    said = tried(config(), {PASS: "0+10x60 605+5x60", FAIL: "0+0x60 5+5x60"}, alerts=[("TruegreenBudgetBurn", "80m")]).stderr
+    assert 'burn_tier="fast"' in said
+    assert "live, it would have paged (sev 1)" in said
+    assert 'sev="1"' not in said
+
+
+def test_without_a_bad_event_the_ratio_is_0_and_without_events_absent(config, tried):
+    """0, not absent: also when no series of bad events exists. No NaN without traffic."""
+    quiet = PASS.replace('"bot"', '"quiet"')
+    expressions = [
+        ('max(truegreen:slo_bad:ratio15m{service="bot"})', "30m", 0),
+        ('max(truegreen:slo_bad_lcb:ratio1h{service="bot"})', "30m", 0),
+        ('count(truegreen:slo_bad:ratio15m{service="quiet"})', "30m", None),
+        ('max(truegreen:slo_events:increase15m{service="quiet"})', "30m", 0),
+        ('max(truegreen:slo_error_budget_remaining:ratio30d{service="bot"})', "30m", 1),
+    ]
+    tested = tried(config(LIVE), {PASS: "0+10x60", quiet: "50+0x60"}, expressions)
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_a_counter_that_resets_neither_pages_nor_loses_the_budget(config, tried):
+    """A collector restarts: counts begin at 0 again."""
+    expressions = [
+        ('count(ALERTS{alertname="TruegreenBudgetBurn",alertstate="firing"})', f"{at}m", None) for at in (59, 61, 63, 70, 100)
+    ] + [('max(truegreen:slo_bad:ratio1h{service="bot"}) < bool 0.06', "70m", 1)]
+    tested = tried(config(LIVE), {PASS: "0+9.5x60 0+9.5x60", FAIL: "0+0.5x60 0+0.5x60"}, expressions)
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_each_service_with_events_has_a_budget_of_its_own(config, calibrate, tried):
+    """An override, a baseline, a baseline in which nothing was bad (3 / N), and the default."""
+    calibrate("based", "production", "relevance", 0.04, 1000)
+    calibrate("clean", "production", "relevance", 0.0, 600)
+    text = (
+        "slos:\n  - {name: relevance, objectives: {strict: 99.9%}}\n"
+        "  - {name: loose, sli: {metric: truegreen_retrieval_chunks_total, label: relevance, bad: [below]}, objective: 80%, layer: quality, failure_mode: retrieval}"
+    )
+    names = ("based", "clean", "strict", "none")
+    series = {
+        f'truegreen_retrieval_chunks_total{{service="{n}",environment="production",data_source="kb",relevance="above"}}': "0+10x60"
+        for n in names
+    }
+    budget = 'max(truegreen:slo_error_budget:ratio{{slo="{}",service="{}"}}) * 100000'
+    wanted = {
+        ("relevance", "based"): 5000,
+        ("relevance", "clean"): 500,
+        ("relevance", "strict"): 100,
+        ("relevance", "none"): None,
+    }
+    wanted |= {("loose", name): 20000 for name in names}
+    tested = tried(config(text), series, [(f"round({budget.format(*key)})", "30m", value) for key, value in wanted.items()])
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_drift_is_counted_as_published(config, calibrate, tried):
+    """3000 events with 105 bad against .02 of 5000: z = 4.1105."""
+    calibrate("bot", "production", "groundedness", 0.02, 5000)
+    series = {PASS: "0 2895+0x600", FAIL: "0 105+0x600"}
+    # The first five minutes hold all 3000 events, once in every window of three days.
+    tested = tried(config(LIVE), series, [("round(max(truegreen:slo_drift:z3d) * 10000)", "5m", 41105)])
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_a_measured_design_effect_widens_the_lower_bound(config, calibrate, tried):
+    """z grows with its root: Byar of 50 bad at z = 8 over 100 events."""
+    calibrate("bot", "production", "groundedness", 0.02, 5000, 4.0)
+    bound = 50 * (1 - 1 / 450 - 8 / (3 * 50**0.5)) ** 3 / 100
+    expressions = [('round(max(truegreen:slo_bad_lcb:ratio15m{service="bot"}) * 1000000)', "10m", round(bound * 1e6))]
+    tested = tried(config(LIVE), {PASS: "0+5x10", FAIL: "0+5x10"}, expressions)
+    assert tested.returncode == 0, tested.stderr
+
+
+@pytest.mark.parametrize("boundary", ["10", "10.0"])
+def test_a_latency_threshold_finds_its_bucket_in_prometheus_2_and_3(config, tried, boundary):
+    """Prometheus 3 writes le="10.0" where 2 keeps le="10"."""
+    who = 'service="bot",environment="production",operation="chat"'
+    series = {
+        f"truegreen_llm_duration_seconds_count{{{who}}}": "0+10x60",
+        f'truegreen_llm_duration_seconds_bucket{{{who},le="{boundary}"}}': "0+9x60",
+        f'truegreen_llm_duration_seconds_bucket{{{who},le="20"}}': "0+10x60",
+    }
+    tested = tried(config(), series, [('round(max(truegreen:slo_bad:ratio15m{slo="latency"}) * 1000)', "30m", 100)])
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_the_canary_is_never_judged(config, tried):
+    """Its wrong answers are planted."""
+    canary = 'service="truegreen-canary"'
+    series = {PASS.replace('service="bot"', canary): "0+1x60", FAIL.replace('service="bot"', canary): "0+9x60"}
+    tested = tried(config(LIVE), series, [(f'count({{__name__=~"truegreen:slo.*",{canary}}})', "60m", None)])
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_a_scrape_that_overwrites_service_is_said_aloud(config, tried):
+    """A ServiceMonitor without honorLabels empties every rule."""
+    series = {'truegreen_llm_requests_total{service="pod",exported_service="bot",job="pods"}': "0+1x60"}
+    said = tried(config(), series, alerts=[("TruegreenLabelsOverwritten", "10m")]).stderr
+    assert "Rules find no service bot where job pods scrapes: set honor_labels: true" in said
+
+
+def test_answers_without_passages_say_what_to_call(config, tried):
+    """Skipped as no_context everywhere: nobody reads a log line at start."""
+    series = {
+        f'truegreen_evaluations_total{{{WHO},evaluator="e",result="skipped",reason="no_context",sampled="base"}}': "0+5x60",
+        PASS: "0+0x60",
+        FAIL: "0+0x60",
+    }
+    said = tried(config(), series, alerts=[("TruegreenNoPassages", "30m")]).stderr
+    assert "Call retrieval(documents=…) where your code retrieves." in said
+    assert 'sev="3"' in said
