@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,10 +184,10 @@ def validated(play: Play) -> None:
             wait(on, 2.0)
     checks = made.get("checks", [])
     ok = sum(c["state"] == "ok" for c in checks)
-    story.tell("validate", f"{ok}/{len(checks)}: " + "; ".join(c["text"] for c in checks), checks=checks)
+    story.tell("validate", f"{ok}/{len(checks)}: " + "; ".join(_check(c) for c in checks), checks=checks)
     if made["exit_code"] != 0:
         raise Failed(
-            "validation did not become green: " + "; ".join(f"{c['name']}: {c['text']}" for c in checks if c["state"] != "ok")
+            "validation did not become green: " + "; ".join(_check(c) for c in checks if c["state"] != "ok")
         )
 
 
@@ -201,7 +201,7 @@ def closed(play: Play) -> None:
     truegreen(on, "incident", "close")
     took = story.now() - play.onset_seconds
     path = on.folder / "postmortem.md"
-    made = truegreen(on, "postmortem", "--out", str(path))
+    made = truegreen(on, "postmortem", "--out", str(path), "--time-scale", str(on.time_scale))
     start = play.triage.get("start")
     true = (
         f"true start {clock(play, start['time'])} (between {clock(play, start['low'])} and {clock(play, start['high'])}; told at "
@@ -239,6 +239,11 @@ def score(play: Play, stream: traffic.Stream, other: str) -> None:
     )  # fmt: skip
     if leaked or lost > 0 or false:
         raise Failed(f"the score is not clean: {leaked} bytes of text exported, {lost:.0f} spans lost, {false} false pages")
+
+
+def _check(check: Mapping[str, str]) -> str:
+    says = f" {check['says']}" if check["says"] else ""
+    return f"{check['name']} {check['number']}{says} ({check['bound']})"
 
 
 def clock(play: Play, unix: float) -> str:

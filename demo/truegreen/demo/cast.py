@@ -48,6 +48,7 @@ def enter(on: Stage, settings: Settings) -> str:
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "2",  # at the end the collector goes too: do not wait for it
             "OTEL_BSP_SCHEDULE_DELAY": "300",
             "OTEL_BSP_MAX_QUEUE_SIZE": "16384",
             "OPENAI_BASE_URL": f"http://{on.addresses['provider']}/v1",

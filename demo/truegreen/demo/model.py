@@ -59,6 +59,7 @@ class Replay:
         expect: `page` or `silence`.
         objective: of grounding, as `truegreen.yaml` writes it.
         seconds: wall-clock length of the run.
+        per_second: answers a second; enough that a window's ratio says more of the models than of chance.
     """
 
     file: Path
@@ -68,4 +69,4 @@ class Replay:
     expect: str
     objective: str
     seconds: float
-    per_second: float = 5.0
+    per_second: float = 15.0

@@ -28,6 +28,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         if not default.exists():
             return parse_text("", "defaults", environ, None)
         path = default
+    if path.suffix == ".json":
+        raise BadInput(f"{path}: is what `truegreen generate app` wrote for the application; name the truegreen.yaml it was made from: --config FILE")
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
