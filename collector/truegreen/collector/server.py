@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -80,11 +81,14 @@ async def _listen(runner: web.BaseRunner, endpoint: str, option: str) -> None:
 async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str) -> None:
     host, port = split(endpoint, "--grpc-endpoint")
     try:
-        bound = rpc.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    except RuntimeError:
-        bound = 0
-    if not bound:
-        raise Failed(_cannot("--grpc-endpoint", endpoint, "address already in use, or not an address of this machine"))
+        # gRPC writes its own line when it cannot listen; asking the system first says why, in one.
+        for family, kind, proto, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            with socket.socket(family, kind, proto) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        rpc.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    except (OSError, RuntimeError) as error:
+        raise Failed(_cannot("--grpc-endpoint", endpoint, getattr(error, "strerror", None) or "gRPC refuses it")) from None
     await rpc.start()
 
 

@@ -1,0 +1,350 @@
+"""What the processor derives from spans and evaluation events, with an injected clock."""
+
+from __future__ import annotations
+
+import pytest
+from otlp_requests import Clock, events, judged, llm, shown, span, total, traces
+
+from truegreen.collector.processor import Processor
+from truegreen.core.words import attributes as names
+from truegreen.core.words import catalogue, terms
+
+INTERVAL = 30.0
+HOLD = 61.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def processor(clock: Clock) -> Processor:
+    return Processor(clock, INTERVAL)
+
+
+EVERYTHING = [
+    judged("fail", 0.02, **{
+        "gen_ai.response.model": "large-0613", "gen_ai.response.finish_reasons": ["stop"], "gen_ai.response.time_to_first_chunk": 0.4,
+        "gen_ai.usage.input_tokens": 900, "gen_ai.usage.output_tokens": 100, "gen_ai.usage.cache_read.input_tokens": 200,
+        "gen_ai.usage.reasoning.output_tokens": 10, "truegreen.containment": "pinned_model", "truegreen.answer.markers": ["refusal"],
+        "truegreen.snapshot.id": "a1b2", "truegreen.version.prompt": "support@4", "truegreen.cohort": "pro", "user.id": "u", "session.id": "s",
+    }),
+    {
+        "gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "kb", "truegreen.retrieval.documents.count": 3,
+        "truegreen.retrieval.relevance.scores": [0.1, 0.5, 0.95], "truegreen.retrieval.relevance.below_floor": 1,
+        "truegreen.retrieval.index.name": "kb", "truegreen.retrieval.index.version": "7", "truegreen.retrieval.index.rebuilt": 1.7e9,
+    },
+    {"truegreen.guardrail.name": "pii", "truegreen.guardrail.stage": "output", "truegreen.guardrail.action": "block"},
+    {"truegreen.guardrail.name": "pii", "truegreen.guardrail.verdict": "false_positive"},
+    {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search", "truegreen.agent.authorization": "unapproved"},
+    {
+        "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper", "truegreen.agent.steps": 4, "truegreen.agent.tokens": 5000,
+        "truegreen.agent.repeats": 2, "truegreen.agent.loop": True, "truegreen.agent.branch": "expected",
+    },
+    {"truegreen.task.name": "refund", "truegreen.task.outcome": "completed", "truegreen.feedback.score": -1.0},
+    {"truegreen.task.name": "refund", "truegreen.escalation.reason": "angry", "truegreen.downstream.outcome": "invalid"},
+]  # fmt: skip
+
+
+def test_every_metric_of_the_catalogue_that_spans_feed_is_derived(processor: Processor, clock: Clock) -> None:
+    """One span of each kind gives a number to each metric whose source is a span."""
+    processor.traces(traces([span(one) for one in EVERYTHING]))
+    clock.advance(HOLD)
+    empty = [m.prometheus for m in catalogue.ALL if m.source.startswith(("span", "agent")) and not total(processor, m)]
+    assert empty == []
+
+
+def test_the_numbers_and_labels_are_those_of_the_span(processor: Processor, clock: Clock) -> None:
+    """Values, labels and buckets come out as the attributes say."""
+    processor.traces(traces([span(one, seconds=2.0) for one in EVERYTHING]))
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.LLM_REQUESTS) == {("chat", "openai", "large", "ok"): [1]}
+    tokens = {key: numbers[0] for key, numbers in shown(processor, catalogue.LLM_TOKENS).items()}
+    assert tokens == {("large", "input"): 900, ("large", "output"): 100, ("large", "cached"): 200, ("large", "reasoning"): 10}
+    duration = shown(processor, catalogue.LLM_DURATION)["chat", "openai", "large"]
+    assert duration[0] == pytest.approx(2.0)
+    assert duration[1 + catalogue.LLM_DURATION.buckets.index(2.0)] == 1, "a bound counts what is equal to it"
+    assert shown(processor, catalogue.LLM_TIME_PER_OUTPUT_TOKEN)["chat", "openai", "large"][0] == pytest.approx(1.6 / 99)
+    assert shown(processor, catalogue.MODEL_SERVED) == {("large", "large-0613", ""): [1]}
+    assert shown(processor, catalogue.RETRIEVAL_CHUNKS) == {("kb", "below"): [1], ("kb", "above"): [2]}
+    assert shown(processor, catalogue.RETRIEVALS) == {("kb", "", "ok"): [1]}
+    assert shown(processor, catalogue.RETRIEVAL_RELEVANCE)["kb",][0] == pytest.approx(1.55)
+    assert shown(processor, catalogue.RETRIEVAL_INDEX_REBUILT_TIMESTAMP)["kb",][0] == 1.7e9
+    assert shown(processor, catalogue.GUARDRAIL_DECISIONS) == {("pii", "output", "block"): [1]}
+    assert shown(processor, catalogue.AGENT_LOOPS) == {("helper",): [1]}
+    assert shown(processor, catalogue.FEEDBACK) == {("refund", "negative"): [1]}
+    info = shown(processor, catalogue.SNAPSHOT_INFO)
+    assert info == {("a1b2", "", "support@4", "", "", "", "", ""): [1, clock.now - HOLD]}
+    assert shown(processor, catalogue.CALIBRATION_INFO).keys() == {("groundedness", "9f3c12ab34cd")}
+
+
+def test_a_series_is_born_at_0_and_held_for_two_scrapes(processor: Processor, clock: Clock) -> None:
+    """A new label set shows 0 until the hold passed, then its true value; later ones have their own hold."""
+    processor.traces(traces([span(llm())]))
+    assert shown(processor, catalogue.LLM_REQUESTS) == {("chat", "openai", "large", "ok"): [0]}
+    assert total(processor, catalogue.LLM_DURATION) == 0
+    clock.advance(2 * INTERVAL - 1)
+    processor.traces(traces([span(llm())]))
+    assert total(processor, catalogue.LLM_REQUESTS) == 0
+    clock.advance(2)
+    assert total(processor, catalogue.LLM_REQUESTS) == 2
+    assert total(processor, catalogue.LLM_DURATION) == 2
+    processor.traces(traces([span(llm(), error=True)]))
+    assert shown(processor, catalogue.LLM_REQUESTS, outcome="error") == {("chat", "openai", "large", "error"): [0]}
+    assert total(processor, catalogue.LLM_REQUESTS, outcome="ok") == 2
+
+
+@pytest.mark.parametrize("first", [judged("pass"), llm(truegreen__evaluation__sampled="base", truegreen__evaluation__skipped="no_context") | {
+    "truegreen.evaluation.groundedness.evaluator": "context_support"}])  # fmt: skip
+def test_both_results_are_born_with_the_first_answer_that_an_evaluator_looks_at(processor: Processor, clock: Clock, first: dict[str, object]) -> None:
+    """Even a skipped answer gives birth to pass and fail, at 0."""
+    processor.traces(traces([span(first)]))
+    born = {("groundedness", "context_support", "pass"), ("groundedness", "context_support", "fail")}
+    assert shown(processor, catalogue.EVALUATED_ANSWERS).keys() == born
+    clock.advance(HOLD)
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="fail") == 0
+
+
+def test_slos_count_the_base_sample_only(processor: Processor, clock: Clock) -> None:
+    """Boosted answers are in the slices, not in what SLOs, scores and their squares read."""
+    processor.traces(traces([span(judged("fail", 0.5, sampled="boost")), span(judged("pass", 0.5)), span(judged("fail", 0.02))]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="fail") == 1
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="pass") == 1
+    assert total(processor, catalogue.EVALUATIONS) == 3
+    assert total(processor, catalogue.EVALUATIONS, sampled="boost", result="fail") == 1
+    assert total(processor, catalogue.EVALUATION_SCORE) == 2
+    assert total(processor, catalogue.EVALUATION_SCORE_SQUARED) == pytest.approx(0.25 + 0.0004)
+
+
+def test_two_evaluations_on_one_span_are_counted_apart(processor: Processor, clock: Clock) -> None:
+    """The name in the attribute is the label."""
+    more = {"truegreen.evaluation.toxicity.label": "pass", "truegreen.evaluation.toxicity.evaluator": "judge"}
+    processor.traces(traces([span(judged("fail") | more)]))
+    clock.advance(HOLD)
+    counted = {key[:3]: numbers[0] for key, numbers in shown(processor, catalogue.EVALUATIONS).items()}
+    assert counted == {("groundedness", "context_support", "fail"): 1, ("toxicity", "judge", "pass"): 1}
+
+
+def test_a_skipped_evaluation_says_why(processor: Processor, clock: Clock) -> None:
+    """With or without a name: the reason is counted, and no result."""
+    without_baseline = judged(truegreen__evaluation__skipped="no_baseline")
+    del without_baseline["truegreen.evaluation.groundedness.label"]
+    nameless = llm(truegreen__evaluation__skipped="no_context", truegreen__evaluation__sampled="base")
+    processor.traces(traces([span(without_baseline), span(nameless)]))
+    clock.advance(HOLD)
+    counted = {(key[0], key[2], key[3]): numbers[0] for key, numbers in shown(processor, catalogue.EVALUATIONS).items()}
+    assert counted == {("groundedness", "skipped", "no_baseline"): 1, ("unknown", "skipped", "no_context"): 1}
+    assert total(processor, catalogue.EVALUATED_ANSWERS) == 0
+
+
+def test_a_duplicate_is_not_counted(processor: Processor, clock: Clock) -> None:
+    """Another span for the same call changes nothing but the number of spans received."""
+    processor.traces(traces([span(judged() | {names.DUPLICATE: True}), span(judged() | {names.DUPLICATE: False})]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.LLM_REQUESTS) == 1
+    assert total(processor, catalogue.EVALUATIONS) == 1
+    assert total(processor, catalogue.COLLECTOR_ACCEPTED_SPANS) == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error", "counted"),
+    [
+        (llm(gen_ai__response__finish_reasons=["stop"]), False, 1),
+        (llm(), False, 1),
+        (llm(gen_ai__response__finish_reasons=["tool_calls"]), False, 0),
+        (llm(gen_ai__response__finish_reasons=["stop", "tool_use"]), False, 0),
+        (llm(gen_ai__response__finish_reasons="function_call"), False, 0),
+        (llm(gen_ai__operation__name="embeddings"), False, 0),
+        (llm(gen_ai__operation__name="generate_content"), False, 1),
+        (llm(), True, 0),
+    ],
+)
+def test_an_answer_is_a_finished_text(processor: Processor, clock: Clock, attributes: dict[str, object], error: bool, counted: int) -> None:
+    """Tool calls, embeddings and failures are calls, not answers."""
+    processor.traces(traces([span(attributes, error=error)]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.ANSWERS) == counted
+    assert total(processor, catalogue.LLM_REQUESTS) == 1
+
+
+@pytest.mark.parametrize(
+    ("error_type", "status", "outcome"),
+    [
+        (None, False, "ok"), (None, True, "error"), ("openai.RateLimitError", True, "throttled"), ("429", True, "throttled"),
+        ("openai.APITimeoutError", True, "timeout"), ("RateLimitError", False, "throttled"), ("ValueError", True, "error"),
+    ],
+)  # fmt: skip
+def test_outcomes_come_from_status_and_error_type(
+    processor: Processor, clock: Clock, error_type: str | None, status: bool, outcome: str
+) -> None:
+    """429 is throttled, a timeout is a timeout, whatever the provider calls them."""
+    attributes = llm() | ({"error.type": error_type} if error_type else {})
+    processor.traces(traces([span(attributes, error=status)]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.LLM_REQUESTS, outcome=outcome) == 1
+
+
+def test_the_results_of_tools_and_retrievals_fall_back_on_the_status(processor: Processor, clock: Clock) -> None:
+    """Where the app says nothing, status and counts decide."""
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}
+    found = {"gen_ai.operation.name": "retrieval"}
+    processor.traces(traces([
+        span(tool, error=True), span(tool | {"error.type": "TimeoutError"}, error=True), span(tool | {"truegreen.tool.outcome": "silent_error"}),
+        span(tool | {"truegreen.tool.outcome": "exploded"}), span(found | {"truegreen.retrieval.documents.count": 0}), span(found, error=True),
+    ]))  # fmt: skip
+    clock.advance(HOLD)
+    outcomes = {key[1]: numbers[0] for key, numbers in shown(processor, catalogue.TOOL_CALLS).items()}
+    assert outcomes == {"error": 1, "timeout": 1, "silent_error": 1, "other": 1}
+    assert {key[2] for key in shown(processor, catalogue.RETRIEVALS)} == {"empty", "error"}
+
+
+def test_missing_everything_is_still_counted(processor: Processor, clock: Clock) -> None:
+    """No service, no environment, no model: unknown, not lost; a span without our attributes is accepted."""
+    processor.traces(traces([span({"gen_ai.operation.name": "chat"}), span({}), span({"http.method": "GET"})], service=None, environment=None))
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.LLM_REQUESTS, service="unknown_service", environment="unknown").keys() == {("chat", "unknown", "unknown", "ok")}
+    assert total(processor, catalogue.COLLECTOR_ACCEPTED_SPANS) == 3
+    assert total(processor, catalogue.COLLECTOR_DROPPED_SPANS) == 0
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        (judged(score=float("nan")), "not_a_number"), (judged(score=float("inf")), "not_a_number"), (judged(score=1.5), "out_of_range"),
+        (judged() | {"truegreen.evaluation.groundedness.score": "high"}, "not_a_number"),
+        (judged() | {"truegreen.evaluation.groundedness.raw": float("nan")}, "not_a_number"),
+        (llm(gen_ai__usage__input_tokens=-5), "out_of_range"), ({"truegreen.feedback.score": "good"}, "not_a_label"),
+        ({"gen_ai.operation.name": "retrieval", "truegreen.retrieval.relevance.scores": [0.5, "x"]}, "not_a_number"),
+    ],
+)  # fmt: skip
+def test_an_unusable_value_is_left_out_and_counted(processor: Processor, clock: Clock, attributes: dict[str, object], reason: str) -> None:
+    """The rest of the span is counted; nothing is raised."""
+    processor.traces(traces([span(attributes)]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.COLLECTOR_DROPPED_SPANS, reason=reason) == 1
+    assert all(n == n and abs(n) < 1e300 for one in processor.copy() for numbers in one.series.values() for n in numbers)
+
+
+def test_values_past_a_labels_limit_fold_into_overflow(processor: Processor, clock: Clock) -> None:
+    """The 101st model and those after it share one series, and a counter says so; another service is not touched."""
+    limit = catalogue.LLM_REQUESTS.label("model").limit
+    processor.traces(traces([span(llm(gen_ai__request__model=f"m{i}")) for i in range(limit + 7)]))
+    processor.traces(traces([span(llm(gen_ai__request__model="own"))], service="other"))
+    clock.advance(HOLD)
+    assert len(shown(processor, catalogue.LLM_REQUESTS, service="bot")) == limit + 1
+    assert total(processor, catalogue.LLM_REQUESTS, model=terms.OVERFLOW) == 7
+    assert total(processor, catalogue.LLM_REQUESTS, service="other", model="own") == 1
+    assert total(processor, catalogue.COLLECTOR_OVERFLOW, metric="truegreen_llm_requests_total") == 7
+
+
+def test_past_the_limit_of_series_new_label_sets_fold_and_nothing_is_lost(clock: Clock) -> None:
+    """The sum stays true and the number of series stays bounded."""
+    processor = Processor(clock, INTERVAL, series_limit=100)
+    processor.traces(traces([span(llm(gen_ai__request__model=f"m{i}")) for i in range(60)]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.LLM_REQUESTS) == 60
+    assert total(processor, catalogue.LLM_REQUESTS, outcome=terms.OVERFLOW) > 0
+    assert processor.store.series < 100 + 3 * 20
+
+
+def test_label_values_are_cut_and_cleaned(processor: Processor, clock: Clock) -> None:
+    """Control characters and length never reach a label."""
+    processor.traces(traces([span(llm(truegreen__cohort="a\nb\x00" + "x" * 500))]))
+    (key,) = shown(processor, catalogue.ANSWERS)
+    assert key[1] == "a b " + "x" * (catalogue.VALUE_LENGTH - 4)
+
+
+def test_a_snapshot_comes_up_anew_only_after_a_gap(processor: Processor, clock: Clock) -> None:
+    """Set when first seen, kept while it serves, set again after 20 scrapes without it."""
+    clock.advance(10_000)
+    first = clock.now
+    for _ in range(5):
+        processor.traces(traces([span(llm(truegreen__snapshot__id="s1"))]))
+        assert shown(processor, catalogue.SNAPSHOT_SINCE_TIMESTAMP)["s1",][0] == first
+        clock.advance(300)
+    clock.advance(601)
+    processor.traces(traces([span(llm(truegreen__snapshot__id="s1"))]))
+    assert shown(processor, catalogue.SNAPSHOT_SINCE_TIMESTAMP)["s1",][0] == clock.now
+
+
+def test_a_collector_that_just_started_believes_the_applications_own_date(processor: Processor, clock: Clock) -> None:
+    """A restart of the collector does not look like a deploy."""
+    processor.traces(traces([span(llm(truegreen__snapshot__id="s1", truegreen__snapshot__since=clock.now - 5000))]))
+    assert shown(processor, catalogue.SNAPSHOT_SINCE_TIMESTAMP)["s1",][0] == clock.now - 5000
+
+
+def test_an_old_calibration_leaves_after_20_scrapes(processor: Processor, clock: Clock) -> None:
+    """So that a mismatch ends when the app has read the new file; and it returns when it is stamped again."""
+    processor.traces(traces([span(judged())]))
+    clock.advance(599)
+    assert len(shown(processor, catalogue.CALIBRATION_INFO)) == 1
+    clock.advance(2)
+    assert shown(processor, catalogue.CALIBRATION_INFO) == {}
+    processor.traces(traces([span(judged())]))
+    assert len(shown(processor, catalogue.CALIBRATION_INFO)) == 1
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="pass") == 2
+
+
+def test_three_failing_traces_are_shown_and_change_slowly(processor: Processor, clock: Clock) -> None:
+    """Each slot keeps its trace for ten scrapes; the trace's id is hex."""
+    for number in range(5):
+        processor.traces(traces([span(judged("fail"), trace_id=bytes([number]) * 16)]))
+    slots = {key[1]: key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)}
+    assert slots == {str(number): f"{number:02x}" * 16 for number in range(3)}
+    clock.advance(301)
+    processor.traces(traces([span(judged("fail"), trace_id=b"\x09" * 16), span(judged("pass"), trace_id=b"\x0a" * 16)]))
+    slots = {key[1]: key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)}
+    assert slots == {"0": "09" * 16, "1": "01" * 16, "2": "02" * 16}
+
+
+def test_affected_users_and_sessions_are_counted_once_an_hour(processor: Processor, clock: Clock) -> None:
+    """Distinct ids with a failing answer; the conversation stands in for a session; after an hour they leave."""
+    failing = [judged("fail", user__id=f"u{i % 3}", gen_ai__conversation__id=f"c{i}") for i in range(7)]
+    processor.traces(traces([span(one) for one in [*failing, judged("pass", user__id="happy", session__id="x")]]))
+    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == 3
+    assert shown(processor, catalogue.AFFECTED_SESSIONS)["groundedness",][0] == 7
+    clock.advance(3601)
+    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == 0
+
+
+COPIED = {"gen_ai.evaluation.name": "judge_grounding", "gen_ai.evaluation.score.label": "fail", "gen_ai.evaluation.score.value": 0.1,
+          "truegreen.evaluation.sampled": "base", "truegreen.cohort": "pro", "gen_ai.request.model": "large", "truegreen.snapshot.id": "s1",
+          "truegreen.evaluation.judge_grounding.evaluator": "judge", "truegreen.evaluation.judge_grounding.scale": "calibrated"}  # fmt: skip
+
+
+def test_an_evaluation_event_counts_like_a_span_with_its_copied_labels(processor: Processor, clock: Clock) -> None:
+    """The event of a slow evaluator feeds SLOs, slices, scores and failing traces; its answer is not counted again."""
+    assert processor.logs(events([COPIED])) == 1
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.EVALUATED_ANSWERS)["judge_grounding", "judge", "fail"] == [1]
+    assert shown(processor, catalogue.EVALUATIONS) == {("judge_grounding", "judge", "fail", "", "large", "pro", "s1", "base"): [1]}
+    assert shown(processor, catalogue.EVALUATION_SCORE)["judge_grounding", "judge", "calibrated", "large", "pro"][0] == pytest.approx(0.1)
+    assert {key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)} == {"03" * 16}
+    assert total(processor, catalogue.ANSWERS) == 0
+
+
+def test_an_event_that_mirrors_a_span_is_not_counted_again(processor: Processor, clock: Clock) -> None:
+    """Nor is any other log record; an event without a name is counted as dropped."""
+    assert processor.logs(events([COPIED | {names.EVALUATION_MIRRORED: True}])) == 0
+    assert processor.logs(events([COPIED], name="something.else")) == 0
+    assert processor.logs(events([{"gen_ai.evaluation.score.label": "fail"}])) == 0
+    clock.advance(HOLD)
+    assert total(processor, catalogue.EVALUATIONS) == 0
+    assert total(processor, catalogue.COLLECTOR_DROPPED_SPANS, reason="no_evaluation_name") == 1
+
+
+def test_an_event_of_a_failed_evaluator_is_a_skip(processor: Processor, clock: Clock) -> None:
+    """error.type without a label is the reason `error`."""
+    processor.logs(events([{"gen_ai.evaluation.name": "judge", "error.type": "Timeout", "truegreen.evaluation.sampled": "base"}]))
+    clock.advance(HOLD)
+    assert {(key[2], key[3]) for key in shown(processor, catalogue.EVALUATIONS)} == {("skipped", "error")}
+
+
+def test_another_dialects_names_are_read_through_aliases(clock: Clock) -> None:
+    """An attribute's other names are tried after its own."""
+    processor = Processor(clock, INTERVAL, aliases={names.REQUEST_MODEL: ("llm.model_name",), names.INPUT_TOKENS: ("llm.token_count.prompt",)})
+    processor.traces(traces([span({"gen_ai.operation.name": "chat", "llm.model_name": "old", "llm.token_count.prompt": 7})]))
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.LLM_TOKENS) [("old", "input")] == [7]

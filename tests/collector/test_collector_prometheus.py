@@ -1,0 +1,53 @@
+"""A real Prometheus scrapes the collector with the generated configuration, and with one that overwrites labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Running, until
+from otlp_requests import judged, span, traces
+
+from truegreen.collector.generate import files
+from truegreen.core.clients import engines, prometheus
+from truegreen.core.config import parse_text
+
+CONFIG = "scrape_interval: 2s\ncollector: {{metrics_endpoint: '{metrics}'}}\n"
+
+
+def scraped(collector: Running, folder: Path, text: str) -> list[prometheus.Sample]:
+    """What Prometheus has of one counter after a scrape with this configuration."""
+    path = folder / "prometheus.yml"
+    path.write_text(text)
+    engines.check_config(path)
+    with engines.prometheus(path, folder / "data") as engine:
+        server = prometheus.connect(engine.url)
+        found: list[prometheus.Sample] = []
+
+        def there() -> bool:
+            found[:] = prometheus.query(server, "truegreen_evaluated_answers_total > 0")
+            return bool(found)
+
+        until(there, "Prometheus has the series")
+        return found
+
+
+@pytest.mark.parametrize("honor", [True, False])
+def test_the_generated_scrape_keeps_the_applications_labels(
+    start: Callable[..., Running], engine: Callable[[str], Path], tmp_path: Path, honor: bool
+) -> None:
+    """With honor_labels service is the application's; a scrape that sets its own leaves `exported_service`, which an alert looks for."""
+    engine("prometheus"), engine("promtool")
+    collector = start("--scrape-interval", "1s")
+    collector.post(traces([span(judged("fail"))]))
+    text = files(parse_text(CONFIG.format(metrics=collector.metrics), "t", {}, None), 4).files["scrape.yml"]
+    assert "scrape_interval: 500ms" in text
+    if not honor:
+        text = text.replace("honor_labels: true", "honor_labels: false").replace("]\n", "]\n        labels: {service: monitor, environment: x}\n")
+    labels = scraped(collector, tmp_path, text)[0].labels
+    if honor:
+        assert (labels["service"], labels["environment"]) == ("bot", "production")
+        assert "exported_service" not in labels
+    else:
+        assert (labels["service"], labels["exported_service"]) == ("monitor", "bot")
