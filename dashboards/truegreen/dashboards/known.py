@@ -41,13 +41,11 @@ class Series:
         kind: `counter`, `gauge` or `record`; the parts of a histogram are counters.
         labels: None where an exporter of somebody else decides.
         values: label to its closed set of values.
-        returns: whether a healthy truegreen exposes it (an external one may be missing).
     """
 
     kind: str
     labels: tuple[str, ...] | None
     values: Mapping[str, tuple[str, ...]]
-    returns: bool = True
 
 
 def _parts(metric: Metric) -> Mapping[str, Series]:
@@ -68,7 +66,7 @@ def _records() -> Mapping[str, Series]:
 SERIES: Final[Mapping[str, Series]] = {
     **{name: series for metric in catalogue.ALL for name, series in _parts(metric).items()},
     **_records(),
-    **{each.prometheus: Series(each.kind, None, {}, returns=False) for each in catalogue.EXTERNAL},
-    ALERTS: Series("record", ALERT_LABELS, {}, returns=False),
+    **{each.prometheus: Series(each.kind, None, {}) for each in catalogue.EXTERNAL},
+    ALERTS: Series("record", ALERT_LABELS, {}),
 }
 """Every name that a panel, a variable or an annotation may use."""
