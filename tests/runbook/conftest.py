@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runbook_world import world
 from runbook_shop import App, Langfuse, serving
+from runbook_world import world
 
 from truegreen.core.cli import main
 from truegreen.core.clients import engines, prometheus

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+
 @contextmanager
 def serving(answer: Callable[[str, str, Any, str], tuple[int, Any]]) -> Iterator[str]:
     """A local server: `answer(method, path, body, authorization)` gives a status and JSON, or text."""

@@ -143,7 +143,7 @@ def _snapshots(
 
 
 def _first(points: Sequence[tuple[float, float]], begin: float, step: float) -> float | None:
-    if not points or points[0][0] <= begin + step and points[0][1] > 0:
+    if not points or (points[0][0] <= begin + step and points[0][1] > 0):
         return None
     return next((time for time, value in points if value > 0), None)
 

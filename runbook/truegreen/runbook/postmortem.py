@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from truegreen.core.words.terms import SEVERITIES, SNAPSHOT_COMPONENTS
+from truegreen.runbook.contain import standing
 from truegreen.runbook.model import NOT_SURE, Event, Incident
 from truegreen.runbook.times import iso, span
 
@@ -30,7 +31,7 @@ def context(incident: Incident, events: Sequence[Event], scale: int = 1) -> Mapp
     return {
         "incident": incident, "questions": questions, "answered": sum(1 for q in questions if q.answer),
         "impact": _impact(incident, events), "timeline": [(iso(e.time), e.phase, e.kind, e.text, e.seq) for e in events],
-        "snapshot": _snapshot(events), "actions": [(e.text, e.data.get("owner", ""), e.data.get("due", "")) for e in _all(events, "action item")],
+        "snapshot": _snapshot(events), "actions": _actions(events),
         "clocks": _clocks(incident, events, scale), "evidence": [(e.seq, e.data.get("file", ""), e.data.get("sha256", "")) for e in _all(events, "evidence frozen")],
         "head": events[-1].hash if events else "", "count": len(events),
     }  # fmt: skip
@@ -117,8 +118,23 @@ def _over(events: Sequence[Event]) -> Question:
 
 def _different(events: Sequence[Event]) -> Question:
     asks = "What will be different?"
-    actions = [e.text for e in _all(events, "action item")]
+    actions = [text for text, _, _ in _actions(events)]
     return Question(asks, tuple(actions), "" if actions else "no action item was noted (truegreen incident note --action TEXT)")
+
+
+def _actions(events: Sequence[Event]) -> Sequence[tuple[str, str, str]]:
+    """Action items as (text, owner, due): those that were noted, and what the log itself leaves to be done."""
+    noted = [(e.text, str(e.data.get("owner", "")), str(e.data.get("due", ""))) for e in _all(events, "action item")]
+    left = [
+        (f"{a.flag} = {a.value} stands and expires {iso(a.expires)}: find the version to move to, then truegreen contain undo {a.number} (from the log)",
+         "", "") for a in standing(events)
+    ]  # fmt: skip
+    moved: dict[str, Event] = {str(e.data["name"]): e for e in _all(events, "rollback applied")}
+    left += [
+        (f"prompt {name} version {e.data['from']} was taken out of service: mend it before it serves again (from the log)", "", "")
+        for name, e in moved.items() if e.data.get("from") and not e.data.get("undone")
+    ]  # fmt: skip
+    return [*noted, *left]
 
 
 def _snapshot(events: Sequence[Event]) -> Sequence[tuple[str, str, str, str, bool]]:

@@ -19,7 +19,7 @@ def postmortem(context: Mapping[str, Any]) -> str:
     """The Markdown of a postmortem."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - what is written is Markdown: the filter `md` escapes every text
     )  # fmt: skip
     environment.filters["md"] = markdown
     return environment.get_template("postmortem.md.j2").render(context)

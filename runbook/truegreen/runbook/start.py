@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from truegreen.runbook.model import Count, TrueStart
@@ -63,7 +64,7 @@ def counts(
 def grown(samples: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """By how much a counter grew in each step; after a reset, what it shows counts from 0."""
     return tuple(
-        (time, value - last if value >= last else value) for (_, last), (time, value) in zip(samples, samples[1:], strict=False)
+        (time, value - last if value >= last else value) for (_, last), (time, value) in pairwise(samples)
     )
 
 

@@ -94,7 +94,7 @@ def _component(evidence: Evidence, ours: tuple[Change, ...], component: str) -> 
     if mine:
         return SUPPORTED, ", ".join(_moved(c) for c in mine)
     stayed = changes.same(evidence, ours)
-    if component in stayed or not component and stayed:
+    if component in stayed or (not component and stayed):
         return RULED_OUT, f"{component or 'every component'} is the same as before"
     return UNKNOWN, f"no version of {component or 'anything'} was seen on both sides of the onset"
 

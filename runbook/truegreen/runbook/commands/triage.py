@@ -29,7 +29,7 @@ def triage(desk: Desk, service: str | None, environment: str | None, slo: str | 
     from truegreen.runbook import triage as judging
 
     log, sources = desk.log(), desk.sources()
-    incident = open_or_none(desk, log) if not all((service, environment, slo)) or desk.number else _matching(desk, log, service, environment, slo)
+    incident = open_or_none(desk, log) if not all((service, environment, slo)) or desk.number else _matching(log, service, environment, slo)
     target = target_of(incident, service, environment, slo) or evidence.firing_target(sources)
     if target is None:
         raise BadInput("no alert of truegreen fires in Alertmanager and no incident is open; say what to look at: --service S --environment E --slo N")
@@ -46,7 +46,7 @@ def triage(desk: Desk, service: str | None, environment: str | None, slo: str | 
     desk.say(_lines(found, verdict, incident.id if incident else None), {**facts, "incident": incident.id if incident else None})
 
 
-def _matching(desk: Desk, log: Any, service: str | None, environment: str | None, slo: str | None) -> Any:
+def _matching(log: Any, service: str | None, environment: str | None, slo: str | None) -> Any:
     from truegreen.runbook import log as store
 
     wanted = Target(service or "", environment or "", slo or "")
