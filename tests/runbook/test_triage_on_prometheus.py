@@ -25,11 +25,11 @@ def triage(run: Callable[..., Any], filled: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_another_model_behind_the_alias_is_the_providers_doing_and_the_old_one_is_named(triage: Callable[..., Any]) -> None:
-    """THEM, with the pin command filled in and the true start found within two scrapes."""
+    """THEM, with the pin command filled in and the true start found within ten scrapes."""
     found = triage("them")
     assert found["whose"] == "them"
     assert found["commands"] == ["truegreen contain pin-model support-large-0613 --expires 60m"]
-    assert found["start"]["low"] - 2 * STEP <= ONSET <= found["start"]["high"] + 2 * STEP
+    assert found["start"]["low"] <= ONSET <= found["start"]["high"] <= found["start"]["low"] + 10 * STEP
     assert {"prompt", "retrieval_index", "guardrail"} <= set(found["same"])
     states = {f["says"]: f["state"] for f in found["findings"]}
     assert states["the provider serves another model behind the same name"] == "supported"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from truegreen.core.clients import alertmanager, http
@@ -54,7 +54,9 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     begin = end - LOOKBACK / scale
     sev, labels = severity(sources, target, now, missing)
     counts = stream(sources.prometheus, target, slo, begin, end, step)
-    start = true_start.find(counts)
+    found = true_start.find(counts)
+    # A sample may be one scrape old, and a span waits for its export: what is seen in a step may have happened one step earlier.
+    start = replace(found, low=found.low - step) if found else None
     onset = start.time if start else end - SPLIT / scale
     # Samples that may lie on either side of the onset belong to neither.
     low, high = (start.low, start.high) if start else (onset, onset)
