@@ -81,4 +81,4 @@ def _traces(evaluation: str, url: str) -> str:
     link = f"{before}{{{{ .Labels.trace_id }}}}{after}" if found else "{{ .Labels.trace_id }}"
     name = catalogue.FAILING_TRACE_INFO.prometheus
     asked = f'printf "{name}{{service=%q,environment=%q,evaluation=%q}}" $labels.service $labels.environment "{evaluation}"'
-    return f"{{{{ range query ({asked}) | sortByLabel "slot" }}}}{link} {{{{ end }}}}"
+    return f'{{{{ range query ({asked}) | sortByLabel "slot" }}}}{link} {{{{ end }}}}'
