@@ -207,3 +207,15 @@ def test_what_is_no_flagd_document_is_named(broken, says):
     """Where, what was found, what to write."""
     with pytest.raises(ValueError, match=says):
         read(broken)
+
+
+def test_a_pin_that_expired_goes_off_by_itself(tmp_path, monkeypatch):
+    """The flag's metadata says until when it holds: before that moment it is on, from it on it is off."""
+    file = tmp_path / "flags.json"
+    made = document({"pinned_model": "support-large-0613"})
+    made["flags"]["pinned_model"]["metadata"] = {"expires_unix": 1_000.0}
+    file.write_text(json.dumps(made))
+    monkeypatch.setenv(flags.VARIABLE, str(file))
+    assert flags.string("pinned_model", clock=lambda: 999.0) == "support-large-0613"
+    assert flags.string("pinned_model", clock=lambda: 1_000.0) == ""
+    assert _model() == "support-large"

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from truegreen.instrumentation import failures, notices
@@ -16,17 +17,29 @@ DOMAIN = "truegreen"
 DEADLINE_MS = 100
 """How often the file provider looks at its file, and the longest wait for it."""
 REPEAT_SECONDS = 60.0
+EXPIRES = "expires_unix"
+"""The key of a flag's metadata that says until when it holds."""
 
 _lock = threading.Lock()
 _clients: dict[str, Any] = {}
 
 
-def string(flag: str, default: str = "") -> str:
-    """The value of a string flag; the default when it is missing, when OpenFeature is not installed or when anything fails."""
+def string(flag: str, default: str = "", clock: Callable[[], float] = time.time) -> str:
+    """The value of a string flag.
+
+    The default when it is missing, when its `expires_unix` (flag metadata, unix seconds) has passed, when OpenFeature is not
+    installed, and when anything fails: a switch that nobody renews goes off by itself.
+    """
     try:
         path = os.environ.get(VARIABLE, "")
         client = _of_file(path) if path else _of_application()
-        return default if client is None else str(client.get_string_value(flag, default))
+        if client is None:
+            return default
+        details = client.get_string_details(flag, default)
+        expires = details.flag_metadata.get(EXPIRES)
+        if isinstance(expires, int | float) and clock() >= expires:
+            return default
+        return str(details.value)
     except Exception as error:
         failures.count("flags", error)
         return default

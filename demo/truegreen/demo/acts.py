@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ def warm_up(play: Play) -> None:
         prometheus, alertmanager = start_engines(on, on.addresses["agent"])
     play.story.tell(
         "ready",
-        f"prometheus {prometheus}, alertmanager {alertmanager}, collector, support agent; 1 s here = {on.time_scale} s in production; "
+        f"prometheus {prometheus}, alertmanager {alertmanager}, collector, support agent; 1 s here = {settings.production(1)} in production; "
         f"load = {settings.per_second * 3600 / on.time_scale:.0f} evaluated/h",
         prometheus=prometheus, alertmanager=alertmanager, time_scale=on.time_scale,
     )  # fmt: skip
@@ -135,10 +135,13 @@ def paged(play: Play) -> None:
     page = play.page = on.pager.find(sev="1", status="firing", slo=SLO)
     assert page is not None
     took = story.now() - play.onset_seconds
+    burn = measures.burn(on, SERVICE, SLO)
     story.tell(
         "PAGE",
-        f"sev{page.labels['sev']} {page.labels['service']}/{page.labels['environment']} {page.labels['slo']}: {page.annotations['description']}",
-        f"{took:.0f} s after onset = {play.settings.production(took)} in production; {_links(page)}",
+        f"sev{page.labels['sev']} {page.labels['service']}/{page.labels['environment']} {page.labels['slo']}: {burn.bad:.0f} of {burn.all:.0f} "
+        f"ungrounded in 15 min, burn {burn.rate:.1f}x, lower bound {burn.lower:.0%} > {burn.budget:.0%}",
+        f"{took:.0f} s after onset = {play.settings.production(took)} in production; "
+        f"{len(page.annotations.get('trace_links', '').split())} trace links; board; runbook; next: {page.annotations['next']}",
         seconds_after_onset=took, labels=page.labels, annotations=page.annotations,
     )  # fmt: skip
     file = on.folder / "alert.json"
@@ -186,9 +189,7 @@ def validated(play: Play) -> None:
     ok = sum(c["state"] == "ok" for c in checks)
     story.tell("validate", f"{ok}/{len(checks)}: " + "; ".join(_check(c) for c in checks), checks=checks)
     if made["exit_code"] != 0:
-        raise Failed(
-            "validation did not become green: " + "; ".join(_check(c) for c in checks if c["state"] != "ok")
-        )
+        raise Failed("validation did not become green: " + "; ".join(_check(c) for c in checks if c["state"] != "ok"))
 
 
 def closed(play: Play) -> None:
@@ -242,20 +243,15 @@ def score(play: Play, stream: traffic.Stream, other: str) -> None:
 
 
 def _check(check: Mapping[str, str]) -> str:
-    says = f" {check['says']}" if check["says"] else ""
-    return f"{check['name']} {check['number']}{says} ({check['bound']})"
+    if check["name"] == "smoke" and check["says"]:
+        return f"smoke {check['says']}"
+    return f"{check['name']} {check['number']} ({check['bound']})"
 
 
 def clock(play: Play, unix: float) -> str:
     """A unix time on the story's clock."""
     seconds = play.onset_seconds + unix - play.onset
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
-
-
-def _links(page: Notification) -> str:
-    traces = page.annotations.get("traces", "")
-    found: Sequence[str] = [part for part in traces.replace(",", " ").split() if part]
-    return f"{len(found)} trace links; board; runbook" if found else "board; runbook"
 
 
 def _scores_seen(on: Stage) -> int:

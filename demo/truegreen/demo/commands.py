@@ -90,7 +90,10 @@ def demo(
             scenarios.run(Settings(scenario, time_scale, seed, keep), story, _hold(keep, story))
     except Failed as error:
         story.tell("failed", str(error))
-        raise
+        if not as_json:
+            raise
+        click.echo(f"error: {error}", err=True)  # the steps are the JSON: an object of another shape would follow otherwise
+        raise click.exceptions.Exit(1) from None
     finally:
         if picture is not None and story.steps:
             draw(story.steps, picture, "truegreen demo")

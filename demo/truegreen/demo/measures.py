@@ -39,6 +39,30 @@ class Green:
     cpu: float
 
 
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """How a budget burns over 15 minutes: counts, burn rate, lower confidence bound of the bad ratio, budget."""
+
+    bad: float
+    all: float
+    rate: float
+    lower: float
+    budget: float
+
+
+def burn(on: Stage, service: str, slo: str) -> Burn:
+    """The burn of one SLO now, from its recording rules."""
+    chosen = f'{{service="{service}",environment="{ENVIRONMENT}",slo="{slo}"}}'
+    names = (
+        records.bad("15m"),
+        records.events("15m"),
+        records.burn_rate("15m"),
+        records.bad_lower_bound("15m"),
+        records.ERROR_BUDGET,
+    )
+    return Burn(*(on.number(name + chosen) for name in names))
+
+
 def evaluated(on: Stage, service: str) -> Count:
     """The evaluated answers of a service."""
     chosen = f'truegreen_evaluated_answers_total{{service="{service}",environment="{ENVIRONMENT}",evaluation="groundedness"'

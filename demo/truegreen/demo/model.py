@@ -44,7 +44,8 @@ class Settings:
 
     def production(self, seconds: float) -> str:
         """Wall-clock seconds as production time, for people."""
-        return f"{seconds * self.time_scale / 60:.0f} min"
+        minutes = seconds * self.time_scale / 60
+        return f"{minutes:.0f} min" if minutes >= 1 else f"{minutes * 60:.0f} s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def _verdict(on: Stage, replay: Replay, story: Story, count: measures.Count, mar
         evaluated=count.all, ungrounded=count.ratio, loud=loud, tickets=quiet,
     )  # fmt: skip
     story.tell(
-        "expected" if met else "failed", f"{replay.expect}: {'seen' if met else 'not seen'}", expect=replay.expect, met=met
+        "expected" if met else "missed", f"{replay.expect}: {'seen' if met else 'not seen'}", expect=replay.expect, met=met
     )
     return met
 

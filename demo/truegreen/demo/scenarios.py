@@ -45,6 +45,8 @@ def _provider(play: Play, stream: traffic.Stream) -> None:
     command = ("contain", "pin-model", GOOD_MODEL, "--expires", "60m")
     made = truegreen(play.on, *command)
     _changed(play, "contain", command, made)
+    lesson = f"ask for {GOOD_MODEL} by its dated name; take another model only after an evaluation run"
+    truegreen(play.on, "incident", "note", lesson, "--action", "--owner", "support team")
 
 
 def _prompt(play: Play, stream: traffic.Stream) -> None:
