@@ -29,9 +29,15 @@ def tried(written, promtool):
             "alert_rule_test": [{"alertname": name, "eval_time": at, "exp_alerts": []} for name, at in alerts],
         }
         path = folder / "own.test.yml"
-        path.write_text(
-            yaml.safe_dump({"rule_files": ["truegreen.rules.yml"], "evaluation_interval": interval, "tests": [test]}), "utf-8"
-        )
+        # Without an order of its own promtool evaluates groups in any.
+        order = yaml.safe_load((folder / "truegreen.rules.test.yml").read_text("utf-8"))["group_eval_order"]
+        whole = {
+            "rule_files": ["truegreen.rules.yml"],
+            "evaluation_interval": interval,
+            "group_eval_order": order,
+            "tests": [test],
+        }
+        path.write_text(yaml.safe_dump(whole), "utf-8")
         return promtool("test", "rules", path)
 
     return run
