@@ -25,7 +25,28 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 SPANS = 200
 REQUESTS = 20
-WORDS = "the refund window for unopened items is thirty days counted from the day of delivery and a receipt is needed".split()
+WORDS = [
+    "the",
+    "refund",
+    "window",
+    "for",
+    "unopened",
+    "items",
+    "is",
+    "thirty",
+    "days",
+    "counted",
+    "from",
+    "the",
+    "day",
+    "of",
+    "delivery",
+    "and",
+    "a",
+    "receipt",
+    "is",
+    "needed",
+]
 
 
 def request(seed: int) -> bytes:
@@ -34,7 +55,11 @@ def request(seed: int) -> bytes:
     made = ExportTraceServiceRequest()
     for service in range(4):
         resource = made.resource_spans.add()
-        for key, value in (("service.name", f"bot-{service}"), ("deployment.environment.name", "production"), ("host.name", "h1")):
+        for key, value in (
+            ("service.name", f"bot-{service}"),
+            ("deployment.environment.name", "production"),
+            ("host.name", "h1"),
+        ):
             resource.resource.attributes.add(key=key).value.string_value = value
         scope = resource.scope_spans.add()
         scope.scope.name = "opentelemetry.instrumentation.genai.openai"
@@ -66,7 +91,11 @@ def _span(span, r: random.Random) -> None:  # type: ignore[no-untyped-def]
         "gen_ai.response.time_to_first_chunk": r.random(), "truegreen.evaluation.groundedness.raw": raw,
         "truegreen.evaluation.groundedness.score": 0.01 if failed else r.random(),
     }  # fmt: skip
-    whole = {"gen_ai.usage.input_tokens": r.randrange(100, 4000), "gen_ai.usage.output_tokens": r.randrange(2, 800), "server.port": 443}
+    whole = {
+        "gen_ai.usage.input_tokens": r.randrange(100, 4000),
+        "gen_ai.usage.output_tokens": r.randrange(2, 800),
+        "server.port": 443,
+    }
     for key, value in texts.items():
         span.attributes.add(key=key).value.string_value = value
     for key, value in numbers.items():
@@ -133,7 +162,9 @@ def inner(requests: list[bytes], seconds: float) -> float:
     return done / (time.process_time() - began)
 
 
-def measured(server: subprocess.Popen[bytes], send: Callable[[bytes], None], requests: list[bytes], seconds: float) -> dict[str, float]:
+def measured(
+    server: subprocess.Popen[bytes], send: Callable[[bytes], None], requests: list[bytes], seconds: float
+) -> dict[str, float]:
     """Send for so long; spans by the server's CPU second and by wall second, and the median and 99th percentile of a request in ms."""
     for one in requests:
         send(one)
@@ -165,7 +196,9 @@ def run(seconds: float, with_official: bool) -> dict[str, object]:
         _wait(ports[2])
         send = _http(ports[0], {})
         found["http"] = measured(server, send, requests, seconds)
-        found["http_gzip"] = measured(server, _http(ports[0], {"Content-Encoding": "gzip"}), [gzip.compress(r, 6) for r in requests], seconds)
+        found["http_gzip"] = measured(
+            server, _http(ports[0], {"Content-Encoding": "gzip"}), [gzip.compress(r, 6) for r in requests], seconds
+        )
         found["grpc"] = measured(server, _grpc(ports[1]), requests, seconds)
         began = time.perf_counter()
         body = urllib.request.urlopen(f"http://127.0.0.1:{ports[2]}/metrics").read()
@@ -224,9 +257,10 @@ def _wait(port: int) -> None:
     for _ in range(200):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz")
-            return
         except OSError:
             time.sleep(0.05)
+        else:
+            return
     raise SystemExit("the collector did not come up in 10 s")
 
 

@@ -14,6 +14,8 @@ from truegreen.collector.processor import Processor
 from truegreen.core.words.metric import Metric
 
 SECOND = 1_000_000_000
+INTERVAL = 30.0
+HOLD = 61.0
 START = 1_700_000_000 * SECOND
 
 
@@ -48,7 +50,13 @@ def value(given: Any) -> AnyValue:
 
 def span(attributes: Mapping[str, Any], seconds: float = 1.0, error: bool = False, trace_id: bytes = b"\x01" * 16) -> Span:
     """A span that lasted so long."""
-    made = Span(trace_id=trace_id, span_id=b"\x02" * 8, name="x", start_time_unix_nano=START, end_time_unix_nano=START + int(seconds * SECOND))
+    made = Span(
+        trace_id=trace_id,
+        span_id=b"\x02" * 8,
+        name="x",
+        start_time_unix_nano=START,
+        end_time_unix_nano=START + int(seconds * SECOND),
+    )
     if error:
         made.status.code = 2
         made.status.message = "failed"
@@ -68,7 +76,9 @@ def traces(spans: Sequence[Span], service: str | None = "bot", environment: str 
     return made.SerializeToString()
 
 
-def events(attributes: Sequence[Mapping[str, Any]], name: str = "gen_ai.evaluation.result", trace_id: bytes = b"\x03" * 16) -> bytes:
+def events(
+    attributes: Sequence[Mapping[str, Any]], name: str = "gen_ai.evaluation.result", trace_id: bytes = b"\x03" * 16
+) -> bytes:
     """The bytes of a logs request with one event for each set of attributes."""
     made = ExportLogsServiceRequest()
     resource = made.resource_logs.add()
@@ -91,7 +101,14 @@ def llm(**more: Any) -> dict[str, Any]:
 def judged(label: str = "pass", score: float = 0.5, raw: float = 1.5, sampled: str = "base", **more: Any) -> dict[str, Any]:
     """Attributes of an evaluated chat call."""
     prefix = "truegreen.evaluation.groundedness."
-    parts = {"label": label, "score": score, "raw": raw, "evaluator": "context_support", "scale": "relative", "calibration": "9f3c12ab34cd"}
+    parts = {
+        "label": label,
+        "score": score,
+        "raw": raw,
+        "evaluator": "context_support",
+        "scale": "relative",
+        "calibration": "9f3c12ab34cd",
+    }
     evaluated = {prefix + part: given for part, given in parts.items()}
     return llm(**more) | {"truegreen.evaluation.sampled": sampled} | evaluated
 
@@ -101,7 +118,11 @@ def shown(processor: Processor, of: Metric, /, **labels: str) -> dict[tuple[str,
     exposed = next(one for one in processor.copy() if one.metric is of)
     own = len(of.labels) - len(of.label_set)
     wanted = {of.labels.index(name): given for name, given in labels.items()}
-    return {key[own:]: list(numbers) for key, numbers in exposed.series.items() if all(key[at] == given for at, given in wanted.items())}
+    return {
+        key[own:]: list(numbers)
+        for key, numbers in exposed.series.items()
+        if all(key[at] == given for at, given in wanted.items())
+    }
 
 
 def total(processor: Processor, of: Metric, /, **labels: str) -> float:

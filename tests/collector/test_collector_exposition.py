@@ -31,7 +31,14 @@ def test_a_whole_exposition_is_read_by_the_official_parser() -> None:
     """All kinds of metrics, with their types; histograms are cumulative and end in +Inf = count."""
     clock = Clock()
     processor = Processor(clock, 30.0)
-    processor.traces(traces([span(judged(label, score), seconds=s) for label, score, s in (("pass", 0.5, 0.2), ("fail", 0.03, 7), ("pass", 1.0, 999))]))
+    processor.traces(
+        traces(
+            [
+                span(judged(label, score), seconds=s)
+                for label, score, s in (("pass", 0.5, 0.2), ("fail", 0.03, 7), ("pass", 1.0, 999))
+            ]
+        )
+    )
     clock.advance(61)
     text = exposition.text(processor.copy(), {})
     types = {family.name: family.type for family in text_string_to_metric_families(text)}

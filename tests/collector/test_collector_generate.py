@@ -25,4 +25,8 @@ def test_the_tee_sends_to_the_configured_address_and_a_wildcard_is_reached_local
     made = files(config, 60)
     assert yaml.safe_load(made.files["tee.yaml"])["exporters"]["otlp_http/truegreen"]["endpoint"] == "http://127.0.0.1:14318"
     job = yaml.safe_load(made.files["scrape.yml"])["scrape_configs"][0]
-    assert (job["honor_labels"], job["scrape_interval"], job["static_configs"][0]["targets"]) == (True, "500ms", ["green.internal:9000"])
+    assert (job["honor_labels"], job["scrape_interval"], job["static_configs"][0]["targets"]) == (
+        True,
+        "500ms",
+        ["green.internal:9000"],
+    )

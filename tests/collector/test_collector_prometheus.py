@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Running, until
+from collector_process import Running, until
 from otlp_requests import judged, span, traces
 
 from truegreen.collector.generate import files
@@ -44,7 +44,9 @@ def test_the_generated_scrape_keeps_the_applications_labels(
     text = files(parse_text(CONFIG.format(metrics=collector.metrics), "t", {}, None), 4).files["scrape.yml"]
     assert "scrape_interval: 500ms" in text
     if not honor:
-        text = text.replace("honor_labels: true", "honor_labels: false").replace("]\n", "]\n        labels: {service: monitor, environment: x}\n")
+        text = text.replace("honor_labels: true", "honor_labels: false").replace(
+            "]\n", "]\n        labels: {service: monitor, environment: x}\n"
+        )
     labels = scraped(collector, tmp_path, text)[0].labels
     if honor:
         assert (labels["service"], labels["environment"]) == ("bot", "production")

@@ -25,8 +25,14 @@ _SOURCE: Final = "source"
 @click.command()
 @click.option("--http-endpoint", metavar="HOST:PORT", help="OTLP by HTTP.  [default: 127.0.0.1:4318]")
 @click.option("--grpc-endpoint", metavar="HOST:PORT", help="OTLP by gRPC.  [default: 127.0.0.1:4317]")
-@click.option("--metrics-endpoint", metavar="HOST:PORT", help="/metrics, /scores, /failing, /healthz, /readyz.  [default: 127.0.0.1:9465]")
-@click.option("--scrape-interval", metavar="TIME", help="How often Prometheus scrapes, such as 30s; a new series is 0 for two of them.  [default: 30s]")
+@click.option(
+    "--metrics-endpoint", metavar="HOST:PORT", help="/metrics, /scores, /failing, /healthz, /readyz.  [default: 127.0.0.1:9465]"
+)
+@click.option(
+    "--scrape-interval",
+    metavar="TIME",
+    help="How often Prometheus scrapes, such as 30s; a new series is 0 for two of them.  [default: 30s]",
+)
 @click.option("--calibration", "calibrations", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Expose size and date of the baselines in this folder; may be repeated.")  # fmt: skip
 @click.option("--explain", is_flag=False, flag_value=_ALL, metavar="[METRIC]",

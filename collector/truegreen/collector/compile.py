@@ -68,12 +68,10 @@ def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequ
     lines = [
         "def build(h):",
         "    contexts, parse, number, double, doubles, bisect, is_error = h.contexts, h.parse, h.number, h.double, h.doubles, h.bisect, h.is_error",
-        "    new_context, make, touch, bad, names_of, failing, clock = h.new_context, h.make, h.touch, h.bad, h.names_of, h.failing, h.clock",
+        "    new_context, make, touch, bad, shape_of, failing, clock = h.new_context, h.make, h.touch, h.bad, h.shape_of, h.failing, h.clock",
     ]
     for block in made:
-        for step in block.steps:
-            if step.metric.buckets:
-                lines.append(f"    {_edges(step.metric)} = {step.metric.buckets!r}")
+        lines += [f"    {_edges(step.metric)} = {step.metric.buckets!r}" for step in block.steps if step.metric.buckets]
     for name, gate in spans.items():
         if gate.values:
             lines.append(f"    GATE_{name} = h.gate({list(gate.values)!r})")
@@ -108,7 +106,7 @@ class _Get:
 
     def __call__(self, *wanted: str) -> str:
         tried = [name for one in wanted for name in (one, *self.aliases.get(one, ()))]
-        return "g({!r})".format(tried[0]) if len(tried) == 1 else "(" + " or ".join(f"g({name!r})" for name in tried) + ")"
+        return f"g({tried[0]!r})" if len(tried) == 1 else "(" + " or ".join(f"g({name!r})" for name in tried) + ")"
 
 
 def _dispatch(attribute: tuple[str, ...], spans: Mapping[str, Condition], by_name: Mapping[str, Block], get: _Get) -> list[str]:
@@ -143,9 +141,10 @@ def _block(block: Block, gate: tuple[str, ...], by_name: Mapping[str, Block], ge
     if evaluated:
         passed = ", ".join(variables[read] for read in shared)
         lines += [
-            f"{pad}found = names_of(span.attributes)",
+            f"{pad}found, more = shape_of(span.attributes)",
             f"{pad}if found or {variables[(names.EVALUATION_SKIPPED,)]} is not None:",
             f"{pad}    evaluate(ctx, plans_{EVALUATION}, found, g, ({passed},), span.trace_id, span.end, now, tick)",
+            f"{pad}if not more: continue",
         ]
     return lines
 
@@ -215,7 +214,11 @@ def _measure(
         found = f"g(n_{read.names[0]})" if read.kind == "evaluation" else variables.get(read.names) or get(*read.names)
         lines.append(f"{pad}w = {found}")
         if minus:
-            lines += [f"{pad}y = {get(minus)}", f"{pad}if w is not None and y is not None:", f"{pad}    v = {_number('w')} - {_number('y')}"]
+            lines += [
+                f"{pad}y = {get(minus)}",
+                f"{pad}if w is not None and y is not None:",
+                f"{pad}    v = {_number('w')} - {_number('y')}",
+            ]
         else:
             lines += [f"{pad}if w is not None:", f"{pad}    v = {_number('w')}"]
         pad += "    "

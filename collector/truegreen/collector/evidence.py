@@ -82,7 +82,9 @@ class Evidence:
     """By metric and evaluation."""
 
 
-def failed(evidence: Evidence, evaluation: str, trace_id: bytes, time: float, now: float, interval: float) -> tuple[int, str] | None:
+def failed(
+    evidence: Evidence, evaluation: str, trace_id: bytes, time: float, now: float, interval: float
+) -> tuple[int, str] | None:
     """Keep a failing answer's trace; the slot that now shows it and the trace id it showed before, None when no slot may change yet."""
     evidence.failing.append((evaluation, trace_id, time))
     slots = evidence.slots.setdefault(evaluation, [])

@@ -40,7 +40,7 @@ def text(exposed: Iterable[Exposed], heads: Heads) -> str:
 
 def number(value: float) -> str:
     """A sample's value: whole numbers without a fraction, others as `repr`, and the three special ones as Prometheus writes them."""
-    if value == value and abs(value) < 1e15 and value == int(value):
+    if abs(value) < 1e15 and value == int(value):  # NaN is not under anything
         return str(int(value))
     return {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}.get(repr(value), repr(value))
 

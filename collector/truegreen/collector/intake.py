@@ -60,7 +60,9 @@ class Intake:
         if self.draining:
             raise Refused("draining", 503, UNAVAILABLE, "the collector is stopping; send again")
         if self.held + size > self.limit:
-            raise Refused("overloaded", 503, UNAVAILABLE, f"{self.held} bytes are in flight, at most {self.limit} are held; send again")
+            raise Refused(
+                "overloaded", 503, UNAVAILABLE, f"{self.held} bytes are in flight, at most {self.limit} are held; send again"
+            )
         self.held += size
 
     def release(self, size: int) -> None:
@@ -85,7 +87,7 @@ class Intake:
         except Exception as error:
             # A retry would count the first part twice: the request is taken, what is left of it is lost, and the counter says so.
             processor.store.dropped("internal")
-            log.error("a request could not be counted to its end: %s", type(error).__name__)
+            log.error("a request could not be counted to its end: %s", type(error).__name__)  # noqa: TRY400  # a traceback could show content
         taken = self._timer() - began
         cell = processor.store.request_duration
         cell[bisect_left(catalogue.COLLECTOR_REQUEST_DURATION.buckets, taken) + 1] += 1
@@ -105,7 +107,9 @@ def inflated(data: bytes, limit: int = MAX_MESSAGE) -> bytes:
             member = zlib.decompressobj(31)
             made = member.decompress(data, left + 1)
             if len(made) > left:
-                raise Refused("too_large", 413, RESOURCE_EXHAUSTED, f"the body is over {limit} bytes when inflated; send smaller batches")
+                raise Refused(
+                    "too_large", 413, RESOURCE_EXHAUSTED, f"the body is over {limit} bytes when inflated; send smaller batches"
+                )
             if not member.eof:
                 raise Refused("undecodable", 400, INVALID_ARGUMENT, "the gzip body is cut short")
             parts.append(made)
@@ -132,7 +136,7 @@ def from_json(signal: str, data: bytes) -> bytes:
     try:
         parsed = json.loads(data)
         if not isinstance(parsed, dict):
-            raise ValueError("no object")
+            raise Refused("undecodable", 400, INVALID_ARGUMENT, "the body is no JSON object")
         json_format.ParseDict(_with_base64_ids(parsed), message, ignore_unknown_fields=True, max_recursion_depth=100)
     except (ValueError, TypeError, RecursionError, binascii.Error, json_format.ParseError):
         raise Refused("undecodable", 400, INVALID_ARGUMENT, f"the body is not an OTLP/JSON {signal} request") from None
@@ -144,7 +148,9 @@ def _with_base64_ids(value: Any) -> Any:
         return [_with_base64_ids(item) for item in value]
     if isinstance(value, dict):
         return {
-            key: base64.b64encode(bytes.fromhex(item)).decode() if key in _IDS and isinstance(item, str) else _with_base64_ids(item)
+            key: base64.b64encode(bytes.fromhex(item)).decode()
+            if key in _IDS and isinstance(item, str)
+            else _with_base64_ids(item)
             for key, item in value.items()
         }
     return value

@@ -39,7 +39,13 @@ def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Applic
         return web.Response(status=503, text="stopping\n") if intake.draining else web.Response(text="ok\n")
 
     made = web.Application(middlewares=[_bad_input])
-    for path, handler in (("/metrics", metrics), ("/scores", scores), ("/failing", failing), ("/healthz", healthy), ("/readyz", ready)):
+    for path, handler in (
+        ("/metrics", metrics),
+        ("/scores", scores),
+        ("/failing", failing),
+        ("/healthz", healthy),
+        ("/readyz", ready),
+    ):
         made.router.add_get(path, handler)
     return made
 

@@ -6,10 +6,12 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from types import SimpleNamespace
 from typing import Any, Final
 
-from truegreen.collector import compile, evidence, wire
+from truegreen.collector import compile as compiler
+from truegreen.collector import evidence, wire
 from truegreen.collector.model import GAP_SCRAPES, Exposed
 from truegreen.collector.plan import Facts, constant, holds, is_constant, label_value
 from truegreen.collector.state import Cell, Store
@@ -22,8 +24,12 @@ RESOURCE: Final = (names.SERVICE_NAME, names.ENVIRONMENT_NAME, names.ENVIRONMENT
 PLANS: Final = 50_000
 """Plans kept at once; past it all are forgotten and made anew as they are needed (series stay)."""
 SHAPES: Final = 10_000
-_PARTS: Final = (*compile.PARTS, "score", "raw")
-_NAMED: Final = re.compile(re.escape(names.EVALUATION_PREFIX) + r"([^.\0]+)\.(?:raw|score|label|evaluator|scale|calibration)(?=\0|$)")
+KEPT: Final = 4096
+"""A longer key of attribute names or values is worked out anew each time: what is kept stays small whatever is sent."""
+_PARTS: Final = (*compiler.PARTS, "score", "raw")
+_NAMED: Final = re.compile(
+    re.escape(names.EVALUATION_PREFIX) + r"([^.\0]+)\.(?:raw|score|label|evaluator|scale|calibration)(?=\0|$)"
+)
 _BASE: Final = wire.encoded("base")
 _EVENT: Final = names.EVALUATION_EVENT.encode()
 
@@ -53,20 +59,22 @@ class Processor:
         clock: Callable[[], float],
         scrape_interval: float,
         series_limit: int = catalogue.SERIES_LIMIT,
-        aliases: compile.Aliases | None = None,
+        aliases: compiler.Aliases | None = None,
     ) -> None:
         self.store = Store(clock, scrape_interval, series_limit)
         self.store.expired = self._forget_plans
         self.contexts: dict[Any, Context] = {}
         self.by_identity: dict[tuple[str, str], Context] = {}
-        self._blocks = {block.name: block for block in compile.blocks(catalogue.ALL, catalogue.SPANS)}
+        self._blocks = {block.name: block for block in compiler.blocks(catalogue.ALL, catalogue.SPANS)}
         self._positions = {name: at for at, name in enumerate(self._blocks)}
-        self._shared = self._blocks[compile.EVALUATION].key
+        self._shared = self._blocks[compiler.EVALUATION].key
         self._plans = 0
-        self._shapes: dict[str, tuple[tuple[str, ...], ...]] = {}
+        self._shapes: dict[str, tuple[tuple[tuple[str, ...], ...], bool]] = {}
+        own = [name for gate in catalogue.SPANS.values() if gate.op == "present" and gate.read for name in gate.read.names]
+        self._gates = [name for one in own for name in (one, *(aliases or {}).get(one, ()))]
         self._began = clock()
         self._clock = clock
-        self.source = compile.source(tuple(self._blocks.values()), catalogue.SPANS, RESOURCE, aliases)
+        self.source = compiler.source(tuple(self._blocks.values()), catalogue.SPANS, RESOURCE, aliases)
         self._count_spans, self._evaluate = self._built()
 
     def traces(self, data: bytes) -> int:
@@ -113,11 +121,11 @@ class Processor:
 
     def _built(self) -> tuple[Any, Any]:
         scope: dict[str, Any] = {}
-        exec(self.source, scope)
+        exec(self.source, scope)  # noqa: S102  # the text is made from the catalogue alone, never from what is received
         helpers = SimpleNamespace(
             contexts=self.contexts, parse=wire.parse_traces, number=wire.number, double=wire.double, doubles=wire.doubles, bisect=bisect_left,
             is_error=wire.is_error, new_context=self._new_context, make=self._make, touch=self._touch, bad=self._bad,
-            names_of=self._names_of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
+            shape_of=self._shape_of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
             unknown=(_named("unknown"),),
         )  # fmt: skip
         traces, evaluate = scope["build"](helpers)
@@ -133,16 +141,17 @@ class Processor:
         if context is None:
             context = Context(*identity, resource, tuple({} for _ in self._blocks), evidence.Evidence())
             self.by_identity[identity] = context
-        if len(self.contexts) >= PLANS:
-            self.contexts.clear()
-        self.contexts[key] = context
+        if _size(key) < KEPT:
+            if len(self.contexts) >= PLANS:
+                self.contexts.clear()
+            self.contexts[key] = context
         return context
 
     def _make(self, context: Context, name: str, key: tuple[Any, ...]) -> list[Any]:
         block = self._blocks[name]
-        if name == compile.EVALUATION:
+        if name == compiler.EVALUATION:
             evaluation, *parts, shared = key
-            texts = dict(zip(compile.PARTS, parts, strict=True))
+            texts = dict(zip(compiler.PARTS, parts, strict=True))
             facts = Facts(dict(zip(block.key, shared, strict=True)), context.resource, name=evaluation, parts=texts)
         else:
             facts = Facts(dict(zip(block.key, key[1:], strict=True)), context.resource, error=key[0])
@@ -159,18 +168,19 @@ class Processor:
                 fixed = [dict(part.labels) for part in metric.parts] or [{}]
                 measured += [self._cell(metric, context, facts, None, one) if active else None for one in fixed]
         plan: list[Any] = [-1, ones, kept, *measured]
-        if name == compile.EVALUATION:
+        if name == compiler.EVALUATION:
             base = facts.attributes.get((names.EVALUATION_SAMPLED,)) == _BASE
             plan += [self._scores(context, facts) if base else None, facts.parts["label"] == wire.encoded(FAIL)]
-        if self._plans >= PLANS:
-            self._forget_plans()
-        self._plans += 1
-        context.plans[self._positions[name]][key] = plan
+        if _size(key) < KEPT:
+            if self._plans >= PLANS:
+                self._forget_plans()
+            self._plans += 1
+            context.plans[self._positions[name]][key] = plan
         return plan
 
     def _constant(self, metric: Metric, context: Context, facts: Facts, ones: list[Cell], kept: list[tuple[Cell, str]]) -> None:
         items: list[str | None] = [None]
-        if metric.each and metric.each != compile.EVALUATION:
+        if metric.each and metric.each != compiler.EVALUATION:
             listed = facts.attributes.get((metric.each,))
             items = list(wire.strings(listed)) if listed else []
         amount = 1.0 if metric.keep == "since" else constant(metric.value, facts)
@@ -184,9 +194,7 @@ class Processor:
             elif amount:
                 ones.extend([cell] * int(amount))
 
-    def _cell(
-        self, metric: Metric, context: Context, facts: Facts, item: str | None, fixed: Mapping[str, str]
-    ) -> Cell | None:
+    def _cell(self, metric: Metric, context: Context, facts: Facts, item: str | None, fixed: Mapping[str, str]) -> Cell | None:
         values = [fixed.get(label.name, None) or label_value(label, facts, item) for label in metric.label_set]
         whole = tuple(value for value in values if value is not None)
         return self.store.admit(metric, context.service, context.environment, whole) if len(whole) == len(values) else None
@@ -197,11 +205,15 @@ class Processor:
                 self._cell(metric, context, facts, None, {metric.born.label: value})
 
     def _scores(self, context: Context, facts: Facts) -> evidence.Scores:
-        scores = context.evidence.scores.setdefault(facts.name, evidence.Scores())
+        scores = context.evidence.scores.setdefault(self._known(context, facts.name), evidence.Scores())
         for part, read in (("evaluator", facts.parts["evaluator"]), ("snapshot", facts.attributes.get((names.SNAPSHOT_ID,)))):
             if read:
                 setattr(scores, part, wire.text(read) or "")
         return scores
+
+    def _known(self, context: Context, evaluation: str) -> str:
+        label = catalogue.EVALUATIONS.label("evaluation")
+        return self.store.limited(context.service, context.environment, label, evaluation)
 
     def _touch(self, kept: list[tuple[Cell, str]], now: float, get: Callable[[str], bytes | None]) -> None:
         gap = GAP_SCRAPES * self.store.interval
@@ -214,9 +226,12 @@ class Processor:
                 cell[0] = said if 0 < said < now and now - self._began < gap else now
             cell[1] = now
 
-    def _failing(self, context: Context, name: str, trace_id: bytes, end: int, now: float, get: Callable[[str], bytes | None]) -> None:
+    def _failing(
+        self, context: Context, name: str, trace_id: bytes, end: int, now: float, get: Callable[[str], bytes | None]
+    ) -> None:
         interval = self.store.interval
         kept = context.evidence
+        name, trace_id = self._known(context, name), trace_id[:16]
         metric = catalogue.FAILING_TRACE_INFO
         changed = evidence.failed(kept, name, trace_id, end * 1e-9 or now, now, interval)
         if changed is not None:
@@ -227,19 +242,23 @@ class Processor:
             self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
         part = evidence.slice_of(now, interval)
         for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS):
-            assert gauge.value is not None and gauge.value.read is not None
+            assert gauge.value is not None
+            assert gauge.value.read is not None
             found = next((value for value in map(get, gauge.value.read.names) if value), None)
             if found:
                 kept.distinct.setdefault((gauge.prometheus, name), evidence.Distinct()).add(found, part)
 
-    def _names_of(self, found: Any) -> tuple[tuple[str, ...], ...]:
+    def _shape_of(self, found: Any) -> tuple[tuple[tuple[str, ...], ...], bool]:
+        """The names of the evaluations on a span, with the attributes of their parts, and whether it is of another class as well."""
         shape = "\0".join(found)
         known = self._shapes.get(shape)
         if known is None:
-            if len(self._shapes) >= SHAPES:
-                self._shapes.clear()
-            known = tuple(_named(name) for name in sorted(set(_NAMED.findall(shape))))
-            self._shapes[shape] = known
+            evaluations = tuple(_named(name) for name in sorted(set(_NAMED.findall(shape))))
+            known = evaluations, any(name in found for name in self._gates)
+            if len(shape) < KEPT:
+                if len(self._shapes) >= SHAPES:
+                    self._shapes.clear()
+                self._shapes[shape] = known
         return known
 
     def _event(self, context: Context, record: Any, now: float) -> int:
@@ -254,19 +273,23 @@ class Processor:
         if names.evaluation(name, "label") not in found and names.ERROR_TYPE in found:
             found.setdefault(names.EVALUATION_SKIPPED, wire.encoded("error"))
         shared = tuple(next((value for value in map(found.get, read) if value), None) for read in self._shared)
-        plans = context.plans[self._positions[compile.EVALUATION]]
+        plans = context.plans[self._positions[compiler.EVALUATION]]
         time = record.time or record.observed
         self._evaluate(context, plans, (_named(name),), found.get, shared, record.trace_id, time, now, int(now))
         return 1
 
     def _bad(self, value: float) -> None:
-        self.store.dropped("not_a_number" if value != value or value in (float("inf"), float("-inf")) else "out_of_range")
+        self.store.dropped("out_of_range" if isfinite(value) else "not_a_number")
 
     def _forget_plans(self) -> None:
         self._plans = 0
         for context in self.by_identity.values():
             for plans in context.plans:
                 plans.clear()
+
+
+def _size(key: tuple[Any, ...]) -> int:
+    return sum(_size(part) if isinstance(part, tuple) else len(part) if isinstance(part, (bytes, str)) else 0 for part in key)
 
 
 def _named(name: str) -> tuple[str, ...]:

@@ -47,7 +47,9 @@ async def _taken(intake: Intake, request: web.BaseRequest) -> web.Response:
         raise Refused("encoding", 415, into.INVALID_ARGUMENT, f"content encoding {encoding[:60]}: write gzip or identity")
     expected = request.content_length or 0
     if expected > MAX_MESSAGE:
-        raise Refused("too_large", 413, into.RESOURCE_EXHAUSTED, f"{expected} bytes, at most {MAX_MESSAGE} are taken; send smaller batches")
+        raise Refused(
+            "too_large", 413, into.RESOURCE_EXHAUSTED, f"{expected} bytes, at most {MAX_MESSAGE} are taken; send smaller batches"
+        )
     held = 0
     try:
         intake.reserve(expected)

@@ -41,14 +41,18 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     read: dict[Path, float] = {}
-    metrics = web.AppRunner(pages.application(intake, lambda: expose(settings.calibrations, processor.store, read, say)), access_log=None)
+    metrics = web.AppRunner(
+        pages.application(intake, lambda: expose(settings.calibrations, processor.store, read, say)), access_log=None
+    )
     otlp = web.ServerRunner(receiver.server(intake), shutdown_timeout=GRACE_SECONDS)
     rpc = grpc_receiver.server(intake)
     try:
         await _listen(metrics, settings.metrics_endpoint, "--metrics-endpoint")
         await _listen(otlp, settings.http_endpoint, "--http-endpoint")
         await _listen_rpc(rpc, settings.grpc_endpoint)
-        say(f"OTLP by HTTP on {settings.http_endpoint}, by gRPC on {settings.grpc_endpoint}; metrics on http://{settings.metrics_endpoint}/metrics")
+        say(
+            f"OTLP by HTTP on {settings.http_endpoint}, by gRPC on {settings.grpc_endpoint}; metrics on http://{settings.metrics_endpoint}/metrics"
+        )
         await stop.wait()
         intake.draining = True
     finally:

@@ -69,8 +69,8 @@ class Store:
 
     def identity(self, service: str, environment: str) -> tuple[str, str]:
         """Service and environment, cleaned, with `__overflow__` for one past its limit."""
-        made = self._limited("", "", catalogue.SERVICE, service)
-        return made, self._limited("", "", catalogue.ENVIRONMENT, environment)
+        made = self.limited("", "", catalogue.SERVICE, service)
+        return made, self.limited("", "", catalogue.ENVIRONMENT, environment)
 
     def admit(self, metric: Metric, service: str, environment: str, values: tuple[str, ...]) -> Cell:
         """The cell of a label set, made at 0 when it is new; past a limit the one that stands for all others."""
@@ -79,7 +79,9 @@ class Store:
         found = family.cells.get(full)
         if found is not None:
             return found
-        folded = tuple(self._limited(service, environment, label, value) for label, value in zip(metric.label_set, values, strict=True))
+        folded = tuple(
+            self.limited(service, environment, label, value) for label, value in zip(metric.label_set, values, strict=True)
+        )
         if OVERFLOW in folded and folded != values:
             self._overflow(metric)
         full = (service, environment, *folded)
@@ -144,7 +146,8 @@ class Store:
         if left:
             self.expired()
 
-    def _limited(self, service: str, environment: str, label: Label, value: str) -> str:
+    def limited(self, service: str, environment: str, label: Label, value: str) -> str:
+        """The value cleaned, or `__overflow__` for a new one past the label's limit for this service and environment."""
         made = clean(value, catalogue.VALUE_LENGTH)
         if label.values:
             return made

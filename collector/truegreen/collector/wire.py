@@ -8,6 +8,7 @@ of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `logs/v1/logs.proto`, `commo
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 from struct import Struct
 from typing import Any, Final
 
@@ -71,7 +72,20 @@ parse_traces: Final[Callable[[bytes], Any]] = _MADE["TraceRequest"].FromString
 parse_logs: Final[Callable[[bytes], Any]] = _MADE["LogsRequest"].FromString
 """Bytes of an ExportLogsServiceRequest to its shadow; raises `DecodeError`."""
 
-__all__ = ["NAN", "TRUE", "DecodeError", "double", "doubles", "encoded", "is_error", "number", "parse_logs", "parse_traces", "strings", "text"]
+__all__ = [
+    "NAN",
+    "TRUE",
+    "DecodeError",
+    "double",
+    "doubles",
+    "encoded",
+    "is_error",
+    "number",
+    "parse_logs",
+    "parse_traces",
+    "strings",
+    "text",
+]
 
 
 def number(value: bytes) -> float:
@@ -98,7 +112,7 @@ def text(value: bytes) -> str | None:
     if value[0] == 0x10 and len(value) == 2:
         return "true" if value[1] else "false"
     made = number(value)
-    return None if made != made else repr(made)
+    return None if isnan(made) else repr(made)
 
 
 def strings(value: bytes) -> list[str]:
@@ -115,9 +129,9 @@ def doubles(value: bytes) -> list[float]:
         return [number(value)]
     length, start = _varint(value, 1)
     end, many = start + length, length // 11
-    if end == len(value) and length == many * 11:
-        if (value[start::11], value[start + 1 :: 11], value[start + 2 :: 11]) == (b"\x0a" * many, b"\x09" * many, b"\x21" * many):
-            return [double(value, at)[0] for at in range(start + 3, end, 11)]
+    marks = (value[start::11], value[start + 1 :: 11], value[start + 2 :: 11])
+    if end == len(value) and length == many * 11 and marks == (b"\x0a" * many, b"\x09" * many, b"\x21" * many):
+        return [double(value, at)[0] for at in range(start + 3, end, 11)]
     return [number(element) for element in _elements(value)]
 
 

@@ -1,7 +1,6 @@
 """The metric catalogue. Generated from `catalogue.yaml` by `python -m truegreen.core.words.catalogue_build --write`."""
 
 # fmt: off
-# ruff: noqa: E501
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -38,12 +38,14 @@ def load(text: str, where: str) -> Mapping[str, Any]:
         data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BadInput(f"{where}:{line}: not YAML: {error.problem}; write a mapping with limits, spans, conditions, labels, metrics") from None
+        raise BadInput(
+            f"{where}:{line}: not YAML: {error.problem}; write a mapping with limits, spans, conditions, labels, metrics"
+        ) from None
     schema = json.loads((HERE / "catalogue.schema.json").read_text())
     errors = sorted(Draft202012Validator(schema).iter_errors(data), key=lambda e: [str(p) for p in e.absolute_path])
     if errors:
-        error = max(errors[:1], key=lambda e: len(e.absolute_path))
-        _refuse(where, node, list(error.absolute_path), _says(error), error.instance)
+        first = errors[0]
+        _refuse(where, node, list(first.absolute_path), _says(first), first.instance)
     _check_words(where, node, data)
     return data  # type: ignore[no-any-return]
 
@@ -61,7 +63,7 @@ def module_text(data: Mapping[str, Any]) -> str:
     names = {_label(key, data): f"_{key.upper()}" for key in data["labels"] if key in used}
     lines = [
         '"""The metric catalogue. Generated from `catalogue.yaml` by `python -m truegreen.core.words.catalogue_build --write`."""',
-        "", "# fmt: off", "# ruff: noqa: E501", "from __future__ import annotations", "", "from collections.abc import Mapping",
+        "", "# fmt: off", "from __future__ import annotations", "", "from collections.abc import Mapping",
         "from typing import Final", "",
         "from truegreen.core.words.metric import Born, Case, Condition, External, Label, Metric, Part, Read, Value", "",
         f"SERIES_LIMIT: Final = {data['limits']['series']}", f"VALUE_LENGTH: Final = {data['limits']['value_length']}", "",
@@ -99,7 +101,11 @@ def page_text(data: Mapping[str, Any]) -> str:
 
 def _metric(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Metric:
     plain = {key: entry[key] for key in ("name", "unit", "kind", "description", "layer", "source", "stock")}
-    optional = {key: entry[key] for key in ("failure_mode", "pillar", "span", "each", "keep", "expires", "identity", "nearest") if key in entry}
+    optional = {
+        key: entry[key]
+        for key in ("failure_mode", "pillar", "span", "each", "keep", "expires", "identity", "nearest")
+        if key in entry
+    }
     return Metric(
         **plain,
         **optional,
@@ -125,7 +131,13 @@ def _label(key: str, data: Mapping[str, Any]) -> Label:
 def _value(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Value:
     low, high = entry.get("range", (None, None))
     return Value(
-        _read(entry), _cases(entry, "cases", data), entry.get("default"), entry.get("minus", ""), entry.get("squared", False), low, high
+        _read(entry),
+        _cases(entry, "cases", data),
+        entry.get("default"),
+        entry.get("minus", ""),
+        entry.get("squared", False),
+        low,
+        high,
     )
 
 
@@ -178,7 +190,9 @@ def _check_words(where: str, node: Any, data: Mapping[str, Any]) -> None:
             if name not in data["labels"]:
                 _refuse(where, node, [*path, "labels", index], f"no such label; write one of {', '.join(data['labels'])}", name)
         if entry["source"] in SPAN_SOURCES and entry["span"] not in data["spans"]:
-            _refuse(where, node, [*path, "span"], f"no such class of spans; write one of {', '.join(data['spans'])}", entry["span"])
+            _refuse(
+                where, node, [*path, "span"], f"no such class of spans; write one of {', '.join(data['spans'])}", entry["span"]
+            )
         buckets = entry.get("buckets", [])
         if buckets != sorted(set(buckets)):
             _refuse(where, node, [*path, "buckets"], "bounds must rise; write them in rising order, each once", buckets)

@@ -19,15 +19,24 @@ is fed by spans has the labels `service` and `environment`. Spans with `truegree
 
 
 def page(
-    metrics: Sequence[Metric], identity: Sequence[Label], gates: Mapping[str, Condition], external: Sequence[External], limits: Mapping[str, Any]
+    metrics: Sequence[Metric],
+    identity: Sequence[Label],
+    gates: Mapping[str, Condition],
+    external: Sequence[External],
+    limits: Mapping[str, Any],
 ) -> str:
     """The page's text."""
     lines = [HEAD, f"At most {limits['series']} series; label values are cut at {limits['value_length']} characters.", ""]
-    lines += ["| metric | kind | unit | layer | failure mode or pillar | source | stock | labels |", "|---|---|---|---|---|---|---|---|"]
+    lines += [
+        "| metric | kind | unit | layer | failure mode or pillar | source | stock | labels |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for m in metrics:
         about = ", ".join(filter(None, (m.failure_mode, m.pillar))) or "-"
         labels = ", ".join(f"`{name}`" for name in m.labels) or "-"
-        lines.append(f"| [`{m.prometheus}`](#{m.prometheus}) | {m.kind} | {m.unit or '-'} | {m.layer} | {about} | {m.source} | {m.stock} | {labels} |")
+        lines.append(
+            f"| [`{m.prometheus}`](#{m.prometheus}) | {m.kind} | {m.unit or '-'} | {m.layer} | {about} | {m.source} | {m.stock} | {labels} |"
+        )
     lines += ["", "## Labels of every application metric", "", *_labels(identity), "", "## Span classes", ""]
     lines += [f"- `{key}`: {_condition(gate)}" for key, gate in gates.items()]
     for m in metrics:
@@ -39,9 +48,17 @@ def page(
 
 def section(m: Metric) -> list[str]:
     """The lines on one metric."""
-    lines = [f"## {m.prometheus}", "", m.description, "", f"- OTLP `{m.name}`, {m.kind}, unit `{m.unit or 'none'}`, constant `{m.constant}`"]
+    lines = [
+        f"## {m.prometheus}",
+        "",
+        m.description,
+        "",
+        f"- OTLP `{m.name}`, {m.kind}, unit `{m.unit or 'none'}`, constant `{m.constant}`",
+    ]
     if m.span:
-        lines.append(f"- Spans: `{m.span}`" + (f", each {_each(m)}" if m.each else "") + (f", when {_condition(m.when)}" if m.when else ""))
+        lines.append(
+            f"- Spans: `{m.span}`" + (f", each {_each(m)}" if m.each else "") + (f", when {_condition(m.when)}" if m.when else "")
+        )
     if m.value and m.keep != "since":
         lines.append(f"- Value: {_value(m.value)}")
     lines += [f"- Value: {_value(part.value)}, as {', '.join(f'`{k}={v}`' for k, v in part.labels)}" for part in m.parts]
@@ -84,7 +101,11 @@ def _read(read: Read) -> str:
 
 def _value(value: Value) -> str:
     cases = "; ".join(f"{c.then:g} when {_condition(c.when)}" if isinstance(c.then, (int, float)) else "" for c in value.cases)
-    read = (_read(value.read) if value.read else "") + (f" less `{value.minus}`" if value.minus else "") + (", squared" if value.squared else "")
+    read = (
+        (_read(value.read) if value.read else "")
+        + (f" less `{value.minus}`" if value.minus else "")
+        + (", squared" if value.squared else "")
+    )
     default = "" if value.default is None else f"else {value.default:g}"
     return "; ".join(filter(None, (cases, read, default)))
 

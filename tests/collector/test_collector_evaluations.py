@@ -1,0 +1,127 @@
+"""How evaluations are counted, on spans and as events, and what is kept of failing answers."""
+
+from __future__ import annotations
+
+import pytest
+from otlp_requests import HOLD, Clock, events, judged, llm, shown, span, total, traces
+
+from truegreen.collector.processor import Processor
+from truegreen.core.words import attributes as names
+from truegreen.core.words import catalogue
+
+
+@pytest.mark.parametrize("first", [judged("pass"), llm(truegreen__evaluation__sampled="base", truegreen__evaluation__skipped="no_context") | {
+    "truegreen.evaluation.groundedness.evaluator": "context_support"}])  # fmt: skip
+def test_both_results_are_born_with_the_first_answer_that_an_evaluator_looks_at(
+    processor: Processor, clock: Clock, first: dict[str, object]
+) -> None:
+    """Even a skipped answer gives birth to pass and fail, at 0."""
+    processor.traces(traces([span(first)]))
+    born = {("groundedness", "context_support", "pass"), ("groundedness", "context_support", "fail")}
+    assert shown(processor, catalogue.EVALUATED_ANSWERS).keys() == born
+    clock.advance(HOLD)
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="fail") == 0
+
+
+def test_slos_count_the_base_sample_only(processor: Processor, clock: Clock) -> None:
+    """Boosted answers are in the slices, not in what SLOs, scores and their squares read."""
+    processor.traces(traces([span(judged("fail", 0.5, sampled="boost")), span(judged("pass", 0.5)), span(judged("fail", 0.02))]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="fail") == 1
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="pass") == 1
+    assert total(processor, catalogue.EVALUATIONS) == 3
+    assert total(processor, catalogue.EVALUATIONS, sampled="boost", result="fail") == 1
+    assert total(processor, catalogue.EVALUATION_SCORE) == 2
+    assert total(processor, catalogue.EVALUATION_SCORE_SQUARED) == pytest.approx(0.25 + 0.0004)
+
+
+def test_two_evaluations_on_one_span_are_counted_apart(processor: Processor, clock: Clock) -> None:
+    """The name in the attribute is the label."""
+    more = {"truegreen.evaluation.toxicity.label": "pass", "truegreen.evaluation.toxicity.evaluator": "judge"}
+    processor.traces(traces([span(judged("fail") | more)]))
+    clock.advance(HOLD)
+    counted = {key[:3]: numbers[0] for key, numbers in shown(processor, catalogue.EVALUATIONS).items()}
+    assert counted == {("groundedness", "context_support", "fail"): 1, ("toxicity", "judge", "pass"): 1}
+
+
+def test_a_skipped_evaluation_says_why(processor: Processor, clock: Clock) -> None:
+    """With or without a name: the reason is counted, and no result."""
+    without_baseline = judged(truegreen__evaluation__skipped="no_baseline")
+    del without_baseline["truegreen.evaluation.groundedness.label"]
+    nameless = llm(truegreen__evaluation__skipped="no_context", truegreen__evaluation__sampled="base")
+    processor.traces(traces([span(without_baseline), span(nameless)]))
+    clock.advance(HOLD)
+    counted = {(key[0], key[2], key[3]): numbers[0] for key, numbers in shown(processor, catalogue.EVALUATIONS).items()}
+    assert counted == {("groundedness", "skipped", "no_baseline"): 1, ("unknown", "skipped", "no_context"): 1}
+    assert total(processor, catalogue.EVALUATED_ANSWERS) == 0
+
+
+def test_an_old_calibration_leaves_after_20_scrapes(processor: Processor, clock: Clock) -> None:
+    """So that a mismatch ends when the app has read the new file; and it returns when it is stamped again."""
+    processor.traces(traces([span(judged())]))
+    clock.advance(599)
+    assert len(shown(processor, catalogue.CALIBRATION_INFO)) == 1
+    clock.advance(2)
+    assert shown(processor, catalogue.CALIBRATION_INFO) == {}
+    processor.traces(traces([span(judged())]))
+    assert len(shown(processor, catalogue.CALIBRATION_INFO)) == 1
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="pass") == 2
+
+
+def test_three_failing_traces_are_shown_and_change_slowly(processor: Processor, clock: Clock) -> None:
+    """Each slot keeps its trace for ten scrapes; the trace's id is hex."""
+    for number in range(5):
+        processor.traces(traces([span(judged("fail"), trace_id=bytes([number]) * 16)]))
+    slots = {key[1]: key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)}
+    assert slots == {str(number): f"{number:02x}" * 16 for number in range(3)}
+    clock.advance(301)
+    processor.traces(traces([span(judged("fail"), trace_id=b"\x09" * 16), span(judged("pass"), trace_id=b"\x0a" * 16)]))
+    slots = {key[1]: key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)}
+    assert slots == {"0": "09" * 16, "1": "01" * 16, "2": "02" * 16}
+
+
+def test_affected_users_and_sessions_are_counted_once_an_hour(processor: Processor, clock: Clock) -> None:
+    """Distinct ids with a failing answer; the conversation stands in for a session; after an hour they leave."""
+    failing = [judged("fail", user__id=f"u{i % 3}", gen_ai__conversation__id=f"c{i}") for i in range(7)]
+    processor.traces(traces([span(one) for one in [*failing, judged("pass", user__id="happy", session__id="x")]]))
+    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == 3
+    assert shown(processor, catalogue.AFFECTED_SESSIONS)["groundedness",][0] == 7
+    clock.advance(3601)
+    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == 0
+
+
+COPIED = {"gen_ai.evaluation.name": "judge_grounding", "gen_ai.evaluation.score.label": "fail", "gen_ai.evaluation.score.value": 0.1,
+          "truegreen.evaluation.sampled": "base", "truegreen.cohort": "pro", "gen_ai.request.model": "large", "truegreen.snapshot.id": "s1",
+          "truegreen.evaluation.judge_grounding.evaluator": "judge", "truegreen.evaluation.judge_grounding.scale": "calibrated"}  # fmt: skip
+
+
+def test_an_evaluation_event_counts_like_a_span_with_its_copied_labels(processor: Processor, clock: Clock) -> None:
+    """The event of a slow evaluator feeds SLOs, slices, scores and failing traces; its answer is not counted again."""
+    assert processor.logs(events([COPIED])) == 1
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.EVALUATED_ANSWERS)["judge_grounding", "judge", "fail"] == [1]
+    assert shown(processor, catalogue.EVALUATIONS) == {
+        ("judge_grounding", "judge", "fail", "", "large", "pro", "s1", "base"): [1]
+    }
+    assert shown(processor, catalogue.EVALUATION_SCORE)["judge_grounding", "judge", "calibrated", "large", "pro"][
+        0
+    ] == pytest.approx(0.1)
+    assert {key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)} == {"03" * 16}
+    assert total(processor, catalogue.ANSWERS) == 0
+
+
+def test_an_event_that_mirrors_a_span_is_not_counted_again(processor: Processor, clock: Clock) -> None:
+    """Nor is any other log record; an event without a name is counted as dropped."""
+    assert processor.logs(events([COPIED | {names.EVALUATION_MIRRORED: True}])) == 0
+    assert processor.logs(events([COPIED], name="something.else")) == 0
+    assert processor.logs(events([{"gen_ai.evaluation.score.label": "fail"}])) == 0
+    clock.advance(HOLD)
+    assert total(processor, catalogue.EVALUATIONS) == 0
+    assert total(processor, catalogue.COLLECTOR_DROPPED_SPANS, reason="no_evaluation_name") == 1
+
+
+def test_an_event_of_a_failed_evaluator_is_a_skip(processor: Processor, clock: Clock) -> None:
+    """error.type without a label is the reason `error`."""
+    processor.logs(events([{"gen_ai.evaluation.name": "judge", "error.type": "Timeout", "truegreen.evaluation.sampled": "base"}]))
+    clock.advance(HOLD)
+    assert {(key[2], key[3]) for key in shown(processor, catalogue.EVALUATIONS)} == {("skipped", "error")}
