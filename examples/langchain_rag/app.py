@@ -15,7 +15,9 @@ HANDBOOK = [
     "Everybody has 28 days of paid leave a year. Unused days expire on 31 March of the next year.",
     "Train travel is booked in second class. A taxi is paid after 22:00 or with heavy luggage.",
 ]
-PROMPT = ChatPromptTemplate.from_messages([("system", "Use only the passages below.\n\nPassages:\n{passages}"), ("human", "{question}")])
+PROMPT = ChatPromptTemplate.from_messages(
+    [("system", "Use only the passages below.\n\nPassages:\n{passages}"), ("human", "{question}")]
+)
 
 
 class Handbook(BaseRetriever):

@@ -105,15 +105,15 @@ def scraping(engine: Callable[[str], Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def live(
-    run: Any, langfuse: Langfuse, scraping: tuple[list[App], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> App:
+def live(run: Any, langfuse: Langfuse, scraping: tuple[list[App], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     """An app of its own name that Prometheus scrapes; an incident is open and Langfuse is there."""
     apps, url = scraping
     app = App(f"agent-{len(apps)}", tmp_path / "flags.json", langfuse.production)
     apps.append(app)
     monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", url)
-    _until(lambda: bool(prometheus.query(prometheus.connect(url), f'truegreen_model_served_total{{service="{app.service}"}} > 10')))
+    _until(
+        lambda: bool(prometheus.query(prometheus.connect(url), f'truegreen_model_served_total{{service="{app.service}"}} > 10'))
+    )
     assert run("incident", "open", "--service", app.service, "--environment", "production", "--slo", "grounding").code == 0
     return app
 

@@ -72,7 +72,9 @@ class App:
             lines.append(f'truegreen_contained_requests_total{{{who},containment="pinned_model"}} {self.stamped}')
         for number, value in self.prompts.items():
             lines.append(f'truegreen_snapshot_info{{{who},snapshot="s{number}",prompt_version="support@{number}"}} 1')
-            lines.append(f'truegreen_answers_total{{{who},snapshot="s{number}",model="support-large",cohort="c",sampled="base"}} {value}')
+            lines.append(
+                f'truegreen_answers_total{{{who},snapshot="s{number}",model="support-large",cohort="c",sampled="base"}} {value}'
+            )
         return 200, "\n".join(lines) + "\n"
 
     def _pinned(self) -> str:
@@ -111,7 +113,19 @@ class Langfuse:
         if self.get_fault:
             return self.get_fault, {"message": "no"}
         version = int(query.removeprefix("version=")) if query.startswith("version=") else self.production()
-        return (200, self._prompt(version)) if version in self.labels and where.endswith("/support") else (404, {"message": "not found"})
+        return (
+            (200, self._prompt(version))
+            if version in self.labels and where.endswith("/support")
+            else (404, {"message": "not found"})
+        )
 
     def _prompt(self, version: int) -> dict[str, Any]:
-        return {"name": "support", "version": version, "type": "text", "prompt": "SECRET-PROMPT-TEXT", "config": {}, "labels": self.labels[version], "tags": []}
+        return {
+            "name": "support",
+            "version": version,
+            "type": "text",
+            "prompt": "SECRET-PROMPT-TEXT",
+            "config": {},
+            "labels": self.labels[version],
+            "tags": [],
+        }

@@ -47,7 +47,10 @@ class Book:
 
     def text(self) -> str:
         """The OpenMetrics file."""
-        return "".join(f"# TYPE {family} {kind}\n" + "\n".join(self.rows[family]) + "\n" for family, kind in self.kinds.items()) + "# EOF\n"
+        return (
+            "".join(f"# TYPE {family} {kind}\n" + "\n".join(self.rows[family]) + "\n" for family, kind in self.kinds.items())
+            + "# EOF\n"
+        )
 
 
 def fill(book: Book, service: str, phases: list[Phase], seed: int = 7, per_second: float = 0.2) -> None:
@@ -68,7 +71,11 @@ def fill(book: Book, service: str, phases: list[Phase], seed: int = 7, per_secon
         for (name, labels), value in counters.items():
             plain = dict(labels)
             live = next(p for p in phases if time <= p.until)
-            seen = value > 0 or plain.get("served", live.served) == live.served and plain.get("snapshot", live.snapshot) == live.snapshot
+            seen = (
+                value > 0
+                or plain.get("served", live.served) == live.served
+                and plain.get("snapshot", live.snapshot) == live.snapshot
+            )
             if seen:
                 book.put(name, "counter" if name.endswith("_total") else "histogram", plain, value, time)
         now = next(p for p in phases if time <= p.until)
@@ -80,12 +87,20 @@ def fill(book: Book, service: str, phases: list[Phase], seed: int = 7, per_secon
             first = began if p is phases[0] else phases[phases.index(p) - 1].until
             book.put("truegreen_snapshot_since_timestamp_seconds", "gauge", {**who, "snapshot": p.snapshot}, first, time)
         book.put("truegreen_affected_sessions", "gauge", {**who, "evaluation": "groundedness"}, 61, time)
-        book.put("truegreen_failing_trace_info", "gauge", {**who, "evaluation": "groundedness", "slot": "0", "trace_id": "ab" * 16}, 1, time)
+        book.put(
+            "truegreen_failing_trace_info",
+            "gauge",
+            {**who, "evaluation": "groundedness", "slot": "0", "trace_id": "ab" * 16},
+            1,
+            time,
+        )
 
 
 def labels_weight(name: str, phase: Phase) -> float:
     """How much one answer adds to a series."""
-    return {"truegreen_retrieval_relevance_sum": phase.relevance, "truegreen_llm_duration_seconds_sum": phase.seconds}.get(name, 1.0)
+    return {"truegreen_retrieval_relevance_sum": phase.relevance, "truegreen_llm_duration_seconds_sum": phase.seconds}.get(
+        name, 1.0
+    )
 
 
 def _series(who: Mapping[str, str], p: Phase) -> list[tuple[str, dict[str, str]]]:
@@ -133,9 +148,23 @@ def world() -> str:
     early = Phase(ONSET - 3_000, 0.03, **OLD)
     fill(book, "alibi", [early, Phase(ONSET, 0.03, "support-large-1106", "support@4", "fp_2"),
                          Phase(FOREVER, 0.5, "support-large-1106", "support@4", "fp_2")], seed=8)  # fmt: skip
-    fill(book, "us-model", [healthy, Phase(FOREVER, 0.45, "support-small-0101", "support@4", "fp_9", "eeeeeeeeeeee", model="support-small")], seed=9)
+    fill(
+        book,
+        "us-model",
+        [healthy, Phase(FOREVER, 0.45, "support-small-0101", "support@4", "fp_9", "eeeeeeeeeeee", model="support-small")],
+        seed=9,
+    )
     fill(book, "fingerprint", [healthy, Phase(FOREVER, 0.45, "support-large-0613", "support@4", "fp_2")], seed=10)
-    fill(book, "index", [healthy, Phase(FOREVER, 0.45, "support-large-0613", "support@4", "fp_1", "ffffffffffff", 0.55, index="kb@8")], seed=11)
-    fixed = [healthy, Phase(END - 937, 0.5, "support-large-1106", "support@4", "fp_2"), Phase(FOREVER, 0.0, "support-large-0613", "support@4", "fp_1")]
+    fill(
+        book,
+        "index",
+        [healthy, Phase(FOREVER, 0.45, "support-large-0613", "support@4", "fp_1", "ffffffffffff", 0.55, index="kb@8")],
+        seed=11,
+    )
+    fixed = [
+        healthy,
+        Phase(END - 937, 0.5, "support-large-1106", "support@4", "fp_2"),
+        Phase(FOREVER, 0.0, "support-large-0613", "support@4", "fp_1"),
+    ]
     fill(book, "fixed", fixed, seed=12)
     return book.text()

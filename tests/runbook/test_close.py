@@ -30,18 +30,32 @@ def pager(engine: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def story(run: Callable[..., Any], filled: str, pager: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def story(
+    run: Callable[..., Any], filled: str, pager: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """An incident of the service `fixed`: opened two minutes after its onset, triaged, contained; gives back `run`."""
     monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", filled)
     monkeypatch.setenv("TRUEGREEN_ALERTMANAGER_URL", pager)
     (tmp_path / "truegreen.yaml").write_text("incidents:\n  smoke: [sh, -c, 'echo one; echo smoke 12/12']\n")
     log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
-    store.open_incident(log, store.Target("fixed", "production", "grounding"), "1", ONSET + 120, "41 of 90 ungrounded", {"fired": ONSET + 110})
+    store.open_incident(
+        log, store.Target("fixed", "production", "grounding"), "1", ONSET + 120, "41 of 90 ungrounded", {"fired": ONSET + 110}
+    )
     assert run("triage", "--at", str(FIXED_AT - 10)).code == 0
-    store.append(log, 1, FIXED_AT - 5, "contain", "evidence frozen", "before contain", {"file": "x.tar.gz", "sha256": "ab", "log_head": "cd"})
+    store.append(
+        log,
+        1,
+        FIXED_AT - 5,
+        "contain",
+        "evidence frozen",
+        "before contain",
+        {"file": "x.tar.gz", "sha256": "ab", "log_head": "cd"},
+    )
     store.append(log, 1, FIXED_AT, "contain", "contain applied", "pinned model support-large-0613",
                  {"flag": "pinned_model", "value": "support-large-0613", "previous": "", "expires": END + 3_600})  # fmt: skip
-    store.append(log, 1, FIXED_AT + 3, "contain", "verified by spans", "verified by spans: 20 of 20 on the pinned model after 2.8 s", {})
+    store.append(
+        log, 1, FIXED_AT + 3, "contain", "verified by spans", "verified by spans: 20 of 20 on the pinned model after 2.8 s", {}
+    )
     return run
 
 

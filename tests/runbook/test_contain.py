@@ -25,7 +25,9 @@ def test_pinning_freezes_first_then_flips_then_is_verified_by_spans(run: Callabl
     assert flag["variants"][flag["defaultVariant"]] == "support-large-0613"
     assert flag["metadata"]["expires_unix"] > 0
     listed = run("contain", "list", "--json").facts["switches"]
-    assert [(s["number"], s["value"], s["expired"], s["file"]) for s in listed] == [(4, "support-large-0613", False, "support-large-0613")]
+    assert [(s["number"], s["value"], s["expired"], s["file"]) for s in listed] == [
+        (4, "support-large-0613", False, "support-large-0613")
+    ]
     assert "undo: truegreen contain undo 4" in ended.out
     undone = run("contain", "undo", "4")
     assert undone.code == 0, undone.err
@@ -37,7 +39,9 @@ def test_pinning_freezes_first_then_flips_then_is_verified_by_spans(run: Callabl
 
 def test_a_bundle_holds_what_was_before_and_neither_prompt_nor_answer(run: Callable[..., Any], live: App, tmp_path: Path) -> None:
     """Its hash is printed, its manifest fits, its flag file is the old one."""
-    (tmp_path / "flags.json").write_text('{"flags": {"other": {"state": "ENABLED", "variants": {"x": true}, "defaultVariant": "x"}}}')
+    (tmp_path / "flags.json").write_text(
+        '{"flags": {"other": {"state": "ENABLED", "variants": {"x": true}, "defaultVariant": "x"}}}'
+    )
     made = run("contain", "pin-model", "m-1", "--verify-count", "0", "--prompt", "support", "--json").facts
     path = Path(made["evidence"]["path"])
     assert freeze.verify(path) == ()
@@ -61,7 +65,9 @@ def test_an_application_that_does_not_obey_is_exit_1_and_says_how_to_undo(run: C
     assert "truegreen contain undo 4" in ended.err
 
 
-def test_a_full_disk_changes_nothing_and_is_one_line(run: Callable[..., Any], live: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_changes_nothing_and_is_one_line(
+    run: Callable[..., Any], live: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No evidence, no change."""
 
     def full(*_: Any) -> None:
@@ -84,7 +90,9 @@ def test_without_prometheus_the_evidence_says_what_is_missing(run: Callable[...,
 
 
 @pytest.mark.parametrize("words", [("m\x1b[31m",), ("m", "--expires", "soon"), ("m", "--expires", "0m")])
-def test_a_model_or_duration_that_is_none_is_refused_before_anything_happens(run: Callable[..., Any], words: tuple[str, ...]) -> None:
+def test_a_model_or_duration_that_is_none_is_refused_before_anything_happens(
+    run: Callable[..., Any], words: tuple[str, ...]
+) -> None:
     """Exit 2, no incident needed to say so."""
     assert run("contain", "pin-model", *words).code == 2
 

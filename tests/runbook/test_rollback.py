@@ -28,25 +28,48 @@ def test_the_label_moves_back_and_the_old_version_is_seen_to_serve_alone(
     assert langfuse.labels[4] == ["eu", "production"]
     assert langfuse.production() == 4
     told = run("incident", "log", "--json").facts["events"]
-    assert [e["kind"] for e in told] == ["incident opened", "evidence frozen", "rollback begun", "rollback applied", "verified by spans"]
+    assert [e["kind"] for e in told] == [
+        "incident opened",
+        "evidence frozen",
+        "rollback begun",
+        "rollback applied",
+        "verified by spans",
+    ]
     assert run("rollback", "undo", str(told[3]["seq"])).code == 0
     assert langfuse.production() == 5
 
 
-def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(run: Callable[..., Any], langfuse: Langfuse, live: App) -> None:
+def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(
+    run: Callable[..., Any], langfuse: Langfuse, live: App
+) -> None:
     """Version 3 exists, but nobody has seen it."""
     ended = run("rollback", "prompt", "--name", "support", "--to", "3")
     assert ended.code == 1
     assert f"support version 3 never served {live.service}/production" in ended.err
     assert [m for m, _ in langfuse.calls if m == "PATCH"] == []
     assert run("rollback", "prompt", "--name", "support", "--to", "3", "--force", "ann").code == 2
-    forced = run("rollback", "prompt", "--name", "support", "--to", "3", "--force", "ann", "--reason", "tested in staging", "--verify-count", "0")
+    forced = run(
+        "rollback",
+        "prompt",
+        "--name",
+        "support",
+        "--to",
+        "3",
+        "--force",
+        "ann",
+        "--reason",
+        "tested in staging",
+        "--verify-count",
+        "0",
+    )
     assert forced.code == 0, forced.err
     assert langfuse.production() == 3
     assert run("incident", "log", "--json").facts["events"][-1]["data"]["forced_by"] == "ann"
 
 
-@pytest.mark.parametrize(("status", "says"), [(401, "keys"), (404, "has no"), (409, "another change"), (429, "too often"), (500, "trouble of its own")])
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "keys"), (404, "has no"), (409, "another change"), (429, "too often"), (500, "trouble of its own")]
+)
 def test_a_refused_move_is_one_line_and_is_logged(
     run: Callable[..., Any], langfuse: Langfuse, live: App, status: int, says: str
 ) -> None:

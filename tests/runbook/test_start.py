@@ -53,7 +53,11 @@ def test_too_little_to_tell_is_none(counts: list[Count]) -> None:
 
 def test_steps_without_traffic_widen_the_interval() -> None:
     """The night between the last good and the first bad answer."""
-    counts = [*(Count(t, 10, 0) for t in range(1, 21)), *(Count(t, 0, 0) for t in range(21, 61)), *(Count(t, 10, 8) for t in range(61, 71))]
+    counts = [
+        *(Count(t, 10, 0) for t in range(1, 21)),
+        *(Count(t, 0, 0) for t in range(21, 61)),
+        *(Count(t, 10, 8) for t in range(61, 71)),
+    ]
     found = start.find(counts)
     assert found is not None
     assert (found.time, found.low, found.high) == (20, 20, 61)

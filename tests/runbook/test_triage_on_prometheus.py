@@ -99,7 +99,19 @@ def test_a_service_that_nobody_knows_says_what_it_could_not_find(triage: Callabl
 
 def test_the_text_names_the_verdict_the_ruled_out_and_the_next_command(run: Callable[..., Any], filled: str) -> None:
     """What a person reads at 3 AM."""
-    shown = run("triage", "--service", "them", "--environment", "production", "--slo", "grounding", "--at", str(END), "--prometheus-url", filled)
+    shown = run(
+        "triage",
+        "--service",
+        "them",
+        "--environment",
+        "production",
+        "--slo",
+        "grounding",
+        "--at",
+        str(END),
+        "--prometheus-url",
+        filled,
+    )
     assert shown.code == 0, shown.err
     assert "THEM, not us" in shown.out
     assert "ruled out: retrieval gives the wrong passages" in shown.out

@@ -83,9 +83,7 @@ def demo(
                 objective,
                 seconds,
             )
-            met = recorded.run(run, time_scale, seed, story)
-            if not met:
-                raise Failed(f"expected {expect}, and it was not seen")
+            recorded.run(run, time_scale, seed, story)
         else:
             scenarios.run(Settings(scenario, time_scale, seed, keep), story, _hold(keep, story))
     except Failed as error:

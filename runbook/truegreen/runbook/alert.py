@@ -39,7 +39,9 @@ def parse(content: bytes, where: str) -> Alert:
         raise BadInput(f"{where}: not JSON ({clean(error, 100)}); give the body of an Alertmanager webhook") from None
     alerts = data.get("alerts") if isinstance(data, dict) else None
     if not isinstance(alerts, list) or not alerts:
-        raise BadInput(f"{where}: alerts: found {type(alerts).__name__}, expected a list of alerts as Alertmanager's webhook sends them")
+        raise BadInput(
+            f"{where}: alerts: found {type(alerts).__name__}, expected a list of alerts as Alertmanager's webhook sends them"
+        )
     read = [found for alert in alerts[:MOST_ALERTS] if (found := _alert(alert)) is not None]
     firing = [alert for status, alert in read if status != "resolved"] or [alert for _, alert in read]
     if not firing:
@@ -53,7 +55,9 @@ def _alert(given: Any) -> tuple[str, Alert] | None:
     labels, notes = given["labels"], given.get("annotations")
     kept = {name: clean(labels[name], 200) for name in _KEPT if isinstance(labels.get(name), str)}
     summary = notes.get("summary") if isinstance(notes, dict) else None
-    return str(given.get("status", "")), Alert(kept, clean(summary) if isinstance(summary, str) else "", moment(given.get("startsAt")))
+    return str(given.get("status", "")), Alert(
+        kept, clean(summary) if isinstance(summary, str) else "", moment(given.get("startsAt"))
+    )
 
 
 def moment(text: object) -> float | None:

@@ -95,14 +95,20 @@ def _queries(server: Server, target: Target, now: float) -> Any:
 
 def _ask(server: Server, expressions: list[str], now: float) -> Any:
     return {
-        expr: [{"labels": dict(s.labels), "value": repr(s.value), "time": s.time} for s in prom.query(server, expr, now)] for expr in expressions
+        expr: [{"labels": dict(s.labels), "value": repr(s.value), "time": s.time} for s in prom.query(server, expr, now)]
+        for expr in expressions
     }
 
 
 def _labels(name: str) -> Any:
     # The text of the prompt stays where it is: only its name, version, labels and digest are evidence here.
     found = langfuse.get_prompt(langfuse.connect(), name)
-    return {"name": found.name, "version": found.version, "labels": list(found.labels), "sha256": hashlib.sha256(repr(found.body).encode()).hexdigest()}
+    return {
+        "name": found.name,
+        "version": found.version,
+        "labels": list(found.labels),
+        "sha256": hashlib.sha256(repr(found.body).encode()).hexdigest(),
+    }
 
 
 def _bytes(path: Path) -> bytes:

@@ -14,7 +14,9 @@ GENESIS: Final = "0" * 64
 
 def digest(previous: str, seq: int, incident: int, time: float, phase: str, kind: str, text: str, data: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical JSON of one event and the hash of the event before it."""
-    return hashlib.sha256(canonical([previous, seq, incident, time, phase, kind, text, data]).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(
+        canonical([previous, seq, incident, time, phase, kind, text, data]).encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 def fault(events: Iterable[Event], expected_head: str = "") -> str:

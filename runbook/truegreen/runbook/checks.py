@@ -61,7 +61,9 @@ def ratio(bad: float, events: float, baseline: float | None, budget: float | Non
         return Check(name, UNKNOWN, "no judged events", "some", "nothing was judged since the change")
     number = f"{bad / events:.1%} ({bad:.0f} of {events:.0f})"
     if baseline is None or budget is None:
-        return Check(name, UNKNOWN, number, "unknown", "no baseline to compare with" if baseline is None else "no error budget is known")
+        return Check(
+            name, UNKNOWN, number, "unknown", "no baseline to compare with" if baseline is None else "no error budget is known"
+        )
     low = wilson_low(bad, events)
     good = low <= baseline and bad / events <= budget
     return Check(name, OK if good else NOT_OK, number, f"{baseline:.1%} {whence}, budget {budget:.1%}", f"lower bound {low:.1%}")
@@ -70,8 +72,12 @@ def ratio(bad: float, events: float, baseline: float | None, budget: float | Non
 def latency(now: float | None, before: float | None) -> Check:
     """The 99th percentile of calls, in seconds, against what it was before the onset."""
     if now is None or before is None or math.isnan(now) or math.isnan(before):
-        return Check("p99 latency", UNKNOWN, "no calls" if now is None else f"{now:.2f} s", "unknown", "no calls were timed on both sides")
-    return Check("p99 latency", OK if now <= SLOWER * before else NOT_OK, f"{now:.2f} s", f"{SLOWER * before:.2f} s", f"was {before:.2f} s")
+        return Check(
+            "p99 latency", UNKNOWN, "no calls" if now is None else f"{now:.2f} s", "unknown", "no calls were timed on both sides"
+        )
+    return Check(
+        "p99 latency", OK if now <= SLOWER * before else NOT_OK, f"{now:.2f} s", f"{SLOWER * before:.2f} s", f"was {before:.2f} s"
+    )
 
 
 def guardrail(blocked: float, decided: float, blocked_before: float, decided_before: float, reviews: float) -> Check:
@@ -82,13 +88,21 @@ def guardrail(blocked: float, decided: float, blocked_before: float, decided_bef
     z = two_shares_z(blocked, decided, blocked_before, decided_before)
     number = f"{blocked / decided:.1%} blocked ({decided:.0f})"
     bound = f"{blocked_before / decided_before:.1%} before, |z| at most {DIFFERENT:g}"
-    return Check("guardrail", OK if abs(z) <= DIFFERENT else NOT_OK, number, bound, "; ".join(filter(None, (f"z {z:+.1f}", told))))
+    return Check(
+        "guardrail", OK if abs(z) <= DIFFERENT else NOT_OK, number, bound, "; ".join(filter(None, (f"z {z:+.1f}", told)))
+    )
 
 
 def relevance(now: float | None, before: float | None) -> Check:
     """The mean retrieval relevance against what it was."""
     if now is None or before is None:
-        return Check("retrieval relevance", UNKNOWN, "no retrievals" if now is None else f"{now:.2f}", "unknown", "no retrievals on both sides")
+        return Check(
+            "retrieval relevance",
+            UNKNOWN,
+            "no retrievals" if now is None else f"{now:.2f}",
+            "unknown",
+            "no retrievals on both sides",
+        )
     floor = before - LESS_RELEVANT
     return Check("retrieval relevance", OK if now >= floor else NOT_OK, f"{now:.2f}", f"{floor:.2f}", f"was {before:.2f}")
 
@@ -100,7 +114,11 @@ def quiet(calm: Calm, budget: float | None) -> Check:
         return Check(name, UNKNOWN, "no error budget is known", bound)
     if calm.events <= 0 or calm.answers <= 0:
         return Check(name, UNKNOWN, "no judged events" if calm.events <= 0 else "no answers", bound)
-    share, sampled, judged = calm.bad / calm.events, calm.sampled / calm.answers, calm.events / calm.sampled if calm.sampled else 0.0
+    share, sampled, judged = (
+        calm.bad / calm.events,
+        calm.sampled / calm.answers,
+        calm.events / calm.sampled if calm.sampled else 0.0,
+    )
     threshold = min(4 * budget, 0.45)
     wrong = [f"{text}" for text, is_so in (
         (f"only {span(calm.since)} since the last change", calm.since < calm.wanted),
@@ -111,6 +129,12 @@ def quiet(calm: Calm, budget: float | None) -> Check:
         (f"pending: {', '.join(calm.pending)}", bool(calm.pending)),
         (f"firing: {', '.join(calm.others)}", bool(calm.others)),
     ) if is_so]  # fmt: skip
-    told = [f"{', '.join(calm.still)} only keeps firing"] if calm.still and not wrong else [f"still firing: {', '.join(calm.still)}"] if calm.still else []
+    told = (
+        [f"{', '.join(calm.still)} only keeps firing"]
+        if calm.still and not wrong
+        else [f"still firing: {', '.join(calm.still)}"]
+        if calm.still
+        else []
+    )
     number = f"ratio {share:.1%}, {sampled:.0%} sampled"
     return Check(name, NOT_OK if wrong else OK, number, bound, "; ".join([*wrong, *told]))

@@ -45,7 +45,7 @@ def serving(sources: Sources, target: Target, window: float) -> Mapping[str, str
         found = prometheus.query(
             sources.prometheus,
             f"topk(1, sum by (snapshot) (increase({names.ANSWERS}{where}[{max(int(window), 5)}s]))) * on (snapshot) group_right () "
-            f"max without (instance, job) ({names.SNAPSHOT}{where})"
+            f"max without (instance, job) ({names.SNAPSHOT}{where})",
         )
     except Failed:
         return {}

@@ -48,7 +48,13 @@ def pin(case: Case, model: str, seconds: float) -> tuple[freeze.Bundle, Event]:
     held = bundle.hold(case, "contain", f"contain pin-model {model}")
     now = case.clock()
     expires = round(now + seconds, 3)
-    facts = {"flag": PINNED_MODEL, "value": model, "previous": before.value, "previous_expires": before.expires, "expires": expires}
+    facts = {
+        "flag": PINNED_MODEL,
+        "value": model,
+        "previous": before.value,
+        "previous_expires": before.expires,
+        "expires": expires,
+    }
     store.append(case.log, case.incident.id, now, "contain", "contain begun", f"about to pin {model}", facts)
     flags.save(case.flags, flags.turned(flags.load(case.flags), PINNED_MODEL, flags.Switch(model, expires)))
     text = f"pinned model {model} until {iso(expires)} (evidence {held.sha256[:12]})"
@@ -69,7 +75,9 @@ def undo(case: Case, number: int) -> tuple[freeze.Bundle, Event]:
     found = active[number]
     current = flags.state(flags.load(case.flags), found.flag)
     if current.value != found.value:
-        raise BadInput(f"{found.flag} is {current.value or 'off'!r} now, event {number} set it to {found.value!r}: undo the newer change first")
+        raise BadInput(
+            f"{found.flag} is {current.value or 'off'!r} now, event {number} set it to {found.value!r}: undo the newer change first"
+        )
     held = bundle.hold(case, "contain", f"contain undo {number}")
     expires = next(e for e in told if e.seq == number).data.get("previous_expires")
     facts = {"undone": number, "flag": found.flag, "value": found.previous}

@@ -253,7 +253,8 @@ class _Ask:
         for time, window in ((self.low, self.before), (self.end, self.after)):
             span = f"[{max(int(window), 1)}s]"
             found = prom.query(
-                self.prometheus, f"sum(increase({names.RELEVANCE_SUM}{where}{span})) / (sum(increase({names.RELEVANCE_COUNT}{where}{span})) > 0)",
+                self.prometheus,
+                f"sum(increase({names.RELEVANCE_SUM}{where}{span})) / (sum(increase({names.RELEVANCE_COUNT}{where}{span})) > 0)",
                 time,
             )
             means.append(found[0].value if found else None)
@@ -266,5 +267,3 @@ class _Ask:
 
 def _key(labels: Mapping[str, str]) -> str:
     return ", ".join(v for k, v in sorted(labels.items()) if k not in ("service", "environment", "__name__", "job", "instance"))
-
-

@@ -146,19 +146,35 @@ def verify(log: Log, expected_head: str = "") -> str:
     for row in rows:
         event = opened.get(row.id)
         said = (row.target.service, row.target.environment, row.target.slo, row.sev, row.opened, row.closed)
-        if event is None or said != (*(event.data.get(k) for k in ("service", "environment", "slo", "sev")), event.time, closed.get(row.id)):
+        if event is None or said != (
+            *(event.data.get(k) for k in ("service", "environment", "slo", "sev")),
+            event.time,
+            closed.get(row.id),
+        ):
             return f"incident {row.id} does not say what its events say"
     gone = sorted(set(opened) - {row.id for row in rows})
     return f"incident {gone[0]} is missing, its events are there" if gone else ""
 
 
-def _append(connection: sql.Connection, incident: int, time: float, phase: str, kind: str, text: str, data: Mapping[str, Any]) -> Event:
+def _append(
+    connection: sql.Connection, incident: int, time: float, phase: str, kind: str, text: str, data: Mapping[str, Any]
+) -> Event:
     last = connection.execute(sql.select(_EVENTS.c.seq, _EVENTS.c.hash).order_by(_EVENTS.c.seq.desc()).limit(1)).first()
     seq, previous = (last.seq + 1, last.hash) if last else (1, chain.GENESIS)
     # What is hashed is what comes back from the database: JSON and milliseconds.
     body = json.loads(json.dumps(data, allow_nan=False))
     text, time = clean(text, 4_000), _ms(time)
-    made = Event(seq, incident, time, phase, kind, text, body, previous, chain.digest(previous, seq, incident, time, phase, kind, text, body))
+    made = Event(
+        seq,
+        incident,
+        time,
+        phase,
+        kind,
+        text,
+        body,
+        previous,
+        chain.digest(previous, seq, incident, time, phase, kind, text, body),
+    )
     connection.execute(_EVENTS.insert().values(
         seq=seq, incident=incident, time=time, phase=phase, kind=kind, text=text, data=json.dumps(body, sort_keys=True),
         previous=previous, hash=made.hash))  # fmt: skip

@@ -67,7 +67,9 @@ def _when(events: Sequence[Event]) -> Question:
     triage, opened = _last(events, "triaged"), _first(events, "incident opened")
     start = triage.data.get("start") if triage else None
     if not start or opened is None:
-        return Question(asks, why="triage was never run" if triage is None else "the counts show no moment at which the ratio rose")
+        return Question(
+            asks, why="triage was never run" if triage is None else "the counts show no moment at which the ratio rose"
+        )
     known = float(opened.data.get("fired") or opened.time)
     return Question(asks, (
         f"true start {iso(start['time'])}, likely between {iso(start['low'])} and {iso(start['high'])}",
@@ -93,7 +95,9 @@ def _green(events: Sequence[Event]) -> Question:
     triage = _last(events, "triaged")
     seen = triage.data.get("contrast") if triage else None
     if not seen:
-        return Question(asks, why="triage was never run" if triage is None else "Prometheus was not asked which other alerts fired")
+        return Question(
+            asks, why="triage was never run" if triage is None else "Prometheus was not asked which other alerts fired"
+        )
     fired, loaded = seen.get("fired", []), seen.get("loaded")
     of = "" if loaded is None else f" of {loaded}"
     named = f" ({', '.join(fired)})" if fired else ""

@@ -49,7 +49,9 @@ def plan(server: Server, prometheus: Server, target: Target, name: str, version:
         current = None
     kept = prom.retention(prometheus) or DEFAULT_RETENTION
     label = f"{name}@{version}"
-    found = prom.query(prometheus, f"count(last_over_time({names.SNAPSHOT}{selectors.at(target, prompt_version=label)}[{int(kept)}s]))")
+    found = prom.query(
+        prometheus, f"count(last_over_time({names.SNAPSHOT}{selectors.at(target, prompt_version=label)}[{int(kept)}s]))"
+    )
     return Plan(name, version, current, wanted.labels, langfuse.PRODUCTION not in wanted.labels, bool(found))
 
 
@@ -64,7 +66,15 @@ def apply(case: Case, server: Server, made: Plan, forced: Mapping[str, str]) -> 
     """
     held = bundle.hold(case, "mitigate", f"rollback prompt {made.name} to {made.version}")
     facts = {"name": made.name, "to": made.version, "from": made.current, **forced}
-    store.append(case.log, case.incident.id, case.clock(), "mitigate", "rollback begun", f"about to move {made.name} to {made.version}", facts)
+    store.append(
+        case.log,
+        case.incident.id,
+        case.clock(),
+        "mitigate",
+        "rollback begun",
+        f"about to move {made.name} to {made.version}",
+        facts,
+    )
     kept = [label for label in made.labels if label != langfuse.RESERVED]
     try:
         langfuse.set_labels(server, made.name, made.version, [*kept, langfuse.PRODUCTION])

@@ -20,7 +20,11 @@ def slo_named(name: str, slos: Iterable[Slo]) -> Slo | None:
 def at(target: Target, **labels: str) -> str:
     """A selector in braces for the target's service and environment; a label given as `~x` matches the regular expression x."""
     pairs = {"service": target.service, "environment": target.environment, **labels}
-    return "{" + ",".join(f'{k}{"=~" if v[:1] == "~" else "="}"{quoted(v[1:] if v[:1] == "~" else v)}"' for k, v in pairs.items()) + "}"
+    return (
+        "{"
+        + ",".join(f'{k}{"=~" if v[:1] == "~" else "="}"{quoted(v[1:] if v[:1] == "~" else v)}"' for k, v in pairs.items())
+        + "}"
+    )
 
 
 def quoted(text: str) -> str:

@@ -48,9 +48,7 @@ def find(counts: Sequence[Count]) -> TrueStart | None:
     )  # fmt: skip
 
 
-def counts(
-    every: Iterable[Sequence[tuple[float, float]]], bad: Iterable[Sequence[tuple[float, float]]]
-) -> tuple[Count, ...]:
+def counts(every: Iterable[Sequence[tuple[float, float]]], bad: Iterable[Sequence[tuple[float, float]]]) -> tuple[Count, ...]:
     """Judged and bad events by step, from counters.
 
     Args:
@@ -63,9 +61,7 @@ def counts(
 
 def grown(samples: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """By how much a counter grew in each step; after a reset, what it shows counts from 0."""
-    return tuple(
-        (time, value - last if value >= last else value) for (_, last), (time, value) in pairwise(samples)
-    )
+    return tuple((time, value - last if value >= last else value) for (_, last), (time, value) in pairwise(samples))
 
 
 def _steps(series: Iterable[Sequence[tuple[float, float]]]) -> Mapping[float, float]:

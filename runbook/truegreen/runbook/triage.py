@@ -18,7 +18,12 @@ LEAST: Final = 0.01
 """A bad share speaks for its hypothesis when it is 1.5 times what it was before and at least 1 %."""
 OLD_INDEX: Final = 86_400
 """Seconds: the bound of the ready-made SLO `index_freshness`."""
-_COMPONENTS: Final = (("prompt", "prompt"), ("guardrail", "guardrail"), ("tool schema", "tool_schema"), ("embedding", "retrieval_index"))
+_COMPONENTS: Final = (
+    ("prompt", "prompt"),
+    ("guardrail", "guardrail"),
+    ("tool schema", "tool_schema"),
+    ("embedding", "retrieval_index"),
+)
 """A word in a hypothesis about a change of our own, and the component that it is about."""
 _ORDER: Final = (SUPPORTED, UNKNOWN, RULED_OUT)
 
@@ -61,9 +66,7 @@ def _finding(hypothesis: Hypothesis, evidence: Evidence, theirs: tuple[Change, .
     return Finding(hypothesis.says, hypothesis.whose, state, because)
 
 
-def _weigh(
-    hypothesis: Hypothesis, evidence: Evidence, theirs: tuple[Change, ...], ours: tuple[Change, ...]
-) -> tuple[str, str]:
+def _weigh(hypothesis: Hypothesis, evidence: Evidence, theirs: tuple[Change, ...], ours: tuple[Change, ...]) -> tuple[str, str]:
     name = hypothesis.query
     if name == "served_model":
         return _served(evidence, theirs)
@@ -130,7 +133,9 @@ def _cohort(answer: Answer) -> tuple[str, str]:
     said = f"{worst} {most:.1%}, {rest} {least:.1%}"
     # When every cohort is worse than it was, the cohort is not the cause.
     spread = all(now > RISE * answer.before.get(key, 0.0) for key, now in ranked)
-    return (SUPPORTED, said) if not spread and most >= LEAST and most > RISE * answer.before.get(worst, 0.0) else (RULED_OUT, said)
+    return (
+        (SUPPORTED, said) if not spread and most >= LEAST and most > RISE * answer.before.get(worst, 0.0) else (RULED_OUT, said)
+    )
 
 
 def _growth(answer: Answer) -> tuple[str, str]:
@@ -161,7 +166,9 @@ def _commands(evidence: Evidence, whose: str, theirs: tuple[Change, ...], ours: 
     if whose == THEM and theirs:
         old = theirs[0].old
         if old == theirs[0].new or " (" in old:
-            return (f"# only the fingerprint changed behind {old.partition(' (')[0]}: no name to pin; fail over to another model",)
+            return (
+                f"# only the fingerprint changed behind {old.partition(' (')[0]}: no name to pin; fail over to another model",
+            )
         made.append(f"truegreen contain pin-model {shlex.quote(old)} --expires 60m")
     if whose == US:
         for change in ours:
@@ -172,7 +179,9 @@ def _commands(evidence: Evidence, whose: str, theirs: tuple[Change, ...], ours: 
             elif change.component == "model":
                 made.append(f"truegreen contain pin-model {shlex.quote(change.old)} --expires 60m")
             else:
-                made.append(f"# restore {change.component} {change.old or '(none before)'} with your own tool, then: truegreen validate")
+                made.append(
+                    f"# restore {change.component} {change.old or '(none before)'} with your own tool, then: truegreen validate"
+                )
     if not made:
         made = [f"# {move.says}" + (f": {move.command}" if move.command else "")
                 for row in table.rows(evidence.failure_mode, evidence.pillar)[:1] for move in (row.contain, row.rollback)]  # fmt: skip

@@ -73,7 +73,9 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
         checks.latency(*look.p99()),
         checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], reviews[1]),
         checks.relevance(*look.relevance()),
-        checks.quiet(checks.Calm(when.now - when.changed, quiet, calm_bad, calm_events, answers, sampled, pending, others, still), budget),
+        checks.quiet(
+            checks.Calm(when.now - when.changed, quiet, calm_bad, calm_events, answers, sampled, pending, others, still), budget
+        ),
     ]
 
 
@@ -149,7 +151,9 @@ def smoke(command: Sequence[str], timeout: float = SMOKE_SECONDS) -> Check:
     if not command:
         return checks.smoke(None, "no smoke suite is configured (incidents.smoke)")
     try:
-        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        running = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
     except OSError as error:
         return checks.smoke(None, f"{command[0]}: {error.strerror or error}")
     try:

@@ -29,7 +29,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             return parse_text("", "defaults", environ, None)
         path = default
     if path.suffix == ".json":
-        raise BadInput(f"{path}: is what `truegreen generate app` wrote for the application; name the truegreen.yaml it was made from: --config FILE")
+        raise BadInput(
+            f"{path}: is what `truegreen generate app` wrote for the application; name the truegreen.yaml it was made from: --config FILE"
+        )
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:

@@ -85,14 +85,21 @@ def desk(command: Callable[..., Any]) -> Callable[..., Any]:
 
     for flag, name, metavar, text in reversed(_OVERRIDES):
         run = click.option(flag, name, metavar=metavar, help=f"{text} (default: incidents.{name})")(run)
-    run = click.option("--incident", "incident_number", type=click.IntRange(1), metavar="ID", help="Which incident (default: the open one).")(run)
+    run = click.option(
+        "--incident", "incident_number", type=click.IntRange(1), metavar="ID", help="Which incident (default: the open one)."
+    )(run)
     return config_option(json_option(run))
 
 
 def scale_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--time-scale N`."""
     return click.option(
-        "--time-scale", "time_scale", type=click.IntRange(1, 60), default=1, show_default=True, help="Divide every window, as the demo does."
+        "--time-scale",
+        "time_scale",
+        type=click.IntRange(1, 60),
+        default=1,
+        show_default=True,
+        help="Divide every window, as the demo does.",
     )(command)
 
 
@@ -110,7 +117,9 @@ def open_one(desk: Desk, log: Log) -> Incident:
     if not rows:
         raise BadInput("no incident is open; begin with: truegreen incident open --service S --environment E --slo N")
     if len(rows) > 1:
-        raise BadInput(f"{len(rows)} incidents are open ({', '.join(f'{i.id}: {i.target}' for i in rows)}); say which: --incident ID")
+        raise BadInput(
+            f"{len(rows)} incidents are open ({', '.join(f'{i.id}: {i.target}' for i in rows)}); say which: --incident ID"
+        )
     return rows[0]
 
 
@@ -166,5 +175,7 @@ def newest(events: Iterable[Event], *kinds: str) -> Event | None:
 def _named(number: int, rows: Iterable[Incident], word: str) -> Incident:
     known = {i.id: i for i in rows}
     if number not in known:
-        raise BadInput(f"--incident {number}: found no {word} incident of that number; {word}: {', '.join(map(str, known)) or 'none'}")
+        raise BadInput(
+            f"--incident {number}: found no {word} incident of that number; {word}: {', '.join(map(str, known)) or 'none'}"
+        )
     return known[number]

@@ -21,9 +21,22 @@ def contain() -> None:
 
 @contain.command("pin-model")
 @click.argument("model")
-@click.option("--expires", default="60m", show_default=True, metavar="DURATION", help="When the pin is to be looked at again at the latest.")
-@click.option("--instead-of", multiple=True, metavar="MODEL", help="A requested model that the pin replaces (default: those of the last triage).")
-@click.option("--verify-count", type=click.IntRange(0), default=20, show_default=True, help="Requests in a row on the pinned model; 0 does not look.")
+@click.option(
+    "--expires", default="60m", show_default=True, metavar="DURATION", help="When the pin is to be looked at again at the latest."
+)
+@click.option(
+    "--instead-of",
+    multiple=True,
+    metavar="MODEL",
+    help="A requested model that the pin replaces (default: those of the last triage).",
+)
+@click.option(
+    "--verify-count",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Requests in a row on the pinned model; 0 does not look.",
+)
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to look.")
 @desk
 def pin_model(desk: Desk, model: str, expires: str, instead_of: tuple[str, ...], verify_count: int, timeout: str) -> None:
@@ -66,7 +79,9 @@ def list_(desk: Desk) -> None:
         + f"  undo: truegreen contain undo {a.number}"
         for a, late, value in rows
     ]  # fmt: skip
-    desk.say(lines or ["no switch is on"], {"switches": [{**asdict(a), "expired": late, "file": value} for a, late, value in rows]})
+    desk.say(
+        lines or ["no switch is on"], {"switches": [{**asdict(a), "expired": late, "file": value} for a, late, value in rows]}
+    )
 
 
 @contain.command()
@@ -130,7 +145,15 @@ def verify(
     text = f"{'' if seen.ok else 'not '}verified by spans: {seen.count} of {enough} {words} {when}"
     if not seen.ok and seen.others:
         text += f"; {seen.others} others since the change"
-    store.append(case.log, case.incident.id, desk.clock(), since.phase, "verified by spans" if seen.ok else "not verified", text, asdict(seen))
+    store.append(
+        case.log,
+        case.incident.id,
+        desk.clock(),
+        since.phase,
+        "verified by spans" if seen.ok else "not verified",
+        text,
+        asdict(seen),
+    )
     if not seen.ok:
         raise Failed(f"{text}; the change stands: look at it, or undo it ({facts['undo']})")
     desk.say((text,), {**facts, "verified": asdict(seen)})

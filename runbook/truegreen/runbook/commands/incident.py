@@ -38,7 +38,9 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
              for name, given in (("service", service), ("environment", environment), ("slo", slo))}  # fmt: skip
     lacking = [f"--{name}" for name, value in parts.items() if not value]
     if lacking:
-        raise BadInput(f"{', '.join(lacking)} missing{' and not among the alert’s labels' if found else '; or give --alert FILE'}")
+        raise BadInput(
+            f"{', '.join(lacking)} missing{' and not among the alert’s labels' if found else '; or give --alert FILE'}"
+        )
     sev = sev or (labels.get("sev") if labels.get("sev") in {s.sev for s in SEVERITIES} else None) or "1"
     target = Target(**parts)
     text = found.summary if found and found.summary else f"opened by hand for {target}"
@@ -47,7 +49,10 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
     same = next((i for i in incidents(log) if i.closed is None and i.target == target), None)
     if same is not None:
         append(log, same.id, desk.clock(), "detect", "alerted again", text, facts)
-        desk.say((f"incident {same.id} is open for {target} already; noted",), {"incident": same.id, "sev": same.sev, **asdict(target), "again": True})
+        desk.say(
+            (f"incident {same.id} is open for {target} already; noted",),
+            {"incident": same.id, "sev": same.sev, **asdict(target), "again": True},
+        )
         return
     made = open_incident(log, target, sev, desk.clock(), text, facts)
     desk.say(
@@ -78,7 +83,11 @@ def show(desk: Desk, number: int | None) -> None:
     one = any_one(desk, log, number)
     told = events(log, one.id)
     validated = newest(told, "validated")
-    lines = [_line(one), *(_event(e) for e in told if e.kind != "note"), f"last validation: {validated.text if validated else 'none'}"]
+    lines = [
+        _line(one),
+        *(_event(e) for e in told if e.kind != "note"),
+        f"last validation: {validated.text if validated else 'none'}",
+    ]
     desk.say(lines, {**asdict(one), "events": [asdict(e) for e in told]})
 
 
@@ -145,7 +154,12 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
     text = f"closed {span(now - one.opened)} after it was opened"
     if wrong:
         text += f", overridden by {clean(override, 100)}: {clean(reason)}"
-    facts = {"override": clean(override, 100), "reason": clean(reason), "not over": wrong, "versions": serving(sources, one.target, 300 / time_scale)}
+    facts = {
+        "override": clean(override, 100),
+        "reason": clean(reason),
+        "not over": wrong,
+        "versions": serving(sources, one.target, 300 / time_scale),
+    }
     made = close_incident(log, one.id, now, text, facts)
     desk.say(
         (f"incident {one.id} {text}", f"next: truegreen postmortem {one.id} --out postmortem.md"),
@@ -160,5 +174,3 @@ def _line(one: Incident) -> str:
 
 def _event(event: Event) -> str:
     return f"{event.seq:>4}  {clock(event.time)}  {event.phase:<8}  {event.kind:<18}  {event.text}"
-
-

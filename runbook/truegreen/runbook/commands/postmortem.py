@@ -35,5 +35,11 @@ def postmortem(desk: Desk, number: int | None, out: Path, time_scale: int) -> No
     count = f"{context['answered']} of {len(context['questions'])} questions"
     desk.say(
         (f"{out}: {count}", *(f"unanswered: {q.asks} ({q.why})" for q in context["questions"] if not q.answer)),
-        {"incident": incident.id, "out": str(out), "answered": context["answered"], "questions": len(context["questions"]), "unanswered": open_questions},
+        {
+            "incident": incident.id,
+            "out": str(out),
+            "answered": context["answered"],
+            "questions": len(context["questions"]),
+            "unanswered": open_questions,
+        },
     )

@@ -19,14 +19,30 @@ def rollback() -> None:
 
 @rollback.command()
 @click.option("--name", metavar="P", help="The prompt (default: incidents.prompt).")
-@click.option("--to", "version", type=click.IntRange(1), metavar="VERSION", help="The version (default: the one before the onset, from triage).")
+@click.option(
+    "--to",
+    "version",
+    type=click.IntRange(1),
+    metavar="VERSION",
+    help="The version (default: the one before the onset, from triage).",
+)
 @click.option("--dry-run", is_flag=True, help="Look at everything, change nothing.")
 @click.option("--force", metavar="NAME", default="", help="Who takes a version that never served here.")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
-@click.option("--verify-count", type=click.IntRange(0), default=20, show_default=True, help="Answers in a row by that version; 0 does not look.")
-@click.option("--timeout", default="2m", show_default=True, metavar="DURATION", help="How long to look; an app's prompt cache lives 60 s.")
+@click.option(
+    "--verify-count",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Answers in a row by that version; 0 does not look.",
+)
+@click.option(
+    "--timeout", default="2m", show_default=True, metavar="DURATION", help="How long to look; an app's prompt cache lives 60 s."
+)
 @desk
-def prompt(desk: Desk, name: str | None, version: int | None, dry_run: bool, force: str, reason: str, verify_count: int, timeout: str) -> None:
+def prompt(
+    desk: Desk, name: str | None, version: int | None, dry_run: bool, force: str, reason: str, verify_count: int, timeout: str
+) -> None:
     """Move the label `production` of a Langfuse prompt to a version that served before."""
     from truegreen.core.clients import langfuse
     from truegreen.runbook import rollback as rolling
@@ -48,7 +64,9 @@ def prompt(desk: Desk, name: str | None, version: int | None, dry_run: bool, for
         raise Failed(f"{name} version {wanted} never served {case.incident.target.service}/{case.incident.target.environment} as far as Prometheus "
                      f"remembers: it is not known to be good; take it all the same with --force NAME --reason TEXT")  # fmt: skip
     if not made.moves:
-        raise Failed(f"{name} version {wanted} has the label {langfuse.PRODUCTION} already; the cause is elsewhere, or caches still hold the other")
+        raise Failed(
+            f"{name} version {wanted} has the label {langfuse.PRODUCTION} already; the cause is elsewhere, or caches still hold the other"
+        )
     if dry_run:
         text = f"would move {langfuse.PRODUCTION} of {name} from {made.current or 'no version'} to {wanted}; nothing was changed"
         desk.say((text,), {**asdict(made), "text": text, "dry_run": True})
@@ -57,7 +75,9 @@ def prompt(desk: Desk, name: str | None, version: int | None, dry_run: bool, for
     before = read() if verify_count else {}
     forced = {"forced_by": clean(force, 100), "reason": clean(reason)} if force else {}
     held, event = rolling.apply(case, server, made, forced)
-    undo = f"truegreen rollback undo {event.seq}" if made.current else f"take the label {langfuse.PRODUCTION} off version {wanted}"
+    undo = (
+        f"truegreen rollback undo {event.seq}" if made.current else f"take the label {langfuse.PRODUCTION} off version {wanted}"
+    )
     if not desk.as_json:
         for line in (*bundle_lines(held), f"{event.text}; undo: {undo}"):
             click.echo(line)

@@ -29,10 +29,16 @@ def triage(desk: Desk, service: str | None, environment: str | None, slo: str | 
     from truegreen.runbook import triage as judging
 
     log, sources = desk.log(), desk.sources()
-    incident = open_or_none(desk, log) if not all((service, environment, slo)) or desk.number else _matching(log, service, environment, slo)
+    incident = (
+        open_or_none(desk, log)
+        if not all((service, environment, slo)) or desk.number
+        else _matching(log, service, environment, slo)
+    )
     target = target_of(incident, service, environment, slo) or evidence.firing_target(sources)
     if target is None:
-        raise BadInput("no alert of truegreen fires in Alertmanager and no incident is open; say what to look at: --service S --environment E --slo N")
+        raise BadInput(
+            "no alert of truegreen fires in Alertmanager and no incident is open; say what to look at: --service S --environment E --slo N"
+        )
     known = selectors.slo_named(target.slo, desk.config.slos)
     now = at if at is not None else desk.clock()
     changed = newest(store.events(log, incident.id), "evidence frozen") if incident else None

@@ -39,23 +39,27 @@ def validate(context: click.Context, desk: Desk, override: str, reason: str, at:
     taken = [c.name for c in checks if c.state == UNKNOWN] if override else []
     good = all(c.state == OK or c.name in taken for c in checks)
     late = [a for a in contain.standing(store.events(log)) if a.incident == incident.id and now > a.expires]
-    text = f"{sum(c.state == OK for c in checks)}/{len(checks)} ok" + "".join(f"; {c.name} {c.state}" for c in checks if c.state != OK)
+    text = f"{sum(c.state == OK for c in checks)}/{len(checks)} ok" + "".join(
+        f"; {c.name} {c.state}" for c in checks if c.state != OK
+    )
     if taken:
         text += f"; unknown taken as good by {clean(override, 100)}: {clean(reason)}"
     # What a smoke suite prints may quote an answer: it is shown, and not kept.
     kept = [asdict(replace(c, says="") if c.name == "smoke" else c) for c in checks]
     facts = {"ok": good, "checks": kept, "override": clean(override, 100), "reason": clean(reason)}
     store.append(log, incident.id, desk.clock(), "validate", "validated", text, facts)
-    warnings = [f"{a.flag} = {a.value} expired {iso(a.expires)}: renew it, or undo it: truegreen contain undo {a.number}" for a in late]
+    warnings = [
+        f"{a.flag} = {a.value} expired {iso(a.expires)}: renew it, or undo it: truegreen contain undo {a.number}" for a in late
+    ]
     desk.say(_lines(checks, text, warnings), {**facts, "checks": [asdict(c) for c in checks], "text": text, "warnings": warnings})
     context.exit(0 if good else 1)
 
 
 def _lines(checks: Sequence[Check], text: str, warnings: Sequence[str]) -> Iterator[str]:
     for check in checks:
-        yield f"{check.state:<7}  {check.name:<19}  {check.number}  (bound: {check.bound})" + (f"  {check.says}" if check.says else "")
+        yield f"{check.state:<7}  {check.name:<19}  {check.number}  (bound: {check.bound})" + (
+            f"  {check.says}" if check.says else ""
+        )
     for warning in warnings:
         yield f"warning: {warning}"
     yield f"validate {text}"
-
-
