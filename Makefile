@@ -29,10 +29,12 @@ lint: install ## Formatting, lint, types and the import rule
 	$(BIN)/mypy -p truegreen.core -p truegreen.instrumentation -p truegreen.containment -p truegreen.evaluation -p truegreen.collector -p truegreen.alert_rules -p truegreen.dashboards -p truegreen.demo -p truegreen.runbook
 
 test: install engines lint ## The fast half of the tests, end to end included
-	$(BIN)/python -m pytest -q -m "not full"
+	$(BIN)/python -m pytest -q -n 2 -m "not full" --ignore tests/end_to_end
+	$(BIN)/python -m pytest -q -m "not full" tests/end_to_end
 
 test-full: install engines lint ## All tests, the slow half included
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
+	$(BIN)/python -m pytest -q tests/end_to_end
 
 generate: install ## Write every committed artefact and page that is made from code
 	$(BIN)/python tools/generated.py

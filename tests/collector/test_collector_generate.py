@@ -27,6 +27,6 @@ def test_the_tee_sends_to_the_configured_address_and_a_wildcard_is_reached_local
     job = yaml.safe_load(made.files["scrape.yml"])["scrape_configs"][0]
     assert (job["honor_labels"], job["scrape_interval"], job["static_configs"][0]["targets"]) == (
         True,
-        "500ms",
+        "1s",
         ["green.internal:9000"],
     )

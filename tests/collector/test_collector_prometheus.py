@@ -42,7 +42,7 @@ def test_the_generated_scrape_keeps_the_applications_labels(
     collector = start("--scrape-interval", "1s")
     collector.post(traces([span(judged("fail"))]))
     text = files(parse_text(CONFIG.format(metrics=collector.metrics), "t", {}, None), 4).files["scrape.yml"]
-    assert "scrape_interval: 500ms" in text
+    assert "scrape_interval: 1s" in text
     if not honor:
         text = text.replace("honor_labels: true", "honor_labels: false").replace(
             "]\n", "]\n        labels: {service: monitor, environment: x}\n"

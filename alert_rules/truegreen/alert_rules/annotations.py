@@ -9,7 +9,7 @@ from truegreen.alert_rules.ladder import Tier
 from truegreen.alert_rules.model import Judged
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue, records, triage
-from truegreen.core.words.boards import BOARDS, OVERVIEW, runbook_page
+from truegreen.core.words.boards import OVERVIEW, board_of, runbook_page
 from truegreen.core.words.slo import LIVE, EvaluationSli
 
 _WOULD: Final = {"1": "would have paged (sev 1)", "2": "would have notified (sev 2)", "3": "would have made a ticket (sev 3)"}
@@ -28,7 +28,7 @@ def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str
         "description": _evidence(what, windows),
         "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
         **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
-        "dashboard_url": board(routes, row.board if row else BOARDS.get(slo.failure_mode, OVERVIEW)),
+        "dashboard_url": board(routes, row.board if row else board_of(slo.failure_mode)),
         "runbook_url": runbook_page(routes.runbook_url, records.BUDGET_BURN),
         "next": f"truegreen triage {_named()} --slo {slo.name}",
     }

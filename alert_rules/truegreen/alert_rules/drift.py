@@ -12,7 +12,7 @@ from truegreen.alert_rules.text import quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Routes
 from truegreen.core.words import records
-from truegreen.core.words.boards import BOARDS
+from truegreen.core.words.boards import board_of
 
 DRIFT: Final = "TruegreenDrift"
 POOLED: Final = "truegreen:slo_drift:pooled3d"
@@ -42,7 +42,7 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
         f"baseline and at least a quarter above it."
     )
     notes = for_watcher(routes, DRIFT, f"{what.slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} has drifted from its baseline",
-                        text, BOARDS["drift"])  # fmt: skip
+                        text, board_of("drift"))  # fmt: skip
     notes = {**notes, "hypotheses": hypotheses("drift", what.slo.pillar)}
     return (
         Record(POOLED, pool, what.identity),

@@ -35,8 +35,10 @@ scrape_configs:
 
 
 def files(config: Config, time_scale: int) -> Generated:
-    """`tee.yaml` and `scrape.yml`; the scrape interval is the configured one divided by `time_scale`."""
-    interval = config.scrape_interval_seconds / time_scale
+    """`tee.yaml` and `scrape.yml`; the scrape interval is the configured one divided by `time_scale`, at least a second when scaled."""
+    interval = (
+        config.scrape_interval_seconds / time_scale if time_scale == 1 else max(1.0, config.scrape_interval_seconds / time_scale)
+    )
     scrape = SCRAPE.format(interval=duration(interval), endpoint=reachable(config.collector.metrics_endpoint))
     return Generated(
         {"tee.yaml": TEE.format(endpoint=reachable(config.collector.http_endpoint)), "scrape.yml": scrape},

@@ -134,7 +134,12 @@ def stage(
         )
         supervisor.ready(f"http://{metrics}/readyz", collector)
         wire = stack.enter_context(tap(f"http://{http}"))
-        yield Stage(folder, time_scale, supervisor, phone, wire, config, http, metrics, prom, alerts, stack, addresses=addresses)
+        on = Stage(folder, time_scale, supervisor, phone, wire, config, http, metrics, prom, alerts, stack, addresses=addresses)
+        try:
+            yield on
+        except Failed:
+            supervisor.check()  # an engine that died is the cause: say that, and not what noticed it
+            raise
 
 
 def start_engines(on: Stage, agent: str) -> tuple[str, str]:

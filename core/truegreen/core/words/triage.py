@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Final
 
-from truegreen.core.words.boards import BOARDS
+from truegreen.core.words.boards import board_of
 
 US: Final = "us"
 THEM: Final = "them"
@@ -172,31 +172,31 @@ BY_FAILURE_MODE: Final = {
                (_SERVED, _PROMPT, Hypothesis("retrieval gives the wrong passages", US, "retrieval_relevance"),
                 Hypothesis("one cohort asks what the corpus does not know", US, "ungrounded_by_cohort")),
                ("ungrounded_by_snapshot", "ungrounded_by_model", "index_version", "contained"),
-               BOARDS["hallucination"], _PIN_MODEL, _ROLLBACK_PROMPT),
+               board_of("hallucination"), _PIN_MODEL, _ROLLBACK_PROMPT),
         Triage("drift",
                (Hypothesis("the mix of questions has changed", EITHER, "traffic_mix"), _SERVED, _PROMPT,
                 Hypothesis("the index has aged", US, "index_age")),
                ("style_drift", "ungrounded_by_cohort", "task_outcomes"),
-               BOARDS["drift"], _PIN_MODEL, _ROLLBACK_PROMPT),
+               board_of("drift"), _PIN_MODEL, _ROLLBACK_PROMPT),
         Triage("retrieval",
                (Hypothesis("the index was rebuilt or its alias moved", US, "index_version"),
                 Hypothesis("the index has aged", US, "index_age"),
                 Hypothesis("a data source is down or empty", US, "retrieval_empty"),
                 Hypothesis("the embedding model changed under the index", EITHER, "snapshot_change")),
                ("retrieval_relevance", "ungrounded_by_snapshot"),
-               BOARDS["retrieval"], Move("point the index alias at the version that was good"),
+               board_of("retrieval"), Move("point the index alias at the version that was good"),
                Move("restore the index version of before, then rebuild beside it")),
         Triage("latency",
                (Hypothesis("the provider is slow, throttles or fails", THEM, "errors"),
                 Hypothesis("prompts or answers have grown", US, "tokens"),
                 Hypothesis("the agent goes round in circles", US, "loops"), _SERVED),
                ("latency_p99", "snapshot_change", "contained"),
-               BOARDS["latency"], Move("pin a model that answers in time", _PIN_MODEL.command), _ROLLBACK_PROMPT),
+               board_of("latency"), Move("pin a model that answers in time", _PIN_MODEL.command), _ROLLBACK_PROMPT),
         Triage("guardrail",
                (Hypothesis("the guardrail's configuration changed", US, "snapshot_change"),
                 Hypothesis("somebody is attacking, or the mix of questions has changed", EITHER, "traffic_mix"), _SERVED),
                ("guardrail_blocks", "guardrail_reviews"),
-               BOARDS["guardrail"], Move("take the guardrail's configuration of before; when it lets harm through, switch the feature off"),
+               board_of("guardrail"), Move("take the guardrail's configuration of before; when it lets harm through, switch the feature off"),
                Move("restore the guardrail version of before")),
     )
 }  # fmt: skip
@@ -207,26 +207,26 @@ BY_PILLAR: Final = {
         Triage("autonomy",
                (Hypothesis("the agent may do more than it should since the last change", US, "snapshot_change"),
                 Hypothesis("the approval step is skipped or down", US, "actions")),
-               ("actions",), BOARDS["guardrail"], Move("take the tool's permission away, or switch the feature off"),
+               ("actions",), board_of("guardrail"), Move("take the tool's permission away, or switch the feature off"),
                Move("restore the tool schema and the permissions of before")),
         Triage("tool_use",
                (Hypothesis("a tool returns errors as if they were results", US, "silent_errors"),
                 Hypothesis("a tool fails or its interface changed", EITHER, "tool_outcomes"),
                 Hypothesis("the tool schema changed", US, "snapshot_change")),
-               ("tool_outcomes", "silent_errors"), BOARDS["hallucination"], Move("take the failing tool out of the agent's list"),
+               ("tool_outcomes", "silent_errors"), board_of("hallucination"), Move("take the failing tool out of the agent's list"),
                Move("restore the tool schema of before")),
         Triage("planning",
                (Hypothesis("the agent repeats a step that cannot succeed", US, "loops"), _PROMPT, _SERVED),
-               ("loops", "tool_outcomes"), BOARDS["latency"], _PIN_MODEL, _ROLLBACK_PROMPT),
+               ("loops", "tool_outcomes"), board_of("latency"), _PIN_MODEL, _ROLLBACK_PROMPT),
         Triage("memory",
                (Hypothesis("the index was rebuilt or its alias moved", US, "index_version"),
                 Hypothesis("the index has aged", US, "index_age"),
                 Hypothesis("retrievals come back empty", US, "retrieval_empty")),
-               ("retrieval_relevance", "index_age"), BOARDS["retrieval"], Move("point the index alias at the version that was good"),
+               ("retrieval_relevance", "index_age"), board_of("retrieval"), Move("point the index alias at the version that was good"),
                Move("restore the index version of before")),
         Triage("reasoning",
                (_SERVED, _PROMPT, Hypothesis("the agent takes branches that nobody planned", EITHER, "branches")),
-               ("branches", "ungrounded_by_model"), BOARDS["hallucination"], _PIN_MODEL, _ROLLBACK_PROMPT),
+               ("branches", "ungrounded_by_model"), board_of("hallucination"), _PIN_MODEL, _ROLLBACK_PROMPT),
     )
 }  # fmt: skip
 
