@@ -20,7 +20,7 @@ def replayed(tmp_path, engine, data):
 
     def run(*arguments: str) -> tuple[int, dict[str, dict], str]:
         done = subprocess.run(
-            [sys.executable, "-m", "truegreen.core", "demo", "--json", "--replay", str(file), "--seconds", "80", *arguments],
+            [sys.executable, "-m", "truegreen.core", "demo", "--json", "--replay", str(file), "--seconds", "64", *arguments],
             capture_output=True,
             text=True,
             timeout=240,

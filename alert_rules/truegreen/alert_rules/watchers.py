@@ -148,7 +148,7 @@ def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
                    "Spans came in the hour before and none came for a quarter of an hour: exporter, network or load balancer.", layer="infrastructure"),
         make.alert(TRAFFIC_CEASED, ceased, "3", "5m", f"{_NAMED} makes no LLM calls any more",
                    "More than 30 calls came in the hour before and none for half an hour.", layer="infrastructure"),
-        make.alert(LABELS_OVERWRITTEN, overwritten, "3", "5m", "A scrape overwrites the label service of truegreen's metrics",
+        make.alert(LABELS_OVERWRITTEN, overwritten, blind, "5m", "A scrape overwrites the label service of truegreen's metrics",
                    "Rules find no service {{ $labels.exported_service }} where job {{ $labels.job }} scrapes: set honor_labels: true (ServiceMonitor: honorLabels).",
                    layer="infrastructure"),
         make.alert(CANARY_MISSED, missed, blind, "15m", "The canary's planted wrong answer did not come out as a failure, or the canary stopped",
