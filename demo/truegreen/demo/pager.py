@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
+
+from truegreen.demo.loopback import Quiet, serving
 
 _LARGEST: Final = 1 << 20
 
@@ -48,8 +48,8 @@ def pager(clock: Any = time.monotonic) -> Iterator[Pager]:
     """Listen on a free port of loopback while the context lasts; Alertmanager is given `{url}/sev1`, `/sev2`, `/sev3`."""
     kept = Pager()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(Quiet):
+        def do_POST(self) -> None:  # noqa: N802 - the base class names it so
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(min(length, _LARGEST))
             try:
@@ -68,17 +68,5 @@ def pager(clock: Any = time.monotonic) -> Iterator[Pager]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    kept.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as kept.url:
         yield kept
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

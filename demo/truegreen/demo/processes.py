@@ -83,7 +83,7 @@ class Supervisor:
         while time.monotonic() < deadline:
             self.check()
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(url, timeout=1.0).status_code == httpx.codes.OK:
+                if httpx.get(url, timeout=1.0, trust_env=False).status_code == httpx.codes.OK:
                     return
             time.sleep(_POLL_SECONDS)
         name = process.name if process else url

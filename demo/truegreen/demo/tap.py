@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from truegreen.demo.loopback import Quiet, serving
 
 _SHINGLE: Final = 5
 """Words in a row that count as text of a prompt or an answer: names and labels are shorter."""
@@ -37,12 +38,12 @@ def tap(destination: str) -> Iterator[Tap]:
     """Listen on a free port of loopback and pass every request on to `destination` (http://HOST:PORT)."""
     seen = Tap()
     lock = threading.Lock()
-    client = httpx.Client(timeout=10.0)
+    client = httpx.Client(timeout=10.0, trust_env=False)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 - the base class names it so
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {k: v for k, v in self.headers.items() if k.lower() in ("content-type", "content-encoding")}
             try:
@@ -59,25 +60,13 @@ def tap(destination: str) -> Iterator[Tap]:
             self.end_headers()
             self.wfile.write(reply)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    seen.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with client, serving(Handler) as seen.url:
         yield seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        client.close()
 
 
 def _look(seen: Tap, body: bytes) -> None:
     for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+        seen.texts += [text for a in resource.resource.attributes for text in _strings(a.value) if len(text.split()) >= _SHINGLE]
         for scope in resource.scope_spans:
             for span in scope.spans:
                 seen.spans += 1
