@@ -29,7 +29,7 @@ def slos_page() -> str:
         "",
         "## Ready-made",
         "",
-        "A name alone under `slos:` switches one on, in shadow: it writes tickets that say what would have paged. `mode: live` makes it page. Without",
+        "`- name: NAME` under `slos:` (which replaces the default three) switches one on, in shadow: it writes tickets that say what would have paged. `mode: live` makes it page. Without",
         f"any file {', '.join(f'`{name}`' for name in ready_made.DEFAULT)} are on, in shadow, for all services.",
         "",
         "| name | good | bad events / all events | objective | layer | failure mode | pillar |",

@@ -66,7 +66,8 @@ def demo(
     from truegreen.demo.story import Story
     from truegreen.demo.story import picture as draw
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job inherits an ignored SIGINT
+        signal.signal(number, _interrupt)
     story = Story(Console(file=sys.stdout), time.monotonic, as_json=as_json)
     try:
         if replay_file is not None:
