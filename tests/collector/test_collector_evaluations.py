@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from otlp_requests import HOLD, Clock, events, judged, llm, shown, span, total, traces
 
 from truegreen.collector.processor import Processor
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue
+from truegreen.core.words.shapes import Result
+from truegreen.instrumentation import answer, evaluate, retrieval
+from truegreen.instrumentation.settings import Settings
+from truegreen.instrumentation.testing import captured
 
 
-@pytest.mark.parametrize("first", [judged("pass"), llm(truegreen__evaluation__sampled="base", truegreen__evaluation__skipped="no_context") | {
+@pytest.mark.parametrize("first", [judged("pass"), llm(truegreen__evaluation__sampled="base", truegreen__evaluation__groundedness__skipped="no_context") | {
     "truegreen.evaluation.groundedness.evaluator": "context_support"}])  # fmt: skip
 def test_both_results_are_born_with_the_first_answer_that_an_evaluator_looks_at(
     processor: Processor, clock: Clock, first: dict[str, object]
@@ -45,15 +50,46 @@ def test_two_evaluations_on_one_span_are_counted_apart(processor: Processor, clo
 
 
 def test_a_skipped_evaluation_says_why(processor: Processor, clock: Clock) -> None:
-    """With or without a name: the reason is counted, and no result."""
-    without_baseline = judged(truegreen__evaluation__skipped="no_baseline")
+    """The reason is counted, and no result, even where the reason is all that there is of the evaluation."""
+    without_baseline = judged(truegreen__evaluation__groundedness__skipped="no_baseline")
     del without_baseline["truegreen.evaluation.groundedness.label"]
-    nameless = llm(truegreen__evaluation__skipped="no_context", truegreen__evaluation__sampled="base")
-    processor.traces(traces([span(without_baseline), span(nameless)]))
+    bare = llm(truegreen__evaluation__tone__skipped="no_context", truegreen__evaluation__sampled="base")
+    processor.traces(traces([span(without_baseline), span(bare)]))
     clock.advance(HOLD)
     counted = {(key[0], key[2], key[3]): numbers[0] for key, numbers in shown(processor, catalogue.EVALUATIONS).items()}
-    assert counted == {("groundedness", "skipped", "no_baseline"): 1, ("unknown", "skipped", "no_context"): 1}
+    assert counted == {("groundedness", "skipped", "no_baseline"): 1, ("tone", "skipped", "no_context"): 1}
     assert total(processor, catalogue.EVALUATED_ANSWERS) == 0
+
+
+def test_two_evaluators_that_skip_one_answer_keep_each_its_own_reason(
+    processor: Processor, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the application's span to the collector's count: neither overwrites the other, and both say who skipped."""
+    reasons = {"groundedness": "no_context", "tone": "no_baseline"}
+
+    def find(name: str) -> evaluate.Factory:
+        return lambda settings, calibration: lambda sample: Result("same for all", f"{name}-judge", skipped=reasons[name])
+
+    monkeypatch.setattr(evaluate, "find", find)
+    with captured(
+        Settings(evaluations={name: {} for name in reasons}),
+        resource={"service.name": "bot", "deployment.environment.name": "production"},
+    ) as seen:
+        tracer = seen.provider.get_tracer("my.app")
+        with tracer.start_as_current_span("request"):
+            retrieval(documents=["p"])
+            with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
+                answer(query="q", answer="a")
+        got = seen.attributes("chat")
+        processor.traces(encode_spans(seen.spans).SerializeToString())
+    assert {name: got[names.evaluation(name, "skipped")] for name in reasons} == reasons
+    assert {name: got[names.evaluation(name, "evaluator")] for name in reasons} == {name: f"{name}-judge" for name in reasons}
+    clock.advance(HOLD)
+    counted = {key[:4]: numbers for key, numbers in shown(processor, catalogue.EVALUATIONS).items()}
+    assert counted == {
+        ("groundedness", "groundedness-judge", "skipped", "no_context"): [1],
+        ("tone", "tone-judge", "skipped", "no_baseline"): [1],
+    }
 
 
 def test_an_old_calibration_leaves_after_20_scrapes(processor: Processor, clock: Clock) -> None:
@@ -124,4 +160,4 @@ def test_an_event_of_a_failed_evaluator_is_a_skip(processor: Processor, clock: C
     """error.type without a label is the reason `error`."""
     processor.logs(events([{"gen_ai.evaluation.name": "judge", "error.type": "Timeout", "truegreen.evaluation.sampled": "base"}]))
     clock.advance(HOLD)
-    assert {(key[2], key[3]) for key in shown(processor, catalogue.EVALUATIONS)} == {("skipped", "error")}
+    assert {(key[0], key[2], key[3]) for key in shown(processor, catalogue.EVALUATIONS)} == {("judge", "skipped", "error")}

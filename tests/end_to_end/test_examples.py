@@ -103,7 +103,7 @@ def test_an_example_runs_zero_code_and_its_answer_is_judged_against_its_passages
     counted = [a for a in chats if not ("truegreen.duplicate" in a and a["truegreen.duplicate"].bool_value)]
     assert len(counted) == 1
     assert 0 < counted[0]["truegreen.evaluation.groundedness.raw"].double_value < 1
-    assert counted[0]["truegreen.evaluation.skipped"].string_value == "no_baseline"
+    assert counted[0]["truegreen.evaluation.groundedness.skipped"].string_value == "no_baseline"
     assert len(counted[0]["truegreen.snapshot.id"].string_value) == 12
     everything = b"".join(bodies)
     assert b"three days" not in everything and b"work from home" not in everything and b"second class" not in everything

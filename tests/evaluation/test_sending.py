@@ -217,3 +217,17 @@ def test_a_file_that_cannot_be_read_is_one_error_and_no_summary(tmp_path, receiv
     with pytest.raises(BadInput, match="cannot be read"):
         run(receiver, tmp_path / "nowhere")
     assert not receiver.bodies
+
+
+@pytest.mark.parametrize(
+    ("given", "is_"),
+    [
+        ({"groundedness.label": "pass", "tone.label": "fail"}, "fail"),
+        ({"groundedness.skipped": "no_baseline", "tone.label": "pass"}, "pass"),
+        ({"tone.skipped": "no_baseline", "tone.raw": 0.5}, "no_baseline"),
+        ({"sampled": "none"}, "not judged in line"),
+    ],
+)
+def test_an_answer_is_tallied_whichever_evaluation_judged_it(given, is_):
+    """A fail goes before a pass, a pass before a skip."""
+    assert sending.outcome({f"truegreen.evaluation.{name}": value for name, value in given.items()}) == is_

@@ -77,7 +77,7 @@ def test_an_evaluator_that_raises_is_an_error_and_the_call_is_whole(app, ask, mo
     monkeypatch.setattr(evaluate, "find", broken.find)
     seen, client = app()
     assert ask(client).choices[0].message.content == ANSWER
-    assert seen.attributes("chat")["truegreen.evaluation.skipped"] == "error"
+    assert seen.attributes("chat")["truegreen.evaluation.groundedness.skipped"] == "error"
     assert failures.counted() == {"evaluator groundedness": 1}
 
 

@@ -61,7 +61,7 @@ def test_an_answer_gets_snapshot_traffic_and_evaluation(app, ask, fake, tmp_path
     }  # fmt: skip
     assert {k: got.get(k) for k in expected} == expected
     assert len(got["truegreen.snapshot.id"]) == 12
-    assert "truegreen.evaluation.skipped" not in got
+    assert "truegreen.evaluation.groundedness.skipped" not in got
     sample = fake.samples[0]
     assert (sample.query, sample.answer, sample.passages, sample.model) == ("returns?", ANSWER, (DOC["text"],), "support-large")
     found = seen.attributes("retrieval kb")
@@ -138,7 +138,7 @@ def test_an_answer_without_passages_is_skipped_and_said_once(app, ask, fake, cap
     ask(client)
     ask(client)
     got = seen.attributes("chat")
-    assert got["truegreen.evaluation.skipped"] == "no_context"
+    assert got["truegreen.evaluation.groundedness.skipped"] == "no_context"
     assert got["truegreen.evaluation.groundedness.evaluator"] == "fake"
     assert "truegreen.evaluation.groundedness.raw" not in got
     assert sum("retrieval(documents=" in r.getMessage() for r in caplog.records) == 1
@@ -154,7 +154,7 @@ def test_an_answer_without_a_baseline_has_its_raw_number_only(app, ask, fake, ca
             retrieval(documents=[DOC])
             ask(client)
     got = seen.attributes("chat")
-    assert got["truegreen.evaluation.skipped"] == "no_baseline"
+    assert got["truegreen.evaluation.groundedness.skipped"] == "no_baseline"
     assert got["truegreen.evaluation.groundedness.raw"] == 0.9
     assert "truegreen.evaluation.groundedness.label" not in got
     assert sum("baseline take --service bot --environment prod" in r.getMessage() for r in caplog.records) == 1

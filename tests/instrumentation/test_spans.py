@@ -111,7 +111,7 @@ def test_a_text_that_nobody_saw_is_an_error_that_is_said_once(app, caplog):
     """No hook, no capture, no `answer`."""
     seen, _ = app()
     seen.provider.get_tracer("my.app").start_span("chat", attributes={"gen_ai.operation.name": "chat"}).end()
-    assert seen.attributes("chat")["truegreen.evaluation.skipped"] == "error"
+    assert seen.attributes("chat")["truegreen.evaluation.groundedness.skipped"] == "error"
     assert "COMPLETION_HOOK=truegreen" in caplog.text
 
 
@@ -135,7 +135,7 @@ def test_a_very_long_answer_is_skipped_as_too_large(app, fake):
     tracer = seen.provider.get_tracer("x")
     with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
         answer(query="q", answer="word " * 11)
-    assert seen.attributes("chat")["truegreen.evaluation.skipped"] == "too_large"
+    assert seen.attributes("chat")["truegreen.evaluation.groundedness.skipped"] == "too_large"
     assert fake.samples == []
 
 

@@ -34,7 +34,7 @@ def test_an_application_started_by_opentelemetry_instrument_has_our_attributes(t
     for part in (
         '"name": "chat support-large"',
         '"truegreen.snapshot.id"',
-        '"truegreen.evaluation.skipped": "no_context"',
+        '"truegreen.evaluation.groundedness.skipped": "no_context"',
         '"truegreen.dialect": "genai"',
     ):
         assert part in spans

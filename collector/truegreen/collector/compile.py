@@ -16,7 +16,7 @@ from truegreen.core.words import attributes as names
 from truegreen.core.words.metric import Condition, Metric, Read, Value
 
 LARGEST: Final = 1.7976931348623157e308
-PARTS: Final = ("label", "evaluator", "scale", "calibration")
+PARTS: Final = ("label", "evaluator", "scale", "calibration", "skipped")
 """The parts of an evaluation that are texts, in the order of its key."""
 EVALUATION: Final = "evaluation"
 CODE_KEEPS: Final = ("distinct", "traces")
@@ -142,8 +142,7 @@ def _block(block: Block, gate: tuple[str, ...], by_name: Mapping[str, Block], ge
         passed = ", ".join(variables[read] for read in shared)
         lines += [
             f"{pad}found, more = shape_of(span.attributes)",
-            f"{pad}if found or {variables[(names.EVALUATION_SKIPPED,)]} is not None:",
-            f"{pad}    evaluate(ctx, plans_{EVALUATION}, found, g, ({passed},), span.trace_id, span.end, now, tick)",
+            f"{pad}if found: evaluate(ctx, plans_{EVALUATION}, found, g, ({passed},), span.trace_id, span.end, now, tick)",
             f"{pad}if not more: continue",
         ]
     return lines
@@ -153,9 +152,8 @@ def _evaluate(block: Block, get: _Get) -> list[str]:
     pad = " " * 12
     variables = {read: f"shared[{i}]" for i, read in enumerate(block.key)}
     return [
-        "    unknown = h.unknown",
         f"    def evaluate(ctx, plans_{EVALUATION}, found, g, shared, trace_id, end, now, tick):",
-        f"        for name, {', '.join(f'n_{part}' for part in PARTS)}, n_score, n_raw in found or unknown:",
+        f"        for name, {', '.join(f'n_{part}' for part in PARTS)}, n_score, n_raw in found:",
         f"{pad}k = (name, {', '.join(f'g(n_{part})' for part in PARTS)}, shared)",
         f"{pad}p = plans_{EVALUATION}.get(k)",
         f"{pad}if p is None: p = make(ctx, {EVALUATION!r}, k)",

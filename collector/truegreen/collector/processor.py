@@ -28,7 +28,7 @@ KEPT: Final = 4096
 """A longer key of attribute names or values is worked out anew each time: what is kept stays small whatever is sent."""
 _PARTS: Final = (*compiler.PARTS, "score", "raw")
 _NAMED: Final = re.compile(
-    re.escape(names.EVALUATION_PREFIX) + r"([^.\0]+)\.(?:raw|score|label|evaluator|scale|calibration)(?=\0|$)"
+    re.escape(names.EVALUATION_PREFIX) + r"([^.\0]+)\.(?:raw|score|label|evaluator|scale|calibration|skipped)(?=\0|$)"
 )
 _BASE: Final = wire.encoded("base")
 _EVENT: Final = names.EVALUATION_EVENT.encode()
@@ -126,7 +126,6 @@ class Processor:
             contexts=self.contexts, parse=wire.parse_traces, number=wire.number, double=wire.double, doubles=wire.doubles, bisect=bisect_left,
             is_error=wire.is_error, new_context=self._new_context, make=self._make, touch=self._touch, bad=self._bad,
             shape_of=self._shape_of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
-            unknown=(_named("unknown"),),
         )  # fmt: skip
         traces, evaluate = scope["build"](helpers)
         return traces, evaluate
@@ -271,7 +270,7 @@ class Processor:
             if own in found:
                 found.setdefault(names.evaluation(name, part), found[own])
         if names.evaluation(name, "label") not in found and names.ERROR_TYPE in found:
-            found.setdefault(names.EVALUATION_SKIPPED, wire.encoded("error"))
+            found.setdefault(names.evaluation(name, "skipped"), wire.encoded("error"))
         shared = tuple(next((value for value in map(found.get, read) if value), None) for read in self._shared)
         plans = context.plans[self._positions[compiler.EVALUATION]]
         time = record.time or record.observed

@@ -22,7 +22,6 @@ from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import attributes
 from truegreen.core.words.shapes import ReplayRecord
 from truegreen.core.words.terms import FAIL, PASS
-from truegreen.evaluation.groundedness import EVALUATION
 
 BATCH_SPANS: Final = 512
 BATCH_SECONDS: Final = 0.5
@@ -73,12 +72,21 @@ class Outbox(SpanProcessor):
         return taken
 
 
-def outcome(given: Any) -> str:
-    """`pass`, `fail`, the reason of a skip, or `NOT_JUDGED`, from the attributes of an answer's span."""
-    label = given.get(attributes.evaluation(EVALUATION, "label"))
-    if label in (PASS, FAIL):
-        return str(label)
-    return str(given.get(attributes.EVALUATION_SKIPPED) or NOT_JUDGED)
+def outcome(given: Mapping[str, Any]) -> str:
+    """What became of an answer, from the attributes of its span, whichever evaluations judged it.
+
+    Returns:
+        `fail` when one evaluation fails it, `pass` when one passes it and none fails it, else the reason of the first skip,
+        else `NOT_JUDGED`.
+    """
+    labels = _parts(given, "label")
+    return next((label for label in (FAIL, PASS) if label in labels), next(iter(_parts(given, "skipped")), NOT_JUDGED))
+
+
+def _parts(given: Mapping[str, Any], part: str) -> list[str]:
+    return [
+        str(value) for name, value in given.items() if name.startswith(attributes.EVALUATION_PREFIX) and name.endswith(f".{part}")
+    ]
 
 
 def traces_address(endpoint: str) -> str:

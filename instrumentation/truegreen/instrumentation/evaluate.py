@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -55,7 +56,9 @@ class Evaluators:
             sample: None when the text of the answer was not seen.
         """
         try:
-            return self._judge(evaluation, service, environment, sample)
+            result = self._judge(evaluation, service, environment, sample)
+            # One factory may serve under several names: what it says is told apart by the name that was asked.
+            return result if result.evaluation == evaluation else replace(result, evaluation=evaluation)
         except Exception as error:
             failures.count(f"evaluator {evaluation}", error)
             return Result(evaluation, "", skipped="error")
@@ -105,13 +108,9 @@ def attributes(result: Result) -> Mapping[str, Any]:
     parts = {
         "raw": result.raw, "evaluator": result.evaluator or "unknown", "score": result.score,
         "label": result.label or None, "scale": result.scale or None, "calibration": result.calibration or None,
+        "skipped": result.skipped or None,
     }  # fmt: skip
-    found: dict[str, Any] = {
-        names.evaluation(result.evaluation, part): value for part, value in parts.items() if value is not None
-    }
-    if result.skipped:
-        found[names.EVALUATION_SKIPPED] = result.skipped
-    return found
+    return {names.evaluation(result.evaluation, part): value for part, value in parts.items() if value is not None}
 
 
 def _too_large(sample: Sample, words: int) -> bool:

@@ -43,8 +43,8 @@ def _table() -> tuple[Attribute, ...]:
                (names.evaluation(name, "evaluator"), "string", "Which evaluator judged"),
                (names.evaluation(name, "scale"), "string", "What the score means", (terms.RELATIVE, terms.CALIBRATED)),
                (names.evaluation(name, "calibration"), "string", "Digest of the calibration file"),
+               (names.evaluation(name, "skipped"), "string", "Why this evaluation of a sampled answer has no verdict", terms.SKIP_REASONS),
                (names.EVALUATION_SAMPLED, "string", "How the answer came to be evaluated", terms.SAMPLED),
-               (names.EVALUATION_SKIPPED, "string", "Why a sampled answer has no verdict", terms.SKIP_REASONS),
                (names.EVALUATION_MIRRORED, "boolean", "This event repeats an attribute of the span: not counted again"))
         + ours("answer",
                (names.ANSWER_MARKERS, "string[]", "What the answer looks like", terms.MARKERS),

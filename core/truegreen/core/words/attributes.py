@@ -62,7 +62,6 @@ DIALECT: Final = "truegreen.dialect"
 DUPLICATE: Final = "truegreen.duplicate"
 EVALUATION_PREFIX: Final = "truegreen.evaluation."
 EVALUATION_SAMPLED: Final = "truegreen.evaluation.sampled"
-EVALUATION_SKIPPED: Final = "truegreen.evaluation.skipped"
 EVALUATION_MIRRORED: Final = "truegreen.evaluation.mirrored"
 ANSWER_MARKERS: Final = "truegreen.answer.markers"
 ANSWER_STYLE: Final = "truegreen.answer.style"
@@ -101,5 +100,5 @@ def version_of(component: str) -> str:
 
 
 def evaluation(name: str, part: str) -> str:
-    """The attribute of one evaluation; `part` is `raw`, `score`, `label`, `evaluator`, `scale` or `calibration`."""
+    """The attribute of one evaluation; `part` is `raw`, `score`, `label`, `evaluator`, `scale`, `calibration` or `skipped`."""
     return f"{EVALUATION_PREFIX}{name}.{part}"
