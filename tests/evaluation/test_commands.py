@@ -230,3 +230,76 @@ def test_answers_are_judged_by_the_settings_of_the_application(tmp_path, monkeyp
     source = record(tmp_path / "calls.jsonl", 600)
     with pytest.raises(BadInput, match="there are 0 .skipped: 600 too_large"):
         take("--from", str(source), "--out", str(tmp_path))
+
+
+EVALUATOR = """
+from truegreen.core.words.shapes import Result
+
+def make(settings, calibration):
+    if settings.get("broken"):
+        raise ValueError("no such voice")
+    def judge(sample):
+        if "unheard3x" in sample.answer:
+            raise RuntimeError(sample.answer)
+        return Result("tone", "tone-judge", raw=len(sample.answer) / 100)
+    return judge
+"""
+
+
+@pytest.fixture
+def tone(tmp_path, monkeypatch):
+    """An installed package that offers the evaluator `tone`."""
+    site = tmp_path / "site"
+    (site / "tone_judge-1.0.dist-info").mkdir(parents=True)
+    (site / "tone_judge-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tone-judge\nVersion: 1.0\n")
+    (site / "tone_judge-1.0.dist-info" / "entry_points.txt").write_text("[truegreen_evaluator]\ntone = tone_judge:make\n")
+    (site / "tone_judge.py").write_text(EVALUATOR)
+    monkeypatch.syspath_prepend(str(site))
+
+
+def test_a_replay_file_is_judged_by_the_installed_evaluator_of_the_signal(tmp_path, tone):
+    """The baseline is of that signal and names who judged.."""
+    done = take("--signal", "tone", "--from", str(record(tmp_path / "calls.jsonl", 600)), "--out", str(tmp_path), "--json")
+    said = json.loads(done.output)
+    assert (said["signal"], said["evaluator"], said["answers"]) == ("tone", "tone-judge", 600)
+    assert said["file"].endswith(calibration.file_name("support", "production", "tone"))
+
+
+def test_an_answer_at_which_an_evaluator_fails_is_counted_as_an_error(tmp_path, tone):
+    """One call makes it raise; its text is not shown."""
+    source = record(tmp_path / "calls.jsonl", 600)
+    call = {"query": "q", "context": ["p"], "answer": "unheard3x", "model": "m"}
+    with source.open("a") as stream:
+        stream.write(json.dumps(call) + "\n")
+    done = take("--signal", "tone", "--from", str(source), "--out", str(tmp_path))
+    assert "skipped: 1 error" in done.output and "unheard" not in done.output
+
+
+def test_a_signal_without_an_installed_evaluator_is_bad_input_that_names_those_there_are(tmp_path, tone):
+    """For a replay file somebody must judge."""
+    with pytest.raises(BadInput, match=r"found 'colour'.*write one of groundedness, tone"):
+        take("--signal", "colour", "--from", str(record(tmp_path / "calls.jsonl", 600)), "--out", str(tmp_path))
+
+
+def test_an_evaluator_that_cannot_be_made_is_one_clear_line(tmp_path, tone):
+    """It says why and where its settings stand."""
+    (tmp_path / "truegreen.yaml").write_text("evaluations: {tone: {broken: true}}\n")
+    with pytest.raises(BadInput, match=r"ValueError: no such voice.*evaluations\.tone"):
+        take("--signal", "tone", "--from", str(record(tmp_path / "calls.jsonl", 600)), "--out", str(tmp_path))
+
+
+def test_a_collector_is_asked_for_any_signal_as_it_is_named(tmp_path):
+    """Whoever judged it elsewhere: no evaluator of it needs to be installed here."""
+    with collector(scores(evaluator="colour-judge")) as (url, asked):
+        said = json.loads(take("--signal", "colour", "--from", url, "--out", str(tmp_path), "--json").output)
+    assert parse_qs(asked[0].query)["evaluation"] == ["colour"]
+    assert (said["signal"], said["evaluator"]) == ("colour", "colour-judge")
+
+
+def test_a_collector_without_an_answer_of_that_name_says_to_check_the_environment(tmp_path):
+    """The usual reason is an application that does not say its environment."""
+    with (
+        collector(scores(0)) as (url, _),
+        pytest.raises(BadInput, match=r"there are 0.*'production'.*deployment\.environment\.name, `unknown` when unset"),
+    ):
+        take("--from", url, "--out", str(tmp_path))

@@ -160,6 +160,17 @@ def test_an_answer_without_a_baseline_has_its_raw_number_only(app, ask, fake, ca
     assert sum("baseline take --service bot --environment prod" in r.getMessage() for r in caplog.records) == 1
 
 
+def test_the_notice_of_a_missing_baseline_names_the_signal_to_take(app, ask, fake, caplog, tmp_path):
+    """The command without it would freeze groundedness."""
+    settings = Settings(calibration=tmp_path, evaluations={"tone": {}, "groundedness": {}})
+    _, client = app(settings=settings, resource={"service.name": "bot", "deployment.environment.name": "prod"})
+    ask(client)
+    said = [r.getMessage() for r in caplog.records if "no baseline" in r.getMessage()]
+    assert len(said) == 2
+    assert "no baseline for bot/prod tone:" in said[0] and "--environment prod --signal tone --from URL" in said[0]
+    assert "--signal" not in said[1]
+
+
 def test_a_provider_that_serves_another_model_is_another_snapshot(app, ask, fake, server):
     """Under the same alias; a failed call in between stays with the model that served last."""
     seen, client = app()

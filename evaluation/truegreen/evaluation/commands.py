@@ -18,17 +18,20 @@ import click
 from truegreen.core import config
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.options import config_option, json_option
+from truegreen.core.words.attributes import ENVIRONMENT_NAME, SERVICE_NAME
 from truegreen.core.words.calibration import MINIMUM_ANSWERS
 from truegreen.core.words.shapes import ReplayRecord
 from truegreen.core.words.terms import FAIL, PASS
 from truegreen.evaluation import baseline, files, scores, taking
-from truegreen.evaluation.groundedness import EVALUATION, EVALUATOR, make
+from truegreen.evaluation.evaluators import judge_of
+from truegreen.evaluation.groundedness import EVALUATION
 from truegreen.evaluation.progress import shown
 from truegreen.evaluation.replay import of_models, select
 from truegreen.evaluation.scores import Judged
 
 SEED = 1
-_SIGNALS = click.Choice([EVALUATION])
+UNKNOWN = "unknown"
+"""The evaluator where nobody said who judged."""
 
 
 def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -47,7 +50,7 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
 @click.command("take")
 @click.option("--service", required=True, help="The service, as its spans name it.")
 @click.option("--environment", required=True, help="The environment, as its spans name it.")
-@click.option("--signal", type=_SIGNALS, default=EVALUATION, show_default=True, help="The evaluation that is frozen.")
+@click.option("--signal", default=EVALUATION, show_default=True, metavar="NAME", help="The evaluation that is frozen.")
 @click.option(
     "--from",
     "sources",
@@ -75,17 +78,17 @@ def baseline_take(
     """Freeze what healthy looks like: a calibration file from at least 500 answers."""
     urls = [source for source in sources if source.startswith(("http://", "https://"))]
     paths = [Path(source) for source in sources if source not in urls]
-    _check_sources(service, urls, paths, models, answers)
+    _check_sources(service, signal, urls, paths, models, answers)
     notes: list[str] = []
     if urls:
         values, sessions, snapshot, evaluator = _from_collectors(urls, service, environment, signal)
         calls: list[Judged] = []
     else:
-        calls = _from_files(paths, config_path, notes)
+        calls = _from_files(paths, signal, config_path, notes)
         chosen = _drawn(calls, models, answers, seed, notes)
         values = [call.raw for call in chosen if call.raw is not None]
         sessions = [call.session for call in chosen] if any(call.session for call in chosen) else []
-        snapshot, evaluator = "", EVALUATOR
+        snapshot, evaluator = "", _one_evaluator({call.evaluator for call in chosen if call.raw is not None})
     taken = datetime.now(UTC).isoformat(timespec="seconds")
     frozen = baseline.freeze(
         values, service=service, environment=environment, signal=signal, evaluator=evaluator, taken=taken, sessions=sessions,
@@ -147,9 +150,13 @@ def _settings(config_path: Path | None) -> Mapping[str, str]:
     return {**os.environ, "TRUEGREEN_CONFIG": str(source)} if source else os.environ
 
 
-def _check_sources(service: str, urls: list[str], paths: list[Path], models: tuple[str, ...], answers: int | None) -> None:
+def _check_sources(
+    service: str, signal: str, urls: list[str], paths: list[Path], models: tuple[str, ...], answers: int | None
+) -> None:
     if not service.strip():
         raise BadInput("--service: found an empty text, write the service's name")
+    if not signal.strip():
+        raise BadInput(f"--signal: found an empty text, write the evaluation's name as in truegreen.yaml, such as {EVALUATION}")
     if urls and paths:
         raise BadInput("--from: found addresses and files; take the baseline from one kind, they judge different traffic")
     if urls and (models or answers):
@@ -158,22 +165,31 @@ def _check_sources(service: str, urls: list[str], paths: list[Path], models: tup
 
 def _from_collectors(urls: list[str], service: str, environment: str, signal: str) -> tuple[list[float], list[str], str, str]:
     found = [scores.fetch(scores.address(url, service, environment, signal)) for url in urls]
-    evaluators = {one.evaluator for one in found if one.values}
-    if len(evaluators) > 1:
+    if not any(one.values for one in found):
         raise BadInput(
-            f"--from: the collectors hold scores of different evaluators ({', '.join(sorted(evaluators))}); one baseline needs one"
+            f"--from: a baseline needs at least {MINIMUM_ANSWERS} judged answers, there are 0: no collector asked has an answer of the "
+            f"service {service!r}, environment {environment!r}, evaluation {signal!r}. Check the environment: it is the app's resource "
+            f"attribute {ENVIRONMENT_NAME}, `unknown` when unset; the service is {SERVICE_NAME}; only sampled answers with a raw score count"
         )
+    evaluator = _one_evaluator({one.evaluator for one in found if one.values})
     snapshots = {one.snapshot for one in found if one.values}
     values = [value for one in found for value in one.values]
     known = all(one.sessions for one in found if one.values)
     sessions = [session for one in found for session in one.sessions] if known else []
-    return values, sessions, snapshots.pop() if len(snapshots) == 1 else "", (evaluators.pop() if evaluators else "") or EVALUATOR
+    return values, sessions, snapshots.pop() if len(snapshots) == 1 else "", evaluator
 
 
-def _from_files(paths: list[Path], config_path: Path | None, notes: list[str]) -> list[Judged]:
+def _one_evaluator(found: set[str]) -> str:
+    if len(found) > 1:
+        names = ", ".join(sorted(name or UNKNOWN for name in found))
+        raise BadInput(f"--from: there are scores of different evaluators ({names}); one baseline needs one")
+    return next(iter(found), "") or UNKNOWN
+
+
+def _from_files(paths: list[Path], signal: str, config_path: Path | None, notes: list[str]) -> list[Judged]:
     from truegreen.instrumentation import settings
 
-    judge = make(settings.load(_settings(config_path)).evaluations.get(EVALUATION, {}), None)
+    judge = judge_of(signal, settings.load(_settings(config_path)).evaluations.get(signal, {}))
     calls: list[Judged] = []
     for path in paths:
         broken = files.Broken()

@@ -22,6 +22,7 @@ class Judged:
         raw: None when it was skipped, for the reason in `skipped`.
         wrong: the human label, None when unlabelled.
         session: empty when unknown.
+        evaluator: who judged; empty when it did not say.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Judged:
     skipped: str = ""
     wrong: bool | None = None
     session: str = ""
+    evaluator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def judged(records: Iterable[ReplayRecord], judge: Judge) -> Iterator[Judged]:
     for record in records:
         result = judge(Sample(record.query, record.answer, record.context, record.model))
         skipped = "" if result.raw is not None else result.skipped
-        yield Judged(record.model, result.raw, skipped, record.wrong, str(record.extra.get("session", "")))
+        session = str(record.extra.get("session", ""))
+        yield Judged(record.model, result.raw, skipped, record.wrong, session, result.evaluator)
 
 
 def address(url: str, service: str, environment: str, evaluation: str) -> str:
@@ -59,7 +62,7 @@ def address(url: str, service: str, environment: str, evaluation: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise BadInput(f"--from: found {url!r}, write an address such as http://127.0.0.1:9464") from None
+        raise BadInput(f"--from: found {url!r}, write an address such as http://127.0.0.1:9465") from None
     path = parts.path.rstrip("/")
     query = urlencode({"service": service, "environment": environment, "evaluation": evaluation})
     return urlunsplit((parts.scheme, parts.netloc, path if path.endswith("/scores") else f"{path}/scores", query, ""))

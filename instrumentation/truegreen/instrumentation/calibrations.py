@@ -11,6 +11,7 @@ from pathlib import Path
 
 from truegreen.core.words.calibration import Calibration, CalibrationError, file_name, from_text
 from truegreen.instrumentation import notices
+from truegreen.instrumentation.settings import EVALUATION
 
 SECONDS = 1.0
 
@@ -51,12 +52,15 @@ class Calibrations:
             kept.looked = now
             self._look(self.folder / name, kept)
             if kept.calibration is None:
-                notices.once(
-                    f"baseline:{name}",
-                    f"no baseline for {service}/{environment}: answers are `skipped: no_baseline` until "
-                    f"`truegreen baseline take --service {service} --environment {environment} --from URL --out {self.folder}` has run",
-                )
+                notices.once(f"baseline:{name}", self._lacks(service, environment, signal))
             return kept.calibration
+
+    def _lacks(self, service: str, environment: str, signal: str) -> str:
+        of, option = ("", "") if signal == EVALUATION else (f" {signal}", f" --signal {signal}")
+        return (
+            f"no baseline for {service}/{environment}{of}: answers are `skipped: no_baseline` until "
+            f"`truegreen baseline take --service {service} --environment {environment}{option} --from URL --out {self.folder}` has run"
+        )
 
     def _look(self, path: Path, kept: _Kept) -> None:
         try:

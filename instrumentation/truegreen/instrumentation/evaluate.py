@@ -36,6 +36,11 @@ def find(name: str) -> Factory | None:
     return found.load() if found else None
 
 
+def installed() -> tuple[str, ...]:
+    """The names of the evaluations that installed packages offer, sorted; nothing is imported."""
+    return tuple(sorted({one.name for one in entry_points(group=GROUP)}))
+
+
 class Evaluators:
     """The judges of all services in this process, built when first used and again when their calibration changes."""
 
@@ -67,7 +72,7 @@ class Evaluators:
         if sample is None:
             notices.once("no text", NO_TEXT)
             return Result(evaluation, "", skipped="error")
-        if _too_large(sample, self._settings.evaluations[evaluation].get("words", WORDS)):
+        if too_large(sample, self._settings.evaluations[evaluation].get("words", WORDS)):
             return Result(evaluation, "", skipped="too_large")
         found = self._made(evaluation, service, environment)
         if found is None:
@@ -113,6 +118,7 @@ def attributes(result: Result) -> Mapping[str, Any]:
     return {names.evaluation(result.evaluation, part): value for part, value in parts.items() if value is not None}
 
 
-def _too_large(sample: Sample, words: int) -> bool:
+def too_large(sample: Sample, words: int) -> bool:
+    """Whether question, answer and passages together are over so many words, or 12 characters for each of them."""
     texts = (sample.query, sample.answer, *sample.passages)
     return sum(map(len, texts)) > words * LETTERS_PER_WORD or sum(len(text.split()) for text in texts) > words

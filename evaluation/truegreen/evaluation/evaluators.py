@@ -1,0 +1,52 @@
+"""The judge of recorded answers: the installed evaluator of a signal, with what the application guards it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from truegreen.core.errors import BadInput
+from truegreen.core.words.shapes import Judge, Result, Sample
+
+
+def judge_of(signal: str, settings: Mapping[str, Any]) -> Judge:
+    """The judge of a signal without a baseline, as the application makes it; it never raises.
+
+    Args:
+        signal: its name in the entry-point group `truegreen_evaluator`.
+        settings: of this evaluation, `words` among them.
+
+    Raises:
+        BadInput: no installed package offers it, or it cannot be imported or made.
+    """
+    from truegreen.instrumentation import evaluate
+    from truegreen.instrumentation.settings import WORDS
+
+    names = evaluate.installed()
+    if signal not in names:
+        raise BadInput(
+            f"--signal: found {signal!r}, and no installed package has it in the entry-point group {evaluate.GROUP}; "
+            f"write one of {', '.join(names) or '(none is installed)'}, install the package that has it, or take the scores of a collector"
+        )
+    try:
+        factory = evaluate.find(signal)
+        made = factory(settings, None) if factory else None
+    except Exception as error:  # foreign code
+        raise BadInput(
+            f"--signal: the evaluator of {signal} cannot be made ({type(error).__name__}: {error}); "
+            f"look at its package and at evaluations.{signal} in truegreen.yaml"
+        ) from None
+    if not callable(made):
+        raise BadInput(
+            f"--signal: the evaluator of {signal} gave {type(made).__name__}; its factory must return a function of one sample"
+        )
+
+    def judge(sample: Sample) -> Result:
+        if evaluate.too_large(sample, settings.get("words", WORDS)):
+            return Result(signal, "", skipped="too_large")
+        try:
+            return made(sample)
+        except Exception:  # an answer that it cannot judge is counted, as in the application
+            return Result(signal, "", skipped="error")
+
+    return judge
