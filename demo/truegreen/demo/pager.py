@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +16,7 @@ _LARGEST: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One alert of one webhook call; `sev` is the path that the receiver was called at."""
+    """One alert of one webhook call; `sev` is the path that the receiver was called at, `seconds` unix time."""
 
     seconds: float
     sev: str
@@ -44,7 +44,7 @@ class Pager:
 
 
 @contextmanager
-def pager(clock: Any = time.monotonic) -> Iterator[Pager]:
+def pager(clock: Callable[[], float] = time.time) -> Iterator[Pager]:
     """Listen on a free port of loopback while the context lasts; Alertmanager is given `{url}/sev1`, `/sev2`, `/sev3`."""
     kept = Pager()
 

@@ -118,13 +118,15 @@ class Supervisor:
     def stop(self) -> None:
         """End every process, newest first: politely, then not."""
         running = [p for p in reversed(self.processes) if p.handle.poll() is None]
-        for process in running:
-            _signal(process, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
-        for process in running:
-            try:
-                process.handle.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+        try:
+            for process in running:
+                _signal(process, signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_SECONDS
+            for process in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.handle.wait(max(0.1, deadline - time.monotonic()))
+        finally:  # a second interrupt does not stop this half way
+            for process in running:
                 _signal(process, signal.SIGKILL)
                 process.handle.wait()
         self.processes.clear()

@@ -84,7 +84,7 @@ def _play(on: Stage, replay: Replay, seed: int, story: Story) -> bool:
                         "switch",
                         f"{', '.join(replay.after)} from here on; so far {count.all:.0f} evaluated, {count.ratio:.1%} ungrounded",
                     )
-                if _loud(on.pager) and replay.expect == "page":
+                if replay.expect == "page" and _loud(on.pager):
                     break
                 time.sleep(0.25)
             if player.handle.poll() not in (None, 0):
@@ -92,7 +92,8 @@ def _play(on: Stage, replay: Replay, seed: int, story: Story) -> bool:
             if replay.expect == "silence":
                 _settle(on)
     finally:
-        on.supervisor.processes.append(player)
+        if player.handle.poll() is None:
+            on.supervisor.processes.append(player)  # stopped with the rest
     count = measures.evaluated(on, SERVICE)
     return _verdict(on, replay, story, count.since(before) if told else count, mark)
 
@@ -117,15 +118,16 @@ def _loud(pager: Pager) -> list[str]:
 
 
 def _verdict(on: Stage, replay: Replay, story: Story, count: measures.Count, mark: Path) -> bool:
-    page = on.pager.find(sev="1", status="firing", slo=SLO)
+    page, switched = on.pager.find(sev="1", status="firing", slo=SLO), _switched(mark)
+    early = page is not None and bool(replay.after) and (switched is None or page.seconds < switched)
     loud = sorted(
         {f"sev{n.sev} {n.labels.get('alertname')}" for n in on.pager.received if n.sev in ("1", "2") and n.status == "firing"}
     )
     quiet = sorted({f"{n.labels.get('alertname')}" for n in on.pager.received if n.sev == "3" and n.status == "firing"})
     if page:
-        after = time.time() - float(mark.read_text("utf-8")) if mark.exists() else None
+        after = page.seconds - switched if switched is not None else None
         story.tell("PAGE", f"sev1 {SERVICE}/{ENVIRONMENT} {SLO}: {page.annotations['description']}", seconds_after_switch=after)
-    met = bool(page) if replay.expect == "page" else not loud
+    met = page is not None and not early if replay.expect == "page" else not loud
     story.tell(
         "saw",
         f"{count.all:.0f} answers evaluated {'after the switch' if mark.exists() else 'in all'}, {count.ratio:.1%} ungrounded; "
@@ -133,6 +135,15 @@ def _verdict(on: Stage, replay: Replay, story: Story, count: measures.Count, mar
         evaluated=count.all, ungrounded=count.ratio, loud=loud, tickets=quiet,
     )  # fmt: skip
     story.tell(
-        "expected" if met else "missed", f"{replay.expect}: {'seen' if met else 'not seen'}", expect=replay.expect, met=met
+        "expected" if met else "missed",
+        f"{replay.expect}: {'seen' if met else 'only before the switch' if early and replay.expect == 'page' else 'not seen'}",
+        expect=replay.expect,
+        met=met,
     )
     return met
+
+
+def _switched(mark: Path) -> float | None:
+    """When the switch was, unix seconds; None when it was not."""
+    text = mark.read_text("utf-8") if mark.exists() else ""
+    return float(text) if text else None

@@ -65,28 +65,23 @@ def tap(destination: str) -> Iterator[Tap]:
 
 
 def _look(seen: Tap, body: bytes) -> None:
-    for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-        seen.texts += [text for a in resource.resource.attributes for text in _strings(a.value) if len(text.split()) >= _SHINGLE]
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                seen.spans += 1
-                strings = [span.name, span.status.message]
-                for attribute in [*span.attributes, *(a for event in span.events for a in event.attributes)]:
-                    if attribute.key == "gen_ai.operation.name" and attribute.value.string_value == "chat":
-                        seen.answers += 1
-                    strings += _strings(attribute.value)
-                seen.texts += [text for text in strings if len(text.split()) >= _SHINGLE]
+    request = ExportTraceServiceRequest.FromString(body)
+    spans = [span for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans]
+    seen.spans += len(spans)
+    seen.answers += sum(a.key == "gen_ai.operation.name" and a.value.string_value == "chat" for s in spans for a in s.attributes)
+    seen.texts += [text for text in _strings(request) if len(text.split()) >= _SHINGLE]
 
 
-def _strings(value: Any) -> list[str]:
-    kind = value.WhichOneof("value")
-    if kind == "string_value":
-        return [value.string_value]
-    if kind == "array_value":
-        return [text for one in value.array_value.values for text in _strings(one)]
-    if kind == "kvlist_value":
-        return [text for one in value.kvlist_value.values for text in _strings(one.value)]
-    return [value.bytes_value.decode("utf-8", "replace")] if kind == "bytes_value" else []
+def _strings(message: Any) -> Iterator[str]:
+    """Every string of a protobuf message, keys and bytes included, at any depth."""
+    for descriptor, value in message.ListFields():
+        for one in value if descriptor.is_repeated else (value,):
+            if isinstance(one, str):
+                yield one
+            elif isinstance(one, bytes):
+                yield one.decode("utf-8", "replace")
+            elif hasattr(one, "ListFields"):
+                yield from _strings(one)
 
 
 def _shingles(text: str) -> set[tuple[str, ...]]:
