@@ -67,6 +67,38 @@ def test_every_variable_of_the_schema_reaches_the_model():
         ("a: [1, 2\n", "truegreen.yaml:2: not YAML"),
         ("- 1\n", "truegreen.yaml:1: found [1]; write a value of type object"),
         ("cohorts: {attribute: plan, values: ['a\"b']}\n", "cohorts.values[0]"),
+        (
+            "routes:\n  severity_label: sev\n",
+            'truegreen.yaml:2: routes.severity_label: found "sev"; write a label that truegreen does not set itself',
+        ),
+        ("routes: {severity_label: __name__}\n", "such as severity or priority"),
+        (
+            "routes: {webhooks: {'1': 'ftp://x/'}}\n",
+            'routes.webhooks.1: found "ftp://x/"; write an address that begins with http://',
+        ),
+        ("routes: {webhooks: {'1': 'http://x/%zz'}}\n", "routes.webhooks.1: found"),
+        ("routes: {webhooks: {'1': 'http://x:port/'}}\n", "routes.webhooks.1: found"),
+        ("routes: {receivers: {'2': ''}}\n", 'routes.receivers.2: found ""; write the name of a receiver'),
+        ("routes: {receivers: {'2': 'null'}}\n", "not null"),
+        (
+            "evaluations:\n  groundedness: {}\n  'tone {{ x }}': {}\n",
+            'truegreen.yaml:3: evaluations.tone {{ x }}: found "tone {{ x }}"; write a lower-case name',
+        ),
+        ('evaluations: {"tone\\n": {}}\n', "write a lower-case name"),
+        (
+            "slos:\n- {name: grounding, objective: .nan}\n",
+            "truegreen.yaml:2: slos[0].objective: .nan is not a percentage; write 95%",
+        ),
+        (
+            "slos:\n- {name: grounding, objective: nan}\n",
+            "truegreen.yaml:2: slos[0].objective: nan is not a percentage; write 95%",
+        ),
+        ("slos:\n- {name: grounding, objective: 1e-99999999%}\n", "1e-99999999% is not a percentage; write 95%"),
+        ("sampling: nan\n", "truegreen.yaml:1: sampling: nan is not a percentage; write 95%"),
+        ("sampling: {groundedness: .inf}\n", "sampling.groundedness: .inf is not a percentage; write 95%"),
+        ("calibration: !!int ''\n", "truegreen.yaml:1: calibration: not YAML: '' is no tag:yaml.org,2002:int"),
+        ('calibration: "\\ud800"\n', "truegreen.yaml:1: calibration: half a character"),
+        ("services: {}\nslos:\n- &a {name: grounding}\n- *a\n", "truegreen.yaml:4: not YAML: found the alias *a; write out what"),
     ],
 )
 def test_an_error_says_file_line_key_found_and_what_to_write(content, message):
@@ -74,6 +106,29 @@ def test_an_error_says_file_line_key_found_and_what_to_write(content, message):
     with pytest.raises(BadInput) as error:
         text(content)
     assert message in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("label", ["service", "environment", "slo", "layer", "failure_mode", "pillar", "burn_tier", "mode", "alertname",
+                                   "evaluation", "reason"])  # fmt: skip
+def test_the_second_severity_label_is_none_that_an_alert_already_has(label):
+    """It would overwrite whom the alert speaks of, and routes and inhibitions would fail in silence."""
+    with pytest.raises(BadInput, match=r"routes\.severity_label"):
+        text(f"routes: {{severity_label: {label}}}\n")
+
+
+def test_aliases_that_stand_for_billions_of_nodes_are_refused_at_the_first():
+    """Nothing is built from them."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))]
+    with pytest.raises(BadInput, match=r"^truegreen\.yaml:2: not YAML: found the alias \*a0"):
+        text("\n".join(lines))
+
+
+@pytest.mark.parametrize("written", ["2020-01-01", "2020-13-41", "2020-01-01T00:00:00Z", "!!binary aGk=", ".nan", "-.inf"])
+def test_settings_of_an_evaluator_hold_only_what_json_can_hold(written):
+    """A date stays the text that was written: what is handed on must be JSON."""
+    kept = text(f"evaluations: {{groundedness: {{since: {written}}}}}\n").evaluations["groundedness"]["since"]
+    assert kept == written.rpartition(" ")[2]
 
 
 def test_all_errors_of_a_file_come_at_once():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path as File
 from typing import Any
 
@@ -14,6 +15,7 @@ from truegreen.core.words import ready_made
 from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_NUMBER = re.compile(r"[+-]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _SHARED = ("description", "layer", "failure_mode", "pillar", "window", "mode", "unit", "owner")
 
 
@@ -55,13 +57,13 @@ def percentage(source: Source, path: Path, value: Any) -> Decimal:
     """
     text = str(value).strip()
     sign = text.endswith("%")
-    try:
-        number = Decimal(text.removesuffix("%").strip())
-    except InvalidOperation:
-        raise BadInput(f"{source.at(path)}: {value} is not a percentage; write 95%") from None
+    digits = text.removesuffix("%").strip()
+    if not _NUMBER.fullmatch(digits):
+        raise BadInput(f"{source.at(path)}: {text[:60]} is not a percentage; write 95%")
+    number = Decimal(digits)
     if not sign and 0 < number < 1:
         raise BadInput(f"{source.at(path)}: {text} is not a percentage; write {(number * 100).normalize():f}%")
-    if not number.is_finite() or not 0 <= number <= 100:
+    if not 0 <= number <= 100:
         raise BadInput(f"{source.at(path)}: {value} is not between 0% and 100%; write 95%")
     return number / 100
 

@@ -89,6 +89,8 @@ def _resolve(against: Schema, root: Schema) -> Schema:
 
 def _describe(source: Source, error: ValidationError) -> Iterator[str]:
     path: Path = tuple(error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        path = (*path, str(error.instance))
     words = _WORDS.get(str(error.validator))
     if words:
         yield from words(source, error, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,18 +34,33 @@ def dotted(path: Path) -> str:
     """`("slos", 0, "objective")` as `slos[0].objective`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        word = str(part) if str(part).isprintable() else repr(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{word}" if text else word
     return text
 
 
+class _Loader(yaml.SafeLoader):
+    # Aliases are refused before anything is built from them: ten lines of them stand for billions of nodes.
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None, None, f"found the alias *{event.anchor}; write out what it stands for", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+
 def parse(text: str, name: str) -> Source:
-    """Parse YAML.
+    """Parse YAML to what JSON can hold: a date, a number that is not finite and bytes become the texts that were written.
 
     Raises:
         BadInput: the text is not YAML, has a key twice, or has an alias (which could grow without bound).
     """
     lines: dict[Path, int] = {}
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise BadInput(f"{name}:1: not YAML: {str(error).splitlines()[0]}") from None
     try:
         node = loader.get_single_node()
         data = _build(loader, node, (), lines, name) if node is not None else {}
@@ -80,4 +96,19 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Pat
         return made
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, child, (*path, index), lines, name) for index, child in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)
+    return _scalar(loader, node, path, name)
+
+
+def _scalar(loader: yaml.SafeLoader, node: yaml.Node, path: Path, name: str) -> Any:
+    try:
+        made = loader.construct_object(node, deep=True)
+    except (ValueError, LookupError, AttributeError):
+        # What PyYAML raises for a tag that its text does not fit, and for a date in no calendar.
+        if node.tag.endswith(":timestamp"):
+            return node.value
+        raise BadInput(f"{name}:{node.start_mark.line + 1}: {dotted(path)}: not YAML: {node.value!r} is no {node.tag}") from None
+    if not isinstance(made, str | int | float | None) or (isinstance(made, float) and not math.isfinite(made)):
+        return node.value
+    if isinstance(made, str) and any("\ud800" <= character <= "\udfff" for character in made):
+        raise BadInput(f"{name}:{node.start_mark.line + 1}: {dotted(path)}: half a character (a surrogate); write the whole one")
+    return made
