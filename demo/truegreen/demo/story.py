@@ -73,13 +73,13 @@ class Story:
             yield status.update
 
     def _line(self, seconds: float, kind: str, text: str) -> None:
-        head = f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d} {kind:<{_KIND_WIDTH}} "
+        head = f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d} "
         width = max(60, self._console.width) if self._console.is_terminal else 10_000
         rows = textwrap.wrap(text, width - _INDENT, break_long_words=False, break_on_hyphens=False) or [""]
-        line = Text(head[:6], style="dim") + Text(head[6:-1], style=_STYLES.get(kind, "")) + Text(" " + rows[0])
+        line = Text.assemble((head, "dim"), (kind, _STYLES.get(kind, "")), " " * (_INDENT - 6 - len(kind)), rows[0])
         self._console.print(line, soft_wrap=True, highlight=False)
         for row in rows[1:]:
-            self._console.print(" " * _INDENT + row, soft_wrap=True, highlight=False, markup=False)
+            self._console.print(Text(" " * _INDENT + row), soft_wrap=True, highlight=False)
 
 
 def picture(steps: list[Mapping[str, Any]], path: Path, title: str) -> None:
