@@ -44,9 +44,8 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(
-                None, None, f"found the alias *{event.anchor}; write out what it stands for", event.start_mark
-            )
+            said = f"found the alias *{event.anchor}; write out what it stands for"
+            raise yaml.composer.ComposerError(None, None, said, event.start_mark)  # type: ignore[arg-type]
         return super().compose_node(parent, index)
 
 
