@@ -98,6 +98,11 @@ def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequ
     return "\n".join([*lines, "        return spans", "    return traces, evaluate", ""])
 
 
+def tried(aliases: Aliases, *wanted: str) -> tuple[str, ...]:
+    """The attributes that a read looks at, in order: each name, then its other names."""
+    return tuple(name for one in wanted for name in (one, *aliases.get(one, ())))
+
+
 class _Get:
     """Source of a look-up, through the aliases."""
 
@@ -105,8 +110,8 @@ class _Get:
         self.aliases = aliases
 
     def __call__(self, *wanted: str) -> str:
-        tried = [name for one in wanted for name in (one, *self.aliases.get(one, ()))]
-        return f"g({tried[0]!r})" if len(tried) == 1 else "(" + " or ".join(f"g({name!r})" for name in tried) + ")"
+        found = tried(self.aliases, *wanted)
+        return f"g({found[0]!r})" if len(found) == 1 else "(" + " or ".join(f"g({name!r})" for name in found) + ")"
 
 
 def _dispatch(attribute: tuple[str, ...], spans: Mapping[str, Condition], by_name: Mapping[str, Block], get: _Get) -> list[str]:

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from truegreen.collector import compile as compiler
 from truegreen.collector import evidence, wire
+from truegreen.collector.aliases import of as aliases_of
 from truegreen.collector.model import GAP_SCRAPES, Exposed
 from truegreen.collector.plan import Facts, constant, holds, is_constant, label_value
 from truegreen.collector.state import Cell, Store
 from truegreen.core.words import attributes as names
-from truegreen.core.words import catalogue
+from truegreen.core.words import catalogue, dialects
 from truegreen.core.words.metric import Metric
 from truegreen.core.words.terms import FAIL
 
@@ -51,7 +52,7 @@ class Processor:
     Args:
         clock: gives Unix seconds.
         scrape_interval: seconds between scrapes.
-        aliases: other names of an attribute (dialects).
+        aliases: other names of an attribute; None takes them from the dialect table.
     """
 
     def __init__(
@@ -61,17 +62,20 @@ class Processor:
         series_limit: int = catalogue.SERIES_LIMIT,
         aliases: compiler.Aliases | None = None,
     ) -> None:
+        aliases = aliases_of(dialects.DIALECTS) if aliases is None else aliases
         self.store = Store(clock, scrape_interval, series_limit)
         self.store.expired = self._forget_plans
         self.contexts: dict[Any, Context] = {}
         self.by_identity: dict[tuple[str, str], Context] = {}
         self._blocks = {block.name: block for block in compiler.blocks(catalogue.ALL, catalogue.SPANS)}
         self._positions = {name: at for at, name in enumerate(self._blocks)}
-        self._shared = self._blocks[compiler.EVALUATION].key
+        self._shared = tuple(compiler.tried(aliases, *read) for read in self._blocks[compiler.EVALUATION].key)
         self._plans = 0
         self._shapes: dict[str, tuple[tuple[tuple[str, ...], ...], bool]] = {}
         own = [name for gate in catalogue.SPANS.values() if gate.op == "present" and gate.read for name in gate.read.names]
-        self._gates = [name for one in own for name in (one, *(aliases or {}).get(one, ()))]
+        self._gates = compiler.tried(aliases, *own)
+        who = ((gauge.prometheus, gauge.value) for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS))
+        self._who = tuple((name, compiler.tried(aliases, *value.read.names)) for name, value in who if value and value.read)
         self._began = clock()
         self._clock = clock
         self.source = compiler.source(tuple(self._blocks.values()), catalogue.SPANS, RESOURCE, aliases)
@@ -240,12 +244,10 @@ class Processor:
                 self.store.remove(metric, (*labels, before))
             self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
         part = evidence.slice_of(now, interval)
-        for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS):
-            assert gauge.value is not None
-            assert gauge.value.read is not None
-            found = next((value for value in map(get, gauge.value.read.names) if value), None)
+        for gauge, tried in self._who:
+            found = next((value for value in map(get, tried) if value), None)
             if found:
-                kept.distinct.setdefault((gauge.prometheus, name), evidence.Distinct()).add(found, part)
+                kept.distinct.setdefault((gauge, name), evidence.Distinct()).add(found, part)
 
     def _shape_of(self, found: Any) -> tuple[tuple[tuple[str, ...], ...], bool]:
         """The names of the evaluations on a span, with the attributes of their parts, and whether it is of another class as well."""

@@ -31,10 +31,10 @@ class View:
 Reader = Callable[[View], Any]
 
 
-def select(scope: str, attributes: Mapping[str, Any], table: Iterable[Dialect] = DIALECTS) -> Dialect | None:
+def select(scope: str, attributes: Mapping[str, Any], table: Iterable[Dialect] | None = None) -> Dialect | None:
     """The dialect of a span: the longest scope start wins, else the first dialect without scopes; a marker must be there."""
     best, length = None, -1
-    for dialect in table:
+    for dialect in dialects.DIALECTS if table is None else table:
         reach = max((len(s) for s in dialect.scopes if scope.startswith(s)), default=-1) if dialect.scopes else 0
         if reach > length and any(marker in attributes for marker in dialect.markers):
             best, length = dialect, reach

@@ -136,7 +136,12 @@ _GENAI: Final[Mapping[str, tuple[Source, ...]]] = {
     "error_type": (Source(names.ERROR_TYPE),),
 }
 
-DIALECTS: Final = (
+CANONICAL: Final[Mapping[str, str]] = {field: sources[0].name for field, sources in _GENAI.items()} | {
+    "prompt_template": names.PROMPT_TEMPLATE
+}
+"""Field to the attribute that holds it in the conventions (or in ours): what every other name of a dialect stands for."""
+
+DIALECTS: Final[tuple[Dialect, ...]] = (
     Dialect("genai", ("opentelemetry.instrumentation.genai.", "opentelemetry.util.genai."), (names.OPERATION_NAME,), _GENAI),
     Dialect("manual", (), (names.OPERATION_NAME,), _GENAI),
 )
