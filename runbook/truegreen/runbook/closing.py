@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from truegreen.core.clients import alertmanager, prometheus
 from truegreen.core.clients.http import Server
@@ -11,8 +10,7 @@ from truegreen.core.errors import Failed
 from truegreen.runbook import changes, names, selectors
 from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Event, Target
-
-CHANGES: Final = ("contain applied", "contain undone", "rollback applied")
+from truegreen.runbook.standing import CHANGES
 
 
 def lacking(events: Sequence[Event], server: Server, target: Target) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from truegreen.containment.model import PINNED_MODEL
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import Server
-from truegreen.core.errors import BadInput
-from truegreen.runbook import bundle, flags, freeze, names, selectors
+from truegreen.core.errors import BadInput, Failed
+from truegreen.runbook import bundle, flags, freeze, names, selectors, standing
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.model import Event, Target
@@ -22,21 +21,10 @@ _STAMP: Final = "stamped"
 KINDS: Final = (_MODEL, _STAMP)
 
 
-@dataclass(frozen=True, slots=True)
-class Active:
-    """A switch that the log says is on; `number` is that of its event, for `contain undo`."""
-
-    number: int
-    incident: int
-    flag: str
-    value: str
-    previous: str
-    applied: float
-    expires: float
-
-
 def pin(case: Case, model: str, seconds: float) -> tuple[freeze.Bundle, Event]:
     """Pin a model until the team unpins it, at the latest when it expires.
+
+    A pin of the same model that was begun and never finished is completed: its undo leads to what was before it.
 
     Returns:
         the evidence bundle and the log's event: its number undoes it.
@@ -55,45 +43,50 @@ def pin(case: Case, model: str, seconds: float) -> tuple[freeze.Bundle, Event]:
         "previous_expires": before.expires,
         "expires": expires,
     }
+    half = next((a for a in reversed(standing.switches(store.events(case.log))) if a.flag == PINNED_MODEL), None)
+    if half and not half.finished and half.value == model and before.value in (half.value, half.previous):
+        facts |= {"previous": half.previous, "previous_expires": half.previous_expires, "completes": half.begun}
     store.append(case.log, case.incident.id, now, "contain", "contain begun", f"about to pin {model}", facts)
-    flags.save(case.flags, flags.turned(flags.load(case.flags), PINNED_MODEL, flags.Switch(model, expires)))
+    try:
+        flags.save(case.flags, flags.turned(flags.load(case.flags), PINNED_MODEL, flags.Switch(model, expires)))
+    except (BadInput, Failed) as error:
+        store.append(case.log, case.incident.id, case.clock(), "contain", "contain failed", str(error), facts)
+        raise
     text = f"pinned model {model} until {iso(expires)} (evidence {held.sha256[:12]})"
     return held, store.append(case.log, case.incident.id, case.clock(), "contain", "contain applied", text, facts)
 
 
 def undo(case: Case, number: int) -> tuple[freeze.Bundle, Event]:
-    """Put one switch back to what it was before event `number`.
+    """Put one switch back to what it was before event `number`, whether or not the change was finished.
 
     Raises:
         BadInput: that event did not turn a switch, is undone already, or another change came after it.
     """
     told = store.events(case.log)
-    active = {a.number: a for a in standing(told)}
-    if number not in active:
-        known = ", ".join(map(str, active)) or "none"
+    active = standing.switches(told)
+    found = next((a for a in active if number in (a.number, a.begun)), None)
+    if found is None:
+        known = ", ".join(str(a.number) for a in active) or "none"
         raise BadInput(f"event {number} is no switch that is on; to undo: {known} (truegreen contain list)")
-    found = active[number]
+    newer = next((a for a in reversed(active) if a.flag == found.flag and a.number > found.number), None)
+    if newer:
+        raise BadInput(
+            f"event {newer.number} set {found.flag} to {newer.value!r} after event {number}: undo the newer change first: "
+            f"truegreen contain undo {newer.number}"
+        )
     current = flags.state(flags.load(case.flags), found.flag)
-    if current.value != found.value:
+    # A command that was killed half way, this undo or the change itself, may have left the file on either side.
+    half = not found.finished or standing.announced(told, found.number)
+    if current.value != found.value and not (half and current.value == found.previous):
         raise BadInput(
             f"{found.flag} is {current.value or 'off'!r} now, event {number} set it to {found.value!r}: undo the newer change first"
         )
-    held = bundle.hold(case, "contain", f"contain undo {number}")
-    expires = next(e for e in told if e.seq == number).data.get("previous_expires")
-    facts = {"undone": number, "flag": found.flag, "value": found.previous}
-    store.append(case.log, case.incident.id, case.clock(), "contain", "undo begun", f"about to undo event {number}", facts)
-    flags.save(case.flags, flags.turned(flags.load(case.flags), found.flag, flags.Switch(found.previous, expires)))
-    text = f"{found.flag} back to {found.previous or 'off'} (undo of event {number}, evidence {held.sha256[:12]})"
+    held = bundle.hold(case, "contain", f"contain undo {found.number}")
+    facts = {"undone": found.number, "flag": found.flag, "value": found.previous}
+    store.append(case.log, case.incident.id, case.clock(), "contain", "undo begun", f"about to undo event {found.number}", facts)
+    flags.save(case.flags, flags.turned(flags.load(case.flags), found.flag, flags.Switch(found.previous, found.previous_expires)))
+    text = f"{found.flag} back to {found.previous or 'off'} (undo of event {found.number}, evidence {held.sha256[:12]})"
     return held, store.append(case.log, case.incident.id, case.clock(), "contain", "contain undone", text, facts)
-
-
-def standing(events: Sequence[Event]) -> tuple[Active, ...]:
-    """The switches that the log says are on, oldest first."""
-    undone = {e.data.get("undone") for e in events if e.kind == "contain undone"}
-    return tuple(
-        Active(e.seq, e.incident, e.data["flag"], e.data["value"], e.data["previous"], e.time, e.data["expires"])
-        for e in events if e.kind == "contain applied" and e.seq not in undone
-    )  # fmt: skip
 
 
 def reader(server: Server, target: Target) -> Callable[[], Mapping[Key, float]]:

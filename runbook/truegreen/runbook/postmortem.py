@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from truegreen.core.words.terms import SEVERITIES, SNAPSHOT_COMPONENTS
-from truegreen.runbook.contain import standing
+from truegreen.runbook import standing
 from truegreen.runbook.model import NOT_SURE, Event, Incident
 from truegreen.runbook.times import iso, span
 
@@ -21,17 +21,20 @@ class Question:
     why: str = ""
 
 
-def context(incident: Incident, events: Sequence[Event], scale: int = 1) -> Mapping[str, Any]:
+def context(incident: Incident, log: Sequence[Event], scale: int = 1) -> Mapping[str, Any]:
     """All that the template shows.
 
     Args:
+        log: every event, of other incidents too: what one began another may have finished or undone.
         scale: divides the targets of the clocks, as the demo's windows are divided.
     """
-    questions = (_what(incident, events), _when(events), _why(events), _green(events), _over(events), _different(events))
+    events = [e for e in log if e.incident == incident.id]
+    left = _left(incident, log)
+    questions = (_what(incident, events), _when(events), _why(events), _green(events), _over(events), _different(events, left))
     return {
         "incident": incident, "questions": questions, "answered": sum(1 for q in questions if q.answer),
         "impact": _impact(incident, events), "timeline": [(iso(e.time), e.phase, e.kind, e.text, e.seq) for e in events],
-        "snapshot": _snapshot(events), "actions": _actions(events),
+        "snapshot": _snapshot(events), "actions": _actions(events, left),
         "clocks": _clocks(incident, events, scale), "evidence": [(e.seq, e.data.get("file", ""), e.data.get("sha256", "")) for e in _all(events, "evidence frozen")],
         "head": events[-1].hash if events else "", "count": len(events),
     }  # fmt: skip
@@ -120,25 +123,31 @@ def _over(events: Sequence[Event]) -> Question:
     return Question(asks, (*lines, f"{iso(closed.time)} {closed.text}" if closed else "the incident is still open"))
 
 
-def _different(events: Sequence[Event]) -> Question:
+def _different(events: Sequence[Event], left: Sequence[str]) -> Question:
     asks = "What will be different?"
-    actions = [text for text, _, _ in _actions(events)]
+    actions = [text for text, _, _ in _actions(events, left)]
     return Question(asks, tuple(actions), "" if actions else "no action item was noted (truegreen incident note --action TEXT)")
 
 
-def _actions(events: Sequence[Event]) -> Sequence[tuple[str, str, str]]:
+def _actions(events: Sequence[Event], left: Sequence[str]) -> Sequence[tuple[str, str, str]]:
     """Action items as (text, owner, due): those that were noted, and what the log itself leaves to be done."""
     noted = [(e.text, str(e.data.get("owner", "")), str(e.data.get("due", ""))) for e in _all(events, "action item")]
-    left = [
-        (f"{a.flag} = {a.value} stands and expires {iso(a.expires)}: find the version to move to, then truegreen contain undo {a.number} (from the log)",
-         "", "") for a in standing(events)
+    return [*noted, *((f"{text} (from the log)", "", "") for text in left)]
+
+
+def _left(incident: Incident, log: Sequence[Event]) -> Sequence[str]:
+    """What the changes of this incident that still stand leave to be done."""
+    made = [
+        f"{a.flag} = {a.value} stands and expires {iso(a.expires)}: find the version to move to, then truegreen contain undo {a.number}"
+        if a.finished else f"{a.flag} = {a.value} was begun and not finished: look at the flag file, then truegreen contain undo {a.number}"
+        for a in standing.switches(log) if a.incident == incident.id
     ]  # fmt: skip
-    moved: dict[str, Event] = {str(e.data["name"]): e for e in _all(events, "rollback applied")}
-    left += [
-        (f"prompt {name} version {e.data['from']} was taken out of service: mend it before it serves again (from the log)", "", "")
-        for name, e in moved.items() if e.data.get("from") and not e.data.get("undone")
+    moved = {m.name: m for m in standing.moves(log) if m.incident == incident.id and m.old}
+    return made + [
+        f"prompt {name} version {m.old} was taken out of service: mend it before it serves again"
+        if m.finished else f"prompt {name}: the move from {m.old} to {m.to} was begun and not finished: look at its labels, then truegreen rollback undo {m.number}"
+        for name, m in moved.items()
     ]  # fmt: skip
-    return [*noted, *left]
 
 
 def _snapshot(events: Sequence[Event]) -> Sequence[tuple[str, str, str, str, bool]]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from truegreen.core.clients import langfuse
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import NOT_FOUND, HttpFailed, Server
-from truegreen.core.errors import Failed
-from truegreen.runbook import bundle, freeze, names, selectors
+from truegreen.core.errors import BadInput, Failed
+from truegreen.runbook import bundle, freeze, names, selectors, standing
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.model import Event, Target
+from truegreen.runbook.standing import Moved
 from truegreen.runbook.watch import OTHER, Key
 
 OLD: Final = "the version wanted"
@@ -40,6 +41,84 @@ def plan(server: Server, prometheus: Server, target: Target, name: str, version:
     Raises:
         Failed: Langfuse has no such version, or does not answer.
     """
+    kept = prom.retention(prometheus) or DEFAULT_RETENTION
+    label = f"{name}@{version}"
+    found = prom.query(
+        prometheus, f"count(last_over_time({names.SNAPSHOT}{selectors.at(target, prompt_version=label)}[{int(kept)}s]))"
+    )
+    return _look(server, name, version, bool(found))
+
+
+def half_done(case: Case, made: Plan) -> Moved | None:
+    """The newest move of this prompt, when it was to this version and was never finished."""
+    newest = next((m for m in reversed(standing.moves(store.events(case.log))) if m.name == made.name), None)
+    return newest if newest and not newest.finished and newest.to == made.version else None
+
+
+def back(case: Case, server: Server, number: int) -> tuple[Plan, Moved]:
+    """Look at what undoing event `number` would do, change nothing.
+
+    Raises:
+        BadInput: that event moved no label that could go back, is undone already, or another change came after it.
+        Failed: Langfuse does not answer.
+    """
+    told = store.events(case.log)
+    active = standing.moves(told)
+    found = next((m for m in active if number in (m.number, m.begun)), None)
+    if found is None or not found.old:
+        known = ", ".join(str(m.number) for m in active if m.old) or "none"
+        raise BadInput(
+            f"event {number} moved no label that could go back, or is undone; to undo: {known} (truegreen incident log)"
+        )
+    newer = next((m for m in reversed(active) if m.name == found.name and m.number > found.number), None)
+    if newer:
+        raise BadInput(
+            f"event {newer.number} moved {found.name} to {newer.to} after event {number}: undo the newer change first: "
+            f"truegreen rollback undo {newer.number}"
+        )
+    made = _look(server, found.name, found.old, seen=True)
+    # A command that was killed half way, this undo or the move itself, may have left the label on either side.
+    half = not found.finished or standing.announced(told, found.number)
+    if made.current != found.to and not (half and made.current == found.old):
+        raise BadInput(
+            f"{langfuse.PRODUCTION} of {found.name} is on {made.current or 'no version'} now, event {number} moved it to {found.to}: "
+            f"somebody moved it since; to move it all the same: truegreen rollback prompt --name {found.name} --to {found.old}"
+        )
+    return made, found
+
+
+def apply(case: Case, server: Server, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bundle, Event]:
+    """Freeze, move the label, log; a label that is there already stays.
+
+    Args:
+        facts: for the log, such as who took a version that never served, and why.
+
+    Raises:
+        Failed: the evidence cannot be written or Langfuse refuses: the label is where it was.
+    """
+    held = bundle.hold(case, "mitigate", f"rollback prompt {made.name} to {made.version}")
+    facts = {"name": made.name, "to": made.version, "from": made.current, **facts}
+
+    def tell(kind: str, text: str) -> Event:
+        return store.append(case.log, case.incident.id, case.clock(), "mitigate", kind, text, facts)
+
+    tell("rollback begun", f"about to move {made.name} to {made.version}")
+    kept = [label for label in made.labels if label not in (langfuse.RESERVED, langfuse.PRODUCTION)]
+    try:
+        if made.moves:
+            langfuse.set_labels(server, made.name, made.version, [*kept, langfuse.PRODUCTION])
+    except HttpFailed as error:
+        tell("rollback failed", str(error))
+        raise
+    except Failed as error:
+        # The answer was lost: the label may have moved, so the change stands until somebody completes or undoes it.
+        tell("rollback unanswered", str(error))
+        raise
+    text = f"prompt {made.name}: label {langfuse.PRODUCTION} moved from {facts['from'] or 'no version'} to {made.version} (evidence {held.sha256[:12]})"
+    return held, tell("rollback applied", text)
+
+
+def _look(server: Server, name: str, version: int, seen: bool) -> Plan:
     wanted = langfuse.get_prompt(server, name, version=version)
     try:
         current: int | None = langfuse.get_prompt(server, name).version
@@ -47,42 +126,7 @@ def plan(server: Server, prometheus: Server, target: Target, name: str, version:
         if error.status != NOT_FOUND:
             raise
         current = None
-    kept = prom.retention(prometheus) or DEFAULT_RETENTION
-    label = f"{name}@{version}"
-    found = prom.query(
-        prometheus, f"count(last_over_time({names.SNAPSHOT}{selectors.at(target, prompt_version=label)}[{int(kept)}s]))"
-    )
-    return Plan(name, version, current, wanted.labels, langfuse.PRODUCTION not in wanted.labels, bool(found))
-
-
-def apply(case: Case, server: Server, made: Plan, forced: Mapping[str, str]) -> tuple[freeze.Bundle, Event]:
-    """Freeze, move the label, log.
-
-    Args:
-        forced: who took a version that never served, and why; empty otherwise.
-
-    Raises:
-        Failed: the evidence cannot be written or Langfuse refuses: the label is where it was.
-    """
-    held = bundle.hold(case, "mitigate", f"rollback prompt {made.name} to {made.version}")
-    facts = {"name": made.name, "to": made.version, "from": made.current, **forced}
-    store.append(
-        case.log,
-        case.incident.id,
-        case.clock(),
-        "mitigate",
-        "rollback begun",
-        f"about to move {made.name} to {made.version}",
-        facts,
-    )
-    kept = [label for label in made.labels if label != langfuse.RESERVED]
-    try:
-        langfuse.set_labels(server, made.name, made.version, [*kept, langfuse.PRODUCTION])
-    except Failed as error:
-        store.append(case.log, case.incident.id, case.clock(), "mitigate", "rollback failed", str(error), facts)
-        raise
-    text = f"prompt {made.name}: label {langfuse.PRODUCTION} moved from {made.current or 'no version'} to {made.version} (evidence {held.sha256[:12]})"
-    return held, store.append(case.log, case.incident.id, case.clock(), "mitigate", "rollback applied", text, facts)
+    return Plan(name, version, current, wanted.labels, langfuse.PRODUCTION not in wanted.labels, seen)
 
 
 def reader(server: Server, target: Target) -> Callable[[], Mapping[Key, float]]:

@@ -65,16 +65,16 @@ def pin_model(desk: Desk, model: str, expires: str, instead_of: tuple[str, ...],
 @desk
 def list_(desk: Desk) -> None:
     """The switches that the log says are on, and how the flag file stands."""
-    from truegreen.runbook import contain as containing
-    from truegreen.runbook import flags
+    from truegreen.runbook import flags, standing
     from truegreen.runbook.log import events
 
     now = desk.clock()
-    active = containing.standing(events(desk.log()))
+    active = standing.switches(events(desk.log()))
     data = flags.load(desk.flags())
     rows = [(a, now > a.expires, flags.state(data, a.flag).value) for a in active]
     lines = [
         f"{a.number}  {a.flag} = {a.value}  since {times.iso(a.applied)}  {'EXPIRED' if late else 'expires'} {times.iso(a.expires)}"
+        + ("" if a.finished else "  NOT FINISHED: pin it again, or undo it")
         + ("" if value == a.value else f"  (the file says {value or 'off'!r})")
         + f"  undo: truegreen contain undo {a.number}"
         for a, late, value in rows
@@ -88,19 +88,41 @@ def list_(desk: Desk) -> None:
 @click.argument("number", type=click.IntRange(1))
 @desk
 def undo(desk: Desk, number: int) -> None:
-    """Put a switch back to what it was before event NUMBER."""
+    """Put a switch back to what it was before event NUMBER; its incident may be closed."""
     from truegreen.runbook import contain as containing
 
-    held, event = containing.undo(opened(desk), number)
+    held, event = containing.undo(concerned(desk, number), number)
     desk.say((*bundle_lines(held), event.text), {"event": event.seq, "evidence": bundle_facts(held), "text": event.text})
 
 
 def opened(desk: Desk) -> Any:
     """The open incident with all that a change needs."""
+    log = desk.log()
+    return _case(desk, log, open_one(desk, log))
+
+
+def concerned(desk: Desk, number: int) -> Any:
+    """The incident of event `number`, open or closed, with all that its undo needs.
+
+    Raises:
+        BadInput: there is no such event, or --incident names another incident.
+    """
+    from truegreen.runbook.log import events, incidents
+
+    log = desk.log()
+    told = next((e for e in events(log) if e.seq == number), None)
+    if told is None:
+        raise BadInput(f"the log has no event {number} to undo; look at: truegreen contain list, truegreen incident log")
+    if desk.number not in (None, told.incident):
+        raise BadInput(f"--incident {desk.number}: event {number} is of incident {told.incident}; leave --incident away")
+    return _case(desk, log, next(i for i in incidents(log) if i.id == told.incident))
+
+
+def _case(desk: Desk, log: Any, incident: Any) -> Any:
     from truegreen.runbook.bundle import Case
 
-    log, asked = desk.log(), desk.config.incidents
-    return Case(log, open_one(desk, log), desk.sources(), Path(asked.evidence), desk.flags(), asked.prompt, desk.clock)
+    asked = desk.config.incidents
+    return Case(log, incident, desk.sources(), Path(asked.evidence), desk.flags(), asked.prompt, desk.clock)
 
 
 def bundle_facts(held: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def postmortem(desk: Desk, number: int | None, out: Path, time_scale: int) -> No
     wrong = store.verify(log)
     if wrong:
         raise Failed(f"{log.address}: altered: {wrong}; a postmortem of it would not be one")
-    context = writing.context(incident, store.events(log, incident.id), time_scale)
+    context = writing.context(incident, store.events(log), time_scale)
     try:
         freeze.replace(out, render.postmortem(context).encode())
     except OSError as error:

@@ -9,7 +9,7 @@ import click
 from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook.clean import clean
 from truegreen.runbook.commands.common import Desk, desk, newest, open_one
-from truegreen.runbook.commands.contain import bundle_facts, bundle_lines, duration, opened, verify
+from truegreen.runbook.commands.contain import bundle_facts, bundle_lines, concerned, duration, opened, verify
 
 
 @click.group()
@@ -63,20 +63,26 @@ def prompt(
     if not made.seen and not force:
         raise Failed(f"{name} version {wanted} never served {case.incident.target.service}/{case.incident.target.environment} as far as Prometheus "
                      f"remembers: it is not known to be good; take it all the same with --force NAME --reason TEXT")  # fmt: skip
-    if not made.moves:
+    half = rolling.half_done(case, made)
+    if not made.moves and half is None:
         raise Failed(
             f"{name} version {wanted} has the label {langfuse.PRODUCTION} already; the cause is elsewhere, or caches still hold the other"
         )
     if dry_run:
         text = f"would move {langfuse.PRODUCTION} of {name} from {made.current or 'no version'} to {wanted}; nothing was changed"
+        if not made.moves:
+            text = f"would finish event {half.number if half else 0}, which moved {langfuse.PRODUCTION} of {name} to {wanted} and was cut off; nothing was changed"
         desk.say((text,), {**asdict(made), "text": text, "dry_run": True})
         return
     read = rolling.reader(case.sources.prometheus, case.incident.target)
     before = read() if verify_count else {}
     forced = {"forced_by": clean(force, 100), "reason": clean(reason)} if force else {}
-    held, event = rolling.apply(case, server, made, forced)
+    completed = {"completes": half.begun, "from": made.current if made.moves else half.old} if half else {}
+    held, event = rolling.apply(case, server, made, {**forced, **completed})
     undo = (
-        f"truegreen rollback undo {event.seq}" if made.current else f"take the label {langfuse.PRODUCTION} off version {wanted}"
+        f"truegreen rollback undo {event.seq}"
+        if event.data["from"]
+        else f"take the label {langfuse.PRODUCTION} off version {wanted}"
     )
     if not desk.as_json:
         for line in (*bundle_lines(held), f"{event.text}; undo: {undo}"):
@@ -88,21 +94,34 @@ def prompt(
 
 @rollback.command()
 @click.argument("number", type=click.IntRange(1))
+@click.option(
+    "--verify-count",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Answers in a row by the version that is back; 0 does not look.",
+)
+@click.option("--timeout", default="2m", show_default=True, metavar="DURATION", help="How long to look.")
 @desk
-def undo(desk: Desk, number: int) -> None:
-    """Move the label back to where it was before event NUMBER."""
+def undo(desk: Desk, number: int, verify_count: int, timeout: str) -> None:
+    """Move the label back to where it was before event NUMBER; its incident may be closed."""
     from truegreen.core.clients import langfuse
     from truegreen.runbook import rollback as rolling
-    from truegreen.runbook.log import events
 
-    case = opened(desk)
-    found = next((e for e in events(case.log) if e.seq == number and e.kind == "rollback applied"), None)
-    if found is None or not found.data.get("from"):
-        raise BadInput(f"event {number} moved no label that could go back; look at: truegreen incident log")
+    patience = duration("--timeout", timeout)
+    case = concerned(desk, number)
     server = langfuse.connect()
-    made = rolling.plan(server, case.sources.prometheus, case.incident.target, str(found.data["name"]), int(found.data["from"]))
-    held, event = rolling.apply(case, server, made, {"undone": str(number)})
-    desk.say((*bundle_lines(held), event.text), {"event": event.seq, "evidence": bundle_facts(held), "text": event.text})
+    made, found = rolling.back(case, server, number)
+    read = rolling.reader(case.sources.prometheus, case.incident.target)
+    before = read() if verify_count else {}
+    held, event = rolling.apply(case, server, made, {"undone": found.number, "from": found.to})
+    again = f"truegreen rollback prompt --name {found.name} --to {found.to}"
+    if not desk.as_json:
+        for line in (*bundle_lines(held), event.text):
+            click.echo(line)
+    facts = {"event": event.seq, "evidence": bundle_facts(held), "undo": again, "text": event.text}
+    verify(desk, case, read, before, rolling.classifier(made.name, made.version), rolling.KINDS, verify_count, patience, event,
+           f"by {made.name}@{made.version}", facts)  # fmt: skip
 
 
 def _before(desk: Desk) -> tuple[str, int | None]:

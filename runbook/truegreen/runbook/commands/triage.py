@@ -10,7 +10,7 @@ import click
 
 from truegreen.core.errors import BadInput
 from truegreen.core.words.terms import NO_PILLAR, SEVERITIES
-from truegreen.runbook.commands.common import Desk, desk, newest, open_or_none, scale_option, target_of
+from truegreen.runbook.commands.common import Desk, desk, open_or_none, scale_option, target_of
 from truegreen.runbook.model import SUPPORTED, Evidence, Target, Verdict
 from truegreen.runbook.times import clock, span
 
@@ -24,7 +24,7 @@ from truegreen.runbook.times import clock, span
 @desk
 def triage(desk: Desk, service: str | None, environment: str | None, slo: str | None, at: float | None, time_scale: int) -> None:
     """What broke, since when, who is affected, us or them, what next."""
-    from truegreen.runbook import evidence, selectors
+    from truegreen.runbook import evidence, selectors, standing
     from truegreen.runbook import log as store
     from truegreen.runbook import triage as judging
 
@@ -41,7 +41,8 @@ def triage(desk: Desk, service: str | None, environment: str | None, slo: str | 
         )
     known = selectors.slo_named(target.slo, desk.config.slos)
     now = at if at is not None else desk.clock()
-    changed = newest(store.events(log, incident.id), "evidence frozen") if incident else None
+    # What was seen after the first change shows the change too: a second one must not move the bound.
+    changed = standing.first(store.events(log, incident.id)) if incident else None
     found = evidence.gather(sources, target, known, now, time_scale, changed.time if changed else None)
     contrast = evidence.contrast(sources, found)
     verdict = judging.judge(found)

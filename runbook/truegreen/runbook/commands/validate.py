@@ -23,8 +23,8 @@ from truegreen.runbook.times import iso
 @click.pass_context
 def validate(context: click.Context, desk: Desk, override: str, reason: str, at: float | None, time_scale: int) -> None:
     """Six checks: smoke, bad ratio, p99, guardrail, retrieval relevance, 15 quiet minutes. Exit 1 unless all are ok."""
-    from truegreen.runbook import contain, selectors
     from truegreen.runbook import log as store
+    from truegreen.runbook import selectors, standing
     from truegreen.runbook import validate as asking
 
     if bool(override.strip()) != bool(reason.strip()):
@@ -38,7 +38,7 @@ def validate(context: click.Context, desk: Desk, override: str, reason: str, at:
     checks = [asking.smoke(desk.config.incidents.smoke), *asked]
     taken = [c.name for c in checks if c.state == UNKNOWN] if override else []
     good = all(c.state == OK or c.name in taken for c in checks)
-    late = [a for a in contain.standing(store.events(log)) if a.incident == incident.id and now > a.expires]
+    late = [a for a in standing.switches(store.events(log)) if a.incident == incident.id and now > a.expires]
     text = f"{sum(c.state == OK for c in checks)}/{len(checks)} ok" + "".join(
         f"; {c.name} {c.state}" for c in checks if c.state != OK
     )
