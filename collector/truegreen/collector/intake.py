@@ -22,6 +22,7 @@ TRACES: Final = "traces"
 LOGS: Final = "logs"
 # google.rpc.Code
 INVALID_ARGUMENT: Final = 3
+DEADLINE_EXCEEDED: Final = 4
 UNIMPLEMENTED: Final = 12
 UNAVAILABLE: Final = 14
 RESOURCE_EXHAUSTED: Final = 8
@@ -51,8 +52,8 @@ class Intake:
     draining: bool = False
     _timer: Callable[[], float] = field(default=time.perf_counter)
 
-    def reserve(self, size: int) -> None:
-        """Hold `size` more bytes; give them back with `release`.
+    def check(self, size: int) -> None:
+        """Whether there is room for `size` more bytes now; nothing is held.
 
         Raises:
             Refused: there is no room, or the collector is stopping.
@@ -63,6 +64,14 @@ class Intake:
             raise Refused(
                 "overloaded", 503, UNAVAILABLE, f"{self.held} bytes are in flight, at most {self.limit} are held; send again"
             )
+
+    def reserve(self, size: int) -> None:
+        """Hold `size` more bytes that are here; give them back with `release`.
+
+        Raises:
+            Refused: there is no room, or the collector is stopping.
+        """
+        self.check(size)
         self.held += size
 
     def release(self, size: int) -> None:

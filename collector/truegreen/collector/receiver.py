@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Final
 
@@ -18,22 +19,29 @@ READ_BUFFER: Final = 1 << 20
 """Bytes read before the sender is paused; with aiohttp's 64 KiB a batch of 200 spans costs three times the CPU to receive."""
 HEADER_SECONDS: Final = 60
 """A connection that sends nothing for so long is closed."""
+BODY_SECONDS: Final = 30.0
+"""A body must be whole within so long: the longest time that exporters wait by default (the OpenTelemetry Collector's; an SDK's is 10 s)."""
+LINGER_SECONDS: Final = 2.0
+"""A client that is answered while it still sends is read for so long, or it would see a reset and not the answer."""
 
 
-def server(intake: Intake) -> web.Server:
-    """The HTTP receiver, to be run by a `ServerRunner`."""
+def server(intake: Intake, body_seconds: float = BODY_SECONDS) -> web.Server:
+    """The HTTP receiver, to be run by a `ServerRunner`; a body that is not whole within `body_seconds` is given up."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         try:
-            return await _taken(intake, request)
+            return await _taken(intake, request, body_seconds)
         except Refused as refused:
             intake.processor.store.refused(refused.reason)
             return _refusal(request, refused)
 
-    return web.Server(handle, auto_decompress=False, access_log=None, keepalive_timeout=HEADER_SECONDS, read_bufsize=READ_BUFFER)
+    return web.Server(
+        handle, auto_decompress=False, access_log=None, keepalive_timeout=HEADER_SECONDS, read_bufsize=READ_BUFFER,
+        lingering_time=LINGER_SECONDS,
+    )  # fmt: skip
 
 
-async def _taken(intake: Intake, request: web.BaseRequest) -> web.Response:
+async def _taken(intake: Intake, request: web.BaseRequest, body_seconds: float) -> web.Response:
     signal = PATHS.get(request.path)
     if signal is None:
         return web.Response(status=404, text=f"this is an OTLP receiver: POST to {' or '.join(PATHS)}\n")
@@ -50,30 +58,37 @@ async def _taken(intake: Intake, request: web.BaseRequest) -> web.Response:
         raise Refused(
             "too_large", 413, into.RESOURCE_EXHAUSTED, f"{expected} bytes, at most {MAX_MESSAGE} are taken; send smaller batches"
         )
-    held = 0
+    intake.check(expected)
+    chunks: list[bytes] = []
+    held = [0]
     try:
-        intake.reserve(expected)
-        held = expected
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size > MAX_MESSAGE:
-                raise Refused("too_large", 413, into.RESOURCE_EXHAUSTED, f"over {MAX_MESSAGE} bytes; send smaller batches")
-            if size > held:
-                intake.reserve(size - held)
-                held = size
-            chunks.append(chunk)
+        try:
+            async with asyncio.timeout(body_seconds):
+                await _read(intake, request, chunks, held)
+        except TimeoutError:
+            raise Refused(
+                "timed_out", 408, into.DEADLINE_EXCEEDED, f"the body was not whole after {body_seconds:g} s; send again"
+            ) from None
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        del chunks
+        chunks.clear()
         if encoding == "gzip":
             body = into.inflated(body)
         if kind == JSON:
             body = into.from_json(signal, body) if body else b""
         intake.take(signal, body)
     finally:
-        intake.release(held)
+        intake.release(held[0])
     return web.Response(body=b"{}" if kind == JSON else b"", content_type=kind)
+
+
+async def _read(intake: Intake, request: web.BaseRequest, chunks: list[bytes], held: list[int]) -> None:
+    """Read the body into `chunks`, holding the bytes that are here and no others: a length that is only announced takes no room from others."""
+    async for chunk in request.content.iter_any():
+        if held[0] + len(chunk) > MAX_MESSAGE:
+            raise Refused("too_large", 413, into.RESOURCE_EXHAUSTED, f"over {MAX_MESSAGE} bytes; send smaller batches")
+        intake.reserve(len(chunk))
+        held[0] += len(chunk)
+        chunks.append(chunk)
 
 
 def _refusal(request: web.BaseRequest, refused: Refused) -> web.Response:
@@ -82,4 +97,7 @@ def _refusal(request: web.BaseRequest, refused: Refused) -> web.Response:
     else:
         body, kind = into.status_bytes(refused.code, refused.message, RETRY_SECONDS if refused.status == 503 else 0), PROTOBUF
     headers = {"Retry-After": str(RETRY_SECONDS)} if refused.status == 503 else None
-    return web.Response(status=refused.status, body=body, content_type=kind, headers=headers)
+    answer = web.Response(status=refused.status, body=body, content_type=kind, headers=headers)
+    if refused.status == 408:
+        answer.force_close()
+    return answer
