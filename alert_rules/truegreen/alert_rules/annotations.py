@@ -7,10 +7,11 @@ from typing import Final
 
 from truegreen.alert_rules.ladder import Tier
 from truegreen.alert_rules.model import Judged
+from truegreen.alert_rules.text import literal
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue, records, triage
 from truegreen.core.words.boards import OVERVIEW, board_of, runbook_page
-from truegreen.core.words.slo import LIVE, EvaluationSli
+from truegreen.core.words.slo import LIVE, EvaluationSli, Slo
 
 _WOULD: Final = {"1": "would have paged (sev 1)", "2": "would have notified (sev 2)", "3": "would have made a ticket (sev 3)"}
 # Names come from spans: only harmless characters reach a command line that somebody will paste.
@@ -20,7 +21,7 @@ _SAFE: Final = "[^A-Za-z0-9._:/@-]"
 def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str, str]:
     """The annotations of a burn-rate alert of one tier; in shadow the summary says what would have happened."""
     slo = what.slo
-    happens = "is burning its error budget" if mode == LIVE else f"burns its error budget; live, it {_WOULD[tier.sev]}"
+    happens = "is burning its error budget" if mode == LIVE else _shadow(slo, tier.sev)
     windows = tuple(dict.fromkeys(rung.long for rung in tier.rungs))
     row = next(iter(triage.rows(slo.failure_mode, slo.pillar)), None)
     return {
@@ -29,7 +30,7 @@ def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str
         "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
         **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
         "dashboard_url": board(routes, row.board if row else board_of(slo.failure_mode)),
-        "runbook_url": runbook_page(routes.runbook_url, records.BUDGET_BURN),
+        "runbook_url": literal(runbook_page(routes.runbook_url, records.BUDGET_BURN)),
         "next": f"truegreen triage {_named()} --slo {slo.name}",
     }
 
@@ -40,7 +41,7 @@ def for_watcher(routes: Routes, alert: str, summary: str, description: str, boar
         "summary": summary,
         "description": description,
         "dashboard_url": board(routes, board_uid),
-        "runbook_url": runbook_page(routes.runbook_url, alert),
+        "runbook_url": literal(runbook_page(routes.runbook_url, alert)),
     }
 
 
@@ -53,7 +54,13 @@ def hypotheses(failure_mode: str, pillar: str) -> str:
 def board(routes: Routes, uid: str) -> str:
     """The address of a board, opened at the alert's service and environment."""
     at = "var-service={{ $labels.service | urlquery }}&var-environment={{ $labels.environment | urlquery }}"
-    return f"{routes.dashboard_url.rstrip('/')}/d/{uid}?{at}"
+    return f"{literal(routes.dashboard_url.rstrip('/'))}/d/{uid}?{at}"
+
+
+def _shadow(slo: Slo, sev: str) -> str:
+    if slo.mode != LIVE:
+        return f"burns its error budget; live, it {_WOULD[sev]}"
+    return f"burns its error budget; it is live in {literal(', '.join(slo.environments))} only, where it {_WOULD[sev]}"
 
 
 def _named() -> str:
@@ -73,12 +80,12 @@ def _evidence(what: Judged, windows: tuple[str, ...]) -> str:
         for window in windows
     ]
     at = f'{{{{ $at := printf "service=%q,environment=%q,slo=%q" $labels.service $labels.environment "{what.slo.name}" }}}}'
-    return f"{at}{what.slo.description}. Budget {value(records.ERROR_BUDGET, percent)}. {'; '.join(said)}."
+    return f"{at}{literal(what.slo.description)}. Budget {value(records.ERROR_BUDGET, percent)}. {'; '.join(said)}."
 
 
 def _traces(evaluation: str, url: str) -> str:
     before, found, after = url.partition("{trace_id}")
-    link = f"{before}{{{{ .Labels.trace_id }}}}{after}" if found else "{{ .Labels.trace_id }}"
+    link = f"{literal(before)}{{{{ .Labels.trace_id }}}}{literal(after)}" if found else "{{ .Labels.trace_id }}"
     name = catalogue.FAILING_TRACE_INFO.prometheus
     asked = f'printf "{name}{{service=%q,environment=%q,evaluation=%q}}" $labels.service $labels.environment "{evaluation}"'
     return f'{{{{ range query ({asked}) | sortByLabel "slot" }}}}{link} {{{{ end }}}}'

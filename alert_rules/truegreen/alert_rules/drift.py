@@ -8,7 +8,7 @@ from truegreen.alert_rules.annotations import for_watcher, hypotheses
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Judged, Record
 from truegreen.alert_rules.recording import IDENTITY
-from truegreen.alert_rules.text import quoted, selector
+from truegreen.alert_rules.text import literal, quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Routes
 from truegreen.core.words import records
@@ -38,7 +38,7 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
     expr = f"{selector(records.DRIFT_Z, name)} > {Z}\nand {IDENTITY}\n  {ratio} > {IDENTITY} {GROWTH} * {base}"
     labels = {**severities("3"), **what.identity, "burn_tier": "drift", "mode": what.slo.mode}
     text = (
-        f'{what.slo.description}. Over three days the bad ratio lies {{{{ $value | printf "%.1f" }}}} standard errors above the frozen '
+        f'{literal(what.slo.description)}. Over three days the bad ratio lies {{{{ $value | printf "%.1f" }}}} standard errors above the frozen '
         f"baseline and at least a quarter above it."
     )
     notes = for_watcher(routes, DRIFT, f"{what.slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} has drifted from its baseline",

@@ -24,7 +24,7 @@ from truegreen.alert_rules.files import calibrations
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Group, Judged, Rule
 from truegreen.alert_rules.promtool import Test, merged, rendered
-from truegreen.alert_rules.text import to_yaml
+from truegreen.alert_rules.text import literal, to_yaml
 from truegreen.alert_rules.windows import Clock, clock
 from truegreen.core.config.model import Config
 from truegreen.core.words.shapes import Generated
@@ -96,7 +96,7 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
 
 def _severities(config: Config) -> Label:
     def labels(sev: str) -> Mapping[str, str]:
-        return {"sev": sev, config.routes.severity_label: config.routes.severity_values[sev]}
+        return {"sev": sev, config.routes.severity_label: literal(config.routes.severity_values[sev])}
 
     return labels
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:-]*")
 _WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+_BRACES: Final = re.compile(r"\{{2,}|\{$")
 _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
@@ -37,6 +38,11 @@ def matcher(label: str, values: Iterable[str], negate: bool = False) -> str:
     return f"{label}{'!~' if negate else '=~'}{quoted(any_of(wanted))}"
 
 
+def literal(text: str) -> str:
+    """A user's text inside a Go template: braces that would open an action are printed as they are, also where one meets the next text's."""
+    return _BRACES.sub(lambda found: f'{{{{ "{found[0]}" }}}}', text)
+
+
 def selector(metric: str, *matchers: str) -> str:
     """A metric with its matchers; empty ones are left out."""
     inside = ",".join(m for m in matchers if m)
@@ -62,7 +68,7 @@ def _entry(head: str, item: Any, indent: str) -> list[str]:
         return [head, *(indent + line for line in _lines(item))]
     if isinstance(item, (list, tuple)) and item and not _short(item):
         return [head, *(indent + line for line in _lines(item))]
-    if isinstance(item, str) and "\n" in item and item == item.strip():
+    if isinstance(item, str) and "\n" in item and item == item.strip() and all(line.isprintable() for line in item.split("\n")):
         return [f"{head} |-", *(indent + line for line in item.split("\n"))]
     return [f"{head} {_scalar(item)}"]
 
@@ -98,4 +104,4 @@ def _scalar(value: Any) -> str:
         return value
     if '"' in value and "'" not in value and value.isprintable():
         return f"'{value}'"
-    return json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(value, ensure_ascii=False))

@@ -28,11 +28,14 @@ TRAFFIC_CEASED: Final = "TruegreenTrafficCeased"
 COLLECTOR_GONE: Final = "TruegreenCollectorGone"
 INGESTION_STALLED: Final = "TruegreenIngestionStalled"
 LABELS_OVERWRITTEN: Final = "TruegreenLabelsOverwritten"
+ENVIRONMENT_UNKNOWN: Final = "TruegreenEnvironmentUnknown"
 CANARY_MISSED: Final = "TruegreenCanaryMissed"
 SAMPLE: Final = 20
 """Judgements expected in an hour before their absence means something: with a sampling share under 1 none comes by chance with e^-20."""
 NOT_A_STALL: Final = ("no_context", "no_baseline", "too_large")
 """Reasons of a skip that say that the evaluator looked."""
+UNKNOWN: Final = "unknown"
+"""The environment of a service that names none; catalogue.yaml has it as the label's default."""
 _JOB: Final = "truegreen"
 _APPS: Final = matcher("service", (CANARY,), negate=True)
 _NAMED: Final = "{{ $labels.service }} in {{ $labels.environment }}"
@@ -48,12 +51,20 @@ def rules(config: Config, every: tuple[Judged, ...], clock: Clock, severities: L
         known = any(baseline.signal == evaluation for what in every for baseline in what.baselines)
         made += _of_evaluation(make, evaluation, Decimal(str(config.sampling.get(evaluation, 1))), blind, known)
     made += [_without_budget(make, what) for what in every if lacks_budget(what)]
+    nowhere = without_environment(every)
+    made += [_says_no_environment(make, nowhere)] if nowhere else []
     return (*made, *_of_pipeline(make, blind))
 
 
 def lacks_budget(what: Judged) -> bool:
     """Whether a service may have events and no budget: a `baseline` objective needs a calibration file."""
     return what.slo.objective == BASELINE
+
+
+def without_environment(every: tuple[Judged, ...]) -> tuple[str, ...]:
+    """The environments of services that name none, unless an SLO means just those; none without an SLO."""
+    wanted = {environment for what in every for environment in what.slo.environments}
+    return tuple(each for each in ("", UNKNOWN) if every and each not in wanted)
 
 
 class _Maker:
@@ -128,12 +139,24 @@ def _without_budget(make: _Maker, what: Judged) -> Alert:
                       "or write an objective.", layer=what.slo.layer, slo=what.slo.name, reason="no_objective")  # fmt: skip
 
 
+def _says_no_environment(make: _Maker, nowhere: tuple[str, ...]) -> Alert:
+    # Such a service is in none of an SLO's environments, and gets tickets where others are paged.
+    expr = f"{make.hours(catalogue.LLM_REQUESTS.prometheus, matcher('environment', nowhere))} > 0"
+    return make.alert(ENVIRONMENT_UNKNOWN, expr, "3", "5m", "{{ $labels.service }} does not say in which environment it runs",
+                      "An SLO is live by environment, so it never pages for this service. Set the resource attribute deployment.environment.name, "
+                      "such as OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production.", layer="infrastructure")  # fmt: skip
+
+
 def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
     requests, spans = catalogue.LLM_REQUESTS.prometheus, catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
     ceased = f"{make.hours(requests, window='30m')} == 0\nand {ON} {make.hours(requests, offset='30m')} > 30"
     by = "by (instance)"
     stalled = f"{make.hours(spans, window='15m', by=by)} == 0\nand on (instance) {make.hours(spans, offset='15m', by=by)} > 100"
-    overwritten = f'count by (job, exported_service) ({{__name__=~"{requests}|{catalogue.EVALUATED_ANSWERS.prometheus}",exported_service!=""}}) > 0'
+    renamed = [
+        f'{{__name__=~"{requests}|{catalogue.EVALUATED_ANSWERS.prometheus}",exported_{label}!=""}}'
+        for label in ("service", "environment")
+    ]
+    overwritten = f"count by (job, exported_service, exported_environment) (\n  {renamed[0]}\n  or\n  {renamed[1]}\n) > 0"
     probes = catalogue.CANARY_PROBES.prometheus
     # The probes' own series: the canary is the one service that every other rule leaves out.
     ago = make.clock.text("3h")
@@ -148,8 +171,9 @@ def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
                    "Spans came in the hour before and none came for a quarter of an hour: exporter, network or load balancer.", layer="infrastructure"),
         make.alert(TRAFFIC_CEASED, ceased, "3", "5m", f"{_NAMED} makes no LLM calls any more",
                    "More than 30 calls came in the hour before and none for half an hour.", layer="infrastructure"),
-        make.alert(LABELS_OVERWRITTEN, overwritten, blind, "5m", "A scrape overwrites the label service of truegreen's metrics",
-                   "Rules find no service {{ $labels.exported_service }} where job {{ $labels.job }} scrapes: set honor_labels: true (ServiceMonitor: honorLabels).",
+        make.alert(LABELS_OVERWRITTEN, overwritten, blind, "5m", "A scrape overwrites the label service or environment of truegreen's metrics",
+                   "Rules find no{{ with $labels.exported_service }} service {{ . }}{{ end }}{{ with $labels.exported_environment }} environment {{ . }}{{ end }} "
+                   "where job {{ $labels.job }} scrapes: set honor_labels: true (ServiceMonitor: honorLabels).",
                    layer="infrastructure"),
         make.alert(CANARY_MISSED, missed, blind, "15m", "The canary's planted wrong answer did not come out as a failure, or the canary stopped",
                    "Collector or evaluator do not do what the SLOs rely on.", service=CANARY),

@@ -28,7 +28,7 @@ A_MINUTE: Final = 10
 
 def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests that need an evaluation a minute."""
-    made = _pipeline()
+    made = _pipeline(watchers.without_environment(every))
     for evaluation in sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)}):
         share = Decimal(str(config.sampling.get(evaluation, 1)))
         if share > 0:
@@ -99,7 +99,7 @@ def _mismatch(evaluation: str, service: str, environment: str, digest: str) -> T
     return Test(f"{evaluation}: another calibration than the rules know", tuple(series), tuple(checks))
 
 
-def _pipeline() -> list[Test]:
+def _pipeline(nowhere: tuple[str, ...]) -> list[Test]:
     requests, spans = catalogue.LLM_REQUESTS.prometheus, catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
     series = [
         flat("up", {"job": "truegreen", "instance": "a"}, 100),
@@ -109,6 +109,13 @@ def _pipeline() -> list[Test]:
         steady(requests, _who(WELL, outcome="ok"), (240, A_MINUTE)),
         steady(requests, _who(ILL, outcome="ok"), (120, A_MINUTE), (120, 0)),
         steady(requests, {"service": "pod", "environment": WELL, "exported_service": SERVICE, "job": "pods"}, (240, A_MINUTE)),
+        steady(
+            requests, {"service": SERVICE, "environment": "pod", "exported_environment": ILL, "job": "nodes"}, (240, A_MINUTE)
+        ),
+        *(
+            steady(requests, {"service": f"{SERVICE}-nowhere", "environment": where, "outcome": "ok"}, (240, A_MINUTE))
+            for where in nowhere
+        ),
     ]
     ceased, stalled, gone = watchers.TRAFFIC_CEASED, watchers.INGESTION_STALLED, watchers.COLLECTOR_GONE
     checks = [
@@ -116,7 +123,10 @@ def _pipeline() -> list[Test]:
         fires(60, gone, None, instance="b"), fires(68, gone, 1, instance="b"), fires(68, gone, None, instance="a"),
         fires(120, stalled, None, instance="b"), fires(145, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
         fires(120, ceased, None, **_at(ILL)), fires(160, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
-        fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_service=SERVICE),
+        fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_service=SERVICE), fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_environment=ILL),
+        *(fires(3, watchers.ENVIRONMENT_UNKNOWN, None, environment=where) for where in nowhere),
+        *(fires(10, watchers.ENVIRONMENT_UNKNOWN, 1, service=f"{SERVICE}-nowhere", environment=where) for where in nowhere),
+        *(fires(10, watchers.ENVIRONMENT_UNKNOWN, None, environment=where) for where in (WELL, ILL)),
     ]  # fmt: skip
     absent = [fires(3, gone, None), fires(8, gone, 1)]
     return [
