@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import grpc
@@ -69,6 +70,28 @@ def test_a_bad_request_is_refused_counted_and_survived(
     assert peak < 220_000, "kB"
     assert collector.post(traces([span(llm())]))[0] == 200
     accepted(collector, spans + 1)
+
+
+def test_many_tiny_gzip_members_are_refused_after_the_sixteenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100,000 members cost sixteen, not the square of their number; sixteen that hold a body are read."""
+    made = 0
+
+    class Counted:
+        """The real inflation, counted."""
+
+        error = zlib.error
+
+        @staticmethod
+        def decompressobj(wbits: int) -> object:
+            nonlocal made
+            made += 1
+            return zlib.decompressobj(wbits)
+
+    monkeypatch.setattr(intake, "zlib", Counted)
+    with pytest.raises(intake.Refused, match="over 16 members") as caught:
+        intake.inflated(gzip.compress(b"") * 100_000)
+    assert (caught.value.status, caught.value.reason, made) == (400, "undecodable", 16)
+    assert intake.inflated(gzip.compress(b"ab") * 16) == b"ab" * 16
 
 
 def test_other_methods_and_paths_are_named(collector: Running) -> None:

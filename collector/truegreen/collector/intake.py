@@ -26,6 +26,8 @@ DEADLINE_EXCEEDED: Final = 4
 UNIMPLEMENTED: Final = 12
 UNAVAILABLE: Final = 14
 RESOURCE_EXHAUSTED: Final = 8
+MEMBERS: Final = 16
+"""Gzip members of one body; clients send one. Each costs a copy of what is left, so a body of tiny ones would cost the square of its size."""
 _IDS: Final = ("traceId", "spanId", "parentSpanId")
 
 
@@ -107,12 +109,14 @@ def inflated(data: bytes, limit: int = MAX_MESSAGE) -> bytes:
     """Gunzip, never making more than `limit` bytes.
 
     Raises:
-        Refused: not gzip, cut short, or more than the limit.
+        Refused: not gzip, cut short, of more than 16 members, or more than the limit.
     """
     parts: list[bytes] = []
     left = limit
     try:
         while data:
+            if len(parts) == MEMBERS:
+                raise Refused("undecodable", 400, INVALID_ARGUMENT, f"the gzip body has over {MEMBERS} members; write one")
             member = zlib.decompressobj(31)
             made = member.decompress(data, left + 1)
             if len(made) > left:
