@@ -98,6 +98,7 @@ def test_every_variable_of_the_schema_reaches_the_model():
         ("sampling: {groundedness: .inf}\n", "sampling.groundedness: .inf is not a percentage; write 95%"),
         ("calibration: !!int ''\n", "truegreen.yaml:1: calibration: not YAML: '' is no tag:yaml.org,2002:int"),
         ('calibration: "\\ud800"\n', "truegreen.yaml:1: calibration: half a character"),
+        ('services: {"\\ud800": {}}\n', "truegreen.yaml:1: services: half a character"),
         ("services: {}\nslos:\n- &a {name: grounding}\n- *a\n", "truegreen.yaml:4: not YAML: found the alias *a; write out what"),
     ],
 )

@@ -92,6 +92,36 @@ def test_no_static_line_is_drawn_where_services_have_different_budgets(make):
     assert any(records.ERROR_BUDGET in expr for expr in drawn)
 
 
+OWN = "slos: [{name: answers_ok, sli: {evaluation: groundedness}, objective: 90%, layer: quality, failure_mode: hallucination}]\n"
+
+
+@pytest.mark.parametrize("text", [OWN, "slos: [{name: grounding_absolute}]\n"])
+def test_the_hallucination_board_shows_whichever_slo_speaks_of_hallucination(make, text):
+    """The link of its alert must not open an empty board."""
+    read = [
+        (panel["title"], expr)
+        for panel in _drawn(make(text)["hallucination.json"])
+        for expr in _asked(panel)
+        if "truegreen:slo_" in expr
+    ]
+    assert len(read) >= 7
+    for title, expr in read:
+        assert 'failure_mode="hallucination"' in expr, title
+        assert not re.search(r'\bslo="', expr), title
+
+
+def _asked(panel):
+    return [target["expr"] for target in panel.get("targets", [])]
+
+
+def test_thresholds_of_the_hallucination_board_are_those_of_the_slo_that_is_there(make):
+    """One of one's own colours its own budget; two that differ colour none."""
+    panel = _panel(make(OWN)["hallucination.json"], "Ungrounded, 15 min")
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1] == {"color": "red", "value": 0.1}
+    two = OWN.replace("slos: [", "slos: [{name: grounding}, ")
+    assert "thresholds" not in _panel(make(two)["hallucination.json"], "Ungrounded, 15 min")["fieldConfig"]["defaults"]
+
+
 def test_latency_is_drawn_against_the_threshold_of_its_slo(boards):
     """The dashed line is the SLO's bound."""
     panel = _panel(boards["overview.json"], "Call duration")["fieldConfig"]["defaults"]

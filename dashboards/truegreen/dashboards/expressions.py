@@ -74,6 +74,11 @@ def record(name: str, by: tuple[str, ...], where: Where | None = None, fold: str
     return Expression(_folded(name, by, where or {}, fold), by)
 
 
+def most(name: str, each: tuple[str, ...], where: Where | None = None) -> Expression:
+    """The sum of a record over services, each with its largest value: SLOs that judge the same answers do not count them twice."""
+    return Expression(f"sum ({record(name, each, where).text})")
+
+
 def busiest(metric: External, most: int = 5, by: str = "job") -> Expression:
     """The largest rates of a counter of another exporter; the board's variables do not reach it."""
     if by not in EXTERNAL_LABELS:

@@ -36,9 +36,10 @@ def side_by_side(title: str, *columns: Sequence[Tile]) -> Row:
     return Row(title, tuple(tuple(column) for column in columns))
 
 
-def within(slo: Slo) -> Steps:
-    """Green within the SLO's error budget, red over it; nothing where services have different budgets."""
-    limit = budget(slo)
+def within(*slos: Slo) -> Steps:
+    """Green within the error budget that all the SLOs have, red over it; nothing where SLOs or services have different budgets."""
+    limits = {budget(slo) for slo in slos}
+    limit = limits.pop() if len(limits) == 1 else None
     return () if limit is None else (grafana.threshold("green"), grafana.threshold("red", round(limit, 9)))
 
 

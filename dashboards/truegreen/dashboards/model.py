@@ -74,6 +74,11 @@ class View:
         """The SLO of that name as it is configured, else the ready-made one."""
         return next((slo for slo in self.config.slos if slo.name == name), ready_made.BY_NAME[name])
 
+    def slos(self, failure_mode: str) -> tuple[Slo, ...]:
+        """The configured SLOs of a failure mode; the ready-made ones where there is none."""
+        found = (tuple(s for s in slos if s.failure_mode == failure_mode) for slos in (self.config.slos, ready_made.READY_MADE))
+        return next((each for each in found if each), ())
+
     def evaluations(self, failure_mode: str) -> tuple[str, ...]:
         """The evaluations that configured SLOs of a failure mode read; those of the ready-made ones where there is none."""
         for slos in (self.config.slos, ready_made.READY_MADE):

@@ -84,7 +84,7 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Pat
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise BadInput(f"{name}:{key_node.start_mark.line + 1}: a key must be a text")
-            key = str(key_node.value)
+            key = _whole(str(key_node.value), key_node, path, name)
             below = (*path, key)
             if below in lines:
                 raise BadInput(
@@ -108,6 +108,13 @@ def _scalar(loader: yaml.SafeLoader, node: yaml.Node, path: Path, name: str) -> 
         raise BadInput(f"{name}:{node.start_mark.line + 1}: {dotted(path)}: not YAML: {node.value!r} is no {node.tag}") from None
     if not isinstance(made, str | int | float | None) or (isinstance(made, float) and not math.isfinite(made)):
         return node.value
-    if isinstance(made, str) and any("\ud800" <= character <= "\udfff" for character in made):
-        raise BadInput(f"{name}:{node.start_mark.line + 1}: {dotted(path)}: half a character (a surrogate); write the whole one")
-    return made
+    return _whole(made, node, path, name) if isinstance(made, str) else made
+
+
+def _whole(text: str, node: yaml.Node, path: Path, name: str) -> str:
+    # JSON writes characters outside the basic plane as two escapes; one of them alone cannot be written to any file.
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        where = f"{name}:{node.start_mark.line + 1}: {dotted(path)}"
+        raise BadInput(f"{where}: half a character (a surrogate); write the whole one") from None

@@ -17,17 +17,16 @@ _VERSIONS = {"model_version": "Model version", "prompt_version": "Prompt", "retr
 
 def board(view: View) -> Board:
     """What to look at when a grounding SLO burns."""
-    grounding, evaluations = view.slo("grounding"), view.evaluations("hallucination")
-    mine: Where = {"slo": "grounding"}
+    within, evaluations = kit.within(*view.slos("hallucination")), view.evaluations("hallucination")
     of_mine: Where = {**_JUDGED, "evaluation": evaluations}
     slices = (*_WHO, "model", "snapshot")
     every = (*_WHO, "slo")
     symptom = (
-        kit.stat("Ungrounded, 15 min", ("ungrounded", e.record(records.bad_ratio("15m"), (), mine)), unit="percentunit", steps=kit.within(grounding),
+        kit.stat("Ungrounded, 15 min", ("ungrounded", e.record(records.bad_ratio("15m"), (), _MODE)), unit="percentunit", steps=within,
                  why="The worst service's share of judged answers that are not supported by what was retrieved."),
-        kit.stat("Lower bound, 15 min", ("at least", e.record(records.bad_lower_bound("15m"), (), mine)), unit="percentunit", steps=kit.within(grounding),
+        kit.stat("Lower bound, 15 min", ("at least", e.record(records.bad_lower_bound("15m"), (), _MODE)), unit="percentunit", steps=within,
                  why="What the counts prove: the page waits until this bound, not the ratio, is over the budget."),
-        kit.stat("Judged answers, 15 min", ("judged", e.record(records.events("15m"), (), mine, "sum")), unit="short",
+        kit.stat("Judged answers, 15 min", ("judged", e.most(records.events("15m"), _WHO, _MODE)), unit="short",
                  why="The sample size behind the ratio: 1 of 3 is not 33 %. No data means that nothing is judged."),
         kit.stat("Scale of the scores", ("{{scale}}", e.observations(c.EVALUATION_SCORE, ("scale",), {"evaluation": evaluations})), unit="none", names=True,
                  why="Relative: a quantile of a frozen baseline, shows change only. Calibrated: the absolute level is known."),
@@ -35,9 +34,9 @@ def board(view: View) -> Board:
                  why="Estimate for the current hour from hashed session ids: whom to think of first."),
         kit.stat("Contained calls", ("{{containment}}", e.rate(c.CONTAINED_REQUESTS, ("containment",), factor=60)), unit="cpm",
                  why="Calls a minute that are served under a containment switch; no data means that none is on."),
-        kit.graph("Ungrounded answers by service", ("{{service}}", e.record(records.bad_ratio("15m"), _WHO, mine)),
-                  ("budget {{service}}", e.record(records.ERROR_BUDGET, _WHO, mine)), unit="percentunit", reference="/^budget/", width=16,
-                  why="Base sample over 15 min, all models; the dashed lines are each service's error budget."),
+        kit.graph("Ungrounded answers by service", ("{{service}} {{slo}}", e.record(records.bad_ratio("15m"), every, _MODE)),
+                  ("budget {{service}} {{slo}}", e.record(records.ERROR_BUDGET, every, _MODE)), unit="percentunit", reference="/^budget/", width=16,
+                  why="Base sample over 15 min, all models; the dashed lines are each service's error budget, by SLO."),
         kit.graph("Judged answers", ("{{result}}", e.rate(c.EVALUATED_ANSWERS, ("result",), {"evaluation": evaluations}, 60)), unit="cpm",
                   scrapes=kit.SPARSE, exemplars=True, why="Judged answers a minute, by verdict: a stalled evaluator must not look like a healthy model."),
     )  # fmt: skip
@@ -54,12 +53,12 @@ def board(view: View) -> Board:
                   ("Ungrounded", e.with_versions(e.share(c.EVALUATIONS, {"result": "fail"}, of_mine, slices, e.RANGE))),
                    ("Judged", e.with_versions(e.increase(c.EVALUATIONS, slices, of_mine))),
                   columns={"service": "Service", "environment": "Environment", "model": "Model", **_VERSIONS, "snapshot": "Snapshot", "Ungrounded": "Ungrounded",
-                   "Judged": "Judged answers"}, unit="percentunit", units={"Judged answers": "locale"}, steps=kit.within(grounding), sort="Ungrounded",
+                   "Judged": "Judged answers"}, unit="percentunit", units={"Judged answers": "locale"}, steps=within, sort="Ungrounded",
                   why="Base sample over the range shown. One bad version points at us, all versions of one model at the provider."),
         kit.graph("Ungrounded by model", ("{{model}}", e.share(c.EVALUATIONS, {"result": "fail"}, of_mine, ("model",))), unit="percentunit",
-                  steps=kit.within(grounding), scrapes=kit.SPARSE, width=12, why="Is one model worse than the others?"),
+                  steps=within, scrapes=kit.SPARSE, width=12, why="Is one model worse than the others?"),
         kit.graph("Ungrounded by cohort", ("{{cohort}}", e.share(c.EVALUATIONS, {"result": "fail"}, of_mine, ("cohort",))), unit="percentunit",
-                  steps=kit.within(grounding), scrapes=kit.SPARSE, width=12, why="Does one cohort ask what the corpus does not know?"),
+                  steps=within, scrapes=kit.SPARSE, width=12, why="Does one cohort ask what the corpus does not know?"),
     )  # fmt: skip
     changed = (
         kit.table("Versions and since when they serve", ("Since", e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*_WHO, "snapshot"))))),
