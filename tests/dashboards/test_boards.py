@@ -96,7 +96,7 @@ OWN = "slos: [{name: answers_ok, sli: {evaluation: groundedness}, objective: 90%
 
 
 @pytest.mark.parametrize("text", [OWN, "slos: [{name: grounding_absolute}]\n"])
-def test_the_hallucination_board_shows_whichever_slo_speaks_of_hallucination(make, text):
+def test_both_boards_show_whichever_slo_speaks_of_hallucination(make, text):
     """The link of its alert must not open an empty board."""
     read = [
         (panel["title"], expr)
@@ -105,6 +105,9 @@ def test_the_hallucination_board_shows_whichever_slo_speaks_of_hallucination(mak
         if "truegreen:slo_" in expr
     ]
     assert len(read) >= 7
+    overview = make(text)["overview.json"]
+    for title in ("Ungrounded answers, 1 h", "Judged answers, 1 h", "Ungrounded answers by service"):
+        read += [(title, expr) for expr in _asked(_panel(overview, title))]
     for title, expr in read:
         assert 'failure_mode="hallucination"' in expr, title
         assert not re.search(r'\bslo="', expr), title

@@ -14,11 +14,11 @@ _CHAT = {"operation": "chat"}
 
 def board(view: View) -> Board:
     """The first board to open."""
-    grounding, latency, availability = view.slo("grounding"), view.slo("latency"), view.slo("availability")
+    latency, availability = view.slo("latency"), view.slo("availability")
     tasks, negative = view.slo("task_completion"), view.slo("satisfaction")
     hallucination = [kit.drill(boards.BOARDS["hallucination"], "Hallucination: where, since when, which version")]
     failed = {"outcome": ("error", "throttled", "timeout")}
-    worst = {"slo": "grounding"}
+    worst = {"failure_mode": "hallucination"}
     infrastructure = (
         kit.stat("Calls p99", ("p99", e.quantile(0.99, c.LLM_DURATION, where=_CHAT)), unit="s", steps=kit.bound(latency),
                  why="Time of chat calls, 99th percentile. It can be green while answers are wrong."),
@@ -33,12 +33,12 @@ def board(view: View) -> Board:
     )  # fmt: skip
     quality = (
         kit.stat("Ungrounded answers, 1 h", ("ungrounded", e.record(records.bad_ratio("1h"), (), worst)), unit="percentunit",
-                 steps=kit.within(grounding), links=hallucination, why="The worst service's share of judged answers that are not supported by what was retrieved."),
-        kit.stat("Judged answers, 1 h", ("judged", e.record(records.events("1h"), (), worst, "sum")), unit="short",
+                 steps=kit.within(*view.slos("hallucination")), links=hallucination, why="The worst service's share of judged answers that are not supported by what was retrieved."),
+        kit.stat("Judged answers, 1 h", ("judged", e.most(records.events("1h"), _WHO, worst)), unit="short",
                  why="The sample size behind the ratio: 1 of 3 is not 33 %. No data means that nothing is judged."),
-        kit.graph("Ungrounded answers by service", ("{{service}}", e.record(records.bad_ratio("1h"), _WHO, worst)),
-                  ("budget {{service}}", e.record(records.ERROR_BUDGET, _WHO, worst)), unit="percentunit", reference="/^budget/",
-                  links=hallucination, why="Base sample over 1 h, all models; the dashed lines are each service's error budget."),
+        kit.graph("Ungrounded answers by service", ("{{service}} {{slo}}", e.record(records.bad_ratio("1h"), (*_WHO, "slo"), worst)),
+                  ("budget {{service}} {{slo}}", e.record(records.ERROR_BUDGET, (*_WHO, "slo"), worst)), unit="percentunit", reference="/^budget/",
+                  links=hallucination, why="Base sample over 1 h, all models; the dashed lines are each service's error budget, by SLO."),
         kit.graph("Burn rate by SLO, 1 h", ("{{slo}}", e.record(records.burn_rate("1h"), ("slo",), {"layer": "quality"})), unit="short",
                   steps=kit.under(1), why="Bad ratio as a multiple of the budget, worst service. At 1 the budget lasts exactly its window."),
         kit.graph("Relevant chunks", ("{{data_source}}", e.share(c.RETRIEVAL_CHUNKS, {"relevance": "above"}, by=("data_source",))),
