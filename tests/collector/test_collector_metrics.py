@@ -177,6 +177,19 @@ def test_an_unusable_value_is_left_out_and_counted(
     assert all(n == n and abs(n) < 1e300 for one in processor.copy() for numbers in one.series.values() for n in numbers)
 
 
+@pytest.mark.parametrize("stated", [None, float("nan"), float("inf"), -1.0, "yesterday"])
+def test_an_index_that_states_no_date_has_no_date(processor: Processor, clock: Clock, stated: object) -> None:
+    """No series, not a rebuild in 1970; a date that was stated once stays when a later span has none."""
+    bare = {"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "kb"}
+    without = bare | ({} if stated is None else {"truegreen.retrieval.index.rebuilt": stated})
+    processor.traces(traces([span(without)]))
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.RETRIEVAL_INDEX_REBUILT_TIMESTAMP) == {}
+    processor.traces(traces([span(bare | {"truegreen.retrieval.index.rebuilt": 1.7e9}), span(without)]))
+    assert shown(processor, catalogue.RETRIEVAL_INDEX_REBUILT_TIMESTAMP)["kb",][0] == 1.7e9
+    assert total(processor, catalogue.RETRIEVALS) == 3
+
+
 def test_values_past_a_labels_limit_fold_into_overflow(processor: Processor, clock: Clock) -> None:
     """The 101st model and those after it share one series, and a counter says so; another service is not touched."""
     limit = catalogue.LLM_REQUESTS.label("model").limit

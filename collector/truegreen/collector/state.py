@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Final
 
 from truegreen.collector.model import HOLD_SCRAPES, Exposed
 from truegreen.collector.plan import clean
+from truegreen.collector.wire import NAN
 from truegreen.core.words import catalogue
 from truegreen.core.words.metric import Label, Metric
 from truegreen.core.words.terms import OVERFLOW
 
 Cell = list[float]
-"""A counter: [value]. A gauge: [value, time at which it was last seen]. A histogram: [sum, count of each bucket, not cumulative]."""
+"""A counter: [value]. A gauge: [value, time at which it was last seen]; NaN until a value is known. A histogram: [sum, count of each bucket, not cumulative]."""
 
 REFUSED: Final = ("overloaded", "draining", "too_large", "undecodable", "content_type", "encoding", "timed_out", "disconnected")
 DROPPED: Final = ("not_a_number", "out_of_range", "not_a_label", "no_evaluation_name", "internal")
@@ -95,7 +97,9 @@ class Store:
         family = self.families[metric.prometheus]
         found = family.cells.get(labels)
         if found is None:
-            found = [0.0] * (len(metric.buckets) + 2 if metric.kind == "histogram" else 2 if metric.kind == "gauge" else 1)
+            found = (
+                [NAN, 0.0] if metric.kind == "gauge" else [0.0] * (len(metric.buckets) + 2 if metric.kind == "histogram" else 1)
+            )
             family.cells[labels] = found
             if metric.identity:
                 self.series += family.width
@@ -128,6 +132,8 @@ class Store:
         if family.young:
             born = now - HOLD_SCRAPES * self.interval
             family.young = {labels: at for labels, at in family.young.items() if at > born}
+        if family.metric.kind == "gauge":  # one whose value nobody has stated yet is no series: 0 would be a date in 1970
+            return {labels: cell[:] for labels, cell in family.cells.items() if not isnan(cell[0])}
         shown = {labels: cell[:] for labels, cell in family.cells.items()}
         for labels in family.young:
             shown[labels] = [0.0] * len(shown[labels])
