@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 
 from truegreen.core.words.calibration import Calibration, CalibrationError, file_name, from_text
 from truegreen.instrumentation import notices
+from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.settings import EVALUATION
 
 SECONDS = 1.0
@@ -37,12 +36,12 @@ class Calibrations:
         self.folder = folder
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def get(self, service: str, environment: str, signal: str) -> Calibration | None:
         """The calibration in force now, None when there never was a good one."""
         name = file_name(service, environment, signal)
-        now = self._clock()
+        now, said = self._clock(), []
         with self._lock:
             kept = self._kept.get(name)
             if kept is not None and now - kept.looked < SECONDS:
@@ -50,10 +49,13 @@ class Calibrations:
             if kept is None:
                 kept = self._kept[name] = _Kept(now, None, None)
             kept.looked = now
-            self._look(self.folder / name, kept)
-            if kept.calibration is None:
-                notices.once(f"baseline:{name}", self._lacks(service, environment, signal))
-            return kept.calibration
+            said = self._look(self.folder / name, kept, (service, environment, signal))
+            found = kept.calibration
+        for key, message in said:
+            notices.once(key, message)
+        if found is None:
+            notices.once(f"baseline:{name}", self._lacks(service, environment, signal))
+        return found
 
     def _lacks(self, service: str, environment: str, signal: str) -> str:
         of, option = ("", "") if signal == EVALUATION else (f" {signal}", f" --signal {signal}")
@@ -62,21 +64,34 @@ class Calibrations:
             f"`truegreen baseline take --service {service} --environment {environment}{option} --from URL --out {self.folder}` has run"
         )
 
-    def _look(self, path: Path, kept: _Kept) -> None:
+    @staticmethod
+    def _look(path: Path, kept: _Kept, asked: tuple[str, str, str]) -> list[tuple[str, str]]:
+        """Take over what the file holds now; gives the notices, for nothing is logged while the lock is held."""
         try:
             found = path.stat()
         except OSError:
-            if kept.stamp is not None:
-                notices.once(f"gone:{path}", f"{path} is gone; the calibration read from it stays in use", logging.WARNING)
-            return
+            gone = [(f"gone:{path}", f"{path} is gone; the calibration read from it stays in use")]
+            return gone if kept.stamp is not None else []
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         if stamp == kept.stamp:
-            return
+            return []
         kept.stamp = stamp
         try:
-            kept.calibration = from_text(path.read_text(encoding="utf-8"), str(path))
+            kept.calibration = _of(from_text(path.read_text(encoding="utf-8"), str(path)), asked, path)
         except (CalibrationError, OSError, UnicodeDecodeError) as error:
-            notices.once(
-                f"broken:{path}:{stamp}",
-                f"{error}; {'the last good one stays in use' if kept.calibration else 'there is no baseline'}",
+            rest = "the last good one stays in use" if kept.calibration else "there is no baseline"
+            return [(f"broken:{path}:{stamp}", f"{error}; {rest}")]
+        return []
+
+
+def _of(read: Calibration, asked: tuple[str, str, str], path: Path) -> Calibration:
+    """A calibration that was taken for what is asked; a file that was copied or renamed is none."""
+    for key, found, expected in zip(
+        ("service", "environment", "signal"), (read.service, read.environment, read.signal), asked, strict=True
+    ):
+        if found != expected:
+            raise CalibrationError(
+                f"{path}: {key}: found {found!r}, expected {expected!r}: it was taken for something else; "
+                "put the right file there or take one with `truegreen baseline take`"
             )
+    return read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from time import time_ns
 
@@ -10,6 +9,7 @@ from opentelemetry.sdk.trace import Span
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import Dialect
+from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.model import State
 from truegreen.instrumentation.normalise import View, read, select
 
@@ -21,7 +21,7 @@ class Duplicates:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def is_one(self, span: Span, scope: str, state: State, parent: State | None, dialect: Dialect, view: View) -> bool:
         """Whether a span repeats a call that another span of this process stands for.
@@ -34,11 +34,12 @@ class Duplicates:
         identity = read(dialect, "response_id", view)
         if not identity:
             return False
+        now, start = time_ns(), span.start_time or 0
         with self._lock:
             known = self._seen.get(identity)
-            if known is not None and known[0] != scope and (span.start_time or 0) <= known[1]:
+            if known is not None and known[0] != scope and start <= known[1]:
                 return True
-            self._seen[identity] = (scope, time_ns())
+            self._seen[identity] = (scope, now)
             while len(self._seen) > KEPT:
                 self._seen.popitem(last=False)
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -14,6 +13,7 @@ from truegreen.core.words.calibration import MINIMUM_ANSWERS
 from truegreen.core.words.shapes import Judge, Result, Sample
 from truegreen.instrumentation import failures, notices
 from truegreen.instrumentation.calibrations import Calibrations
+from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.settings import WORDS, Settings
 
 GROUP = "truegreen_evaluator"
@@ -52,7 +52,7 @@ class Evaluators:
         self._find = find_ or find
         self._judges: dict[tuple[str, str, str], tuple[str, Judge]] = {}
         self._factories: dict[str, Factory | None] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def judge(self, evaluation: str, service: str, environment: str, sample: Sample | None) -> Result:
         """The result for one answer; what goes wrong is `skipped: error`, counted.
@@ -93,19 +93,20 @@ class Evaluators:
             if evaluation not in self._factories:
                 self._factories[evaluation] = self._find(evaluation)
             factory = self._factories[evaluation]
-            if factory is None:
-                notices.once(
-                    f"evaluator:{evaluation}",
-                    f"evaluation {evaluation}: no installed package has it in the entry-point group {GROUP}",
-                )
-                return None
-            made = factory(self._settings.evaluations[evaluation], calibration)
-            if calibration is not None:
-                few = f"; it has {calibration.answers} answers, under {MINIMUM_ANSWERS} may be `skipped: no_baseline`"
-                said = f"calibration {digest} in use for {service}/{environment} {evaluation}{few if calibration.answers < MINIMUM_ANSWERS else ''}"
-                notices.once(f"calibration:{key}:{digest}", said, logging.INFO)
-            self._judges[key] = (digest, made)
-            return made
+            known = self._judges.get(key)
+            if factory is not None and (known is None or known[0] != digest):
+                known = self._judges[key] = (digest, factory(self._settings.evaluations[evaluation], calibration))
+        if factory is None or known is None:
+            notices.once(
+                f"evaluator:{evaluation}",
+                f"evaluation {evaluation}: no installed package has it in the entry-point group {GROUP}",
+            )
+            return None
+        if calibration is not None:
+            few = f"; it has {calibration.answers} answers, under {MINIMUM_ANSWERS} may be `skipped: no_baseline`"
+            said = f"calibration {digest} in use for {service}/{environment} {evaluation}{few if calibration.answers < MINIMUM_ANSWERS else ''}"
+            notices.once(f"calibration:{key}:{digest}", said, logging.INFO)
+        return known[1]
 
 
 def attributes(result: Result) -> Mapping[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+
+from truegreen.instrumentation.locks import Lock
 
 TRACES = 1_000
 PASSAGES = 64
@@ -47,18 +48,20 @@ class Store:
     def __init__(self) -> None:
         self._traces: OrderedDict[int, Passages] = OrderedDict()
         self._characters = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def add(self, trace: int, texts: Iterable[str], query: str = "") -> None:
         """Keep passages for the answers of a trace; trace 0 is no trace and keeps nothing."""
         if not trace:
             return
+        texts = list(texts)
         with self._lock:
             kept = self._traces.setdefault(trace, Passages())
             self._traces.move_to_end(trace)
-            self._characters -= kept.characters
+            before = kept.characters
             kept.add(texts, query)
-            self._characters += kept.characters
+            if self._traces.get(trace) is kept:
+                self._characters += kept.characters - before
             while len(self._traces) > 1 and (len(self._traces) > TRACES or self._characters > ALL_CHARACTERS):
                 self._characters -= self._traces.popitem(last=False)[1].characters
 

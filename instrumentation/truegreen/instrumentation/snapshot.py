@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from truegreen.core.words import attributes as names
 from truegreen.core.words.calibration import canonical
 from truegreen.core.words.terms import SERVING_COMPONENTS
 from truegreen.instrumentation import context, failures
+from truegreen.instrumentation.locks import Lock
 
 KEPT = 1_000
 
@@ -74,7 +74,7 @@ class Snapshots:
         self._made: OrderedDict[tuple[tuple[str, str], ...], Mapping[str, str | int]] = OrderedDict()
         self._served: OrderedDict[str, str] = OrderedDict()
         self._since: OrderedDict[str, int] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def served(self, asked: str, served: str = "") -> str:
         """The model that answers for `asked`: the one named now, else the last one that was, else `asked` itself."""
@@ -89,16 +89,18 @@ class Snapshots:
         key = tuple(sorted(versions.items()))
         with self._lock:
             made = self._made.get(key)
-            if made is None:
-                found: dict[str, str | int] = {names.version_of(component): version for component, version in key}
-                if versions.get("model"):
-                    identity = digest(versions)
-                    found[names.SNAPSHOT_ID] = identity
-                    found[names.SNAPSHOT_SINCE] = self._since.setdefault(identity, int(self._clock()))
-                    _bound(self._since)
-                made = self._made[key] = found
-                _bound(self._made)
+        if made is not None:
             return made
+        found: dict[str, str | int] = {names.version_of(component): version for component, version in key}
+        identity, now = digest(versions) if versions.get("model") else "", int(self._clock())
+        with self._lock:
+            if identity:
+                found[names.SNAPSHOT_ID] = identity
+                found[names.SNAPSHOT_SINCE] = self._since.setdefault(identity, now)
+                _bound(self._since)
+            self._made[key] = found
+            _bound(self._made)
+        return found
 
 
 def _bound(kept: OrderedDict[Any, Any]) -> None:
