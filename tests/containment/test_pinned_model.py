@@ -219,3 +219,45 @@ def test_a_pin_that_expired_goes_off_by_itself(tmp_path, monkeypatch):
     assert flags.string("pinned_model", clock=lambda: 999.0) == "support-large-0613"
     assert flags.string("pinned_model", clock=lambda: 1_000.0) == ""
     assert _model() == "support-large"
+
+
+FORKS = """
+import json, os, sys, time
+from pathlib import Path
+from truegreen.containment import document, flags, model
+
+path = Path(os.environ["TRUEGREEN_FLAGS"])
+
+def write(value):
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(document.document({"pinned_model": value})))
+    part.replace(path)
+
+def now():
+    with model("configured") as got:
+        return got
+
+write("")
+assert now() == "configured"
+child = os.fork()
+if not child:
+    deadline = time.monotonic() + 15
+    while now() != "pinned" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os._exit(0 if now() == "pinned" else 3)
+write("pinned")
+print(os.waitpid(child, 0)[1])
+flags.close()
+"""
+
+
+def test_a_pin_reaches_a_worker_that_was_forked_after_a_flag_was_read(tmp_path):
+    """As under a server that loads the application and then forks its workers."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS],
+        env={**os.environ, flags.VARIABLE: str(tmp_path / "flags.json")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["0"], done.stdout + done.stderr

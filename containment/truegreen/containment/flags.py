@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from truegreen.instrumentation import failures, notices
+from truegreen.instrumentation.locks import Lock
 
 VARIABLE = "TRUEGREEN_FLAGS"
 DOMAIN = "truegreen"
@@ -20,8 +20,9 @@ REPEAT_SECONDS = 60.0
 EXPIRES = "expires_unix"
 """The key of a flag's metadata that says until when it holds."""
 
-_lock = threading.Lock()
-_clients: dict[str, Any] = {}
+_lock = Lock()
+_clients: dict[tuple[int, str], Any] = {}
+"""By process too: the thread that looks at the file does not live on in a forked worker."""
 
 
 def string(flag: str, default: str = "", clock: Callable[[], float] = time.time) -> str:
@@ -63,16 +64,17 @@ def _of_application() -> Any:
 
 
 def _of_file(path: str) -> Any:
-    client = _clients.get(path)
+    key = (os.getpid(), path)
+    client = _clients.get(key)
     if client is not None:
         return client
     if not os.path.exists(path):  # noqa: PTH110 - a string is what the provider takes; the provider would log an error ten times a second
         notices.once(f"flags:{path}", f"{VARIABLE}: {path} does not exist yet; all switches are off until it does", logging.INFO)
         return None
     with _lock:
-        if path not in _clients:
-            _clients[path] = _opened(path)
-        return _clients[path]
+        if key not in _clients:
+            _clients[key] = _opened(path)
+        return _clients[key]
 
 
 def _opened(path: str) -> Any:
