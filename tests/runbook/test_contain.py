@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Callable
@@ -39,16 +40,21 @@ def test_pinning_freezes_first_then_flips_then_is_verified_by_spans(run: Callabl
 
 def test_a_bundle_holds_what_was_before_and_neither_prompt_nor_answer(run: Callable[..., Any], live: App, tmp_path: Path) -> None:
     """Its hash is printed, its manifest fits, its flag file is the old one."""
-    (tmp_path / "flags.json").write_text(
-        '{"flags": {"other": {"state": "ENABLED", "variants": {"x": true}, "defaultVariant": "x"}}}'
-    )
+    theirs = '{"flags": {"other": {"state": "ENABLED", "variants": {"x": "THEIR-SECRET"}, "defaultVariant": "x"}}}'
+    (tmp_path / "flags.json").write_text(theirs)
     made = run("contain", "pin-model", "m-1", "--verify-count", "0", "--prompt", "support", "--json").facts
     path = Path(made["evidence"]["path"])
     assert freeze.verify(path) == ()
     with tarfile.open(path) as tar:
         held = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}  # type: ignore[union-attr]
     assert set(held) == {"manifest.json", "rules.json", "queries.json", "snapshot.json", "log.json", "flags.json", "prompt.json"}
-    assert b"pinned_model" not in held["flags.json"]
+    assert json.loads(held["flags.json"]) == {"sha256": hashlib.sha256(theirs.encode()).hexdigest(), "flags": {}}
+    again = run("contain", "pin-model", "m-2", "--verify-count", "0", "--json").facts["evidence"]["path"]
+    with tarfile.open(again) as tar:
+        frozen = json.loads(tar.extractfile("flags.json").read())["flags"]  # type: ignore[union-attr]
+    assert frozen["pinned_model"]["variants"]["on"] == "m-1"
+    assert "other" not in frozen
+    assert b"THEIR-SECRET" not in b"".join(held.values())
     assert b"SECRET-PROMPT-TEXT" not in b"".join(held.values())
     assert json.loads(held["prompt.json"])["version"] == 5
     assert "alerts.json" in json.loads(held["manifest.json"])["missing"][0]

@@ -161,6 +161,30 @@ def test_a_file_that_is_no_log_is_named(run: Callable[..., Any], tmp_path: Path)
     assert (ended.code, "it is another file" in ended.err) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:s3cret@localhost/x", "postgresql://localhost/x?user=u&password=s3cret", "postgresql://u:s3cret@h:port/x",
+        "u:s3cret@h/x", "nonsense://u:s3cret@h/x", "postgresql://u:a@s3cret@h:p/x",
+    ],
+)  # fmt: skip
+def test_an_address_is_printed_without_its_password(run: Callable[..., Any], address: str) -> None:
+    """Whatever is wrong with it; terminals are shared and recorded."""
+    ended = run("incident", "list", "--store", address)
+    assert ended.code in (1, 2)
+    assert "s3cret" not in ended.out + ended.err
+    assert "***" in ended.err or "password=hidden" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_the_address_of_an_open_log_has_no_secret() -> None:
+    """Messages name it."""
+    assert (
+        store.shown("postgresql+psycopg://u:s3cret@h:5/x?sslmode=require") == "postgresql+psycopg://u:***@h:5/x?sslmode=require"
+    )
+    assert store.shown("sqlite:///incidents.db") == "sqlite:///incidents.db"
+
+
 def test_an_address_that_is_none_is_bad_input(run: Callable[..., Any]) -> None:
     """Exit 2, with what to write."""
     assert run("incident", "list", "--store", "nonsense").code == 2

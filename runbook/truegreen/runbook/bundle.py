@@ -13,7 +13,7 @@ from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import Server
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import triage as table
-from truegreen.runbook import freeze, names, selectors
+from truegreen.runbook import flags, freeze, names, selectors
 from truegreen.runbook import log as store
 from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Incident, Target
@@ -81,7 +81,7 @@ def _gatherers(case: Case, now: float) -> Mapping[str, Callable[[], Any]]:
         "log.json": lambda: [asdict(e) for e in store.events(case.log, case.incident.id)],
     }  # fmt: skip
     if case.flags.exists():
-        made["flags.json"] = lambda: _bytes(case.flags)
+        made["flags.json"] = lambda: flags.evidence(_bytes(case.flags))
     if case.prompt:
         made["prompt.json"] = lambda: _labels(case.prompt)
     return made

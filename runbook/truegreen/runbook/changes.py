@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from truegreen.core.words.terms import SERVING_COMPONENTS
@@ -47,7 +47,7 @@ def ours(evidence: Evidence) -> tuple[Change, ...]:
 def _requested(evidence: Evidence) -> tuple[Change, ...]:
     models = sorted({s.model for s in evidence.served})
     totals = [
-        Served(m, m, "", min((s.first_seen for s in evidence.served if s.model == m and s.first_seen is not None), default=None),
+        Served(m, m, "", _earliest([s.first_seen for s in evidence.served if s.model == m]),
                sum(s.before for s in evidence.served if s.model == m), sum(s.after for s in evidence.served if s.model == m))
         for m in models
     ]  # fmt: skip
@@ -95,6 +95,11 @@ def versions_of(labels: Mapping[str, str]) -> Mapping[str, str]:
 def _most(parts: Iterable[_T], side: str) -> _T | None:
     kept = [p for p in parts if getattr(p, side) > 0]
     return max(kept, key=lambda p: float(getattr(p, side)), default=None)
+
+
+def _earliest(times: Sequence[float | None]) -> float | None:
+    # None is earlier than any time: it was there when the window began.
+    return None if None in times else min(t for t in times if t is not None)
 
 
 def _name(pair: Served, other: Served) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from truegreen.containment.document import document, read
+from truegreen.containment.model import FLAGS
 from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import freeze
 from truegreen.runbook.times import iso
@@ -58,6 +60,16 @@ def turned(data: Mapping[str, Any], flag: str, to: Switch) -> Mapping[str, Any]:
     if to.expires is not None and to.value:
         made["metadata"] = {"expires": iso(to.expires), "expires_unix": to.expires}
     return {**data, "flags": {**data["flags"], flag: made}}
+
+
+def evidence(content: bytes) -> Mapping[str, Any]:
+    """What of the file is evidence: our own flags, and the SHA-256 of all of it. What else a team keeps in it stays there."""
+    try:
+        found = json.loads(content)["flags"]
+        ours: Any = {name: found[name] for name in sorted(FLAGS) if name in found}
+    except (ValueError, TypeError, KeyError):
+        ours = "not a flagd document"
+    return {"sha256": hashlib.sha256(content).hexdigest(), "flags": ours}
 
 
 def save(path: Path, data: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,13 +42,14 @@ _EVENTS: Final = sql.Table(
     sql.Column("previous", sql.String(64), nullable=False),
     sql.Column("hash", sql.String(64), nullable=False, unique=True),
 )  # fmt: skip
+_SECRET: Final = re.compile("pass|secret|token|key", re.IGNORECASE)
 _TRIES: Final = 5
 """On servers without BEGIN IMMEDIATE two writers may pick one seq: the primary key refuses the second, which tries again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An open store."""
+    """An open store; `address` is for people, without secrets."""
 
     engine: sql.Engine
     address: str
@@ -72,14 +74,25 @@ def open_log(address: str) -> Log:
             _careful(engine)
         else:
             engine = sql.create_engine(url, isolation_level="SERIALIZABLE")
-    except (ArgumentError, ImportError) as error:
-        raise BadInput(f"incidents.store: {address!r} cannot be used ({_line(error)}); write sqlite:///incidents.db") from None
+    except (ArgumentError, ValueError, ImportError) as error:
+        said = _line(error).replace(address, shown(address))
+        raise BadInput(f"incidents.store: {shown(address)!r} cannot be used ({said}); write sqlite:///incidents.db") from None
     except OSError as error:
-        raise Failed(f"{address}: cannot be opened: {error.strerror or error}") from None
-    log = Log(engine, address)
+        raise Failed(f"{shown(address)}: cannot be opened: {error.strerror or error}") from None
+    log = Log(engine, shown(address))
     with _telling(log):
         _META.create_all(engine)
     return log
+
+
+def shown(address: str) -> str:
+    """The address without its secrets: the password, and whatever a driver takes in the query under a name that speaks of one."""
+    try:
+        url = sql.make_url(address)
+    except (ArgumentError, ValueError):
+        return re.sub(r"^([\w+]+://)?.*@", r"\1***@", address, flags=re.DOTALL)
+    hidden = {key: "hidden" if _SECRET.search(key) else value for key, value in url.query.items()}
+    return url.set(query=hidden).render_as_string(hide_password=True)
 
 
 def open_incident(log: Log, target: Target, sev: str, time: float, text: str, data: Mapping[str, Any]) -> Incident:
