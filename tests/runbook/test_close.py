@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 import urllib.request
@@ -15,6 +16,7 @@ from runbook_world import END, ONSET
 
 from truegreen.core.clients import engines
 from truegreen.runbook import log as store
+from truegreen.runbook.commands import common
 
 FIXED_AT = END - 937
 
@@ -30,8 +32,16 @@ def pager(engine: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the commands' clock says: the end of the world, until a test sets it."""
+    moment = [END]
+    monkeypatch.setattr(common, "Desk", functools.partial(common.Desk, clock=lambda: moment[0]))
+    return moment
+
+
+@pytest.fixture
 def story(
-    run: Callable[..., Any], filled: str, pager: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any], now: list[float], filled: str, pager: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """An incident of the service `fixed`: opened two minutes after its onset, triaged, contained; gives back `run`."""
     monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", filled)
@@ -61,7 +71,7 @@ def story(
 
 def test_a_healed_service_passes_all_six_and_closes_with_a_whole_postmortem(story: Callable[..., Any], tmp_path: Path) -> None:
     """The way from containment to the end."""
-    checked = story("validate", "--at", str(END), "--json").facts
+    checked = story("validate", "--json").facts
     assert {c["name"]: c["state"] for c in checked["checks"]} == dict.fromkeys(
         ("smoke", "bad ratio", "p99 latency", "guardrail", "retrieval relevance", "quiet"), "ok"
     ), checked
@@ -99,6 +109,42 @@ def test_what_is_still_wrong_is_not_ok(run: Callable[..., Any], filled: str, tmp
     assert (states["smoke"], states["bad ratio"], states["quiet"], states["p99 latency"]) == ("unknown", "not ok", "not ok", "ok")
 
 
+@pytest.mark.parametrize(
+    ("service", "state"),
+    [("plain", "ok"), ("muted", "unknown"), ("dead", "unknown"), ("newborn", "unknown"), ("never-seen", "unknown")],
+)
+def test_no_decisions_and_no_retrievals_are_fine_only_where_calls_were_seen_on_both_sides(
+    run: Callable[..., Any], filled: str, tmp_path: Path, service: str, state: str
+) -> None:
+    """None ever; none any more; no telemetry since; none before; none at all."""
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    store.open_incident(log, store.Target(service, "production", "grounding"), "1", ONSET, "x", {})
+    store.append(log, 1, FIXED_AT, "contain", "contain applied", "x",
+                 {"flag": "pinned_model", "value": "m", "previous": "", "expires": END + 3_600})  # fmt: skip
+    ended = run("validate", "--at", str(END), "--prometheus-url", filled, "--json")
+    found = {c["name"]: c for c in json.loads(ended.out)["checks"]}
+    for name, what in (("guardrail", "guardrail decisions"), ("retrieval relevance", "retrievals")):
+        assert found[name]["state"] == state, found
+        assert (found[name]["says"] == f"no {what}, before or since: nothing to compare") == (state == "ok")
+
+
+def test_no_answer_of_prometheus_is_never_read_as_no_decisions(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Nobody to ask: exit 1, and nothing is logged as validated."""
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    store.open_incident(log, store.Target("plain", "production", "grounding"), "1", ONSET, "x", {})
+    ended = run("validate", "--at", str(END))
+    assert (ended.code, "Prometheus" in ended.err) == (1, True)
+    assert not [e for e in store.events(log, 1) if e.kind == "validated"]
+
+
+def test_retrievals_without_scores_stay_unknown() -> None:
+    """They happened, and nothing says how good they were."""
+    from truegreen.runbook import checks
+
+    assert checks.relevance(None, None, 12.0, True).state == "unknown"
+    assert checks.relevance(None, None, 0.0, True).state == "ok"
+
+
 def test_an_unknown_check_needs_a_name_and_a_reason_and_never_hides_a_red_one(story: Callable[..., Any], tmp_path: Path) -> None:
     """Overrides are for what nobody can know."""
     (tmp_path / "truegreen.yaml").unlink()
@@ -110,7 +156,7 @@ def test_an_unknown_check_needs_a_name_and_a_reason_and_never_hides_a_red_one(st
 
 def test_an_active_sev_1_keeps_an_incident_open(story: Callable[..., Any], pager: str) -> None:
     """Green checks are not enough while the page is on; and a change after the checks asks for new ones."""
-    assert story("validate", "--at", str(END)).code == 0
+    assert story("validate").code == 0
     labels = {"alertname": "TruegreenBudgetBurn", "sev": "1", "service": "fixed", "environment": "production", "slo": "grounding"}
     _post(pager, labels, timedelta(minutes=5))
     ended = story("incident", "close")
@@ -120,6 +166,78 @@ def test_an_active_sev_1_keeps_an_incident_open(story: Callable[..., Any], pager
     while (ended := story("incident", "close")).code and time.monotonic() < deadline:
         time.sleep(0.2)
     assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "later", "close", "says"),
+    [
+        (("--at", str(END)), 0.0, (), "looked at another moment (--at)"),
+        (("--time-scale", "2"), 0.0, (), "was made with --time-scale 2, this is --time-scale 1"),
+        (("--time-scale", "2"), 1_900.0, ("--time-scale", "2"), "old, expected at most 30 min"),
+        ((), 3_700.0, (), "old, expected at most 60 min"),
+    ],
+)
+def test_a_validation_of_another_moment_scale_or_day_is_none(
+    story: Callable[..., Any], now: list[float], words: tuple[str, ...], later: float, close: tuple[str, ...], says: str
+) -> None:
+    """Green is not enough: it must be green here and now."""
+    assert story("validate", *words).code == 0
+    now[0] += later
+    ended = story("incident", "close", *close)
+    assert (ended.code, says in ended.err) == (1, True), ended.err
+    assert ended.err.count(";") == 0, ended.err
+
+
+def test_a_scaled_incident_closes_with_its_own_scale(story: Callable[..., Any], now: list[float]) -> None:
+    """As a demonstration does, a little later."""
+    assert story("validate", "--time-scale", "2").code == 0
+    now[0] += 900
+    assert story("incident", "close", "--time-scale", "2").code == 0
+
+
+def test_a_second_change_does_not_move_what_triage_looks_at(story: Callable[..., Any], tmp_path: Path) -> None:
+    """What was seen after the first change is no evidence of the cause."""
+    once = story("triage", "--json").facts
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    store.append(log, 1, END - 2, "mitigate", "evidence frozen", "x", {"file": "y", "sha256": "a", "log_head": "c"})
+    store.append(log, 1, END - 1, "mitigate", "rollback begun", "x", {"name": "support", "to": 4, "from": 5})
+    twice = story("triage", "--json").facts
+    assert once["whose"] == "them"
+    for part in ("whose", "because", "start", "changes", "affected", "versions"):
+        assert twice[part] == once[part], part
+
+
+def test_an_alert_that_came_again_asks_for_another_validation(story: Callable[..., Any]) -> None:
+    """What was green then is not green now."""
+    assert story("validate").code == 0
+    assert story("incident", "open", "--service", "fixed", "--environment", "production", "--slo", "grounding").code == 0
+    ended = story("incident", "close")
+    assert (ended.code, "(alerted again) came after the last validation" in ended.err) == (1, True), ended.err
+
+
+@pytest.mark.parametrize("kind", ["contain applied", "contain undone", "rollback applied", "contain begun", "rollback begun"])
+def test_a_change_after_the_validation_asks_for_another(story: Callable[..., Any], tmp_path: Path, kind: str) -> None:
+    """Nobody has looked at what serves now."""
+    assert story("validate").code == 0
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    made = store.append(log, 1, END, "contain", kind, "x", {"undone": 99})
+    ended = story("incident", "close")
+    assert (ended.code, f"event {made.seq} ({kind}) came after the last validation" in ended.err) == (1, True), ended.err
+
+
+@pytest.mark.parametrize(("sev", "slo", "stops"), [("2", "grounding", True), ("3", "grounding", False), ("2", "tone", False)])
+def test_an_alert_of_its_own_as_grave_as_itself_keeps_an_incident_open(
+    run: Callable[..., Any], pager: str, monkeypatch: pytest.MonkeyPatch, sev: str, slo: str, stops: bool
+) -> None:
+    """An incident of sev 2: its own alert of sev 2 counts, a graver one of any SLO too, a lesser one does not."""
+    monkeypatch.setenv("TRUEGREEN_ALERTMANAGER_URL", pager)
+    service = f"s-{sev}-{slo}"
+    labels = {"alertname": "TruegreenBudgetBurn", "sev": sev, "service": service, "environment": "production", "slo": slo}
+    _post(pager, labels, timedelta(minutes=5))
+    words = ("--service", service, "--environment", "production", "--slo", "grounding", "--sev", "2")
+    assert run("incident", "open", *words).code == 0
+    ended = run("incident", "close")
+    assert (ended.code, f"sev {sev} is still active: TruegreenBudgetBurn {slo}" in ended.err) == (1, stops), ended.err
 
 
 def test_a_postmortem_says_what_is_unanswered_and_makes_nothing_up(run: Callable[..., Any], tmp_path: Path) -> None:

@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from truegreen.core.clients import alertmanager, prometheus
 from truegreen.core.clients.http import Server
 from truegreen.core.errors import Failed
-from truegreen.runbook import changes, names, selectors
+from truegreen.runbook import changes, checks, names, selectors
 from truegreen.runbook.evidence import Sources
-from truegreen.runbook.model import Event, Target
+from truegreen.runbook.model import Event, Incident, Target
 from truegreen.runbook.standing import CHANGES
+from truegreen.runbook.times import span
+
+AGAIN: Final = "alerted again"
+FRESH: Final = 4 * checks.QUIET
+"""Seconds, divided by the time scale: how old a green validation may be. It looks back over one quiet window; Alertmanager's resolve
+may come later, and what happened since is what the other conditions look at."""
 
 
-def lacking(events: Sequence[Event], server: Server, target: Target) -> list[str]:
-    """What still speaks against closing, in words; empty when the incident is over."""
-    wrong = []
+def lacking(events: Sequence[Event], server: Server, incident: Incident, now: float, scale: int) -> list[str]:
+    """What still speaks against closing, in words; empty when the incident is over.
+
+    Args:
+        now: unix seconds.
+        scale: what the windows of the validation must have been divided by; 1 in production.
+    """
+    return [*_unvalidated(events, now, scale), *_active(server, incident)]
+
+
+def _unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
     validated = next((e for e in reversed(events) if e.kind == "validated"), None)
-    changed = next((e for e in reversed(events) if e.kind in CHANGES), None)
     if validated is None:
-        wrong.append("truegreen validate was never run")
-    elif not validated.data.get("ok"):
-        wrong.append(f"the last validation was not green ({validated.text})")
-    elif changed is not None and changed.seq > validated.seq:
-        wrong.append(f"event {changed.seq} ({changed.kind}) came after the last validation")
-    try:
-        active = [
-            a for a in alertmanager.alerts(server)
-            if (a.labels.get("service"), a.labels.get("environment"), a.labels.get("sev")) == (target.service, target.environment, "1")
-        ]  # fmt: skip
-    except Failed as error:
-        wrong.append(f"Alertmanager cannot be asked ({error})")
-    else:
-        wrong += [f"sev 1 is still active: {a.labels.get('alertname', '?')} {a.labels.get('slo', '')}".rstrip() for a in active]
+        return ["truegreen validate was never run"]
+    if not validated.data.get("ok"):
+        return [f"the last validation was not green ({validated.text})"]
+    wrong = []
+    if validated.data.get("at") is not None:
+        wrong.append("the last validation looked at another moment (--at)")
+    used = validated.data.get("time_scale", 1)
+    if used != scale:
+        wrong.append(f"the last validation was made with --time-scale {used}, this is --time-scale {scale}")
+    if now - validated.time > FRESH / scale:
+        wrong.append(f"the last validation is {span(now - validated.time)} old, expected at most {span(FRESH / scale)}")
+    wrong += [
+        f"event {e.seq} ({e.kind}) came after the last validation"
+        for e in events if e.seq > validated.seq and e.kind in (*CHANGES, AGAIN)
+    ][-1:]  # fmt: skip
     return wrong
+
+
+def _active(server: Server, incident: Incident) -> list[str]:
+    target = incident.target
+    try:
+        found = [dict(a.labels) for a in alertmanager.alerts(server)]
+    except Failed as error:
+        return [f"Alertmanager cannot be asked ({error})"]
+    mine = [a for a in found if (a.get("service"), a.get("environment")) == (target.service, target.environment) and a.get("sev")]
+    return [
+        f"sev {a['sev']} is still active: {a.get('alertname', '?')} {a.get('slo', '')}".rstrip()
+        for a in mine if a["sev"] == "1" or (a.get("slo") == target.slo and a["sev"] <= incident.sev)
+    ]  # fmt: skip
 
 
 def serving(sources: Sources, target: Target, window: float) -> Mapping[str, str]:

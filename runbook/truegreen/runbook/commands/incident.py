@@ -18,7 +18,7 @@ from truegreen.runbook.times import clock, iso, span
 
 @click.group()
 def incident() -> None:
-    """The incident's log: open, note, show, verify, close."""
+    """The incident's log: open, list, note, show, log, close."""
 
 
 @incident.command("open")
@@ -30,6 +30,7 @@ def incident() -> None:
 @desk
 def open_(desk: Desk, service: str | None, environment: str | None, slo: str | None, sev: str | None, alert_file: Any) -> None:
     """Open an incident for one service, environment and SLO, or from an alert."""
+    from truegreen.runbook.closing import AGAIN
     from truegreen.runbook.log import append, incidents, open_incident
 
     found = alerts.parse(alert_file.read(alerts.MOST_BYTES + 1), getattr(alert_file, "name", "-")) if alert_file else None
@@ -48,7 +49,7 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
     log = desk.log()
     same = next((i for i in incidents(log) if i.closed is None and i.target == target), None)
     if same is not None:
-        append(log, same.id, desk.clock(), "detect", "alerted again", text, facts)
+        append(log, same.id, desk.clock(), "detect", AGAIN, text, facts)
         desk.say(
             (f"incident {same.id} is open for {target} already; noted",),
             {"incident": same.id, "sev": same.sev, **asdict(target), "again": True},
@@ -136,7 +137,7 @@ def note(desk: Desk, text: str, action: bool, owner: str, due: Any) -> None:
 @scale_option
 @desk
 def close(desk: Desk, number: int | None, override: str, reason: str, time_scale: int) -> None:
-    """Close the incident: refused unless the last validation was green and no sev 1 is active."""
+    """Close the incident: refused unless the last validation is green and recent, and neither a sev 1 nor its own alert is active."""
     from dataclasses import replace
 
     from truegreen.runbook.closing import lacking, serving
@@ -147,10 +148,10 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
     if bool(override.strip()) != bool(reason.strip()):
         raise BadInput("--override NAME and --reason TEXT belong together")
     sources = desk.sources()
-    wrong = lacking(events(log, one.id), sources.alertmanager, one.target)
+    now = desk.clock()
+    wrong = lacking(events(log, one.id), sources.alertmanager, one, now, time_scale)
     if wrong and not override:
         raise Failed(f"cannot close an incident that is not over: {'; '.join(wrong)} (--override NAME --reason TEXT is logged)")
-    now = desk.clock()
     text = f"closed {span(now - one.opened)} after it was opened"
     if wrong:
         text += f", overridden by {clean(override, 100)}: {clean(reason)}"

@@ -46,7 +46,14 @@ def validate(context: click.Context, desk: Desk, override: str, reason: str, at:
         text += f"; unknown taken as good by {clean(override, 100)}: {clean(reason)}"
     # What a smoke suite prints may quote an answer: it is shown, and not kept.
     kept = [asdict(replace(c, says="") if c.name == "smoke" else c) for c in checks]
-    facts = {"ok": good, "checks": kept, "override": clean(override, 100), "reason": clean(reason)}
+    facts = {
+        "ok": good,
+        "checks": kept,
+        "at": at,
+        "time_scale": time_scale,
+        "override": clean(override, 100),
+        "reason": clean(reason),
+    }
     store.append(log, incident.id, desk.clock(), "validate", "validated", text, facts)
     warnings = [
         f"{a.flag} = {a.value} expired {iso(a.expires)}: renew it, or undo it: truegreen contain undo {a.number}" for a in late
