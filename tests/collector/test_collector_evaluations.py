@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from otlp_requests import HOLD, Clock, events, judged, llm, shown, span, total, traces
 
+from truegreen.collector import evidence
 from truegreen.collector.processor import Processor
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue
@@ -13,6 +17,11 @@ from truegreen.core.words.shapes import Result
 from truegreen.instrumentation import answer, evaluate, retrieval
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import captured
+
+
+def scores_of(processor: Processor) -> dict[str, Any]:
+    """What /scores answers for groundedness."""
+    return evidence.scores_answer(processor.evidence_of("bot", "production"), "bot", "production", "groundedness")
 
 
 @pytest.mark.parametrize("first", [judged("pass"), llm(truegreen__evaluation__sampled="base", truegreen__evaluation__groundedness__skipped="no_context") | {
@@ -124,6 +133,29 @@ def test_affected_users_and_sessions_are_counted_once_an_hour(processor: Process
     assert shown(processor, catalogue.AFFECTED_SESSIONS)["groundedness",][0] == 7
     clock.advance(3601)
     assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == 0
+
+
+@pytest.mark.parametrize(("served", "named"), [("A", "A"), ("ABA", ""), ("AAB", ""), ("A-", ""), ("-", ""), ("-A", "")])
+def test_scores_name_a_snapshot_only_when_all_of_them_judged_it(processor: Processor, served: str, named: str) -> None:
+    """After a switch or a rollback the ring holds scores of several snapshots, or of none that was stated: no name is truer than one."""
+    for one in served:
+        stated = {} if one == "-" else {"truegreen.snapshot.id": one}
+        processor.traces(traces([span(judged() | stated)]))
+    assert scores_of(processor)["snapshot"] == named
+
+
+def test_the_newest_5000_scores_are_kept_and_name_the_snapshot_they_judged(processor: Processor) -> None:
+    """The oldest leave first; when the last score of the snapshot before has left, the one that serves is named."""
+    requests = [
+        traces([span(judged(raw=float(snapshot), truegreen__snapshot__id=f"s{snapshot}"))] * 2500) for snapshot in range(3)
+    ]
+    for snapshot, more in ((0, requests[0]), (1, requests[1]), (2, requests[2])):
+        processor.traces(more)
+        assert len(scores_of(processor)["scores"]) == min(5000, 2500 * (snapshot + 1))
+    answer = scores_of(processor)
+    assert (answer["seen"], Counter(answer["scores"]), answer["snapshot"]) == (7500, {1.0: 2500, 2.0: 2500}, "")
+    processor.traces(requests[2])
+    assert (Counter(scores_of(processor)["scores"]), scores_of(processor)["snapshot"]) == ({2.0: 5000}, "s2")
 
 
 COPIED = {"gen_ai.evaluation.name": "judge_grounding", "gen_ai.evaluation.score.label": "fail", "gen_ai.evaluation.score.value": 0.1,

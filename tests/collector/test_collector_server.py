@@ -88,10 +88,10 @@ def test_scores_give_the_raw_numbers_of_the_base_sample(start: Start) -> None:
     """What `baseline take` reads: raw scores with a hashed session each, calibrated or not; boosts stay out."""
     collector = start()
     first = judged(raw=1.25, session__id="alice", truegreen__snapshot__id="s1")
-    without_baseline = {
-        k: v for k, v in judged(raw=-0.5, session__id="alice").items() if not k.endswith((".label", ".score", ".calibration"))
-    }
-    collector.post(traces([span(first), span(without_baseline), span(judged(raw=9.0, sampled="boost")), span(judged(raw=2.0))]))
+    second = judged(raw=-0.5, session__id="alice", truegreen__snapshot__id="s1")
+    without_baseline = {k: v for k, v in second.items() if not k.endswith((".label", ".score", ".calibration"))}
+    last = judged(raw=2.0, truegreen__snapshot__id="s1")
+    collector.post(traces([span(first), span(without_baseline), span(judged(raw=9.0, sampled="boost")), span(last)]))
     status, body = collector.get("/scores?service=bot&environment=production&evaluation=groundedness")
     answer = json.loads(body)
     sessions = answer.pop("sessions")

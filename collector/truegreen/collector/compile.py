@@ -167,7 +167,7 @@ def _evaluate(block: Block, get: _Get) -> list[str]:
         f"{pad}    w = g(n_raw)",
         f"{pad}    if w is not None:",
         f"{pad}        v = {_number('w')}",
-        f"{pad}        if {-LARGEST!r} <= v <= {LARGEST!r}: scores.add(v, {get(names.SESSION_ID, names.CONVERSATION_ID)})",
+        f"{pad}        if {-LARGEST!r} <= v <= {LARGEST!r}: scores(v, {get(names.SESSION_ID, names.CONVERSATION_ID)})",
         f"{pad}        else: bad(v)",
         f"{pad}if fails: failing(ctx, name, trace_id, end, now, g)",
     ]

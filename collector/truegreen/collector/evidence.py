@@ -21,26 +21,35 @@ _MASK: Final = (1 << 64) - 1
 class Scores:
     """The newest raw scores of one evaluation's base sample, in a ring of at most 5,000."""
 
-    __slots__ = ("evaluator", "seen", "sessions", "snapshot", "values")
+    __slots__ = ("_snapshots", "evaluator", "newest", "seen", "sessions", "values")
 
     def __init__(self) -> None:
         self.values = array("d")
         self.sessions = array("Q")
+        self._snapshots = array("q")
         self.seen = 0
         self.evaluator = ""
-        self.snapshot = ""
+        self.newest = ""
 
-    def add(self, raw: float, session: bytes | None) -> None:
-        """Keep one score; the session is kept as a hash (0 when there is none)."""
+    def add(self, evaluator: str, snapshot: str, raw: float, session: bytes | None) -> None:
+        """Keep one score with who gave it and the snapshot that it judged; session and snapshot are kept as hashes (0 when there is none)."""
         hashed = hash(session) & _MASK if session else 0
         if self.seen < SCORES:
             self.values.append(raw)
             self.sessions.append(hashed)
+            self._snapshots.append(hash(snapshot))
         else:
             at = self.seen % SCORES
             self.values[at] = raw
             self.sessions[at] = hashed
+            self._snapshots[at] = hash(snapshot)
         self.seen += 1
+        self.evaluator, self.newest = evaluator or self.evaluator, snapshot
+
+    @property
+    def snapshot(self) -> str:
+        """The snapshot that all kept scores judged; empty when they judged several, or some stated none."""
+        return self.newest if self._snapshots.count(hash(self.newest)) == len(self._snapshots) else ""
 
 
 class Distinct:

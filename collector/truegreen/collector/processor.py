@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from types import SimpleNamespace
 from typing import Any, Final
@@ -14,7 +15,7 @@ from truegreen.collector import compile as compiler
 from truegreen.collector import evidence, wire
 from truegreen.collector.aliases import of as aliases_of
 from truegreen.collector.model import GAP_SCRAPES, Exposed
-from truegreen.collector.plan import Facts, constant, holds, is_constant, label_value
+from truegreen.collector.plan import Facts, clean, constant, holds, is_constant, label_value
 from truegreen.collector.state import Cell, Store
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
@@ -207,12 +208,10 @@ class Processor:
             for value in metric.label(metric.born.label).values:
                 self._cell(metric, context, facts, None, {metric.born.label: value})
 
-    def _scores(self, context: Context, facts: Facts) -> evidence.Scores:
+    def _scores(self, context: Context, facts: Facts) -> Callable[[float, bytes | None], None]:
         scores = context.evidence.scores.setdefault(self._known(context, facts.name), evidence.Scores())
-        for part, read in (("evaluator", facts.parts["evaluator"]), ("snapshot", facts.attributes.get((names.SNAPSHOT_ID,)))):
-            if read:
-                setattr(scores, part, wire.text(read) or "")
-        return scores
+        said = (facts.parts["evaluator"], facts.attributes.get((names.SNAPSHOT_ID,)))
+        return partial(scores.add, *(clean(wire.text(read or b"") or "", catalogue.VALUE_LENGTH) for read in said))
 
     def _known(self, context: Context, evaluation: str) -> str:
         label = catalogue.EVALUATIONS.label("evaluation")
