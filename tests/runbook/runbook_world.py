@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 END = 1_767_322_800.0
@@ -29,6 +29,8 @@ class Phase:
     block: float = 0.02
     index: str = "kb@7"
     seconds: float = 0.4
+    without: tuple[str, ...] = ()
+    """Beginnings of the names of metrics that it does not make."""
 
 
 @dataclass
@@ -106,7 +108,7 @@ def labels_weight(name: str, phase: Phase) -> float:
 def _series(who: Mapping[str, str], p: Phase) -> list[tuple[str, dict[str, str]]]:
     graded = {**who, "evaluation": "groundedness", "evaluator": "overlap"}
     sliced = {**graded, "model": p.model, "cohort": "default", "snapshot": p.snapshot, "sampled": "base"}
-    return [
+    every = [
         ("truegreen_model_served_total", {**who, "model": p.model, "served": p.served, "fingerprint": p.fingerprint}),
         ("truegreen_answers_total", {**who, "model": p.model, "cohort": "default", "snapshot": p.snapshot, "sampled": "base"}),
         ("truegreen_llm_requests_total", {**who, "operation": "chat", "provider": "openai", "model": p.model, "outcome": "ok"}),
@@ -120,6 +122,7 @@ def _series(who: Mapping[str, str], p: Phase) -> list[tuple[str, dict[str, str]]
         *(("truegreen_evaluated_answers_total", {**graded, "result": result}) for result in ("pass", "fail")),
         *(("truegreen_evaluations_total", {**sliced, "result": result, "reason": ""}) for result in ("pass", "fail")),
     ]  # fmt: skip
+    return [(name, labels) for name, labels in every if not name.startswith(p.without or ("-",))]
 
 
 def _counted(who: Mapping[str, str], p: Phase, rng: random.Random) -> list[tuple[str, dict[str, str]]]:
@@ -167,4 +170,10 @@ def world() -> str:
         Phase(FOREVER, 0.0, "support-large-0613", "support@4", "fp_1"),
     ]
     fill(book, "fixed", fixed, seed=12)
+    neither = ("truegreen_guardrail", "truegreen_retrieval")
+    last = fixed[-1]
+    fill(book, "plain", [replace(p, without=neither) for p in fixed], seed=13)
+    fill(book, "muted", [*fixed[:-1], replace(last, without=neither)], seed=14)
+    fill(book, "dead", [*(replace(p, without=neither) for p in fixed[:-1]), replace(last, without=("truegreen_",))], seed=15)
+    fill(book, "newborn", [*(replace(p, without=("truegreen_",)) for p in fixed[:-1]), replace(last, without=neither)], seed=16)
     return book.text()

@@ -80,8 +80,16 @@ def latency(now: float | None, before: float | None) -> Check:
     )
 
 
-def guardrail(blocked: float, decided: float, blocked_before: float, decided_before: float, reviews: float) -> Check:
-    """The share of blocks against what it was; its error rates need reviews."""
+def guardrail(
+    blocked: float, decided: float, blocked_before: float, decided_before: float, reviews: float, seen: bool = False
+) -> Check:
+    """The share of blocks against what it was; its error rates need reviews.
+
+    Args:
+        seen: whether calls of the service were seen on both sides: only then does no decision mean that it makes none.
+    """
+    if decided <= 0 and decided_before <= 0 and seen:
+        return _none("guardrail", "guardrail decisions")
     told = "" if reviews > 0 else "error rates unknown: no reviews"
     if decided <= 0 or decided_before <= 0:
         return Check("guardrail", UNKNOWN, "no decisions", "some on both sides", told or "nothing to compare")
@@ -93,18 +101,29 @@ def guardrail(blocked: float, decided: float, blocked_before: float, decided_bef
     )
 
 
-def relevance(now: float | None, before: float | None) -> Check:
-    """The mean retrieval relevance against what it was."""
+def relevance(now: float | None, before: float | None, retrievals: float = 0.0, seen: bool = False) -> Check:
+    """The mean retrieval relevance against what it was.
+
+    Args:
+        retrievals: how many were seen on both sides together, scored or not.
+        seen: as in `guardrail`.
+    """
+    if now is None and before is None and retrievals <= 0 and seen:
+        return _none("retrieval relevance", "retrievals")
     if now is None or before is None:
         return Check(
             "retrieval relevance",
             UNKNOWN,
-            "no retrievals" if now is None else f"{now:.2f}",
+            "no scored retrievals" if now is None else f"{now:.2f}",
             "unknown",
-            "no retrievals on both sides",
+            "no scored retrievals on both sides",
         )
     floor = before - LESS_RELEVANT
     return Check("retrieval relevance", OK if now >= floor else NOT_OK, f"{now:.2f}", f"{floor:.2f}", f"was {before:.2f}")
+
+
+def _none(name: str, what: str) -> Check:
+    return Check(name, OK, "none", "none before", f"no {what}, before or since: nothing to compare")
 
 
 def quiet(calm: Calm, budget: float | None) -> Check:

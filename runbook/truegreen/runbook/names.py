@@ -18,5 +18,7 @@ SESSIONS: Final = catalogue.AFFECTED_SESSIONS.prometheus
 RELEVANCE_SUM: Final = catalogue.RETRIEVAL_RELEVANCE.sum
 RELEVANCE_COUNT: Final = catalogue.RETRIEVAL_RELEVANCE.count
 DURATION_BUCKET: Final = catalogue.LLM_DURATION.bucket
+REQUESTS: Final = catalogue.LLM_REQUESTS.prometheus
+RETRIEVALS: Final = catalogue.RETRIEVALS.prometheus
 DECISIONS: Final = catalogue.GUARDRAIL_DECISIONS.prometheus
 REVIEWS: Final = catalogue.GUARDRAIL_REVIEWS.prometheus

@@ -64,6 +64,10 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
         baseline, whence = float(start["before"]), "before the onset"
     decided, blocked = look.pair(names.DECISIONS, action="block")
     _, reviews = look.pair(names.REVIEWS)
+    requests, _ = look.pair(names.REQUESTS)
+    retrievals, _ = look.pair(names.RETRIEVALS)
+    # Dead telemetry shows no decisions either: only calls on both sides say that there were none.
+    seen = min(requests) > 0
     quiet = checks.QUIET / scale
     calm_bad, calm_events = look.judged(slo, when.now - quiet)
     pending, others, still = look.alerts()
@@ -71,8 +75,8 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
     return [
         checks.ratio(bad, events, baseline, budget, whence),
         checks.latency(*look.p99()),
-        checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], reviews[1]),
-        checks.relevance(*look.relevance()),
+        checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], reviews[1], seen),
+        checks.relevance(*look.relevance(), sum(retrievals), seen),
         checks.quiet(
             checks.Calm(when.now - when.changed, quiet, calm_bad, calm_events, answers, sampled, pending, others, still), budget
         ),

@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "contain": "Flip a switch that the application obeys; logged, with an undo.",
     "rollback": "Move back to a version that served before, and watch it serve.",
     "validate": "The six checks that must be green before an incident closes.",
-    "incident": "The incident's log: open, note, show, verify, close.",
+    "incident": "The incident's log: open, list, note, show, log, close.",
     "postmortem": "Write the postmortem from the log and the metrics.",
 }
 """Command, with its group where it has one, to one line of help. A plugin of somebody else's is listed by its distribution."""
