@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from truegreen.core.config import parse_text
 from truegreen.core.generate import generated, stale, write
@@ -18,6 +19,8 @@ PAGES = {
     "docs/configuration.md": "truegreen.core.config.documentation:configuration_page",
     "docs/slos.md": "truegreen.alert_rules.documentation:slos_page",
 }
+SETS = ("truegreen.alert_rules.pages:pages",)
+"""Functions that give many pages at once: path below the root to text."""
 
 
 def catalogue() -> dict[str, str]:
@@ -38,10 +41,16 @@ def everything() -> dict[str, str]:
         for name, text in generated(kind, config, 1)[""].files.items()
     }
     for path, target in PAGES.items():
-        module, _, function = target.partition(":")
-        page: Callable[[], str] = getattr(importlib.import_module(module), function)
-        files[path] = page()
+        files[path] = _function(target)()
+    for target in SETS:
+        files |= _function(target)()
     return files
+
+
+def _function(target: str) -> Callable[[], Any]:
+    module, _, function = target.partition(":")
+    found: Callable[[], Any] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def main() -> int:

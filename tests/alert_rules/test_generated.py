@@ -48,7 +48,7 @@ def test_each_ready_made_slo_can_be_generated(config):
 def test_the_statement_says_what_each_slo_needs(config):
     """The feasibility law, N >= 1.5 / (1 - objective), and the retention are stated before anything is loaded."""
     said = "\n".join(files(config(), 1).statement)
-    assert "grounding: a 10x burn pages within an hour (P 0.9) from 30 judged events an hour" in said
-    assert "availability: a 10x burn pages within an hour (P 0.9) from 300 judged events an hour" in said
+    assert "grounding: a 10x burn pages within an hour (P 0.9) from 30 events an hour" in said
+    assert "availability: a 10x burn pages within an hour (P 0.9) from 300 events an hour" in said
     assert "30 days" in said
     assert "No SLO is live" in said

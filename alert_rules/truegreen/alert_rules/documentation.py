@@ -58,7 +58,7 @@ def slos_page() -> str:
         "",
         "In shadow, and in environments that the SLO does not name, every tier is a sev 3 with `mode: shadow`. A service that is not `customer_facing`",
         "gets a sev 2 where others get a sev 1. A page within an hour for a burn of ten budgets (P 0.9) needs",
-        f"{number(EVENTS_TIMES_BUDGET)} / (1 - objective) judged",
+        f"{number(EVENTS_TIMES_BUDGET)} / (1 - objective)",
         "events an hour; `truegreen generate rules` prints the number for each SLO.",
         "",
         "## Recorded series",

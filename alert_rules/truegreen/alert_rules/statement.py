@@ -47,7 +47,7 @@ def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock) ->
             )
             continue
         said.append(
-            f"{name}: a 10x burn pages within an hour (P 0.9) from {row['needs_per_hour']} judged events an hour on; "
+            f"{name}: a 10x burn pages within an hour (P 0.9) from {row['needs_per_hour']} events an hour on; "
             f"with 100 an hour {_minutes(row['minutes_to_page']['100'])}, with 2000 {_minutes(row['minutes_to_page']['2000'])}."
         )
     unsure = [

@@ -1,0 +1,262 @@
+"""What the runbook page of each alert says, for somebody who was asleep a minute ago. Data; words in capitals are filled in by the reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from truegreen.alert_rules import changes, drift, watchers
+from truegreen.core.words import records
+
+_AT: Final = 'service="SERVICE",environment="ENVIRONMENT"'
+_BY: Final = "sum by (service, environment)"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause to rule in or out.
+
+    Args:
+        says: the cause.
+        promql: what speaks for or against it.
+        fix: what to do when it is so.
+    """
+
+    says: str
+    promql: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One alert.
+
+    Args:
+        means: what is so when it fires; the first sentence is its line in the list of pages.
+        harms: who suffers, and what cannot be seen meanwhile.
+        healthy: what the ratio below looks like when all is well.
+        ratio: PromQL of the ratio or count that must be back.
+        first: what to do first, and `causes`: what to suspect, likeliest first, where the triage table has no row.
+        rows: keys of the triage table; empty takes those of the alert's own labels.
+    """
+
+    means: str
+    harms: str
+    healthy: str
+    ratio: str
+    first: str = ""
+    causes: tuple[Cause, ...] = ()
+    rows: tuple[str, ...] = ()
+
+
+MOVES: Final = {
+    "served_model": "Pin the model version of before (`truegreen contain pin-model MODEL --expires 60m`), then tell the provider; take the pin away when the new one passes.",
+    "snapshot_change": "Put the version of before back, of the part that changed. A prompt: `truegreen rollback prompt --to VERSION`.",
+    "retrieval_relevance": "Compare the passages of two failing traces with the question. Put the index or embedding version of before back.",
+    "ungrounded_by_cohort": "Answer that cohort with a refusal or a person until the corpus knows what it asks.",
+    "traffic_mix": "Nothing to roll back: switch the feature off for the new cohort, or take a new baseline once its answers are known to be good.",
+    "index_age": "Run the index job by hand, and find out why it did not run.",
+    "index_version": "Point the alias at the version of before, then rebuild beside it.",
+    "retrieval_empty": "Bring the data source back, or its credentials; until then say that nothing was found, and do not answer from memory.",
+    "errors": "Send traffic to another model or region, and open a case with the provider. Throttled: lower concurrency or raise the quota.",
+    "tokens": "Put the prompt of before back, or limit passages and answer length.",
+    "loops": "Limit the steps of a run, and take the tool away that the agent keeps calling.",
+    "actions": "Take the tool's permission away until the approval step works; review what was done unapproved.",
+    "silent_errors": "Take the tool out of the agent's list, and make it report errors as errors.",
+    "tool_outcomes": "Take the tool out of the agent's list, or put the interface of before back.",
+    "branches": "Put the prompt or model of before back; send unexpected branches to a person.",
+}
+"""Name of a triage query to what to do when it says yes."""
+
+BY_ALERT: Final = {
+    records.BUDGET_BURN: Words(
+        "Users get bad answers, calls or retrievals so fast that the error budget of the SLO will not last. The bad ratio is above the threshold "
+        "in a long and in a short window, and above the budget beyond chance. Sev 1 is about minutes, sev 2 about hours, sev 3 about days.",
+        "Each bad event was served to somebody, while CPU, error rate and latency may all be green. The alert's labels say which SLO, its "
+        "description how many.",
+        "at most 1 (the bad ratio over the budget), 15 minutes after your last change",
+        f'truegreen:slo_bad:ratio15m{{{_AT},slo="SLO"}}\n/ on (slo, service, environment) {records.ERROR_BUDGET}{{{_AT},slo="SLO"}}',
+    ),
+    drift.DRIFT: Words(
+        "Over three days the service is worse than its frozen baseline: by more than four standard errors, and by a quarter. It is slow, not sudden.",
+        "Nobody may have noticed: the budget may still hold. A baseline that moved along would never show it.",
+        "at most 1.25, and falling",
+        f'truegreen:slo_bad:ratio3d{{{_AT},slo="SLO"}}\n/ on (slo, service, environment) {records.BASELINE_BAD_RATIO}{{{_AT},slo="SLO"}}',
+        rows=("drift",),
+    ),
+    changes.SERVED_MODEL_CHANGED: Words(
+        "Behind one requested model another served model answers than a day ago. The provider updated it silently, or an alias moved.",
+        "Perhaps none: nothing burns because of this alert alone. When an SLO burns as well, this is the first suspect.",
+        "no worse than the other models, or than the same one yesterday (add `offset 1d`)",
+        f'{_BY} (increase(truegreen_evaluated_answers_total{{{_AT},result="fail"}}[1h]))\n'
+        f'/ {_BY} (increase(truegreen_evaluated_answers_total{{{_AT},result=~"pass|fail"}}[1h]) > 0)',
+        "Nothing while no SLO burns. Else pin the model version that was good: `truegreen incident open --service SERVICE --environment ENVIRONMENT --slo SLO`, "
+        "then `truegreen contain pin-model MODEL --expires 60m`.",
+        (Cause("The provider updated the model behind the name that we ask for",
+               f"sum by (model, served, fingerprint) (increase(truegreen_model_served_total{{{_AT}}}[1h])) > 0", MOVES["served_model"]),
+         Cause("An alias or a gateway of ours points elsewhere",
+               f"sum by (provider, model, outcome) (increase(truegreen_llm_requests_total{{{_AT}}}[1h])) > 0",
+               "Put the alias or the route of before back, and name full model versions in the configuration.")),
+    ),
+    changes.VERSION_CHANGED: Words(
+        "A version of prompt, model, index, tools or guardrail serves that was not there an hour ago. Somebody deployed, or moved a label.",
+        "Perhaps none. When an SLO burns as well, this is our own first suspect.",
+        "the same for the new snapshot as for the old one",
+        f'sum by (snapshot) (increase(truegreen_evaluations_total{{{_AT},result="fail"}}[1h]))\n'
+        f'/ sum by (snapshot) (increase(truegreen_evaluations_total{{{_AT},result=~"pass|fail"}}[1h]) > 0)',
+        "Nothing while no SLO burns. Else put the version of before back; a prompt: `truegreen rollback prompt --to VERSION`.",
+        (Cause("A deploy that was planned",
+               f"truegreen_snapshot_since_timestamp_seconds{{{_AT}}} * on (service, environment, snapshot) group_left "
+               f"(model_version, prompt_version, retrieval_index_version, tool_schema_version, guardrail_version) truegreen_snapshot_info{{{_AT}}}",
+               "Note it on the incident, or close the ticket. Watch the ratio below for an hour."),
+         Cause("The provider's served model changed and the snapshot repeats it",
+               f"sum by (model, served, fingerprint) (increase(truegreen_model_served_total{{{_AT}}}[1h])) > 0",
+               "It is not our change: see the page of TruegreenServedModelChanged.")),
+    ),
+    watchers.EVALUATOR_STALLED: Words(
+        "Answers are sampled and nobody judges them: for an hour the evaluator looked at none. Quality SLOs see no events and cannot alert.",
+        "Users may be fine or not: nobody can say. Until it is back, quality is as unwatched as it was before truegreen.",
+        "near the sampling share",
+        f'{_BY} (increase(truegreen_evaluated_answers_total{{{_AT}}}[15m]))\n/ {_BY} (increase(truegreen_answers_total{{{_AT},sampled="base"}}[15m]) > 0)',
+        "Restart one instance of the application and watch the ratio below. Hold deploys of prompt and model while nobody judges.",
+        (Cause("The evaluator fails or its queue is full",
+               f'sum by (evaluation, reason) (increase(truegreen_evaluations_total{{{_AT},result="skipped"}}[1h])) > 0',
+               "`error`: read the application's log, put the evaluator's version of before back. `queue_full`: lower the sampling share or give it more CPU."),
+         Cause("Evaluation events are lost between application and collector",
+               "sum by (reason) (increase(truegreen_collector_dropped_spans_total[1h])) > 0",
+               "Send the evaluator's spans to the same collector as the answers' spans."),
+         Cause("A new version was started without the evaluator", f"changes(truegreen_snapshot_since_timestamp_seconds{{{_AT}}}[6h])",
+               "Install the extra `truegreen[evaluate]` in the new image and deploy again.")),
+    ),
+    watchers.SAMPLING_FELL: Words(
+        "Fewer than half of the answers that sampling promises were judged in the last hour. SLOs still work, on less evidence.",
+        "Alerts come later than they should, or not at all for a service with little traffic.",
+        "near the sampling share",
+        f'{_BY} (increase(truegreen_evaluated_answers_total{{{_AT}}}[1h]))\n/ {_BY} (increase(truegreen_answers_total{{{_AT},sampled="base"}}[1h]) > 0)',
+        "Nothing is to be switched: find out which reason grew.",
+        (Cause("Answers are skipped",
+               f'sum by (evaluation, reason) (increase(truegreen_evaluations_total{{{_AT},result="skipped"}}[1h])) > 0',
+               "`queue_full`: more CPU, or a lower sampling share that is kept. `error`: the evaluator's version of before."),
+         Cause("Some instances run another configuration", f"sum by (sampled) (increase(truegreen_answers_total{{{_AT}}}[1h]))",
+               "Give all instances the same TRUEGREEN_CONFIG and TRUEGREEN_SAMPLING, and write the rules anew: `truegreen generate rules`.")),
+    ),
+    watchers.NO_BASELINE: Words(
+        "There is nothing to compare with: the SLO or its evaluation needs a calibration file, and none speaks of this service. The SLO can never alert.",
+        "The service looks watched and is not.",
+        "above 0",
+        f'{_BY} (increase(truegreen_evaluated_answers_total{{{_AT},result=~"pass|fail"}}[1h]))',
+        "Nothing burns: do it by day. `truegreen baseline take --service SERVICE --environment ENVIRONMENT --from COLLECTOR --out calibration`",
+        (Cause("No baseline was ever taken (label reason: no_baseline)",
+               f'sum by (evaluation) (increase(truegreen_evaluations_total{{{_AT},result="skipped",reason="no_baseline"}}[1h])) > 0',
+               "Take one from at least 500 healthy answers, and give the file to the application (TRUEGREEN_CALIBRATION)."),
+         Cause("The objective is `baseline` and the rules know no file (label reason: no_objective)",
+               f"truegreen:slo_events:increase1h{{{_AT}}} unless on (slo, service, environment) {records.ERROR_BUDGET}{{{_AT}}}",
+               "Put the file beside truegreen.yaml and run `truegreen generate rules`, or write a number as the objective.")),
+    ),
+    watchers.NO_PASSAGES: Words(
+        "Answers are looked at without the passages that they should rest on. The evaluator skips them, so no SLO judges them.",
+        "Grounding of this service is not watched at all.",
+        "above 0",
+        f'{_BY} (increase(truegreen_evaluated_answers_total{{{_AT},result=~"pass|fail"}}[1h]))',
+        "Nothing burns: it is a change of code, by day.",
+        (Cause("Nothing says what was retrieved", f"{_BY} (increase(truegreen_retrievals_total{{{_AT}}}[1h]))",
+               'Empty or 0: call `retrieval(documents=hits, data_source="kb")` where the code retrieves.'),
+         Cause("Retrieval runs in another trace than the answer",
+               f'{_BY} (increase(truegreen_evaluations_total{{{_AT},result="skipped",reason="no_context"}}[1h]))',
+               "Carry the context into the thread or task that retrieves: both spans must be in one trace."),
+         Cause("Retrieval comes back empty",
+               f"sum by (data_source, outcome) (increase(truegreen_retrievals_total{{{_AT}}}[1h]))",
+               "Bring the data source back: see TruegreenBudgetBurn, retrieval.")),
+    ),
+    watchers.CALIBRATION_MISMATCH: Words(
+        "The application judges by another calibration file than the rules were made from. Budget and verdicts do not belong together.",
+        "SLOs of this service may page too often, or too seldom.",
+        "one digest, the one that the rules know",
+        f"count by (evaluation, digest) (truegreen_calibration_info{{{_AT}}})",
+        "Nothing burns: decide which of the two files is the right one.",
+        (Cause("The application has a newer file than the rules",
+               f"truegreen_calibration_info{{{_AT}}} unless on (service, environment, evaluation, digest) {records.CALIBRATION_INFO}{{{_AT}}}",
+               "Put the file beside truegreen.yaml, run `truegreen generate rules --out DIR` and reload Prometheus."),
+         Cause("The rules are newer and an instance still has the old file", f"{records.CALIBRATION_INFO}{{{_AT}}}",
+               "Give the file to all instances (TRUEGREEN_CALIBRATION) and restart them.")),
+    ),
+    watchers.COLLECTOR_GONE: Words(
+        "Prometheus cannot scrape the truegreen collector. No behavioural metric arrives.",
+        "Every SLO of truegreen is blind. Applications are not harmed: they go on without it.",
+        "1", 'up{job="truegreen"}',
+        "Restart the collector (`truegreen collect`, or its unit or pod), then ask `curl -fs http://COLLECTOR:9465/readyz`.",
+        (Cause("The process is down, or was ended for its memory", 'max_over_time(up{job="truegreen"}[1h])',
+               "Start it; read the end of its log. Counters begin anew: rules bear it."),
+         Cause("Prometheus has no such job, or its address is wrong", 'absent(up{job="truegreen"})',
+               "Add the scrape job `truegreen` as `truegreen generate collector` writes it, and reload Prometheus."),
+         Cause("The scrape takes too long", 'scrape_duration_seconds{job="truegreen"}',
+               'Look for a label that grew: `topk(5, count by (__name__) ({job="truegreen"}))`.')),
+    ),
+    watchers.INGESTION_STALLED: Words(
+        "The collector lives and receives no spans any more. Some came in the hour before.",
+        "Every SLO that is fed through this instance sees nothing new, whatever users see.",
+        "above 0", "sum by (instance) (rate(truegreen_collector_accepted_spans_total[5m]))",
+        "Undo the last change of exporter address, certificate or load balancer. Restart one application instance and watch the rate below.",
+        (Cause("Requests are refused", "sum by (instance, reason) (increase(truegreen_collector_refused_requests_total[1h])) > 0",
+               "The reason says what to change: size, content type or encoding of the exporter."),
+         Cause("Traffic has ceased", "sum by (service, environment) (increase(truegreen_llm_requests_total[30m]))",
+               "0 for all: see TruegreenTrafficCeased; the application is the place to look."),
+         Cause("Another instance receives them now", "sum by (instance) (increase(truegreen_collector_accepted_spans_total[15m]))",
+               "Expected after a move: take the old instance out of the scrape job.")),
+    ),
+    watchers.TRAFFIC_CEASED: Words(
+        "The service made more than 30 LLM calls in the hour before, and none for half an hour.",
+        "Either nobody can use the feature, or we no longer see that they do.",
+        "above 0", f"{_BY} (rate(truegreen_llm_requests_total{{{_AT}}}[5m]))",
+        "Ask the feature one question yourself. When it answers, telemetry is broken; when it does not, the service is.",
+        (Cause("The service is down, or was switched off", "sum by (service, environment) (increase(truegreen_llm_requests_total[30m]))",
+               "Others have traffic: it is this service. Put its last deploy back."),
+         Cause("It no longer sends spans", "sum by (instance) (increase(truegreen_collector_accepted_spans_total[15m]))",
+               "Check OTEL_EXPORTER_OTLP_ENDPOINT and that the instrumentation is installed in the new image."),
+         Cause("Night, a holiday, or a job that is done", f"{_BY} (increase(truegreen_llm_requests_total{{{_AT}}}[30m] offset 1d))",
+               "As quiet a day ago: nothing is wrong; silence the alert for these hours.")),
+    ),
+    watchers.ENVIRONMENT_UNKNOWN: Words(
+        "The service does not say in which environment it runs. An SLO is live by environment, so it writes tickets for this service and never pages.",
+        "When its answers go bad, nobody is woken.",
+        "the service, and beside it the environment that you set", 'sum by (service, environment) (rate(truegreen_llm_requests_total{service="SERVICE"}[5m]))',
+        "Nothing burns: set it with the next deploy, `OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production`.",
+        (Cause("The resource attribute is not set in one deployment, or in all",
+               'sum by (service, environment) (increase(truegreen_llm_requests_total{environment=~"|unknown"}[1h])) > 0',
+               "Set `deployment.environment.name` (in OTEL_RESOURCE_ATTRIBUTES or in the resource that the code builds) and restart."),
+         Cause("A Collector in between drops or renames it", 'sum by (service, environment) (increase(truegreen_llm_requests_total{service="SERVICE"}[1h]))',
+               "Known a day ago (add `offset 1d`): take the processor's last change back.")),
+    ),
+    watchers.LABELS_OVERWRITTEN: Words(
+        "The scrape renames the labels `service` or `environment` of our metrics to `exported_service` or `exported_environment`. Rules then find "
+        "the wrong service or none.",
+        "SLOs of the services concerned are blind, or attributed to the scrape job.",
+        "empty", 'count by (job, exported_service, exported_environment) (truegreen_llm_requests_total{exported_service!=""} or truegreen_llm_requests_total{exported_environment!=""})',
+        "Set `honor_labels: true` in the scrape job (ServiceMonitor: `honorLabels: true`) and reload Prometheus.",
+        (Cause("The scrape job sets such a label of its own", "count by (job, service, environment) (truegreen_llm_requests_total)",
+               "`honor_labels: true`, or drop that label by relabelling."),),
+    ),
+    watchers.CANARY_MISSED: Words(
+        "A wrong answer that was planted did not come out as a failure, or the canary stopped. Collector or evaluator do not do what SLOs rely on.",
+        "A real failure of that kind would be missed as well.",
+        "0", 'sum by (environment) (increase(truegreen_canary_probes_total{result="missed"}[30m]))',
+        "Take the last change of evaluator, calibration or collector back.",
+        (Cause("The evaluator judges otherwise than before", "count by (service, environment, evaluation, digest) (truegreen_calibration_info)",
+               "Put the calibration file or the evaluator's version of before back."),
+         Cause("The collector loses spans", "sum by (reason) (increase(truegreen_collector_dropped_spans_total[2h])) > 0",
+               "The reason says what to change; restart it when in doubt."),
+         Cause("The canary itself does not run", "sum by (environment, result) (increase(truegreen_canary_probes_total[3h]))",
+               "0 everywhere: start its job again.")),
+    ),
+    records.WATCHDOG: Words(
+        "Nothing is wrong: it fires always. When it stops, Prometheus, its rules or Alertmanager no longer work.",
+        "While it is missing no alert of truegreen can reach anybody.",
+        "1", f'ALERTS{{alertname="{records.WATCHDOG}",alertstate="firing"}}',
+        "It stopped: restart Prometheus, then Alertmanager. It fires: nothing.",
+        (Cause("Prometheus does not evaluate the rules", "rate(prometheus_rule_evaluation_failures_total[5m]) > 0",
+               "Run `promtool check rules truegreen.rules.yml`, put the rules of before back, reload."),
+         Cause("Notifications are lost", "rate(prometheus_notifications_dropped_total[5m]) > 0",
+               "Check the address of Alertmanager in prometheus.yml, then `amtool check-config alertmanager.yml`.")),
+    ),
+}  # fmt: skip
+"""Alert to its words."""
