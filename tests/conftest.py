@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from truegreen.core.clients import engines
+
+settings.register_profile("shared", deadline=None)  # how long an example takes says more of the machine than of the code
+settings.load_profile("shared")
 
 REPO = Path(__file__).resolve().parent.parent
 REQUIRE = "TRUEGREEN_REQUIRE"
