@@ -204,7 +204,7 @@ def closed(play: Play) -> None:
         on.supervisor.wait(
             lambda: on.pager.find(sev="1", status="resolved", slo=SLO) is not None, 120, "the resolve of the sev 1 alert"
         )
-    truegreen(on, "incident", "close")
+    truegreen(on, "incident", "close", "--time-scale", str(on.time_scale))
     took = story.now() - play.onset_seconds
     path = on.folder / "postmortem.md"
     made = truegreen(on, "postmortem", "--out", str(path), "--time-scale", str(on.time_scale))
