@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+import pytest
 from aiohttp import ClientSession, web
+from collector_process import Running, until
 from otlp_requests import Clock, llm, span, total, traces
 
-from truegreen.collector import intake, receiver
-from truegreen.collector.model import IN_FLIGHT, MAX_MESSAGE
+from truegreen.collector import intake, receiver, server
+from truegreen.collector.model import IN_FLIGHT, MAX_MESSAGE, Settings
 from truegreen.collector.processor import Processor
+from truegreen.core.errors import Failed
 from truegreen.core.words import catalogue
 
 BODY: Final = traces([span(llm())])
@@ -94,6 +99,78 @@ def test_a_body_that_stalls_is_answered_408_and_closed() -> None:
             writer.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("sent", [b"4\r\nabcd\r\n", b"4\r\nabcd\r\nSECRET\r\n"], ids=["gone", "garbled"])
+def test_a_client_that_drops_out_is_counted_without_a_traceback(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is logged, nothing stays held, and the next client is served."""
+
+    async def run() -> None:
+        async with listening() as (gate, port):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = (
+                f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {receiver.PROTOBUF}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            writer.write(head.encode() + sent[:9])
+            await until_held(gate, 4)
+            writer.write(sent[9:])
+            writer.close()
+            async with asyncio.timeout(DEADLINE):
+                while not refused(gate, "disconnected"):  # noqa: ASYNC110  # the server has no event for it
+                    await asyncio.sleep(0.005)
+            assert gate.held == 0
+            assert await posted(port) == 200
+
+    asyncio.run(run())
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_what_is_no_http_is_answered_without_quoting_it(caplog: pytest.LogCaptureFixture) -> None:
+    """400, and no line in the log: it would hold what was sent."""
+
+    async def run() -> None:
+        async with listening() as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"SECRET ANSWER\r\n\r\n")
+            async with asyncio.timeout(DEADLINE):
+                assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+            writer.close()
+
+    asyncio.run(run())
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_sigterm_ends_a_collector_whose_clients_hang(start: Callable[..., Running]) -> None:
+    """Bodies that never come, on both ports: exit code 0, no traceback."""
+    collector = start()
+    hung = []
+    for address, path in ((collector.http, "/v1/traces"), (collector.metrics, "/healthz"), (collector.metrics, "/metrics")):
+        host, _, port = address.rpartition(":")
+        one = socket.create_connection((host, int(port)))
+        hung.append(one)
+        kind = f"Content-Type: {receiver.PROTOBUF}\r\nContent-Length: 1000\r\n\r\nabc"
+        one.sendall(f"{'POST' if path != '/metrics' else 'GET'} {path} HTTP/1.1\r\nHost: x\r\n{kind}".encode())
+    assert collector.get("/healthz")[0] == 200
+    collector.process.send_signal(signal.SIGTERM)
+    until(lambda: collector.process.poll() is not None, "the collector has ended")
+    said = collector.process.communicate()[1]
+    assert (collector.process.returncode, "Traceback" in said) == (0, False), said
+    for one in hung:
+        one.close()
+
+
+def test_all_waits_of_a_stop_are_within_its_grace(collector: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp waits twice for each of its servers, one server after the other."""
+    waits: list[float] = []
+
+    def noted(real: Callable[..., web.BaseRunner]) -> Callable[..., web.BaseRunner]:
+        return lambda *given, **options: waits.append(options["shutdown_timeout"]) or real(*given, **options)
+
+    for name in ("AppRunner", "ServerRunner"):
+        monkeypatch.setattr(web, name, noted(getattr(web, name)))
+    with pytest.raises(Failed, match="cannot listen"):
+        asyncio.run(server.serve(Settings(metrics_endpoint=collector.metrics), lambda _: None))
+    assert len(waits) == 2 and 2 * sum(waits) <= server.GRACE_SECONDS
 
 
 def test_a_body_of_unknown_length_is_bounded_by_what_may_be_held() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Final
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from truegreen.collector import intake as into
 from truegreen.collector.intake import Intake, Refused
@@ -25,6 +27,21 @@ LINGER_SECONDS: Final = 2.0
 """A client that is answered while it still sends is read for so long, or it would see a reset and not the answer."""
 
 
+def _quiet(record: logging.LogRecord) -> bool:
+    """Nothing for a client that writes no HTTP, and the kind alone of any other error: aiohttp's own lines quote what was sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (HttpProcessingError, ConnectionError, ClientPayloadError)):
+        return False
+    if error is not None:
+        record.msg, record.args, record.exc_info = "a request failed: %s", (type(error).__name__,), None
+    return True
+
+
+LOG: Final = logging.getLogger("truegreen.collector.http")
+"""What aiohttp says of its connections."""
+LOG.addFilter(_quiet)
+
+
 def server(intake: Intake, body_seconds: float = BODY_SECONDS) -> web.Server:
     """The HTTP receiver, to be run by a `ServerRunner`; a body that is not whole within `body_seconds` is given up."""
 
@@ -37,7 +54,7 @@ def server(intake: Intake, body_seconds: float = BODY_SECONDS) -> web.Server:
 
     return web.Server(
         handle, auto_decompress=False, access_log=None, keepalive_timeout=HEADER_SECONDS, read_bufsize=READ_BUFFER,
-        lingering_time=LINGER_SECONDS,
+        lingering_time=LINGER_SECONDS, logger=LOG,
     )  # fmt: skip
 
 
@@ -69,6 +86,8 @@ async def _taken(intake: Intake, request: web.BaseRequest, body_seconds: float) 
             raise Refused(
                 "timed_out", 408, into.DEADLINE_EXCEEDED, f"the body was not whole after {body_seconds:g} s; send again"
             ) from None
+        except (ConnectionError, ClientPayloadError, HttpProcessingError):
+            raise Refused("disconnected", 400, into.INVALID_ARGUMENT, "the body ended before it was whole") from None
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         if encoding == "gzip":

@@ -23,7 +23,11 @@ from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import catalogue
 
 GRACE_SECONDS: Final = 5.0
-"""How long a stop waits for requests in flight."""
+"""How long a stop waits for requests in flight, all in all."""
+OTLP_WAIT: Final = 2.0
+"""aiohttp waits so long twice, for handlers to end and to be cancelled; gRPC once, for as long as both."""
+PAGES_WAIT: Final = (GRACE_SECONDS - 2 * OTLP_WAIT) / 2
+"""The pages stay up until the receivers have stopped; a scrape in flight takes milliseconds."""
 
 
 async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
@@ -42,9 +46,12 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
         loop.add_signal_handler(number, stop.set)
     read: dict[Path, float] = {}
     metrics = web.AppRunner(
-        pages.application(intake, lambda: expose(settings.calibrations, processor.store, read, say)), access_log=None
+        pages.application(intake, lambda: expose(settings.calibrations, processor.store, read, say)),
+        access_log=None,
+        shutdown_timeout=PAGES_WAIT,
+        logger=receiver.LOG,
     )
-    otlp = web.ServerRunner(receiver.server(intake), shutdown_timeout=GRACE_SECONDS)
+    otlp = web.ServerRunner(receiver.server(intake), shutdown_timeout=OTLP_WAIT)
     rpc = grpc_receiver.server(intake)
     try:
         await _listen(metrics, settings.metrics_endpoint, "--metrics-endpoint")
@@ -56,7 +63,7 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
         await stop.wait()
         intake.draining = True
     finally:
-        await asyncio.gather(rpc.stop(GRACE_SECONDS), otlp.cleanup())
+        await asyncio.gather(rpc.stop(2 * OTLP_WAIT), otlp.cleanup())
         await metrics.cleanup()
     say(f"stopped; {processor.store.accepted[0]:.0f} spans counted")
 
