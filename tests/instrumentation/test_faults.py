@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from openai_server import ANSWER
 
+from truegreen.core.words.shapes import Result
 from truegreen.instrumentation import (
     answer,
     api,
@@ -39,7 +42,7 @@ PLACES = [
     (Calibrations, "get"), (Store, "add"), (Store, "of"), (Store, "drop"), (Passages, "add"), (Passages, "texts"),
     (enrich, "select"), (enrich, "read"), (enrich, "markers"), (enrich, "_text"), (enrich, "identity"), (FakeEvaluator, "make"), (evaluate, "attributes"),
     (completion, "from_messages"), (completion, "state_of"), (context, "stamps"), (context, "_mapping"), (context, "request"), (processor, "get_current_span"),
-    (snapshot, "version_of"), (api, "_relevance"), (api, "state_of"),
+    (snapshot, "version_of"), (api, "relevance"), (api, "state_of"),
 ]  # fmt: skip
 
 
@@ -125,3 +128,69 @@ def test_the_upload_hook_is_chained_when_its_base_path_is_set(monkeypatch, app, 
     ask(client)
     assert calls == [["inputs", "log_record", "outputs", "span", "system_instruction", "tool_definitions"]]
     assert fake.samples[0].answer == ANSWER
+
+
+class Raises:
+    """An object of the application that cannot be turned into text."""
+
+    def __str__(self):
+        raise ValueError(SECRET)
+
+
+def test_a_logging_filter_of_the_application_that_raises_costs_no_span(app, ask):
+    """The notices go through the application's logging, whose parts are the application's."""
+    seen, client = app()
+
+    class Broken(logging.Filter):
+        def filter(self, record):
+            raise RuntimeError(SECRET)
+
+    broken = Broken()
+    logging.getLogger("truegreen").addFilter(broken)
+    try:
+        assert ask(client).choices[0].message.content == ANSWER
+        answer(answer=None)
+        retrieval(documents=5)
+    finally:
+        logging.getLogger("truegreen").removeFilter(broken)
+    assert [s.name for s in seen.spans if s.name.startswith("chat")] == ["chat support-large"]
+    assert failures.counted()["retrieval.documents"] == 1
+    assert failures.counted()["logging"] >= 2
+
+
+def test_a_span_ends_even_when_its_completion_is_cancelled(app, monkeypatch):
+    """A cancellation is no Exception: it goes on to the application, after the end."""
+    seen, _ = app()
+    monkeypatch.setattr(Enricher, "at_end", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    span = seen.provider.get_tracer("x").start_span("chat", attributes={"gen_ai.operation.name": "chat"})
+    with pytest.raises(KeyboardInterrupt):
+        span.end()
+    assert [s.name for s in seen.spans] == ["chat"]
+
+
+def test_arguments_that_cannot_be_text_leave_the_blocks_usable(app):
+    """What else was given is kept."""
+    seen, _ = app()
+    with traffic(user_id=Raises(), cohort="gold"):
+        retrieval(documents=["p"], data_source=Raises())
+    got = seen.attributes("retrieval")
+    assert (got["truegreen.cohort"], got["truegreen.retrieval.documents.count"]) == ("gold", 1)
+    assert failures.counted() == {"traffic": 1, "retrieval": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"raw": float("nan")}, {"score": float("inf"), "raw": 0.5}, {"label": "maybe", "raw": 0.5}],
+    ids=lambda w: next(iter(w)),
+)
+def test_a_result_that_no_floor_can_judge_is_an_error_and_never_a_pass(app, ask, monkeypatch, wrong):
+    """A comparison with NaN is false: it would lie above every floor."""
+    given = {"score": 0.5, "label": "pass", "scale": "relative", "calibration": "d" * 12, **wrong}
+    monkeypatch.setattr(evaluate, "find", lambda name: lambda s, c: lambda sample: Result(name, "fake", **given))
+    seen, client = app()
+    ask(client)
+    got = {
+        k.rpartition(".")[2]: v for k, v in seen.attributes("chat").items() if k.startswith("truegreen.evaluation.groundedness.")
+    }
+    assert got == {"evaluator": "fake", "skipped": "error"}
+    assert failures.counted() == {"evaluator groundedness": 1}

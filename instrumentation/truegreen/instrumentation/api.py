@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -15,13 +14,13 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import context, failures, notices
+from truegreen.instrumentation.documents import read, relevance
 from truegreen.instrumentation.enrich import OURS
 from truegreen.instrumentation.passages import Passages
 from truegreen.instrumentation.processor import state_of
 from truegreen.instrumentation.shared import shared
 from truegreen.instrumentation.text import Text
 
-Hit = str | Mapping[str, Any]
 ACTIONS = ("allow", "block", "redact", "flag")
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -33,7 +32,8 @@ class retrieval:  # noqa: N801
     `retrieval(documents=hits, data_source="kb")`. Passages never leave the process.
 
     Args:
-        documents: strings, or mappings with `text`, `score` (higher is closer) and `id`, in the order in which the model gets them.
+        documents: strings, mappings or objects with `text` or `page_content`, `score` (higher is closer) and `id`, or pairs of one of
+            them and its score, in the order in which the model gets them.
         data_source: the name of the index or knowledge base.
         query: the question that was searched for.
         floor: similarity under which a document counts as irrelevant.
@@ -44,7 +44,7 @@ class retrieval:  # noqa: N801
 
     def __init__(
         self,
-        documents: Iterable[Hit] | None = None,
+        documents: Iterable[Any] | None = None,
         *,
         data_source: str = "",
         query: str = "",
@@ -61,19 +61,27 @@ class retrieval:  # noqa: N801
         self._token: Any = None
         self._ended = False
         self._alone = False
-        self._name = f"retrieval {data_source}" if data_source else "retrieval"
-        facts = {
-            names.OPERATION_NAME: names.RETRIEVAL_OPERATION, names.DATA_SOURCE_ID: data_source or None, names.RETRIEVAL_TOP_K: top_k,
-            names.INDEX_NAME: index or None, names.INDEX_ALIAS: index_alias or None, names.INDEX_VERSION: index_version or None,
-            names.INDEX_REBUILT: index_rebuilt, names.RETRIEVAL_QUERY: query if query and _captures() else None,
-        }  # fmt: skip
-        self._facts = {name: value for name, value in facts.items() if value is not None}
+        self._name = "retrieval"
+        self._facts: dict[str, Any] = {names.OPERATION_NAME: names.RETRIEVAL_OPERATION}
+        try:
+            texts = {
+                names.DATA_SOURCE_ID: data_source, names.INDEX_NAME: index, names.INDEX_ALIAS: index_alias,
+                names.INDEX_VERSION: index_version, names.RETRIEVAL_QUERY: query if _captures() else "",
+            }  # fmt: skip
+            numbers = {names.RETRIEVAL_TOP_K: top_k, names.INDEX_REBUILT: index_rebuilt}
+            facts = {name: str(text) for name, text in texts.items() if text} | {
+                name: number for name, number in numbers.items() if number is not None
+            }
+            self._name = f"retrieval {data_source}" if data_source else "retrieval"
+            self._facts |= facts
+        except Exception as error:  # foreign objects run code of their own when they are turned into text
+            failures.count("retrieval", error)
         if documents is not None:
             self._start()
             self.documents(documents)
             self._end(None)
 
-    def documents(self, documents: Iterable[Hit]) -> None:
+    def documents(self, documents: Iterable[Any]) -> None:
         """Say what was found; an empty list is a retrieval that found nothing."""
         try:
             self._found(list(documents))
@@ -114,8 +122,9 @@ class retrieval:  # noqa: N801
         except Exception as failure:
             failures.count("retrieval", failure)
 
-    def _found(self, hits: list[Hit]) -> None:
-        texts = [hit if isinstance(hit, str) else str(hit.get("text") or "") for hit in hits]
+    def _found(self, hits: list[Any]) -> None:
+        documents = read(hits)
+        texts = [document.text for document in documents]
         span = trace.get_current_span() if self._span is None else self._span
         shared.store.add(span.get_span_context().trace_id, texts, self._query)
         request = context.request()
@@ -124,24 +133,7 @@ class retrieval:  # noqa: N801
         elif self._alone:
             context.leave(texts, self._query)
         if self._span is not None:
-            self._span.set_attributes(_relevance(hits, self._floor))
-
-
-def _relevance(hits: list[Hit], floor: float | None) -> Mapping[str, Any]:
-    scores = [float(hit["score"]) for hit in hits if isinstance(hit, Mapping) and isinstance(hit.get("score"), int | float)]
-    found: dict[str, Any] = {names.RETRIEVAL_COUNT: len(hits)}
-    if scores:
-        found |= {
-            names.RELEVANCE_SCORES: scores,
-            names.RELEVANCE_MAX: max(scores),
-            names.RELEVANCE_MEAN: sum(scores) / len(scores),
-        }
-        if floor is not None:
-            found[names.RELEVANCE_BELOW_FLOOR] = sum(score < floor for score in scores)
-    if _captures():
-        listed = [{key: hit[key] for key in ("id", "score") if key in hit} for hit in hits if isinstance(hit, Mapping)]
-        found[names.RETRIEVAL_DOCUMENTS] = json.dumps(listed, default=str)
-    return found
+            self._span.set_attributes(relevance(documents, self._floor, listed=_captures()))
 
 
 @contextmanager
@@ -154,8 +146,14 @@ def traffic(*, session_id: str = "", user_id: str = "", cohort: str = "", boost:
         cohort: becomes `truegreen.cohort`: a few values, such as the plan.
         boost: evaluate all answers in the block; those outside the base sample are marked `boost` and stay out of SLO counts.
     """
-    given = {names.SESSION_ID: session_id, names.USER_ID: user_id, names.COHORT: cohort}
-    with context.carry(stamps_={name: str(value) for name, value in given.items() if value}, request_=Passages(), boost=boost):
+    stamps: dict[str, str] = {}
+    for name, value in ((names.SESSION_ID, session_id), (names.USER_ID, user_id), (names.COHORT, cohort)):
+        try:
+            if value:
+                stamps[name] = str(value)
+        except Exception as error:
+            failures.count("traffic", error)
+    with context.carry(stamps_=stamps, request_=Passages(), boost=boost):
         yield
 
 

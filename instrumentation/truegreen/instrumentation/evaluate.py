@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words.calibration import MINIMUM_ANSWERS
+from truegreen.core.words.calibration import MINIMUM_ANSWERS, Calibration
 from truegreen.core.words.shapes import Judge, Result, Sample
+from truegreen.core.words.terms import FAIL, PASS
 from truegreen.instrumentation import failures, notices
 from truegreen.instrumentation.calibrations import Calibrations
 from truegreen.instrumentation.locks import Lock
@@ -74,16 +76,26 @@ class Evaluators:
             return Result(evaluation, "", skipped="error")
         if too_large(sample, self._settings.evaluations[evaluation].get("words", WORDS)):
             return Result(evaluation, "", skipped="too_large")
-        found = self._made(evaluation, service, environment)
+        calibration = self._calibrations.get(service, environment, evaluation)
+        found = self._made(evaluation, service, environment, calibration)
         if found is None:
             return Result(evaluation, "", skipped="error")
         result = found(sample)
+        if wrong := _wrong(result):
+            failures.count(f"evaluator {evaluation}", ValueError(wrong))
+            return Result(evaluation, result.evaluator, skipped="error")
+        if result.label and calibration is not None and result.evaluator != calibration.evaluator:
+            notices.once(
+                f"other evaluator:{evaluation}:{service}:{environment}:{calibration.digest}",
+                f"the calibration of {service}/{environment} {evaluation} is by evaluator {calibration.evaluator!r} and answers are judged "
+                f"by {result.evaluator!r}: `skipped: no_baseline` until `truegreen baseline take` has run",
+            )
+            return Result(evaluation, result.evaluator, raw=result.raw, skipped="no_baseline")
         if result.skipped == "no_context":
             notices.once("no context", NO_CONTEXT)
         return result
 
-    def _made(self, evaluation: str, service: str, environment: str) -> Judge | None:
-        calibration = self._calibrations.get(service, environment, evaluation)
+    def _made(self, evaluation: str, service: str, environment: str, calibration: Calibration | None) -> Judge | None:
         digest = calibration.digest if calibration else ""
         key = (evaluation, service, environment)
         known = self._judges.get(key)
@@ -107,6 +119,14 @@ class Evaluators:
             said = f"calibration {digest} in use for {service}/{environment} {evaluation}{few if calibration.answers < MINIMUM_ANSWERS else ''}"
             notices.once(f"calibration:{key}:{digest}", said, logging.INFO)
         return known[1]
+
+
+def _wrong(result: Result) -> str:
+    """What is wrong with a result, empty when nothing is: no comparison with a number that is not finite says `fail`."""
+    for name, value in (("raw", result.raw), ("score", result.score)):
+        if value is not None and not math.isfinite(value):
+            return f"{name} {value}, expected a finite number"
+    return "" if result.label in ("", PASS, FAIL) else f"label {result.label!r}, expected {PASS} or {FAIL}"
 
 
 def attributes(result: Result) -> Mapping[str, Any]:

@@ -14,11 +14,14 @@ def count(place: str, error: BaseException) -> None:
     """Count one failure; the first at each place is logged by type only, for an error's message may hold a prompt."""
     _counts[place] += 1
     if _counts[place] == 1:
-        logger.warning(
-            "truegreen failed in %s (%s); the application is not affected, further ones are only counted",
-            place,
-            type(error).__name__,
-        )
+        try:
+            logger.warning(
+                "truegreen failed in %s (%s); the application is not affected, further ones are only counted",
+                place,
+                type(error).__name__,
+            )
+        except Exception:  # a filter or handler of the application raised
+            _counts["logging"] += 1
 
 
 def counted() -> Mapping[str, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from truegreen.instrumentation import failures
+
 logger = logging.getLogger("truegreen")
 _said: set[str] = set()
 
@@ -46,4 +48,7 @@ def once(key: str, message: str, level: int = logging.WARNING) -> None:
     if key in _said or len(_said) > 1000:
         return
     _said.add(key)
-    logger.log(level, "truegreen: %s", message)
+    try:
+        logger.log(level, "truegreen: %s", message)
+    except Exception as error:  # a filter or handler of the application raised
+        failures.count("logging", error)

@@ -34,15 +34,17 @@ class End:
     def __call__(self, end_time: int | None = None) -> None:
         """Complete the span and end it."""
         at = time_ns() if end_time is None else end_time
-        if not self.state.done:
-            self.state.done = True
-            try:
-                self._finish(self._span, self.state)
-            except Exception as error:
-                failures.count("end", error)
-            if self._span.__dict__.get("end") is self:
-                del self._span.__dict__["end"]  # the span and this object would keep each other alive
-        self._original(at)
+        try:
+            if not self.state.done:
+                self.state.done = True
+                try:
+                    self._finish(self._span, self.state)
+                except Exception as error:
+                    failures.count("end", error)
+                if self._span.__dict__.get("end") is self:
+                    del self._span.__dict__["end"]  # the span and this object would keep each other alive
+        finally:  # a thread's or a task's cancellation may come in the middle
+            self._original(at)
 
 
 def state_of(span: Any) -> State | None:

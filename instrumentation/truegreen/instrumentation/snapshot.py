@@ -12,10 +12,13 @@ from typing import Any
 from truegreen.core.words import attributes as names
 from truegreen.core.words.calibration import canonical
 from truegreen.core.words.terms import SERVING_COMPONENTS
-from truegreen.instrumentation import context, failures
+from truegreen.instrumentation import context, failures, notices
 from truegreen.instrumentation.locks import Lock
+from truegreen.instrumentation.text import template
 
 KEPT = 1_000
+NAME_CHARACTERS, NAME_WORDS = 128, 8
+"""What is longer than this is a prompt's text and not its name."""
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def use(
     """Say which versions serve inside the block; what is not given stays as the configuration or an outer block says.
 
     Args:
-        prompt: `name@version`, or an object with `name` and `version` such as a Langfuse prompt.
+        prompt: `name@version`, or an object with `name` and `version` such as a Langfuse prompt; never the prompt's text.
         model: a version of the model; by default the model that the provider says it served.
     """
     try:
@@ -49,11 +52,19 @@ def use(
 
 
 def version_of(prompt: Any) -> str:
-    """`name@version` of a prompt: a string as it is, an object by its `name` and `version`, empty for None."""
+    """`name@version` of a prompt: a string as it is, an object by its `name` and `version`, empty for None.
+
+    What is no name but the prompt's own text (a line break, over 128 characters or over 8 words) is hashed, with a notice.
+    """
     if prompt is None or isinstance(prompt, str):
-        return prompt or ""
-    name, version = getattr(prompt, "name", None), getattr(prompt, "version", None)
-    return f"{name}@{version}" if name and version is not None else str(name or "")
+        said = prompt or ""
+    else:
+        name, version = getattr(prompt, "name", None), getattr(prompt, "version", None)
+        said = f"{name}@{version}" if name and version is not None else str(name or "")
+    if len(said) <= NAME_CHARACTERS and len(said.split()) <= NAME_WORDS and len(said.splitlines()) < 2:
+        return said
+    notices.once("prompt text", "snapshot.use(prompt=...) was given a prompt's text and keeps its hash only: give `name@version`")
+    return template(said)
 
 
 def digest(versions: Mapping[str, str]) -> str:
