@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import gc
 import time
 import weakref
 
 import openai
-from opentelemetry import baggage
+from opentelemetry import baggage, trace
 from opentelemetry import context as otel
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from truegreen.core.words.shapes import Result
-from truegreen.instrumentation import TruegreenInstrumentor, answer, guardrail, retrieval, snapshot, stamp, traffic
+from truegreen.instrumentation import TruegreenInstrumentor, answer, duplicates, guardrail, retrieval, snapshot, stamp, traffic
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import FakeEvaluator
 
@@ -230,3 +232,62 @@ def test_two_tasks_without_spans_do_not_see_each_others_passages(app, ask, fake,
 
     asyncio.run(both())
     assert {(s.model, s.passages) for s in fake.samples} == {("model-a", ("a",)), ("model-b", ("b",))}
+
+
+CALL = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+
+
+def test_a_streamed_call_whose_outer_span_ends_first_is_counted_once(app):
+    """A framework's span ends when the stream is handed over, the SDK's own when it has been read."""
+    seen, _ = app()
+    outer = seen.provider.get_tracer("outer").start_span("outer", attributes=CALL)
+    inner = seen.provider.get_tracer("inner").start_span("inner", attributes=CALL, context=trace.set_span_in_context(outer))
+    outer.end()
+    inner.end()
+    assert "truegreen.duplicate" not in seen.attributes("outer")
+    assert seen.attributes("inner")["truegreen.duplicate"] is True
+
+
+def test_a_later_call_with_the_same_response_id_is_a_call_of_its_own(app):
+    """Servers that cache answers repeat the id; only calls that overlap in time are the same one."""
+    seen, _ = app()
+    attributes = {**CALL, "gen_ai.response.id": "r1"}
+    seen.provider.get_tracer("library.one").start_span("one", attributes=attributes).end()
+    seen.provider.get_tracer("library.two").start_span("two", attributes=attributes).end()
+    assert "truegreen.duplicate" not in seen.attributes("two")
+
+
+def test_the_memory_of_response_ids_is_bounded(app, monkeypatch):
+    """The oldest goes first."""
+    monkeypatch.setattr(duplicates, "KEPT", 2)
+    seen, _ = app()
+
+    def start(library, n):
+        attributes = {**CALL, "gen_ai.response.id": f"r{n}"}
+        return seen.provider.get_tracer(library).start_span(f"{library} {n}", attributes=attributes)
+
+    second = [start("two", n) for n in range(3)]
+    for n in range(3):
+        start("one", n).end()
+    for span in second:
+        span.end()
+    assert [seen.attributes(f"two {n}").get("truegreen.duplicate") for n in range(3)] == [None, None, None]
+
+
+def test_passages_of_a_failed_request_do_not_judge_the_next_one(app, fake):
+    """Where there is neither a trace nor a block around a request."""
+    seen, _ = app()
+    tracer = seen.provider.get_tracer("app")
+
+    def request():
+        retrieval(documents=["of the first"])
+        with contextlib.suppress(TimeoutError), tracer.start_as_current_span("chat", attributes=CALL):
+            raise TimeoutError
+        retrieval(documents=["of the second"])
+        with tracer.start_as_current_span("chat", attributes={**CALL, "gen_ai.response.finish_reasons": ("tool_calls",)}):
+            answer(query="q", answer="")
+        with tracer.start_as_current_span("chat", attributes=CALL):
+            answer(query="q", answer="a")
+
+    contextvars.Context().run(request)
+    assert [sample.passages for sample in fake.samples] == [("of the second",)]

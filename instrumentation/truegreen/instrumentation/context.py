@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -18,7 +19,9 @@ _VERSIONS = otel.create_key("truegreen-versions")
 _REQUEST = otel.create_key("truegreen-request")
 _BOOST = otel.create_key("truegreen-boost")
 
-_left: ContextVar[Passages | None] = ContextVar("truegreen-left", default=None)
+LEFT_SECONDS = 300.0
+"""Passages that belong to no trace and no block wait so long for their answer."""
+_left: ContextVar[tuple[float, Passages] | None] = ContextVar("truegreen-left", default=None)
 
 Value = str | bool | int | float
 
@@ -39,19 +42,17 @@ def request(context: Context | None = None) -> Passages | None:
     return found if isinstance(found, Passages) else None
 
 
-def leave(texts: Iterable[str], query: str) -> None:
+def leave(texts: Iterable[str], query: str, clock: Callable[[], float] = time.monotonic) -> None:
     """Keep passages that were retrieved outside of any trace and block for the next answer made in the same thread or task."""
-    left = waiting()
-    if left is None:
-        left = Passages()
-        _left.set(left)
+    left = waiting(clock) or Passages()
     left.add(texts, query)
+    _left.set((clock(), left))
 
 
-def waiting() -> Passages | None:
-    """What `leave` kept, None when an answer has used it."""
-    left = _left.get()
-    return None if left is None or left.used else left
+def waiting(clock: Callable[[], float] = time.monotonic) -> Passages | None:
+    """What `leave` kept; None when a call has used it, answered or failed, and five minutes after the last retrieval."""
+    since, left = _left.get() or (0.0, None)
+    return None if left is None or left.used or clock() - since >= LEFT_SECONDS else left
 
 
 def boosted(context: Context | None = None) -> bool:

@@ -23,13 +23,13 @@ class Duplicates:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = Lock()
 
-    def is_one(self, span: Span, scope: str, state: State, parent: State | None, dialect: Dialect, view: View) -> bool:
+    def is_one(self, span: Span, scope: str, state: State, dialect: Dialect, view: View) -> bool:
         """Whether a span repeats a call that another span of this process stands for.
 
-        It does when its parent is an LLM span with the same model, or when a span of another library that overlaps it in time had
+        It does when its parent, ended or not, is an LLM span with the same model, or when a span of another library that overlaps it in time had
         the same response id.
         """
-        if parent is not None and isinstance(state.parent, Span) and _same_call(state.parent, dialect, view):
+        if isinstance(state.parent, Span) and _same_call(state.parent, dialect, view):
             return True
         identity = read(dialect, "response_id", view)
         if not identity:

@@ -84,15 +84,18 @@ class Enricher:
         name = _prompt(state, self._settings, dialect, view)
         if name or text.system:
             found[names.PROMPT_TEMPLATE] = name or template(text.system)
-        if self._duplicates.is_one(span, _scope(span), state, parent, dialect, view):
+        if self._duplicates.is_one(span, _scope(span), state, dialect, view):
             if parent is not None and parent.told is None and text.answer is not None:
                 parent.told = text  # the span that counts may belong to a library that shows no text
             return {**found, names.DUPLICATE: True}
         try:
             if self._is_answer(span, dialect, view, operation, text):
                 found.update(self._judged(span, state, dialect, view, text))
-                if state.request is not None:
-                    state.request.used = True
+                ended = True
+            else:
+                ended = operation in names.CHAT_OPERATIONS and self._failed(span, dialect, view)
+            if ended and state.request is not None:
+                state.request.used = True  # the passages of a request that failed are not those of the next one
         except Exception as error:  # the rest of the span is worth having without its evaluation
             failures.count("evaluation", error)
         return found
@@ -114,11 +117,13 @@ class Enricher:
         return self._snapshots.attributes(versions)
 
     @staticmethod
-    def _is_answer(span: Span, dialect: Dialect, view: View, operation: str, text: Text) -> bool:
-        failed = span.status.status_code is StatusCode.ERROR or read(dialect, "error_type", view) is not None
+    def _failed(span: Span, dialect: Dialect, view: View) -> bool:
+        return span.status.status_code is StatusCode.ERROR or read(dialect, "error_type", view) is not None
+
+    def _is_answer(self, span: Span, dialect: Dialect, view: View, operation: str, text: Text) -> bool:
         finishes = read(dialect, "finish_reasons", view)
         tools = bool(TOOL_FINISHES.intersection(finishes)) if finishes else text.tools
-        return operation in names.CHAT_OPERATIONS and not failed and not tools
+        return operation in names.CHAT_OPERATIONS and not self._failed(span, dialect, view) and not tools
 
     def _judged(self, span: Span, state: State, dialect: Dialect, view: View, text: Text) -> Mapping[str, Any]:
         found: dict[str, Any] = {names.EVALUATION_SAMPLED: sampling.NONE}

@@ -22,7 +22,7 @@ class State:
         boost: evaluate beyond the base sample.
         local_root: its parent is in another process, or it has none.
         remote_parent: its parent is in another process.
-        parent: the parent span while it is open and one of ours.
+        parent: the parent span when it was open at the start and is one of ours; it may end first.
         source: source attributes seen at the start, to be put back when evicted.
         dialect: the dialect, None as long as it does not look like a GenAI span.
         hooked: text from the completion hook.
