@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import os
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from truegreen.core.config import load as load_config
 from truegreen.core.words.calibration import Calibration, file_name, to_text
-from truegreen.instrumentation import generate, notices, snapshot
+from truegreen.core.words.shapes import Sample
+from truegreen.instrumentation import context, documents, generate, notices, snapshot
 from truegreen.instrumentation.calibrations import Calibrations
+from truegreen.instrumentation.evaluate import Evaluators
 from truegreen.instrumentation.markers import markers
 from truegreen.instrumentation.passages import CHARACTERS, PASSAGES, TRACES, Passages, Store
 from truegreen.instrumentation.sampling import chosen
 from truegreen.instrumentation.settings import Settings, load
+from truegreen.instrumentation.testing import FakeEvaluator
 from truegreen.instrumentation.text import from_messages
 
 CALIBRATION = Calibration(
@@ -293,3 +299,122 @@ def test_text_is_read_from_objects_and_from_json_alike():
     assert (by_json.query, by_json.answer, by_json.system, by_json.tools) == ("q", "a\nb", "sys", False)
     assert from_messages(None, [{"role": "assistant", "parts": [{"type": "tool_call", "name": "f"}]}], None).tools
     assert from_messages(None, None, None).answer is None
+
+
+# --- names of calibration files ---
+
+PARTS = st.text(st.sampled_from("aB1._-%/é "), max_size=5)
+
+
+@given(st.tuples(PARTS, PARTS, PARTS), st.tuples(PARTS, PARTS, PARTS))
+def test_no_two_calibrations_have_the_same_file(one, other):
+    """Also those whose names hold the separator or what is not allowed in a file's name."""
+    assert (file_name(*one) == file_name(*other)) == (one == other)
+    assert re.fullmatch(r"[A-Za-z0-9._%-]+", file_name(*one))
+
+
+def test_ordinary_names_stay_readable_in_a_file_name():
+    """So that an operator finds it."""
+    assert file_name("support-bot.v2", "prod-eu", "answer_relevance") == "support-bot.v2__prod-eu__answer_relevance.json"
+    assert file_name("a__b", "c", "_d") == "a%5F%5Fb__c__%5Fd.json"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"service": "other"}, {"environment": "staging"}, {"signal": "tone"}], ids=lambda c: next(iter(c))
+)
+def test_a_calibration_that_was_taken_for_something_else_is_refused(tmp_path, caplog, changed):
+    """A file that was copied or renamed leaves the last good one in use, with one notice that says what it is."""
+    clock = Clock()
+    calibrations = Calibrations(tmp_path, clock)
+    path = tmp_path / file_name("app", "prod", "groundedness")
+    _write(path, CALIBRATION, 100)
+    assert calibrations.get("app", "prod", "groundedness") == CALIBRATION
+    _write(path, replace(CALIBRATION, floor=0.9, **changed), 200)
+    for clock.now in (1.0, 2.0):
+        assert calibrations.get("app", "prod", "groundedness") == CALIBRATION
+    ((key, value),) = changed.items()
+    assert [r.getMessage() for r in caplog.records if f"{key}: found {value!r}" in r.getMessage()] != []
+    assert sum("last good one stays" in r.getMessage() for r in caplog.records) == 1
+
+
+def test_a_calibration_by_another_evaluator_judges_nothing(tmp_path, caplog):
+    """A number of one evaluator has no place on the scale of another."""
+    _write(tmp_path / file_name("app", "prod", "groundedness"), replace(CALIBRATION, evaluator="other"), 1)
+    fake = FakeEvaluator()
+    evaluators = Evaluators(Settings(), Calibrations(tmp_path, Clock()), fake.find)
+    got = evaluators.judge("groundedness", "app", "prod", Sample("q", "a", ("p",)))
+    assert (got.raw, got.skipped, got.label, got.score) == (0.9, "no_baseline", "", None)
+    assert "by evaluator 'other'" in caplog.text
+
+
+# --- documents ---
+
+
+def test_documents_are_read_as_retrievers_give_them(caplog):
+    """LangChain's documents and its pairs, numbers of numpy, mappings; what is no document is left out alone, with a notice."""
+    langchain, llama = SimpleNamespace(page_content="a", id="1"), SimpleNamespace(text="b", score=np.float32(0.5))
+    hits = [
+        langchain,
+        (langchain, np.float64(0.25)),
+        llama,
+        "c",
+        {"text": "d", "score": 1},
+        {"text": "e", "score": float("nan")},
+        None,
+    ]
+    found = documents.read(hits)
+    assert [(d.text, d.score, d.id) for d in found] == [
+        ("a", None, "1"),
+        ("a", 0.25, "1"),
+        ("b", 0.5, None),
+        ("c", None, None),
+        ("d", 1.0, None),
+        ("e", None, None),
+    ]
+    assert "a document of type NoneType was left out" in caplog.text
+    got = documents.relevance(found, 0.4, listed=False)
+    assert got == {
+        "truegreen.retrieval.documents.count": 6,
+        "truegreen.retrieval.relevance.scores": [0.25, 0.5, 1.0],
+        "truegreen.retrieval.relevance.max": 1.0,
+        "truegreen.retrieval.relevance.mean": 1.75 / 3,
+        "truegreen.retrieval.relevance.below_floor": 1,
+    }
+
+
+@pytest.mark.parametrize("text", ["You are\na bot.", "x" * 129, "You are a bot and you answer from documents only."])
+def test_a_prompt_that_is_a_text_is_hashed(text, caplog):
+    """Prompts never go on spans."""
+    got = snapshot.version_of(text)
+    assert got.startswith("system:")
+    assert len(got) == len("system:") + 12
+    assert "keeps its hash only" in caplog.text
+    assert snapshot.version_of(SimpleNamespace(name=text, version=1)).startswith("system:")
+
+
+# --- passages without a trace ---
+
+
+def test_passages_wait_five_minutes_for_their_answer_and_no_longer():
+    """Those of a request that never got to its call must not judge a later one."""
+    clock = Clock()
+
+    def wait():
+        context.leave(["p"], "q", clock)
+        clock.now = 299.9
+        assert context.waiting(clock).texts() == ("p",)
+        clock.now = 300.0
+        assert context.waiting(clock) is None
+        context.leave(["new"], "q", clock)
+        assert context.waiting(clock).texts() == ("new",)
+
+    contextvars.Context().run(wait)
+
+
+def test_snapshots_are_bounded():
+    """An application that makes model names by the request must not grow."""
+    snapshots = snapshot.Snapshots(Clock())
+    for n in range(snapshot.KEPT + 5):
+        snapshots.served(f"asked {n}", "served")
+        snapshots.attributes({"model": f"m{n}"})
+    assert [len(kept) for kept in (snapshots._made, snapshots._served, snapshots._since)] == [snapshot.KEPT] * 3

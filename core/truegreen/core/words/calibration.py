@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ VERSION: Final = 1
 MINIMUM_ANSWERS: Final = 500
 """With N healthy answers behind a floor, the chance that a healthy stream exceeds a 5 % budget for good is .11 at N = 128 and
 .01 at N = 500 (measured on RAGTruth)."""
+_ODD: Final = re.compile(r"[^A-Za-z0-9._-]|^_|_(?=_|\Z)|(?<=_)_")
 QUANTILES: Final = tuple(round(i / 100, 2) for i in range(101))
 
 
@@ -119,11 +121,16 @@ def from_text(text: str, where: str) -> Calibration:
 
 
 def file_name(service: str, environment: str, signal: str) -> str:
-    """The name of the file below the calibration folder; characters outside `[A-Za-z0-9._-]` become `_`."""
-    return (
-        "__".join("".join(c if c.isalnum() or c in "._-" else "_" for c in part) for part in (service, environment, signal))
-        + ".json"
-    )
+    """The name of the file below the calibration folder, `service__environment__signal.json`; no two have the same.
+
+    In each part ASCII letters, digits, `.`, `-` and a single `_` between two of them stay; every other character, and an `_` at an
+    end of the part or beside another one, becomes `%` and two hex digits for each of its UTF-8 bytes.
+    """
+    return "__".join(_ODD.sub(_escaped, part) for part in (service, environment, signal)) + ".json"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 def _body(c: Calibration) -> Mapping[str, Any]:
