@@ -58,6 +58,27 @@ def test_two_evaluations_on_one_span_are_counted_apart(processor: Processor, clo
     assert counted == {("groundedness", "context_support", "fail"): 1, ("toxicity", "judge", "pass"): 1}
 
 
+@pytest.mark.parametrize("name", ["my.eval", "acme.tone.v2", "raw.label", "score"])
+def test_an_evaluation_whose_name_has_dots_is_counted_like_in_an_event(processor: Processor, clock: Clock, name: str) -> None:
+    """The name is all before the last part; the same name in an event is the same series."""
+    parts = {"label": "fail", "evaluator": "judge", "score": 0.25}
+    on_span = llm(truegreen__evaluation__sampled="base") | {names.evaluation(name, part): given for part, given in parts.items()}
+    event = {"gen_ai.evaluation.name": name, "gen_ai.evaluation.score.label": "fail", "truegreen.evaluation.sampled": "base"}
+    processor.traces(traces([span(on_span)]))
+    processor.logs(events([event | {names.evaluation(name, "evaluator"): "judge"}]))
+    clock.advance(HOLD)
+    counted = {key: numbers for key, numbers in shown(processor, catalogue.EVALUATED_ANSWERS).items() if numbers != [0]}
+    assert counted == {(name, "judge", "fail"): [2]}
+
+
+def test_only_an_attribute_that_begins_with_the_prefix_is_an_evaluation(processor: Processor, clock: Clock) -> None:
+    """Somebody else's name that holds it is not one, nor is the prefix written many times over."""
+    others = {"my.truegreen.evaluation.tone.label": "fail", names.EVALUATION_PREFIX * 20_000: "fail"}
+    processor.traces(traces([span(llm(truegreen__evaluation__sampled="base") | others)]))
+    clock.advance(HOLD)
+    assert (total(processor, catalogue.EVALUATIONS), total(processor, catalogue.LLM_REQUESTS)) == (0, 1)
+
+
 def test_a_skipped_evaluation_says_why(processor: Processor, clock: Clock) -> None:
     """The reason is counted, and no result, even where the reason is all that there is of the evaluation."""
     without_baseline = judged(truegreen__evaluation__groundedness__skipped="no_baseline")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, shown, span, total, traces
 
+from truegreen.collector import evidence
+from truegreen.collector import processor as collector_processor
 from truegreen.collector.processor import Processor
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, terms
@@ -257,6 +259,39 @@ def test_what_is_kept_stays_small_whatever_is_sent(processor: Processor) -> None
     assert not [key for plans in context.plans for key in plans if len(repr(key)) > 10_000]
     assert len(context.evidence.slots) <= catalogue.EVALUATIONS.label("evaluation").limit + 1
     assert max(len(key[2]) for key in shown(processor, catalogue.FAILING_TRACE_INFO)) == 32
+
+
+def test_plans_and_contexts_are_forgotten_at_their_bounds_and_the_counts_stay_true(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the bound all are made anew as they are needed: what is kept never passes it, and no span is lost."""
+    monkeypatch.setattr(collector_processor, "PLANS", 10)
+    processor = Processor(clock, INTERVAL)
+    for i in range(35):
+        processor.traces(traces([span(llm(gen_ai__request__model=f"m{i}"))], service=f"s{i % 25}"))
+        kept = sum(len(plans) for context in processor.by_identity.values() for plans in context.plans)
+        assert kept <= 10 and len(processor.contexts) <= 10
+    clock.advance(HOLD)
+    assert total(processor, catalogue.LLM_REQUESTS) == 35
+
+
+def test_a_context_of_long_names_is_counted_and_not_kept_by_its_key(processor: Processor, clock: Clock) -> None:
+    """A resource attribute of any length costs its label's length, not its own."""
+    for i in range(20):
+        processor.traces(traces([span(llm())], service=f"{i % 2}" + "x" * 10_000))
+    clock.advance(HOLD)
+    assert [key for key in processor.contexts if len(repr(key)) > 10_000] == []
+    assert [total(processor, catalogue.LLM_REQUESTS, service=service) for service, _ in processor.by_identity] == [10, 10]
+
+
+def test_ids_of_a_slice_past_the_bound_are_a_lower_bound(processor: Processor, clock: Clock) -> None:
+    """10,000 ids are kept in a sixth of an hour, and no more."""
+    failing = [span(judged("fail", user__id=f"u{i}")) for i in range(evidence.DISTINCT + 50)]
+    processor.traces(traces(failing))
+    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == evidence.DISTINCT
+    clock.advance(600)
+    processor.traces(traces(failing[-50:]))
+    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == evidence.DISTINCT + 50
 
 
 def test_a_span_of_two_classes_is_counted_in_both(processor: Processor, clock: Clock) -> None:

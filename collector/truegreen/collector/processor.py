@@ -30,7 +30,9 @@ KEPT: Final = 4096
 """A longer key of attribute names or values is worked out anew each time: what is kept stays small whatever is sent."""
 _PARTS: Final = (*compiler.PARTS, "score", "raw")
 _NAMED: Final = re.compile(
-    re.escape(names.EVALUATION_PREFIX) + r"([^.\0]+)\.(?:raw|score|label|evaluator|scale|calibration|skipped)(?=\0|$)"
+    r"(?<![^\0])"
+    + re.escape(names.EVALUATION_PREFIX)
+    + r"([^\0]+?)\.(?:raw|score|label|evaluator|scale|calibration|skipped)(?=\0|$)"
 )
 _BASE: Final = wire.encoded("base")
 _EVENT: Final = names.EVALUATION_EVENT.encode()
@@ -211,7 +213,8 @@ class Processor:
     def _scores(self, context: Context, facts: Facts) -> Callable[[float, bytes | None], None]:
         scores = context.evidence.scores.setdefault(self._known(context, facts.name), evidence.Scores())
         said = (facts.parts["evaluator"], facts.attributes.get((names.SNAPSHOT_ID,)))
-        return partial(scores.add, *(clean(wire.text(read or b"") or "", catalogue.VALUE_LENGTH) for read in said))
+        evaluator, snapshot = (clean(wire.text(read or b"") or "", catalogue.VALUE_LENGTH) for read in said)
+        return partial(scores.add, evaluator, snapshot)
 
     def _known(self, context: Context, evaluation: str) -> str:
         label = catalogue.EVALUATIONS.label("evaluation")
