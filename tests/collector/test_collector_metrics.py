@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, shown, span, total, traces
 
@@ -33,6 +35,9 @@ EVERYTHING = [
     {"truegreen.task.name": "refund", "truegreen.task.outcome": "completed", "truegreen.feedback.score": -1.0},
     {"truegreen.task.name": "refund", "truegreen.escalation.reason": "angry", "truegreen.downstream.outcome": "invalid"},
 ]  # fmt: skip
+
+
+README = Path(__file__).parents[2] / "collector/README.md"
 
 
 def test_every_metric_of_the_catalogue_that_spans_feed_is_derived(processor: Processor, clock: Clock) -> None:
@@ -212,6 +217,27 @@ def test_past_the_limit_of_series_new_label_sets_fold_and_nothing_is_lost(clock:
     assert total(processor, catalogue.LLM_REQUESTS) == 60
     assert total(processor, catalogue.LLM_REQUESTS, outcome=terms.OVERFLOW) > 0
     assert processor.store.series < 100 + 3 * 20
+
+
+def test_past_the_limit_of_series_a_service_costs_a_known_number_more(clock: Clock) -> None:
+    """The limit is soft: one folded set of each metric, and five series of each evaluation (three failing traces, users, sessions)."""
+    processor = Processor(clock, INTERVAL, series_limit=0)
+    kept_apart = (
+        ("watch", "canary", "calibration file"),
+        (catalogue.FAILING_TRACE_INFO, catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS),
+    )
+    families = [one for one in processor.store.families.values() if one.metric.identity]
+    folded = sum(one.width for one in families if one.metric.source not in kept_apart[0] and one.metric not in kept_apart[1])
+    for evaluations in range(1, 4):
+        named = judged("fail", user__id="u", session__id="s") | {
+            f"truegreen.evaluation.e{i}.label": "fail" for i in range(1, evaluations)
+        }
+        spans = [span(one, trace_id=bytes([i]) * 16) for i, one in enumerate([*EVERYTHING, named, named, named])]
+        for service in ("bot", "other"):
+            processor.traces(traces(spans * 2, service=service))
+        processor.copy()
+        assert processor.store.series == 2 * (folded + 5 * evaluations)
+    assert f"{folded} series for each service and environment" in README.read_text()
 
 
 def test_label_values_are_cut_and_cleaned(processor: Processor, clock: Clock) -> None:

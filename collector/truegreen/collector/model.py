@@ -19,7 +19,10 @@ HOUR_SCRAPES: Final = 120
 MAX_MESSAGE: Final = 20 * 1024 * 1024
 """Bytes of one request, as sent and inflated; the OpenTelemetry Collector's limit for HTTP."""
 IN_FLIGHT: Final = 64 * 1024 * 1024
-"""Bytes of requests that may be held at once; past it requests are refused before they are read."""
+"""Bytes of requests that may be held at once; past it requests are refused, by HTTP before they are read.
+
+gRPC's library has read a message by the time it can be refused: it is not parsed, but what the library holds is bounded for each message alone.
+"""
 RETRY_SECONDS: Final = 1
 """What a refused client is told to wait: the Python exporter drops a batch at once when told more than its 10 s budget."""
 
