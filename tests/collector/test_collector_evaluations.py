@@ -214,3 +214,20 @@ def test_an_event_of_a_failed_evaluator_is_a_skip(processor: Processor, clock: C
     processor.logs(events([{"gen_ai.evaluation.name": "judge", "error.type": "Timeout", "truegreen.evaluation.sampled": "base"}]))
     clock.advance(HOLD)
     assert {(key[0], key[2], key[3]) for key in shown(processor, catalogue.EVALUATIONS)} == {("judge", "skipped", "error")}
+
+
+def test_an_answer_that_is_base_for_one_evaluation_and_boost_for_another_counts_for_the_first_only(
+    processor: Processor, clock: Clock
+) -> None:
+    """Each evaluation says its sample; the answer itself is of the base sample."""
+    own = {"sampled": "boost", "label": "fail", "evaluator": "judge", "score": 0.1, "raw": 0.1}
+    more = {names.evaluation("toxicity", part): given for part, given in own.items()}
+    mine = {names.evaluation("groundedness", "sampled"): "base"}
+    processor.traces(traces([span(judged("pass", 0.5) | mine | more)]))
+    clock.advance(HOLD)
+    assert {key[0] for key in shown(processor, catalogue.EVALUATED_ANSWERS)} == {"groundedness"}
+    assert total(processor, catalogue.EVALUATIONS, sampled="boost") == 1
+    assert total(processor, catalogue.EVALUATIONS, sampled="base") == 1
+    assert total(processor, catalogue.EVALUATION_SCORE) == 1
+    assert total(processor, catalogue.ANSWERS, sampled="base") == 1
+    assert evidence.scores_answer(processor.evidence_of("bot", "production"), "bot", "production", "toxicity")["scores"] == []

@@ -291,3 +291,19 @@ def test_passages_of_a_failed_request_do_not_judge_the_next_one(app, fake):
 
     contextvars.Context().run(request)
     assert [sample.passages for sample in fake.samples] == [("of the second",)]
+
+
+def test_each_evaluation_says_for_itself_in_which_sample_an_answer_is(app, fake):
+    """An answer that is base for one evaluation may be a boost for another, and only base samples enter an SLO."""
+    seen, _ = app(settings=Settings(sampling={"a": 1.0, "b": 0.0}, evaluations={"a": {}, "b": {}}))
+    tracer = seen.provider.get_tracer("app")
+    for name, boost in (("chat boosted", True), ("chat plain", False)):
+        with traffic(boost=boost), tracer.start_as_current_span(name, attributes=CALL):
+            answer(query="q", answer="a")
+    boosted, plain = seen.attributes("chat boosted"), seen.attributes("chat plain")
+    assert [boosted[f"truegreen.evaluation.{part}"] for part in ("sampled", "a.sampled", "b.sampled")] == [
+        "base",
+        "base",
+        "boost",
+    ]
+    assert (plain["truegreen.evaluation.a.sampled"], plain.get("truegreen.evaluation.b.sampled")) == ("base", None)

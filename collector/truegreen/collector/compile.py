@@ -16,7 +16,7 @@ from truegreen.core.words import attributes as names
 from truegreen.core.words.metric import Condition, Metric, Read, Value
 
 LARGEST: Final = 1.7976931348623157e308
-PARTS: Final = ("label", "evaluator", "scale", "calibration", "skipped")
+PARTS: Final = ("label", "evaluator", "scale", "calibration", "skipped", "sampled")
 """The parts of an evaluation that are texts, in the order of its key."""
 EVALUATION: Final = "evaluation"
 CODE_KEEPS: Final = ("distinct", "traces")
@@ -159,7 +159,7 @@ def _evaluate(block: Block, get: _Get) -> list[str]:
     return [
         f"    def evaluate(ctx, plans_{EVALUATION}, found, g, shared, trace_id, end, now, tick):",
         f"        for name, {', '.join(f'n_{part}' for part in PARTS)}, n_score, n_raw in found:",
-        f"{pad}k = (name, {', '.join(f'g(n_{part})' for part in PARTS)}, shared)",
+        f"{pad}k = (name, {', '.join(f'g(n_{part})' for part in PARTS)} or {get(names.EVALUATION_SAMPLED)}, shared)",
         f"{pad}p = plans_{EVALUATION}.get(k)",
         f"{pad}if p is None: p = make(ctx, {EVALUATION!r}, k)",
         *_apply(block, variables, get, pad),

@@ -32,7 +32,7 @@ _PARTS: Final = (*compiler.PARTS, "score", "raw")
 _NAMED: Final = re.compile(
     r"(?<![^\0])"
     + re.escape(names.EVALUATION_PREFIX)
-    + r"([^\0]+?)\.(?:raw|score|label|evaluator|scale|calibration|skipped)(?=\0|$)"
+    + r"([^\0]+?)\.(?:raw|score|label|evaluator|scale|calibration|skipped|sampled)(?=\0|$)"
 )
 _BASE: Final = wire.encoded("base")
 _EVENT: Final = names.EVALUATION_EVENT.encode()
@@ -175,7 +175,7 @@ class Processor:
                 measured += [self._cell(metric, context, facts, None, one) if active else None for one in fixed]
         plan: list[Any] = [-1, ones, kept, *measured]
         if name == compiler.EVALUATION:
-            base = facts.attributes.get((names.EVALUATION_SAMPLED,)) == _BASE
+            base = facts.parts["sampled"] == _BASE
             plan += [self._scores(context, facts) if base else None, facts.parts["label"] == wire.encoded(FAIL)]
         if _size(key) < KEPT:
             if self._plans >= PLANS:

@@ -142,6 +142,7 @@ class Enricher:
             if sample is None and text.answer is not None:
                 sample = self._sample(state, trace, text, read(dialect, "request_model", view) or "")
             service, environment = identity(span)
+            found[names.evaluation(evaluation, "sampled")] = sampled
             found.update(evaluate.attributes(self._evaluators.judge(evaluation, service, environment, sample)))
         return found
 

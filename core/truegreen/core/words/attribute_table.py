@@ -44,7 +44,8 @@ def _table() -> tuple[Attribute, ...]:
                (names.evaluation(name, "scale"), "string", "What the score means", (terms.RELATIVE, terms.CALIBRATED)),
                (names.evaluation(name, "calibration"), "string", "Digest of the calibration file"),
                (names.evaluation(name, "skipped"), "string", "Why this evaluation of a sampled answer has no verdict", terms.SKIP_REASONS),
-               (names.EVALUATION_SAMPLED, "string", "How the answer came to be evaluated", terms.SAMPLED),
+               (names.evaluation(name, "sampled"), "string", "Which sample of this evaluation the answer belongs to", terms.SAMPLED[:2]),
+               (names.EVALUATION_SAMPLED, "string", "Whether any evaluation sampled the answer: base if one did as base", terms.SAMPLED),
                (names.EVALUATION_MIRRORED, "boolean", "This event repeats an attribute of the span: not counted again"))
         + ours("answer",
                (names.ANSWER_MARKERS, "string[]", "What the answer looks like", terms.MARKERS),

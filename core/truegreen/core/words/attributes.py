@@ -100,5 +100,5 @@ def version_of(component: str) -> str:
 
 
 def evaluation(name: str, part: str) -> str:
-    """The attribute of one evaluation; `part` is `raw`, `score`, `label`, `evaluator`, `scale`, `calibration` or `skipped`."""
+    """The attribute of one evaluation; `part` is `raw`, `score`, `label`, `evaluator`, `scale`, `calibration`, `skipped` or `sampled`."""
     return f"{EVALUATION_PREFIX}{name}.{part}"

@@ -19,6 +19,7 @@ _MODEL = Label(name="model", read=Read(kind="attribute", names=("gen_ai.request.
 _COHORT = Label(name="cohort", read=Read(kind="attribute", names=("truegreen.cohort",)), default="unknown", limit=50)
 _SNAPSHOT = Label(name="snapshot", read=Read(kind="attribute", names=("truegreen.snapshot.id",)), default="unknown", limit=200)
 _SAMPLED = Label(name="sampled", read=Read(kind="attribute", names=("truegreen.evaluation.sampled",)), default="none", values=("base", "boost", "none"), limit=4)
+_SAMPLED_FOR = Label(name="sampled", read=Read(kind="evaluation", names=("sampled",)), default="none", values=("base", "boost", "none"), limit=4)
 _LLM_OUTCOME = Label(name="outcome", cases=(Case(when=Condition(op="all", parts=(Condition(op="any", parts=(Condition(op="present", read=Read(kind="computed", names=("status_error",))), Condition(op="present", read=Read(kind="attribute", names=("error.type",))))), Condition(op="contains", read=Read(kind="attribute", names=("error.type",)), values=("429", "ratelimit", "rate_limit", "throttl", "toomanyrequests", "too_many_requests", "resource_exhausted", "resourceexhausted")))), then="throttled"), Case(when=Condition(op="all", parts=(Condition(op="any", parts=(Condition(op="present", read=Read(kind="computed", names=("status_error",))), Condition(op="present", read=Read(kind="attribute", names=("error.type",))))), Condition(op="contains", read=Read(kind="attribute", names=("error.type",)), values=("timeout", "timedout", "timed_out", "deadline", "408", "504")))), then="timeout"), Case(when=Condition(op="any", parts=(Condition(op="present", read=Read(kind="computed", names=("status_error",))), Condition(op="present", read=Read(kind="attribute", names=("error.type",))))), then="error")), default="ok", values=("ok", "error", "throttled", "timeout"), limit=5)
 _TOKEN_TYPE = Label(name="type", values=("input", "output", "cached", "reasoning"), limit=5)
 _FINISH_REASON = Label(name="reason", read=Read(kind="item"), limit=30)
@@ -202,8 +203,8 @@ EVALUATED_ANSWERS: Final = Metric(
     failure_mode="hallucination",
     span="llm",
     each="evaluation",
-    when=Condition(op="all", parts=(Condition(op="in", read=Read(kind="attribute", names=("truegreen.evaluation.sampled",)), values=("base",)), Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("pass", "fail")))),
-    born=Born(when=Condition(op="in", read=Read(kind="attribute", names=("truegreen.evaluation.sampled",)), values=("base",)), label="result"),
+    when=Condition(op="all", parts=(Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)), Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("pass", "fail")))),
+    born=Born(when=Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)), label="result"),
 )
 EVALUATIONS: Final = Metric(
     name="truegreen.evaluations",
@@ -213,7 +214,7 @@ EVALUATIONS: Final = Metric(
     layer="quality",
     source="span, evaluation event",
     stock="partial",
-    label_set=(_EVALUATION, _EVALUATOR, _RESULT, _SKIP_REASON, _MODEL, _COHORT, _SNAPSHOT, _SAMPLED),
+    label_set=(_EVALUATION, _EVALUATOR, _RESULT, _SKIP_REASON, _MODEL, _COHORT, _SNAPSHOT, _SAMPLED_FOR),
     failure_mode="hallucination",
     span="llm",
     each="evaluation",
@@ -230,7 +231,7 @@ EVALUATION_SCORE: Final = Metric(
     failure_mode="hallucination",
     span="llm",
     each="evaluation",
-    when=Condition(op="in", read=Read(kind="attribute", names=("truegreen.evaluation.sampled",)), values=("base",)),
+    when=Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)),
     value=Value(read=Read(kind="evaluation", names=("score",)), low=0, high=1),
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
 )
@@ -246,7 +247,7 @@ EVALUATION_SCORE_SQUARED: Final = Metric(
     failure_mode="hallucination",
     span="llm",
     each="evaluation",
-    when=Condition(op="in", read=Read(kind="attribute", names=("truegreen.evaluation.sampled",)), values=("base",)),
+    when=Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)),
     value=Value(read=Read(kind="evaluation", names=("score",)), squared=True, low=0, high=1),
 )
 CALIBRATION_INFO: Final = Metric(
