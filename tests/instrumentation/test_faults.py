@@ -192,5 +192,5 @@ def test_a_result_that_no_floor_can_judge_is_an_error_and_never_a_pass(app, ask,
     got = {
         k.rpartition(".")[2]: v for k, v in seen.attributes("chat").items() if k.startswith("truegreen.evaluation.groundedness.")
     }
-    assert got == {"evaluator": "fake", "skipped": "error"}
+    assert got == {"sampled": "base", "evaluator": "fake", "skipped": "error"}
     assert failures.counted() == {"evaluator groundedness": 1}
