@@ -109,42 +109,6 @@ def test_what_is_still_wrong_is_not_ok(run: Callable[..., Any], filled: str, tmp
     assert (states["smoke"], states["bad ratio"], states["quiet"], states["p99 latency"]) == ("unknown", "not ok", "not ok", "ok")
 
 
-@pytest.mark.parametrize(
-    ("service", "state"),
-    [("plain", "ok"), ("muted", "unknown"), ("dead", "unknown"), ("newborn", "unknown"), ("never-seen", "unknown")],
-)
-def test_no_decisions_and_no_retrievals_are_fine_only_where_calls_were_seen_on_both_sides(
-    run: Callable[..., Any], filled: str, tmp_path: Path, service: str, state: str
-) -> None:
-    """None ever; none any more; no telemetry since; none before; none at all."""
-    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
-    store.open_incident(log, store.Target(service, "production", "grounding"), "1", ONSET, "x", {})
-    store.append(log, 1, FIXED_AT, "contain", "contain applied", "x",
-                 {"flag": "pinned_model", "value": "m", "previous": "", "expires": END + 3_600})  # fmt: skip
-    ended = run("validate", "--at", str(END), "--prometheus-url", filled, "--json")
-    found = {c["name"]: c for c in json.loads(ended.out)["checks"]}
-    for name, what in (("guardrail", "guardrail decisions"), ("retrieval relevance", "retrievals")):
-        assert found[name]["state"] == state, found
-        assert (found[name]["says"] == f"no {what}, before or since: nothing to compare") == (state == "ok")
-
-
-def test_no_answer_of_prometheus_is_never_read_as_no_decisions(run: Callable[..., Any], tmp_path: Path) -> None:
-    """Nobody to ask: exit 1, and nothing is logged as validated."""
-    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
-    store.open_incident(log, store.Target("plain", "production", "grounding"), "1", ONSET, "x", {})
-    ended = run("validate", "--at", str(END))
-    assert (ended.code, "Prometheus" in ended.err) == (1, True)
-    assert not [e for e in store.events(log, 1) if e.kind == "validated"]
-
-
-def test_retrievals_without_scores_stay_unknown() -> None:
-    """They happened, and nothing says how good they were."""
-    from truegreen.runbook import checks
-
-    assert checks.relevance(None, None, 12.0, True).state == "unknown"
-    assert checks.relevance(None, None, 0.0, True).state == "ok"
-
-
 def test_an_unknown_check_needs_a_name_and_a_reason_and_never_hides_a_red_one(story: Callable[..., Any], tmp_path: Path) -> None:
     """Overrides are for what nobody can know."""
     (tmp_path / "truegreen.yaml").unlink()

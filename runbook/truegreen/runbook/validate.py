@@ -17,6 +17,7 @@ from truegreen.runbook import checks, names, selectors
 from truegreen.runbook.clean import clean
 from truegreen.runbook.evidence import LOOKBACK, STEP, Sources, stream
 from truegreen.runbook.model import Check, Event, Incident
+from truegreen.runbook.standing import CHANGES
 
 BEFORE: Final = 3_600
 """Seconds before the onset that count as healthy, before scaling."""
@@ -39,7 +40,7 @@ def moments(incident: Incident, events: Sequence[Event], now: float) -> Moments:
         if event.kind == "triaged":
             start = event.data.get("start")
             onset = float(start["low"]) if start else float(event.data.get("onset", onset))
-        elif event.kind in ("contain applied", "contain undone", "rollback applied"):
+        elif event.kind in CHANGES:
             changed = began = event.time
         elif event.kind == "verified by spans" and began is not None:
             changed = event.time
@@ -164,7 +165,9 @@ def smoke(command: Sequence[str], timeout: float = SMOKE_SECONDS) -> Check:
         output, _ = running.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         os.killpg(running.pid, signal.SIGKILL)
-        running.communicate()
+        running.wait()
+        if running.stdout is not None:
+            running.stdout.close()  # not read to its end: a grandchild in a session of its own may hold it open
         return checks.smoke(124, f"ended after {timeout:g} s without a result")
     lines = output.decode("utf-8", "replace").strip().splitlines()
     return checks.smoke(running.returncode, clean(lines[-1], 200) if lines else "it printed nothing")
