@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from random import SystemRandom
+from typing import Any, Final
 
 import yaml
 
-from truegreen.core.clients import engines
+from truegreen.core.errors import Failed
 from truegreen.demo import contrast
 from truegreen.demo.model import PROMPT, SERVICE
+
+_PORTS: Final = (12_000, 30_000)
+"""Linux takes ports of outgoing connections from 32768 on, others from 49152 on."""
+_TRIES: Final = 200
 
 
 def configuration(
@@ -63,6 +70,20 @@ def prometheus(folder: Path, *, collector: str, agent: str, alertmanager: str, t
     return path
 
 
-def free_address() -> str:
-    """A free HOST:PORT of loopback."""
-    return f"127.0.0.1:{engines.free_port()}"
+def free_address(port: Callable[[int, int], int] = SystemRandom().randint) -> str:
+    """A free HOST:PORT of loopback, below the range from which outgoing connections take theirs.
+
+    The address is bound a while later, and the demo's own connections would be the likeliest to take it meanwhile.
+
+    Raises:
+        Failed: no port was free in many tries.
+    """
+    for _ in range(_TRIES):
+        chosen = port(*_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", chosen))
+            except OSError:
+                continue
+            return f"127.0.0.1:{chosen}"
+    raise Failed(f"no free port between {_PORTS[0]} and {_PORTS[1]} on 127.0.0.1")
