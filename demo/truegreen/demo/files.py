@@ -17,6 +17,7 @@ from truegreen.demo.model import PROMPT, SERVICE
 _PORTS: Final = (12_000, 30_000)
 """Linux takes ports of outgoing connections from 32768 on, others from 49152 on."""
 _TRIES: Final = 200
+_CHOOSE: Final = SystemRandom().randint
 
 
 def configuration(
@@ -70,7 +71,7 @@ def prometheus(folder: Path, *, collector: str, agent: str, alertmanager: str, t
     return path
 
 
-def free_address(port: Callable[[int, int], int] = SystemRandom().randint) -> str:
+def free_address(port: Callable[[int, int], int] = _CHOOSE) -> str:
     """A free HOST:PORT of loopback, below the range from which outgoing connections take theirs.
 
     The address is bound a while later, and the demo's own connections would be the likeliest to take it meanwhile.
