@@ -21,7 +21,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Cohorts:
-    """The span attribute that names a cohort, and the values that are kept (others fold into `__overflow__`)."""
+    """The span attribute that names a cohort, and the values that are expected (the collector's limit folds, not this list)."""
 
     attribute: str
     values: tuple[str, ...] = ()
