@@ -12,9 +12,9 @@ from truegreen.collector import aliases
 from truegreen.collector.commands import explained
 from truegreen.collector.processor import Processor
 from truegreen.core.words import attributes as names
-from truegreen.core.words import catalogue, dialects
+from truegreen.core.words import catalogue, dialects, normalise
 from truegreen.core.words.dialects import NUMBER, TEXTS, Dialect, Source
-from truegreen.instrumentation import answer, evaluate, normalise
+from truegreen.instrumentation import answer, evaluate
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import FakeEvaluator, captured
 

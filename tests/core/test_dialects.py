@@ -16,7 +16,7 @@ from truegreen.core.words.dialects import (
     Dialect,
     Source,
 )
-from truegreen.instrumentation.normalise import View, compile_, read, select
+from truegreen.core.words.normalise import View, compile_, read, select
 
 GENAI = {
     "gen_ai.operation.name": "chat",

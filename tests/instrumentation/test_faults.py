@@ -10,7 +10,9 @@ from openai_server import ANSWER
 from truegreen.core.words.shapes import Result
 from truegreen.instrumentation import (
     answer,
+    answers,
     api,
+    call,
     completion,
     context,
     enrich,
@@ -40,7 +42,7 @@ def _raise(*args, **kwargs):
 PLACES = [
     (Enricher, "at_start"), (Enricher, "at_end"), (Snapshots, "attributes"), (Snapshots, "served"), (Duplicates, "is_one"),
     (Calibrations, "get"), (Store, "add"), (Store, "of"), (Store, "drop"), (Passages, "add"), (Passages, "texts"),
-    (enrich, "select"), (enrich, "read"), (enrich, "markers"), (enrich, "_text"), (enrich, "identity"), (FakeEvaluator, "make"), (evaluate, "attributes"),
+    (enrich, "select"), (call, "read"), (answers, "markers"), (enrich, "text_of"), (answers, "identity"), (FakeEvaluator, "make"), (evaluate, "attributes"),
     (completion, "from_messages"), (completion, "state_of"), (context, "stamps"), (context, "_mapping"), (context, "request"), (processor, "get_current_span"),
     (snapshot, "version_of"), (api, "relevance"), (api, "state_of"),
 ]  # fmt: skip

@@ -8,10 +8,9 @@ from time import time_ns
 from opentelemetry.sdk.trace import Span
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words.dialects import Dialect
+from truegreen.core.words.normalise import View, read, select
+from truegreen.instrumentation.call import Call, scope_of
 from truegreen.instrumentation.locks import Lock
-from truegreen.instrumentation.model import State
-from truegreen.instrumentation.normalise import View, read, select
 
 KEPT = 2_048
 
@@ -23,18 +22,19 @@ class Duplicates:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = Lock()
 
-    def is_one(self, span: Span, scope: str, state: State, dialect: Dialect, view: View) -> bool:
+    def is_one(self, call: Call) -> bool:
         """Whether a span repeats a call that another span of this process stands for.
 
         It does when its parent, ended or not, is an LLM span with the same model, or when a span of another library that overlaps it in time had
         the same response id.
         """
-        if isinstance(state.parent, Span) and _same_call(state.parent, dialect, view):
+        above = call.state.parent
+        if isinstance(above, Span) and _same_call(above, call):
             return True
-        identity = read(dialect, "response_id", view)
+        identity = call.read("response_id")
         if not identity:
             return False
-        now, start = time_ns(), span.start_time or 0
+        now, start, scope = time_ns(), call.span.start_time or 0, scope_of(call.span)
         with self._lock:
             known = self._seen.get(identity)
             if known is not None and known[0] != scope and start <= known[1]:
@@ -45,14 +45,13 @@ class Duplicates:
         return False
 
 
-def _same_call(parent: Span, dialect: Dialect, view: View) -> bool:
+def _same_call(parent: Span, call: Call) -> bool:
     attributes = parent.attributes or {}
-    parent_scope = parent.instrumentation_scope.name if parent.instrumentation_scope else ""
-    other = select(parent_scope, attributes)
+    other = select(scope_of(parent), attributes)
     if other is None:
         return False
     above = View(attributes)
     if read(other, "operation", above) not in names.LLM_OPERATIONS:
         return False
     asked = {read(other, "request_model", above), read(other, "response_model", above)} - {None}
-    return bool(asked & {read(dialect, "request_model", view), read(dialect, "response_model", view)})
+    return bool(asked & {call.read("request_model"), call.read("response_model")})
