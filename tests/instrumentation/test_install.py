@@ -11,8 +11,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from truegreen.instrumentation import TruegreenInstrumentor, environment, notices, traffic
+from truegreen.instrumentation import TruegreenInstrumentor, environment, failures, notices, traffic
 from truegreen.instrumentation.settings import Settings
+from truegreen.instrumentation.shared import undo
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
 
@@ -163,3 +164,26 @@ def test_notices_go_to_stderr_only_where_the_application_has_no_logging_of_its_o
         notices.once(f"to {handlers}", "hello")
         assert ("truegreen: hello" in capsys.readouterr().err) is seen
     notices.close()
+
+
+def test_uninstrument_takes_every_registered_step_back_once_the_latest_first(instrumentor):
+    """Handlers, threads and patches of any module are registered with `shared.undo`; one that fails stops no other."""
+    steps = []
+
+    def first():
+        steps.append("first")
+
+    def fails():
+        raise RuntimeError("x")
+
+    def last():
+        steps.append("last")
+
+    for step in (first, fails, last, last):
+        undo(step)
+    instrumentor.uninstrument()
+    assert steps == ["last", "first"]
+    assert failures.counted() == {"undo": 1}
+    instrumentor.instrument(settings=Settings())
+    instrumentor.uninstrument()
+    assert steps == ["last", "first"]

@@ -22,7 +22,7 @@ from truegreen.instrumentation.enrich import Enricher
 from truegreen.instrumentation.evaluate import Evaluators
 from truegreen.instrumentation.processor import TruegreenSpanProcessor
 from truegreen.instrumentation.settings import Settings, load
-from truegreen.instrumentation.shared import shared
+from truegreen.instrumentation.shared import shared, undo_all
 from truegreen.instrumentation.snapshot import Snapshots
 
 
@@ -75,6 +75,7 @@ class TruegreenInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             self._providers.add(provider)
 
     def _uninstrument(self, **kwargs: Any) -> None:
+        undo_all()
         try:
             if self._patched:
                 unwrap(TracerProvider, "__init__")
