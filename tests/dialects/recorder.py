@@ -117,6 +117,7 @@ def main(
             play()
             flush()
             played[name] = as_json(exporter.get_finished_spans(), fixed=fixed)
+            assert played[name], f"{driver} made no span for {name}: leave that case out of `cases`"
             print(f"{driver} {name}: {len(played[name])} spans")
     if not arguments.case:
         played |= {name: _elsewhere(name, variables) for name, variables in (fresh or {}).items()}

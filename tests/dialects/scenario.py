@@ -41,3 +41,13 @@ DATA_SOURCE = "orders"
 
 PROMPT_NAME, PROMPT_VERSION = "support-answer", 3
 SESSION, USER = "session-1", "user-1"
+
+
+def response_id(said: str, *, asks_for_tool: bool) -> str:
+    """The id of an answer; the two of one conversation with a tool differ, as a real server's do.
+
+    Args:
+        said: The conversation so far, as JSON.
+        asks_for_tool: The model asks for the tool rather than answering.
+    """
+    return "resp-tool" if asks_for_tool else "resp-2" if TOOL_RESULT in said else RESPONSE_ID

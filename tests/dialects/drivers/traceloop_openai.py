@@ -1,0 +1,20 @@
+"""OpenLLMetry: opentelemetry-instrumentation-openai of Traceloop."""
+
+import os
+
+import openai_calls
+import recorder
+from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+from servers import openai
+
+os.environ["TRACELOOP_TELEMETRY"] = "false"
+
+if __name__ == "__main__":
+    recorder.main(
+        "traceloop_openai",
+        ["opentelemetry-instrumentation-openai", "openai"],
+        openai.serve,
+        lambda url: openai_calls.cases(url) | openai_calls.responses(url),
+        prepare=OpenAIInstrumentor().instrument,
+        fresh={"chat_no_content": {"TRACELOOP_TRACE_CONTENT": "false"}},
+    )
