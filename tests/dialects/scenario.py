@@ -44,10 +44,14 @@ SESSION, USER = "session-1", "user-1"
 
 
 def response_id(said: str, *, asks_for_tool: bool) -> str:
-    """The id of an answer; the two of one conversation with a tool differ, as a real server's do.
+    """The id of an answer; those of two calls in one case differ, as a real server's do.
 
     Args:
         said: The conversation so far, as JSON.
         asks_for_tool: The model asks for the tool rather than answering.
     """
-    return "resp-tool" if asks_for_tool else "resp-2" if TOOL_RESULT in said else RESPONSE_ID
+    if asks_for_tool:
+        return "resp-tool"
+    if TOOL_RESULT in said:
+        return "resp-2"
+    return RESPONSE_ID if QUESTION in said else "resp-3"
