@@ -62,6 +62,12 @@ def serve(answer: Callable[[str, dict[str, Any]], Reply], refuse: Callable[[int]
             self.end_headers()
             self.wfile.write(reply.body)
 
+        def version_string(self) -> str:
+            return "loopback"
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return "Thu, 01 Jan 2026 00:00:00 GMT"
+
         def log_message(self, *args: object) -> None:
             pass
 
