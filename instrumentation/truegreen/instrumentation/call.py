@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import StatusCode
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words.dialects import Dialect
+from truegreen.core.words.dialects import CANONICAL, Dialect
 from truegreen.core.words.normalise import View, read
 from truegreen.instrumentation.model import State
 
@@ -40,6 +40,16 @@ class Call:
         if name not in self._read:
             self._read[name] = read(self.dialect, name, self.view)
         return self._read[name]
+
+    def borrow(self) -> dict[str, Any]:
+        """Take the fields that only another span of the same call had; those that this span's dialect can hold, as its attributes."""
+        found: dict[str, Any] = {}
+        for name, value in self.state.lent.items():
+            if self.read(name) is None:
+                self._read[name] = value
+                if any(source.name == CANONICAL[name] for source in self.dialect.fields.get(name, ())):
+                    found[CANONICAL[name]] = value
+        return found
 
     @property
     def trace(self) -> int:

@@ -1,57 +1,284 @@
-"""Two instrumentors in one process make two spans of one call; only one of them may be counted."""
+"""Several instrumentors, or an SDK's own spans beside one, make several spans of one call; exactly one of them is counted.
+
+Spans of one call are found by three signs: one is below the other with nothing but spans that are no tool, agent or retrieval in between; one
+started while the other, of another library, was open in the same thread or task, with no span opened in between that only one of them is below; or
+both have one response id and overlap in time. Their models and kinds of operation must agree as far as they are known.
+
+Which one is counted: of a call that succeeded, the span that started first, and what the others know is handed on to it; of a call that failed, the
+span that ended first, so that an attempt is still counted when the span around it recovers. Where only the response id joins them, or the
+outer one did not look like a model's call until it ended, the one that ended first. Two spans of one library below one span are two calls.
+"""
 
 from __future__ import annotations
 
+import re
+import weakref
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
 from time import time_ns
 
 from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanKind
 
 from truegreen.core.words import attributes as names
+from truegreen.core.words import dialects
 from truegreen.core.words.normalise import View, read, select
 from truegreen.instrumentation.call import Call, scope_of
 from truegreen.instrumentation.locks import Lock
+from truegreen.instrumentation.model import State
+from truegreen.instrumentation.text import Text
 
 KEPT = 2_048
+DEPTH = 32
+"""How far above a span its call is looked for."""
+BESIDE = 8
+"""How many open spans of models' calls a thread or task remembers."""
+INSIDE = 16
+"""How many calls a span that encloses them remembers."""
+HANDED_ON = (
+    "request_model", "response_model", "response_id", "fingerprint", "finish_reasons", "time_to_first_chunk",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
+)  # fmt: skip
+"""What the span that counts gets from the others when it lacks it."""
+
+_BOUNDARIES = (names.TOOL_OPERATION, names.AGENT_OPERATION, names.RETRIEVAL_OPERATION, "create_agent")
+_VENDOR = re.compile(r"^(?:[a-z]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21)\.")
+_VERSION = re.compile(r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d{8}|\d{3,4}|latest|v\d+(?::\d+)?))+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What tells one call from another.
+
+    Args:
+        models: asked and served, without vendor and version.
+    """
+
+    operation: str
+    models: frozenset[str]
+    response_id: str
+    failed: bool = False
+
+
+class Node:
+    """One span as far as calls are told apart by it; it outlives the span while others refer to it, and holds nothing of its content.
+
+    Args:
+        span: the open span, weakly.
+        state: its state while it is open: heir of what the other spans of the call know.
+        above: the node of the parent, if that was open when the span started.
+    """
+
+    __slots__ = ("above", "beside", "claims", "done", "facts", "inside", "members", "parent", "scope", "span", "state")
+
+    def __init__(self, span: Span, state: State, above: Node | None) -> None:
+        self.span = weakref.ref(span)
+        self.state: State | None = state
+        self.above = above
+        self.parent = span.parent.span_id if span.parent else 0
+        self.scope = scope_of(span)
+        self.beside: Node | None = None
+        self.members = {self.scope}
+        self.claims: set[str] = set()
+        self.inside: list[Facts] = []
+        self.facts: Facts | None = None
+        self.done = False
+
+    def ended(self) -> None:
+        """Let go of everything that would keep other spans alive."""
+        self.done = True
+        self.state = self.above = self.beside = None
+
+    def open(self) -> bool:
+        """Whether the span is there and has not ended."""
+        return not self.done and self.span() is not None
+
+    def ancestors(self) -> Iterator[Node]:
+        """The nodes above, nearest first."""
+        node = self.above
+        for _ in range(DEPTH):
+            if node is None:
+                return
+            yield node
+            node = node.above
+
+    def known(self) -> Facts | None:
+        """What the span says by now; None when it does not look like a GenAI span."""
+        span = self.span()
+        if self.facts is not None or self.done or span is None:
+            return self.facts
+        attributes = span.attributes or {}
+        dialect = select(self.scope, attributes) or (self.state.dialect if self.state else None)
+        if dialect is None:
+            return None
+        view = View(attributes)
+        source = self.state.source if self.state else {}
+        operation = read(dialect, "operation", view) or source.get(names.OPERATION_NAME) or ""
+        asked, served = (
+            read(dialect, "request_model", view) or source.get(names.REQUEST_MODEL),
+            read(dialect, "response_model", view),
+        )
+        return Facts(operation, _models(asked, served), str(read(dialect, "response_id", view) or ""))
+
+
+_open: ContextVar[tuple[Node, ...]] = ContextVar("truegreen-open-calls", default=())
 
 
 class Duplicates:
-    """The response ids of the last 2,048 calls."""
+    """Which spans of models' calls are open, and the response ids of the last 2,048 calls."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = Lock()
 
-    def is_one(self, call: Call) -> bool:
-        """Whether a span repeats a call that another span of this process stands for.
+    def opened(self, span: Span, state: State) -> None:
+        """Take note of a span that may become a model's call."""
+        if state.dialect is None and not _library(scope_of(span)):
+            return
+        node = _node(span, state)
+        known = node.known()
+        if known is not None and known.operation and known.operation not in names.LLM_OPERATIONS:
+            return
+        others = tuple(other for other in _open.get() if other.open())
+        node.beside = _beside(node, known, others)
+        joined = node.beside or next((above for above in node.ancestors() if above in others), None)
+        if joined is not None and node.scope not in joined.members:
+            node.members = joined.members
+            node.members.add(node.scope)
+        _open.set((*others[1 - BESIDE :], node))
 
-        It does when its parent, ended or not, is an LLM span with the same model, or when a span of another library that overlaps it in time had
-        the same response id.
-        """
-        above = call.state.parent
-        if isinstance(above, Span) and _same_call(above, call):
-            return True
-        identity = call.read("response_id")
-        if not identity:
-            return False
-        now, start, scope = time_ns(), call.span.start_time or 0, scope_of(call.span)
+    def is_one(self, call: Call, text: Text | None = None) -> bool:
+        """Whether a span that ends repeats a call that another span of this process stands for; what it knows is then handed on."""
+        node = _node(call.span, call.state)
+        models = _models(call.read("request_model"), call.read("response_model"))
+        facts = Facts(call.operation, models, str(call.read("response_id") or ""), call.failed)
         with self._lock:
-            known = self._seen.get(identity)
-            if known is not None and known[0] != scope and start <= known[1]:
+            node.facts = facts
+            if not node.claims and any(facts.failed == other.failed and _same(facts, other) for other in node.inside):
                 return True
-            self._seen[identity] = (scope, now)
-            while len(self._seen) > KEPT:
-                self._seen.popitem(last=False)
+            outer = _outer(node, facts)
+            if outer is not None and (outer.done or not facts.failed) and node.scope not in outer.claims:
+                outer.claims.add(node.scope)
+                if outer.state is not None:
+                    _hand_on(call, text, outer.state)
+                return True
+            if facts.response_id and self._again(call, facts.response_id, node.scope):
+                return True
+            for enclosing in _enclosing(node):
+                if len(enclosing.inside) < INSIDE:
+                    enclosing.inside.append(facts)
+        return False
+
+    def _again(self, call: Call, identity: str, scope: str) -> bool:
+        known = self._seen.get(identity)
+        if known is not None and known[0] != scope and (call.span.start_time or 0) <= known[1]:
+            return True
+        self._seen[identity] = (scope, time_ns())
+        while len(self._seen) > KEPT:
+            self._seen.popitem(last=False)
         return False
 
 
-def _same_call(parent: Span, call: Call) -> bool:
-    attributes = parent.attributes or {}
-    other = select(scope_of(parent), attributes)
-    if other is None:
+def _node(span: Span, state: State) -> Node:
+    """The node of a span, made with those above it when they are missing."""
+    missing: list[tuple[Span, State]] = []
+    at: State | None = state
+    while at is not None and at.node is None and len(missing) < DEPTH:
+        missing.append((span, at))
+        span, at = at.parent, None if span.kind in (SpanKind.SERVER, SpanKind.CONSUMER) else at.outer
+    above: Node | None = at.node if at is not None else None
+    for each, its in reversed(missing):
+        above = its.node = Node(each, its, above)
+    found: Node = state.node
+    return found
+
+
+def _beside(node: Node, known: Facts | None, others: tuple[Node, ...]) -> Node | None:
+    """The innermost open span of another library that the same piece of code started the call with."""
+    ancestors = tuple(node.ancestors())
+    for other in reversed(others):
+        if other in ancestors or node.scope in other.members:
+            continue
+        if all(each.parent != node.parent for each in (other, *other.ancestors())):
+            continue
+        theirs = other.known()
+        if known is None or theirs is None or _same(known, theirs):
+            return other
+    return None
+
+
+def _outer(node: Node, facts: Facts) -> Node | None:
+    """The span around a call that stands for the same call."""
+    for above in node.ancestors():
+        found = above.known()
+        if found is None or (found.operation not in names.LLM_OPERATIONS and found.operation not in _BOUNDARIES):
+            continue
+        if found.operation in names.LLM_OPERATIONS and _same(found, facts):
+            return above
+        break
+    if node.beside is not None:
+        found = node.beside.known()
+        if found is not None and found.operation in names.LLM_OPERATIONS and _same(found, facts):
+            return node.beside
+    return None
+
+
+def _enclosing(node: Node) -> Iterator[Node]:
+    """All spans that may yet turn out to be spans of the same call."""
+    start: Node | None = node
+    for _ in range(BESIDE):
+        if start is None:
+            return
+        for above in start.ancestors():
+            found = above.known()
+            if found is not None and found.operation in _BOUNDARIES:
+                break
+            yield above
+        start = start.beside
+        if start is not None:
+            yield start
+
+
+def _same(one: Facts, other: Facts) -> bool:
+    """Whether nothing speaks against two spans being of one call."""
+    if (one.operation == "embeddings") != (other.operation == "embeddings"):
         return False
-    above = View(attributes)
-    if read(other, "operation", above) not in names.LLM_OPERATIONS:
-        return False
-    asked = {read(other, "request_model", above), read(other, "response_model", above)} - {None}
-    return bool(asked & {call.read("request_model"), call.read("response_model")})
+    if one.response_id and other.response_id:
+        if one.response_id == other.response_id:
+            return True
+        if _kind(one.response_id) == _kind(other.response_id):  # a framework may give an id of its own
+            return False
+    return not one.models or not other.models or bool(one.models & other.models)
+
+
+def _kind(identity: str) -> str:
+    return re.split(r"[-_]", identity, maxsplit=1)[0]
+
+
+def _hand_on(call: Call, text: Text | None, heir: State) -> None:
+    """Give the span that counts what it may lack: it may belong to a library that shows no text or counts no tokens."""
+    if heir.told is None and text is not None and text.answer is not None:
+        heir.told = text
+    for field in HANDED_ON:
+        value = call.read(field)
+        if value is not None:
+            heir.lent.setdefault(field, value)
+
+
+def _models(*given: object) -> frozenset[str]:
+    return frozenset(_bare(model[-200:]) for model in given if isinstance(model, str) and model)
+
+
+@lru_cache(1024)
+def _bare(model: str) -> str:
+    """A model's name without provider and version: `models/gpt-x-2026-01-01` is `gpt-x`."""
+    return _VERSION.sub("", _VENDOR.sub("", model.rsplit("/", 1)[-1].lower()))
+
+
+@lru_cache(1024)
+def _library(scope: str) -> bool:
+    """Whether spans of a scope may turn out to be GenAI spans."""
+    return any(scope.startswith(start) for dialect in dialects.DIALECTS for start in dialect.scopes)

@@ -47,6 +47,7 @@ class Enricher:
         cohort = self._settings.cohort_attribute
         if cohort and names.COHORT not in state.stamps and (carried := baggage.get_baggage(cohort)):
             state.stamps = {**state.stamps, names.COHORT: str(carried)}
+        self._duplicates.opened(span, state)
         if state.dialect is None and scope != OURS:
             return {}
         fields = partial(_read, state, View(attributes)) if state.dialect else nothing
@@ -62,7 +63,14 @@ class Enricher:
         if dialect is not None:
             call = Call(span, state, parent, dialect, View(attributes))
             operation = call.operation
-            found = {**state.source, **self._traffic(call), **self._serving.attributes(state, call.read), **self._model(call)}
+            lent = call.borrow() if state.lent else {}
+            found = {
+                **state.source,
+                **lent,
+                **self._traffic(call),
+                **self._serving.attributes(state, call.read),
+                **self._model(call),
+            }
         elif scope == OURS:
             found = {**self._serving.attributes(state), **state.stamps}
         if state.local_root and not (state.remote_parent and operation in _LEAVES):
@@ -83,9 +91,7 @@ class Enricher:
         text = text_of(call)
         prompt = self._serving.prompt(call.state, call.read) or template(text.system)
         found: dict[str, Any] = {names.PROMPT_TEMPLATE: prompt} if prompt else {}
-        if self._duplicates.is_one(call):
-            if call.parent is not None and call.parent.told is None and text.answer is not None:
-                call.parent.told = text  # the span that counts may belong to a library that shows no text
+        if self._duplicates.is_one(call, text):
             return {**found, names.DUPLICATE: True}
         return {**found, **self._answers.attributes(call, text)}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from truegreen.core.words.dialects import Dialect
+from truegreen.instrumentation.around import Agent
+from truegreen.instrumentation.documents import Document
 from truegreen.instrumentation.passages import Passages
 from truegreen.instrumentation.text import Text
 
@@ -23,10 +25,19 @@ class State:
         local_root: its parent is in another process, or it has none.
         remote_parent: its parent is in another process.
         parent: the parent span when it was open at the start and is one of ours; it may end first.
+        outer: the state of that parent.
+        node: what `duplicates` knows of the span, None as long as it does not matter.
         source: source attributes seen at the start, to be put back when evicted.
         dialect: the dialect, None as long as it does not look like a GenAI span.
         hooked: text from the completion hook.
-        told: text from `answer`.
+        told: text from `answer`, or from another span of the same call.
+        lent: normalised fields that another span of the same call had.
+        agent: the agent's block around it.
+        documents: what a retrieval found, as its framework said.
+        source_name: the name of what was searched, as its framework said.
+        outcome: how a tool call ended, as its framework or the application said.
+        call: the key of a tool call and its arguments (`tally.key_of`).
+        twin: another instrumentor's span stands for the same call of a framework.
         done: it has ended.
     """
 
@@ -38,7 +49,22 @@ class State:
     remote_parent: bool
     parent: Any
     source: Mapping[str, Any]
+    outer: State | None = None
+    node: Any = None
     dialect: Dialect | None = None
     hooked: Text | None = None
     told: Text | None = None
+    agent: Agent | None = None
+    documents: list[Document] | None = None
+    source_name: str = ""
+    outcome: str = ""
+    call: bytes | None = None
+    twin: bool = False
+    lent: dict[str, Any] = field(default_factory=dict)
     done: bool = False
+
+    def leave(self) -> None:
+        """Let go of other spans once this one has ended."""
+        self.parent = self.outer = None
+        if self.node is not None:
+            self.node.ended()

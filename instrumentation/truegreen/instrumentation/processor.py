@@ -83,7 +83,7 @@ class TruegreenSpanProcessor(SpanProcessor):
         if state_of(span) is not None or not span.is_recording():
             return
         parent = get_current_span(context)
-        parent_context = parent.get_span_context()
+        parent_context, outer = parent.get_span_context(), state_of(parent)
         attributes: Mapping[str, Any] = span.attributes or {}
         state = State(
             stamps=carried.stamps(context),
@@ -92,7 +92,8 @@ class TruegreenSpanProcessor(SpanProcessor):
             boost=carried.boosted(context),
             local_root=not parent_context.is_valid or parent_context.is_remote,
             remote_parent=parent_context.is_valid and parent_context.is_remote,
-            parent=parent if state_of(parent) is not None else None,
+            parent=parent if outer is not None else None,
+            outer=outer,
             source={name: attributes[name] for name in KEPT if name in attributes},
         )
         span.__dict__["end"] = End(span, state, self._finish)
@@ -101,10 +102,10 @@ class TruegreenSpanProcessor(SpanProcessor):
             span.set_attributes(given)
 
     def _finish(self, span: Span, state: State) -> None:
-        if not self.enabled:
-            return
-        parent_state = state_of(state.parent)
-        found = self._enricher.at_end(span, state, parent_state)
-        if found:
-            span.set_attributes(found)
-        state.parent = None
+        try:
+            if self.enabled:
+                found = self._enricher.at_end(span, state, state_of(state.parent))
+                if found:
+                    span.set_attributes(found)
+        finally:
+            state.leave()
