@@ -15,10 +15,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import context, failures, notices
 from truegreen.instrumentation.documents import read, relevance
-from truegreen.instrumentation.enrich import OURS
 from truegreen.instrumentation.passages import Passages
 from truegreen.instrumentation.processor import state_of
 from truegreen.instrumentation.shared import shared
+from truegreen.instrumentation.spans import OURS
 from truegreen.instrumentation.text import Text
 
 ACTIONS = ("allow", "block", "redact", "flag")

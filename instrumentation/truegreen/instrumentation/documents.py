@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from truegreen.instrumentation import notices
 
 TEXTS = ("text", "page_content")
 """Where mappings and objects hold their text; the second is LangChain's name."""
+SCORES = ("relevance_score", "score")
+"""Where LangChain's retrievers keep a document's score in its metadata: a reranker's comes before the vector store's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,16 @@ def relevance(documents: list[Document], floor: float | None, listed: bool) -> M
             names.RELEVANCE_MEAN: sum(scores) / len(scores),
         }
         if floor is not None:
-            found[names.RELEVANCE_BELOW_FLOOR] = sum(score < floor for score in scores)
+            found[names.RELEVANCE_BELOW_FLOOR] = below(scores, floor)
     if listed:
         known = [{"id": one.id, "score": one.score} for one in documents]
         found[names.RETRIEVAL_DOCUMENTS] = json.dumps([{k: v for k, v in one.items() if v is not None} for one in known])
     return found
+
+
+def below(scores: Sequence[float], floor: float) -> int:
+    """How many scores lie under the floor."""
+    return sum(score < floor for score in scores)
 
 
 def _read(hit: Any) -> Document | None:
@@ -74,12 +81,15 @@ def _read(hit: Any) -> Document | None:
     if isinstance(hit, Mapping):
         values = [hit.get(name) for name in TEXTS]
         text = str(next((value for value in values if value), ""))
-        score, identity = hit.get("score"), hit.get("id")
+        score, identity, more = hit.get("score"), hit.get("id"), hit.get("metadata")
     else:
         texts = [value for value in (getattr(hit, name, None) for name in TEXTS) if isinstance(value, str)]
         if not texts:
             return None
         text, score, identity = next(filter(None, texts), ""), getattr(hit, "score", None), getattr(hit, "id", None)
+        more = getattr(hit, "metadata", None)
+    if score is None and isinstance(more, Mapping):
+        score = next((more[name] for name in SCORES if name in more), None)
     return Document(text, _number(score), None if identity is None else str(identity))
 
 

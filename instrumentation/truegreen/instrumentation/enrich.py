@@ -20,10 +20,9 @@ from truegreen.instrumentation.passages import Store
 from truegreen.instrumentation.serving import Serving, nothing
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.snapshot import Snapshots
+from truegreen.instrumentation.spans import OURS
 from truegreen.instrumentation.text import template
 
-OURS = "truegreen.instrumentation"
-"""The scope of the spans that this package makes; they get snapshot and stamps as GenAI spans do."""
 _LEAVES = (*names.LLM_OPERATIONS, names.RETRIEVAL_OPERATION, names.TOOL_OPERATION)
 
 
