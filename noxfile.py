@@ -1,0 +1,135 @@
+"""The environments in which the spans of other people's libraries are recorded: `nox -s dialect_NAME [-- --out FOLDER]`.
+
+Each of `ENVIRONMENTS` is a driver of `tests/dialects/drivers` and what it is played with, pinned: the same pins give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+FOLDER = Path("tests") / "dialects"
+
+ENVIRONMENTS = {
+    "anthropic_native": ["anthropic==2.13.0"],
+    "genai_anthropic": [
+        "anthropic==2.13.0",
+        "opentelemetry-instrumentation-genai-anthropic==1.3b0",
+        "opentelemetry-util-genai==1.3b0",
+    ],
+    "genai_anthropic_and_native": [
+        "anthropic==2.13.0",
+        "opentelemetry-instrumentation-genai-anthropic==1.3b0",
+        "opentelemetry-util-genai==1.3b0",
+    ],
+    "genai_langchain": [
+        "langchain==1.5.2",
+        "langchain-core==1.8.3",
+        "langchain-openai==1.7.4",
+        "langgraph==1.2.24",
+        "openai==3.57.0",
+        "opentelemetry-instrumentation-genai-langchain==1.3b0",
+        "opentelemetry-util-genai==1.3b0",
+    ],
+    "genai_openai": ["openai==3.57.0", "opentelemetry-instrumentation-genai-openai==1.3b0", "opentelemetry-util-genai==1.3b0"],
+    "langfuse_langchain": [
+        "langchain==1.5.2",
+        "langchain-core==1.8.3",
+        "langchain-openai==1.7.4",
+        "langgraph==1.2.24",
+        "openai==3.57.0",
+        "langfuse==5.0.4",
+    ],
+    "langfuse_openai": ["openai==3.57.0", "langfuse==5.0.4"],
+    "langsmith_openai": ["openai==3.57.0", "langsmith[otel]==0.15.1"],
+    "manual": [],
+    "openai_v2_latest": [
+        "openai==3.57.0",
+        "opentelemetry-instrumentation-openai-v2==2.4b0",
+        "opentelemetry-util-genai==1.1b0",
+        "httpx==0.28.1",
+    ],
+    "openai_v2_old": [
+        "openai==3.57.0",
+        "opentelemetry-instrumentation-openai-v2==2.4b0",
+        "opentelemetry-util-genai==0.4b0",
+        "httpx==0.28.1",
+    ],
+    "openinference_google": [
+        "google-genai==3.6.1",
+        "openinference-instrumentation==0.1.72",
+        "openinference-instrumentation-google-genai==1.4.14",
+    ],
+    "openinference_langchain": [
+        "langchain==1.5.2",
+        "langchain-core==1.8.3",
+        "langchain-openai==1.7.4",
+        "langgraph==1.2.24",
+        "openai==3.57.0",
+        "openinference-instrumentation==0.1.72",
+        "openinference-instrumentation-langchain==0.1.80",
+    ],
+    "openinference_openai": [
+        "openai==3.57.0",
+        "openinference-instrumentation==0.1.72",
+        "openinference-instrumentation-openai==0.1.66",
+    ],
+    "traceloop_anthropic_and_native": ["anthropic==2.13.0", "opentelemetry-instrumentation-anthropic==0.62.4"],
+    "traceloop_google": ["google-genai==3.6.1", "opentelemetry-instrumentation-google-generativeai==0.62.4"],
+    "traceloop_langchain": [
+        "langchain==1.5.2",
+        "langchain-core==1.8.3",
+        "langchain-openai==1.7.4",
+        "langgraph==1.2.24",
+        "openai==3.57.0",
+        "opentelemetry-instrumentation-langchain==0.62.4",
+    ],
+    "traceloop_openai": ["openai==3.57.0", "opentelemetry-instrumentation-openai==0.62.4"],
+}
+"""openai-v2 imports httpx and does not ask for it."""
+
+EVERYWHERE = ["opentelemetry-sdk==1.45.2", "opentelemetry-semantic-conventions==0.66b2"]
+
+UV_OF_PIP = {
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_NO_INDEX": "UV_NO_INDEX",
+    "PIP_CERT": "SSL_CERT_FILE",
+}
+"""Where pip is told of other sources, uv is told the same."""
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = []
+
+
+def _sources() -> dict[str, str]:
+    """What uv is to be told; a folder of pip's that is not there is left out, as pip does."""
+    told = {uv: os.environ[pip] for pip, uv in UV_OF_PIP.items() if pip in os.environ and uv not in os.environ}
+    found = [place for place in told.pop("UV_FIND_LINKS", "").split() if "://" in place or Path(place).exists()]
+    return {**told, **({"UV_FIND_LINKS": ",".join(found)} if found else {})}
+
+
+def _define(driver: str, pins: list[str]) -> None:
+    """Define the session that records a driver's spans, into `--out FOLDER` or over the committed ones."""
+
+    @nox.session(name=f"dialect_{driver}", tags=["dialects"])
+    def record(session: nox.Session) -> None:
+        out = Path(session.posargs[1]) if session.posargs[:1] == ["--out"] else FOLDER / "recorded"
+        session.install(*EVERYWHERE, *pins, env=_sources())
+        session.run(
+            "python",
+            str(FOLDER / "drivers" / f"{driver}.py"),
+            "--out",
+            str(out / f"{driver}.json"),
+            env={"PYTHONPATH": str(FOLDER), "PYTHONHASHSEED": "0", "PATH": os.environ["PATH"], "HOME": session.create_tmp()},
+            include_outer_env=False,
+        )
+
+
+for _driver, _pins in ENVIRONMENTS.items():
+    _define(_driver, _pins)
