@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import openai
@@ -62,8 +62,23 @@ def model(url: str) -> ChatOpenAI:
     )
 
 
-def cases(url: str, callbacks: Sequence[BaseCallbackHandler] = ()) -> dict[str, Callable[[], object]]:
-    """The cases that LangChain has; `callbacks` for a library that is given to each call."""
+SESSION = {"session_id": scenario.SESSION, "user_id": scenario.USER}
+PROMPT = {"prompt_name": scenario.PROMPT_NAME, "prompt_version": scenario.PROMPT_VERSION}
+
+
+def cases(
+    url: str,
+    callbacks: Sequence[BaseCallbackHandler] = (),
+    session: Mapping[str, Any] = SESSION,
+    prompt: Mapping[str, Any] = PROMPT,
+) -> dict[str, Callable[[], object]]:
+    """The cases that LangChain has.
+
+    Args:
+        callbacks: Of a library that is given to each call.
+        session: Metadata by which the library knows the session.
+        prompt: Metadata by which the library knows the prompt of a template.
+    """
     loop = asyncio.Runner()  # one for all: langchain-openai shares its connections among its models
 
     def config(**metadata: Any) -> Any:
@@ -82,13 +97,13 @@ def cases(url: str, callbacks: Sequence[BaseCallbackHandler] = ()) -> dict[str, 
         assert call.tool_calls[0]["args"] == scenario.TOOL_ARGUMENTS
         offered.invoke([*MESSAGES, call, lookup_order.invoke(call.tool_calls[0], config())], config())
 
-    def chain(**metadata: Any) -> Any:
+    def chain(template: Any = TEMPLATE) -> Any:
         def look_up(question: str) -> dict[str, str]:
             found = Orders(name=scenario.DATA_SOURCE).invoke(question)
             return {"question": question, "context": "\n".join(document.page_content for document in found)}
 
-        steps = RunnableLambda(look_up) | TEMPLATE | model(url) | StrOutputParser()
-        return steps.with_config(run_name="support").invoke(scenario.QUESTION, config(**metadata))
+        steps = RunnableLambda(look_up) | template | model(url) | StrOutputParser()
+        return steps.with_config(run_name="support").invoke(scenario.QUESTION, config())
 
     def agent(**metadata: Any) -> Any:
         made = create_agent(model(url), [lookup_order], system_prompt=scenario.SYSTEM, name="support")
@@ -133,8 +148,8 @@ def cases(url: str, callbacks: Sequence[BaseCallbackHandler] = ()) -> dict[str, 
         "chain": chain,
         "agent": run_agent,
         "agent_async": lambda: loop.run(run_agent_async()),
-        "session": lambda: chat(session_id=scenario.SESSION, user_id=scenario.USER),
-        "session_agent": lambda: run_agent(thread_id=scenario.SESSION, user_id=scenario.USER),
-        "prompt": lambda: chain(prompt_name=scenario.PROMPT_NAME, prompt_version=scenario.PROMPT_VERSION),
+        "session": lambda: chat(**session),
+        "session_agent": lambda: run_agent(**session, thread_id=scenario.SESSION),
+        "prompt": lambda: chain(TEMPLATE.with_config(metadata=dict(prompt))),
         "chat_no_content": chat,
     }
