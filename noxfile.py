@@ -87,10 +87,19 @@ ENVIRONMENTS = {
         "opentelemetry-instrumentation-langchain==0.62.4",
     ],
     "traceloop_openai": ["openai==3.57.0", "opentelemetry-instrumentation-openai==0.62.4"],
+    "traceloop_sdk": [
+        "openai==3.57.0",
+        "opentelemetry-instrumentation-openai==0.62.4",
+        "traceloop-sdk==0.62.4",
+        "httpx==0.28.1",
+        "opentelemetry-sdk==1.45.1",
+        "opentelemetry-semantic-conventions==0.66b1",
+    ],
 }
-"""openai-v2 imports httpx and does not ask for it."""
+"""openai-v2 and traceloop-sdk import httpx and do not ask for it."""
 
-EVERYWHERE = ["opentelemetry-sdk==1.45.2", "opentelemetry-semantic-conventions==0.66b2"]
+SDK = ["opentelemetry-sdk==1.45.2", "opentelemetry-semantic-conventions==0.66b2"]
+"""Where an environment does not name an SDK itself: traceloop-sdk does not go with the newest."""
 
 UV_OF_PIP = {
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
@@ -120,7 +129,7 @@ def _define(driver: str, pins: list[str]) -> None:
     @nox.session(name=f"dialect_{driver}", tags=["dialects"])
     def record(session: nox.Session) -> None:
         out = Path(session.posargs[1]) if session.posargs[:1] == ["--out"] else FOLDER / "recorded"
-        session.install(*EVERYWHERE, *pins, env=_sources())
+        session.install(*([] if any(pin.startswith("opentelemetry-sdk==") for pin in pins) else SDK), *pins, env=_sources())
         session.run(
             "python",
             str(FOLDER / "drivers" / f"{driver}.py"),

@@ -1,13 +1,9 @@
 """OpenLLMetry: opentelemetry-instrumentation-openai of Traceloop."""
 
-import os
-
 import openai_calls
 import recorder
 from opentelemetry.instrumentation.openai import OpenAIInstrumentor
 from servers import openai
-
-os.environ["TRACELOOP_TELEMETRY"] = "false"
 
 if __name__ == "__main__":
     recorder.main(
