@@ -31,6 +31,9 @@ INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_RESULT: Final = "gen_ai.tool.call.result"
 SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
 SESSION_ID: Final = "session.id"
 USER_ID: Final = "user.id"
@@ -41,7 +44,7 @@ SERVICE_NAME: Final = "service.name"
 ENVIRONMENT_NAME: Final = "deployment.environment.name"
 ENVIRONMENT_NAME_OLD: Final = "deployment.environment"
 
-CONTENT: Final = (INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, RETRIEVAL_QUERY)
+CONTENT: Final = (INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, RETRIEVAL_QUERY, TOOL_ARGUMENTS, TOOL_RESULT)
 """Attributes that hold text of prompts or answers: never a label, never logged."""
 
 EVALUATION_EVENT: Final = "gen_ai.evaluation.result"

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from truegreen.core.words import dialects
-from truegreen.core.words.dialects import DIALECTS, Dialect, Source
+from truegreen.core.words import dialect as shapes
+from truegreen.core.words import dialects, messages
+from truegreen.core.words.dialect import Dialect, Source
+from truegreen.core.words.transforms import FAULTS, SHAPES
+from truegreen.core.words.view import LARGE, SMALL, View, parsed
 
+__all__ = ["COMPILED", "View", "compile_", "marked", "of_scope", "read", "record", "select"]
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a reader may look at.
-
-    Args:
-        events: span events as (name, unix ns).
-        start: the span's start in unix ns.
-    """
-
-    attributes: Mapping[str, Any]
-    name: str = ""
-    events: Sequence[tuple[str, int]] = ()
-    start: int = 0
-
-
+SCOPES: Final = 1_024
 Reader = Callable[[View], Any]
 
 
 def select(scope: str, attributes: Mapping[str, Any], table: Iterable[Dialect] | None = None) -> Dialect | None:
-    """The dialect of a span: the longest scope start wins, else the first dialect without scopes; a marker must be there."""
-    best, length = None, -1
-    for dialect in dialects.DIALECTS if table is None else table:
-        reach = max((len(s) for s in dialect.scopes if scope.startswith(s)), default=-1) if dialect.scopes else 0
-        if reach > length and any(marker in attributes for marker in dialect.markers):
+    """The dialect of a span: the longest scope start wins, else the first dialect whose own vocabulary is there; a marker must be there."""
+    dialect = of_scope(scope, table)
+    if dialect is not None:
+        return dialect if any(marker in attributes for marker in dialect.markers) else None
+    return marked(attributes, table)
+
+
+def of_scope(scope: str, table: Iterable[Dialect] | None = None) -> Dialect | None:
+    """The dialect that claims a scope, None where its attributes have to say."""
+    known = dialects.DIALECTS if table is None else tuple(table)
+    kept = _BY_SCOPE.get(scope)
+    if kept is not None and kept[0] is known:
+        return kept[1]
+    best, length = None, 0
+    for dialect in known:
+        reach = max((len(start) for start in dialect.scopes if scope.startswith(start)), default=0)
+        if reach > length:
             best, length = dialect, reach
+    if len(_BY_SCOPE) >= SCOPES:
+        _BY_SCOPE.clear()
+    _BY_SCOPE[scope] = known, best
     return best
+
+
+def marked(attributes: Mapping[str, Any], table: Iterable[Dialect] | None = None) -> Dialect | None:
+    """The first dialect of the table that a span's attributes alone select."""
+    for dialect in dialects.DIALECTS if table is None else table:
+        for marker in dialect.anywhere if dialect.scopes else dialect.markers:
+            if marker in attributes:
+                return dialect
+    return None
 
 
 def compile_(dialect: Dialect) -> Mapping[str, Reader]:
@@ -52,120 +62,125 @@ def read(dialect: Dialect, field: str, view: View) -> Any:
     return reader(view) if reader else None
 
 
+def record(dialect: Dialect, view: View) -> Mapping[str, Any]:
+    """The normalised record of a span: every field of `dialect.FIELDS` that it has."""
+    found = ((field, read(dialect, field, view)) for field in shapes.FIELDS)
+    return {field: value for field, value in found if value is not None}
+
+
 def _first(readers: Sequence[Reader]) -> Reader:
     if len(readers) == 1:
         return readers[0]
-    return lambda view: next((value for reader in readers if (value := reader(view)) is not None), None)
+
+    def first(view: View) -> Any:
+        for reader in readers:
+            value = reader(view)
+            if value is not None:
+                return value
+        return None
+
+    return first
 
 
 def _reader(source: Source) -> Reader:
     found = _finder(source)
-    shape = _SHAPES[source.transform]
+    shape = SHAPES[source.transform](source)
+    condition, allowed = source.when or ("", ())
+    values, rest = source.values, source.rest
 
     def reader(view: View) -> Any:
-        value = found(view)
-        if value is None:
-            return None
         try:
+            if condition and view.attributes.get(condition) not in allowed:
+                return None
+            value = found(view)
+            if value is None:
+                return None
             shaped = shape(value, view)
-        except (TypeError, ValueError, AttributeError, KeyError):
+            if not values or not isinstance(shaped, str):
+                return None if values else shaped
+            word = values.get(shaped)
+            if word is None:
+                word = values.get(shaped.lower(), shaped if rest else None)
+        except FAULTS:
             return None
-        if source.values:
-            return source.values.get(shaped) if isinstance(shaped, str) else None
-        return shaped
+        return word or None
 
     return reader
 
 
 def _finder(source: Source) -> Reader:
-    if source.kind == dialects.EVENT:
-        return lambda view: next(((at - view.start) / 1e9 for name, at in view.events if name == source.name), None)
-    if source.kind == dialects.SPAN_NAME:
-        return lambda view: view.name
-    if "*" in source.name:
-        return lambda view: _indexed(source.name, view.attributes)
-    if source.path:
-        return lambda view: _inside(source, view.attributes.get(source.name))
-    return lambda view: view.attributes.get(source.name)
+    name, path = source.name, source.path
+    if source.kind == shapes.EVENT:
+        return lambda view: next(((event[1] - view.start) / 1e9 for event in view.events if event[0] == name), None)
+    if source.kind == shapes.EVENT_ATTRIBUTE:
+        first = str(path[0])
+        return lambda view: next((event[2].get(first) for event in view.events if event[0] == name and len(event) > 2), None)
+    if source.kind == shapes.SPAN_NAME:
+        return lambda view: view.name or None
+    if "*" in name:
+        return lambda view: _indexed(name, view)
+    if path:
+        return _inside(source)
+    return lambda view: view.attributes.get(name)
 
 
-def _indexed(name: str, attributes: Mapping[str, Any]) -> list[Any] | None:
-    """The values of `a.*.b` in index order; for `a.*` mappings of what follows the index."""
-    before, _, after = name.partition("*")
-    pattern = re.compile(re.escape(before) + r"(\d+)" + (re.escape(after) + "$" if after else r"\.(.+)$"))
-    found: dict[int, Any] = {}
-    for key, value in attributes.items():
-        match = pattern.match(key)
-        if match is None:
-            continue
-        if after:
-            found[int(match[1])] = value
-        else:
-            found.setdefault(int(match[1]), {})[match[2]] = value
-    return [found[i] for i in sorted(found)] or None
+def _indexed(name: str, view: View) -> list[Any] | None:
+    """For `a.*` mappings of what follows the index, in its order; one pass over the attributes, kept for the fields that share it."""
+    if name in view.parsed:
+        return view.parsed[name]  # type: ignore[no-any-return]
+    before = name[:-1]
+    found: dict[int, dict[str, Any]] = {}
+    for key, value in view.attributes.items():
+        if key.startswith(before):
+            index, _, rest = key[len(before) :].partition(".")
+            if rest and index.isdecimal():
+                found.setdefault(int(index), {})[rest] = value
+    view.parsed[name] = made = [messages.of_indexed(found[i]) for i in sorted(found)] or None
+    return made
 
 
-def _inside(source: Source, text: Any) -> Any:
-    value = _json(text)
-    holder = value
-    for key in source.path:
-        if not isinstance(value, dict):
+def _inside(source: Source) -> Reader:
+    name, path, needs, limit = source.name, source.path, source.needs, _limit(source)
+    heads = tuple(f'{{"{path[0]}":{space}"' for space in ("", " ")) if len(path) == 1 and not source.add else ()
+
+    def inside(view: View) -> Any:
+        text = view.attributes.get(name)
+        if text is None:
             return None
-        holder, value = value, value.get(key)
-    if value is None or not source.add:
-        return value
-    extra = [
-        v
-        for k, v in holder.items()
-        if k != source.path[-1] and any(_matches(k, a) for a in source.add) and isinstance(v, int | float)
-    ]
-    return value + sum(extra)
+        if isinstance(text, str):
+            if needs and needs not in text:
+                return None
+            for head in heads:  # most often the key comes first: nothing is parsed
+                if text.startswith(head):
+                    whole = text[len(head) : text.find('"', len(head))]
+                    if whole and "\\" not in whole:
+                        return whole
+        value: Any = parsed(name, text, view, limit)
+        holder = value
+        for key in path:
+            holder = value
+            if isinstance(value, Mapping):
+                value = value.get(key)
+            elif isinstance(value, list | tuple) and isinstance(key, int) and key < len(value):
+                value = value[key]
+            else:
+                return None
+        if value is None or not source.add:
+            return value
+        last = path[-1]
+        more = (v for k, v in holder.items() if k != last and any(_matches(k, pattern) for pattern in source.add))
+        return value + sum(v for v in more if isinstance(v, int | float) and not isinstance(v, bool))
+
+    return inside
 
 
 def _matches(key: str, pattern: str) -> bool:
     return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
 
 
-def _json(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+def _limit(source: Source) -> int:
+    return LARGE if source.transform in (shapes.MESSAGES, shapes.SYSTEM, shapes.DOCUMENTS, shapes.DATA) else SMALL
 
 
-def _number(value: Any, _: View) -> float | int | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _texts(value: Any, _: View) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(v for v in value if isinstance(v, str))
-
-
-def _messages(value: Any, _: View) -> list[Any] | None:
-    found = _json(value)
-    return found if isinstance(found, list) else None
-
-
-def _documents(value: Any, _: View) -> list[Any] | None:
-    found = _json(value)
-    return [d if isinstance(d, dict) else {"text": d} for d in found] if isinstance(found, list) else None
-
-
-def _since_start(value: Any, view: View) -> float:
-    text = json.loads(value) if value.startswith('"') else value
-    return datetime.fromisoformat(text).timestamp() - view.start / 1e9
-
-
-_SHAPES: Mapping[str, Callable[[Any, View], Any]] = {
-    dialects.TEXT: lambda value, _: value if isinstance(value, str) else str(value) if isinstance(value, int) else None,
-    dialects.NUMBER: _number,
-    dialects.TEXTS: _texts,
-    dialects.MESSAGES: _messages,
-    dialects.DOCUMENTS: _documents,
-    dialects.UNQUOTED: lambda value, _: json.loads(value) if value.startswith('"') else value,
-    dialects.SECONDS_SINCE_START: _since_start,
-}
-
-COMPILED: Mapping[str, Mapping[str, Reader]] = {dialect.name: compile_(dialect) for dialect in DIALECTS}
+_BY_SCOPE: dict[str, tuple[Any, Dialect | None]] = {}
+COMPILED: Mapping[str, Mapping[str, Reader]] = {dialect.name: compile_(dialect) for dialect in dialects.DIALECTS}

@@ -1,0 +1,69 @@
+"""One span as a reader sees it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+SMALL, LARGE = 32_768, 1_048_576
+"""Characters of JSON that are parsed at most: for a single value, and for messages, documents and data."""
+_REPR: Final = 4_096
+
+Event = tuple[str, int] | tuple[str, int, Mapping[str, Any]]
+
+
+class View:
+    """What a reader may look at.
+
+    Args:
+        events: span events as (name, unix ns) or (name, unix ns, attributes), or a function that gives them.
+        start: the span's start in unix ns.
+    """
+
+    __slots__ = ("_events", "attributes", "name", "parsed", "start")
+
+    def __init__(
+        self,
+        attributes: Mapping[str, Any],
+        name: str = "",
+        events: Sequence[Event] | Callable[[], Sequence[Event]] = (),
+        start: int = 0,
+    ) -> None:
+        self.attributes = attributes
+        self.name = name
+        self.start = start
+        self._events = events
+        self.parsed: dict[str, Any] = {}
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The span's events in their order."""
+        if callable(self._events):
+            self._events = self._events()
+        return self._events
+
+
+def parsed(name: str, text: Any, view: View, limit: int) -> Any:
+    """What a text holds as JSON or as Python's repr of a mapping, None where it does not; once for each span."""
+    if not isinstance(text, str):
+        return text
+    if name in view.parsed:
+        return view.parsed[name]
+    if len(text) > limit:
+        return None
+    view.parsed[name] = None
+    if text[:1] in ("{", "["):
+        view.parsed[name] = literal(text)
+    return view.parsed[name]
+
+
+def literal(text: str) -> Any:
+    """What a text of JSON, or a short one of Python's repr, holds; raises what the parsers raise."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return ast.literal_eval(text) if len(text) < _REPR else None
+    except RecursionError:
+        return None
