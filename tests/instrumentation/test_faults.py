@@ -21,6 +21,7 @@ from truegreen.instrumentation import (
     guardrail,
     processor,
     retrieval,
+    retrievals,
     snapshot,
     stamp,
     traffic,
@@ -44,7 +45,7 @@ PLACES = [
     (Calibrations, "get"), (Store, "add"), (Store, "of"), (Store, "drop"), (Passages, "add"), (Passages, "texts"),
     (enrich, "select"), (call, "read"), (answers, "markers"), (enrich, "text_of"), (answers, "identity"), (FakeEvaluator, "make"), (evaluate, "attributes"),
     (completion, "from_messages"), (completion, "state_of"), (context, "stamps"), (context, "_mapping"), (context, "request"), (processor, "get_current_span"),
-    (snapshot, "version_of"), (api, "relevance"), (api, "state_of"),
+    (snapshot, "version_of"), (retrievals, "relevance"), (api, "state_of"),
 ]  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def test_a_failure_at_any_hook_leaves_the_answer_intact(app, ask, fake, monkeypa
             result = ask(client, stream=streamed)
             text = "".join(c.choices[0].delta.content or "" for c in result) if streamed else result.choices[0].message.content
             answer(answer="a")
-            guardrail("pii")
+            guardrail("pii", action="allow")
         with seen.provider.get_tracer("app").start_as_current_span("outside a traffic block"):
             assert ask(client, "second").choices[0].message.content == ANSWER
     assert text == ANSWER

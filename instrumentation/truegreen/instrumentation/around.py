@@ -34,6 +34,7 @@ class Running:
         operation: `execute_tool` or `retrieval`.
         name: the tool's or the retriever's name.
         spans: the spans that instrumentors made of it, or the one that we made.
+        query: what was searched for.
         outcome: what the application said inside of it, see `tool`; empty when it said nothing.
         own: the span is ours, for no instrumentor made one.
         done: it has ended.
@@ -42,6 +43,7 @@ class Running:
     operation: str
     name: str
     spans: list[Any] = field(default_factory=list)
+    query: str = ""
     outcome: str = ""
     own: bool = False
     done: bool = False

@@ -21,6 +21,8 @@ from truegreen.instrumentation.serving import Serving, nothing
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.snapshot import Snapshots
 from truegreen.instrumentation.spans import OURS
+from truegreen.instrumentation.steps import Steps
+from truegreen.instrumentation.tally import Runs
 from truegreen.instrumentation.text import template
 
 _LEAVES = (*names.LLM_OPERATIONS, names.RETRIEVAL_OPERATION, names.TOOL_OPERATION)
@@ -36,6 +38,7 @@ class Enricher:
         self._serving = Serving(settings, snapshots)
         self._answers = Answers(settings, evaluators, store)
         self._store = store
+        self._steps = Steps(settings, store, Runs())
         self._duplicates = duplicates
 
     def at_start(self, span: Span, state: State) -> Mapping[str, Any]:
@@ -58,7 +61,7 @@ class Enricher:
         scope = scope_of(span)
         dialect = select(scope, attributes) or state.dialect
         found: dict[str, Any] = {}
-        operation = ""
+        call, operation, beneath = None, "", self._steps.beneath(span)
         if dialect is not None:
             call = Call(span, state, parent, dialect, View(attributes))
             operation = call.operation
@@ -69,9 +72,11 @@ class Enricher:
                 **self._traffic(call),
                 **self._serving.attributes(state, call.read),
                 **self._model(call),
+                **self._steps.attributes(call, beneath),
             }
         elif scope == OURS:
             found = {**self._serving.attributes(state), **state.stamps}
+        self._steps.pass_on(span, call, beneath, duplicate=names.DUPLICATE in found)
         if state.local_root and not (state.remote_parent and operation in _LEAVES):
             self._store.drop(span.get_span_context().trace_id)
         return _lacking(found, span.attributes or {})

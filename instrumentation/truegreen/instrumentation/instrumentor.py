@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.instrumentation.utils import unwrap
 from opentelemetry.sdk.trace import TracerProvider
 
-from truegreen.instrumentation import environment, failures, notices
+from truegreen.instrumentation import environment, failures, langchain, notices
 from truegreen.instrumentation.calibrations import Calibrations
 from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.enrich import Enricher
@@ -60,6 +60,7 @@ class TruegreenInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             self._add(trace.get_tracer_provider())
             wrapt.wrap_function_wrapper("opentelemetry.sdk.trace", "TracerProvider.__init__", self._made)
             self._patched = True
+        langchain.install()
         _say(settings)
 
     def _made(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:

@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import get_current_span
 
 from truegreen.core.words import attributes as names
+from truegreen.instrumentation import around, failures
 from truegreen.instrumentation import context as carried
-from truegreen.instrumentation import failures
 from truegreen.instrumentation.enrich import Enricher
 from truegreen.instrumentation.model import State
 
@@ -94,9 +94,11 @@ class TruegreenSpanProcessor(SpanProcessor):
             remote_parent=parent_context.is_valid and parent_context.is_remote,
             parent=parent if outer is not None else None,
             outer=outer,
+            agent=around.agent(context),
             source={name: attributes[name] for name in KEPT if name in attributes},
         )
         span.__dict__["end"] = End(span, state, self._finish)
+        around.started(span)
         given = self._enricher.at_start(span, state)
         if given:
             span.set_attributes(given)

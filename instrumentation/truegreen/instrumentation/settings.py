@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ class Settings:
         evaluations: evaluation to its evaluator's settings; `words` is the largest text, in words, that is judged inline.
         cohort_attribute: the span attribute or baggage key that names a cohort, empty for none.
         snapshot: component to version.
+        retrieval_floor: similarity under which a retrieved document counts as irrelevant; None for none.
+        approved_tools: agent to the tools that it may call without asking, `""` for all others; an agent without a list is not judged.
         calibration: the folder of calibration files.
         problems: what was wrong with a setting, in words; the default is used instead.
     """
@@ -36,6 +39,8 @@ class Settings:
     snapshot: Mapping[str, str] = field(default_factory=dict)
     calibration: Path = Path("calibration")
     problems: tuple[str, ...] = ()
+    retrieval_floor: float | None = None
+    approved_tools: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def rate_of(self, evaluation: str) -> float:
         """The share of answers, 0 to 1, that an evaluation looks at."""
@@ -56,6 +61,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         evaluations=_evaluations(data, problems),
         cohort_attribute=str(cohorts.get("attribute", "")) if isinstance(cohorts, dict) else "",
         snapshot=_snapshot(environ, data, problems),
+        retrieval_floor=_floor(environ, data, problems),
+        approved_tools=_approved(environ, data, problems),
         calibration=Path(calibration) if calibration else folder / str(data.get("calibration") or "calibration"),
         problems=tuple(problems),
     )
@@ -156,3 +163,31 @@ def _snapshot(environ: Mapping[str, str], data: Mapping[str, Any], problems: lis
     )
     told = {c: environ.get(f"TRUEGREEN_SNAPSHOT_{c.upper()}", "") or str(given.get(c) or "") for c in SNAPSHOT_COMPONENTS}
     return {component: version for component, version in told.items() if version}
+
+
+def _floor(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> float | None:
+    section = data.get("retrieval")
+    told = environ.get("TRUEGREEN_RETRIEVAL_FLOOR") or (section.get("floor") if isinstance(section, dict) else None)
+    try:
+        number = None if told is None or isinstance(told, bool) else float(told)
+    except (TypeError, ValueError):
+        number = math.nan
+    if number is None or math.isfinite(number):
+        return number
+    problems.append(f"retrieval.floor: found {told!r}; write a similarity such as 0.3")
+    return None
+
+
+def _approved(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> Mapping[str, frozenset[str]]:
+    section = data.get("agents")
+    given = section.get("approved_tools", {}) if isinstance(section, dict) else {}
+    listed = given if isinstance(given, dict) else {"": given}
+    if told := environ.get("TRUEGREEN_APPROVED_TOOLS"):
+        listed = {"": [name.strip() for name in told.split(",") if name.strip()]}
+    found: dict[str, frozenset[str]] = {}
+    for agent, tools in listed.items():
+        if isinstance(tools, list) and all(isinstance(tool, str) for tool in tools):
+            found[str(agent)] = frozenset(tools)
+        else:
+            problems.append(f"agents.approved_tools.{agent}: found {tools!r}; write a list of tools, such as [search, lookup]")
+    return found

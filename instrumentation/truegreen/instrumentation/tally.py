@@ -86,11 +86,11 @@ def key_of(tool: str, arguments: Any) -> bytes:
         arguments: JSON text, or the objects; one that is not JSON counts as itself, so that no foreign code runs.
     """
     if isinstance(arguments, str | bytes):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             arguments = json.loads(arguments)
     try:
         text = json.dumps(arguments, sort_keys=True, default=_itself)
-    except (TypeError, ValueError, RecursionError):  # keys that cannot be sorted, circles
+    except Exception:  # keys that cannot be sorted, circles, a mapping of the application's that raises
         text = _itself(arguments)
     return blake2b(f"{tool}\0{text}".encode(errors="replace"), digest_size=8).digest()
 
