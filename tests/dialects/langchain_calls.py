@@ -62,6 +62,7 @@ def model(url: str) -> ChatOpenAI:
     )
 
 
+QUESTION = ChatPromptTemplate.from_messages([("system", scenario.SYSTEM), ("human", "{question}")])
 SESSION = {"session_id": scenario.SESSION, "user_id": scenario.USER}
 PROMPT = {"prompt_name": scenario.PROMPT_NAME, "prompt_version": scenario.PROMPT_VERSION}
 
@@ -97,12 +98,16 @@ def cases(
         assert call.tool_calls[0]["args"] == scenario.TOOL_ARGUMENTS
         offered.invoke([*MESSAGES, call, lookup_order.invoke(call.tool_calls[0], config())], config())
 
-    def chain(template: Any = TEMPLATE) -> Any:
+    def templated() -> Any:
+        steps = QUESTION.with_config(metadata=dict(prompt)) | model(url)
+        return steps.with_config(run_name="support").invoke({"question": scenario.QUESTION}, config())
+
+    def chain() -> Any:
         def look_up(question: str) -> dict[str, str]:
             found = Orders(name=scenario.DATA_SOURCE).invoke(question)
             return {"question": question, "context": "\n".join(document.page_content for document in found)}
 
-        steps = RunnableLambda(look_up) | template | model(url) | StrOutputParser()
+        steps = RunnableLambda(look_up) | TEMPLATE | model(url) | StrOutputParser()
         return steps.with_config(run_name="support").invoke(scenario.QUESTION, config())
 
     def agent(**metadata: Any) -> Any:
@@ -150,6 +155,6 @@ def cases(
         "agent_async": lambda: loop.run(run_agent_async()),
         "session": lambda: chat(**session),
         "session_agent": lambda: run_agent(**session, thread_id=scenario.SESSION),
-        "prompt": lambda: chain(TEMPLATE.with_config(metadata=dict(prompt))),
+        "prompt": templated,
         "chat_no_content": chat,
     }

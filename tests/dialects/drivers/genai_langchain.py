@@ -13,7 +13,14 @@ if __name__ == "__main__":
     os.environ.setdefault(CAPTURE, "SPAN_ONLY")
     recorder.main(
         "genai_langchain",
-        ["opentelemetry-instrumentation-genai-langchain", "opentelemetry-util-genai", "langchain", "langchain-core", "langgraph"],
+        [
+            "opentelemetry-instrumentation-genai-langchain",
+            "opentelemetry-util-genai",
+            "langchain",
+            "langchain-core",
+            "langchain-openai",
+            "langgraph",
+        ],
         openai.serve,
         langchain_calls.cases,
         prepare=LangChainInstrumentor().instrument,

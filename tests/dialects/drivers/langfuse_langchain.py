@@ -37,7 +37,7 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
 if __name__ == "__main__":
     recorder.main(
         "langfuse_langchain",
-        ["langfuse", "langchain", "langchain-core", "langgraph"],
+        ["langfuse", "langchain", "langchain-core", "langchain-openai", "langgraph"],
         openai.serve,
         cases,
         prepare=prepare,

@@ -10,7 +10,14 @@ HIDDEN = {"OPENINFERENCE_HIDE_INPUTS": "true", "OPENINFERENCE_HIDE_OUTPUTS": "tr
 if __name__ == "__main__":
     recorder.main(
         "openinference_langchain",
-        ["openinference-instrumentation-langchain", "openinference-instrumentation", "langchain", "langchain-core", "langgraph"],
+        [
+            "openinference-instrumentation-langchain",
+            "openinference-instrumentation",
+            "langchain",
+            "langchain-core",
+            "langchain-openai",
+            "langgraph",
+        ],
         openai.serve,
         langchain_calls.cases,
         prepare=LangChainInstrumentor().instrument,

@@ -8,7 +8,7 @@ from servers import openai
 if __name__ == "__main__":
     recorder.main(
         "traceloop_langchain",
-        ["opentelemetry-instrumentation-langchain", "langchain", "langchain-core", "langgraph"],
+        ["opentelemetry-instrumentation-langchain", "langchain", "langchain-core", "langchain-openai", "langgraph"],
         openai.serve,
         langchain_calls.cases,
         prepare=LangchainInstrumentor().instrument,
