@@ -34,6 +34,13 @@ ENVIRONMENTS = {
         "opentelemetry-util-genai==1.3b0",
     ],
     "genai_openai": ["openai==3.57.0", "opentelemetry-instrumentation-genai-openai==1.3b0", "opentelemetry-util-genai==1.3b0"],
+    "genai_openai_and_openinference": [
+        "openai==3.57.0",
+        "opentelemetry-instrumentation-genai-openai==1.3b0",
+        "opentelemetry-util-genai==1.3b0",
+        "openinference-instrumentation==0.1.72",
+        "openinference-instrumentation-openai==0.1.66",
+    ],
     "langfuse_langchain": [
         "langchain==1.5.2",
         "langchain-core==1.8.3",
