@@ -40,7 +40,7 @@ def test_an_application_started_by_opentelemetry_instrument_has_our_attributes(t
         assert part in spans
     assert "ZEBRA" not in spans + done.stderr
     assert done.stderr.count("truegreen: LLM instrumentors: ") == 1
-    assert "exports to: console" in done.stderr
+    assert "exports to: ConsoleSpanExporter" in done.stderr
     assert "retrieval(documents=" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from typing import Any
 
 from truegreen.instrumentation import failures
 
@@ -71,17 +72,62 @@ def broken() -> str:
     )
 
 
+def twice(modules: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """The libraries for which several instrumentors are active, and those."""
+    found: dict[str, tuple[str, ...]] = {}
+    for module in modules:
+        library = module.rpartition(".")[2].removesuffix("_v2")
+        found[library] = (*found.get(library, ()), module)
+    return {library: several for library, several in found.items() if len(several) > 1}
+
+
+def off(environ: Mapping[str, str]) -> str:
+    """Why there will be no spans at all; empty when there will be."""
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return "OTEL_SDK_DISABLED=true: OpenTelemetry makes no spans, so nothing is recorded or evaluated"
+    if environ.get("OTEL_TRACES_SAMPLER", "").strip() in ("always_off", "parentbased_always_off"):
+        return f"OTEL_TRACES_SAMPLER={environ['OTEL_TRACES_SAMPLER'].strip()}: no span is recorded, so nothing is evaluated"
+    return ""
+
+
+def exporters(provider: Any) -> str:
+    """Where a provider of the SDK exports to now, empty where it cannot be told."""
+    listed = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+    found = [
+        getattr(one, "span_exporter", None) or getattr(getattr(one, "_batch_processor", None), "_exporter", None)
+        for one in listed
+    ]
+    told = [
+        f"{type(one).__name__} {_bare(endpoint)}"
+        if isinstance(endpoint := getattr(one, "_endpoint", None), str)
+        else type(one).__name__
+        for one in found
+        if one is not None
+    ]
+    return ", ".join(told)
+
+
+def _bare(address: str) -> str:
+    """An address without user and password."""
+    return re.sub(r"//[^/@]*@", "//", address)
+
+
 def destination(environ: Mapping[str, str]) -> str:
     """Where spans are exported according to the environment."""
-    exporters = environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
-    if exporters == "none":
+    named = [name.strip() for name in (environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp").split(",")]
+    if named == ["none"]:
         return "nowhere (OTEL_TRACES_EXPORTER=none)"
-    if not exporters.startswith("otlp"):
-        return exporters
+    packages = {one.name for one in entry_points(group="opentelemetry_traces_exporter")}
+    return ", ".join(f"{name} {_endpoint(environ)}" if name.startswith("otlp") else name for name in named) + "".join(
+        f"; NOT INSTALLED: the exporter {name} (pip install opentelemetry-exporter-otlp)"
+        if name.startswith("otlp")
+        else f"; NOT INSTALLED: the exporter {name}"
+        for name in named
+        if name not in packages
+    )
+
+
+def _endpoint(environ: Mapping[str, str]) -> str:
     http = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")).startswith("http")
     default = "http://localhost:4318" if http else "http://localhost:4317"
-    return "otlp " + re.sub(
-        r"//[^/@]*@",
-        "//",
-        environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or default,
-    )
+    return _bare(environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or default)
