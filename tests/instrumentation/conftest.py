@@ -7,7 +7,11 @@ import logging
 import openai
 import pytest
 from openai_server import chat_server
-from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+
+try:
+    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+except ImportError:  # the oldest SDKs: there it is OpenInference, which shows the text on the span and has no completion hook
+    from openinference.instrumentation.openai import OpenAIInstrumentor
 
 from truegreen.instrumentation import evaluate, failures
 from truegreen.instrumentation.testing import FakeEvaluator, captured

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+import functools
+import linecache
 import logging
+import runpy
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 
+import everyday
+import injection
 import pytest
 from openai_server import ANSWER
 
+import truegreen.instrumentation
 from truegreen.core.words.shapes import Result
 from truegreen.instrumentation import (
+    TruegreenInstrumentor,
     answer,
-    answers,
-    api,
-    call,
     completion,
-    context,
-    enrich,
+    environment,
     evaluate,
     failures,
-    guardrail,
     processor,
     retrieval,
-    retrievals,
     snapshot,
     stamp,
     traffic,
 )
-from truegreen.instrumentation.calibrations import Calibrations
-from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.enrich import Enricher
-from truegreen.instrumentation.passages import Passages, Store
-from truegreen.instrumentation.snapshot import Snapshots
 from truegreen.instrumentation.testing import FakeEvaluator
 
 SECRET = "ZEBRA the prompt is in this error"
@@ -40,41 +39,88 @@ def _raise(*args, **kwargs):
     raise RuntimeError(SECRET)
 
 
-PLACES = [
-    (Enricher, "at_start"), (Enricher, "at_end"), (Snapshots, "attributes"), (Snapshots, "served"), (Duplicates, "is_one"),
-    (Calibrations, "get"), (Store, "add"), (Store, "of"), (Store, "drop"), (Passages, "add"), (Passages, "texts"),
-    (enrich, "select"), (call, "read"), (answers, "markers"), (enrich, "text_of"), (answers, "identity"), (FakeEvaluator, "make"), (evaluate, "attributes"),
-    (completion, "from_messages"), (completion, "state_of"), (context, "stamps"), (context, "_mapping"), (context, "request"), (processor, "get_current_span"),
-    (snapshot, "version_of"), (retrievals, "relevance"), (api, "state_of"),
-]  # fmt: skip
+@pytest.fixture
+def lookups(monkeypatch):
+    """The installed packages are looked at once: hundreds of starts follow."""
+    for module in (environment, evaluate):
+        monkeypatch.setattr(module, "entry_points", functools.cache(entry_points))
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda p: f"{p[0].__name__.rpartition('.')[2]}.{p[1]}")
-@pytest.mark.parametrize("streamed", [False, True])
-def test_a_failure_at_any_hook_leaves_the_answer_intact(app, ask, fake, monkeypatch, caplog, place, streamed):
-    """The same calls as ever, with one internal raising; the log names the place and the type, never the message."""
-    seen, client = app()
-    with monkeypatch.context() as patch:
-        patch.setattr(*place, _raise)
-        with (
-            seen.provider.get_tracer("app").start_as_current_span("request"),
-            traffic(cohort="gold"),
-            snapshot.use(prompt="p@1"),
-            stamp({"truegreen.x": 1}),
-        ):
-            retrieval(documents=[{"text": "p", "score": 0.5}])
-            with retrieval(query="q") as found:
-                found.documents(["p"])
-            result = ask(client, stream=streamed)
-            text = "".join(c.choices[0].delta.content or "" for c in result) if streamed else result.choices[0].message.content
-            answer(answer="a")
-            guardrail("pii", action="allow")
-        with seen.provider.get_tracer("app").start_as_current_span("outside a traffic block"):
-            assert ask(client, "second").choices[0].message.content == ANSWER
-    assert text == ANSWER
-    assert failures.counted(), "the planted failure was not reached"
+def _clean():
+    made = TruegreenInstrumentor()
+    if made.is_instrumented_by_opentelemetry:
+        made.uninstrument()
+    failures.reset()
+
+
+def test_an_error_planted_in_any_function_or_statement_of_ours_leaves_the_application_whole(fake, lookups, caplog):
+    """Hundreds of runs of the same day with one function raising, then, in those that no caller of ours guards, one statement after the other."""
+    told, edges = injection.escapes(everyday.day, failures.counted, _clean)
+    assert told == []
+    assert {
+        "processor.TruegreenSpanProcessor.on_start",
+        "processor.End.__call__",
+        "completion.Hook.on_completion",
+        "api.traffic",
+    } <= edges
     assert "ZEBRA" not in caplog.text
-    assert [s.name for s in seen.spans if s.name.startswith("chat")] == ["chat support-large", "chat second"]
+
+
+def test_the_day_uses_every_public_name():
+    """A name that is added must be added there: then the tests above and the one of the memory see it."""
+    assert set(everyday.around()) | set(everyday.said()) | {"TruegreenInstrumentor"} == set(truegreen.instrumentation.__all__)
+
+
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        ("hook", "def on_start(self, span, parent_context=None):\n    self._start(span, get_current() if parent_context is None else parent_context)\n"),
+        ("swallows", "def on_start(self, span, parent_context=None):\n    try:\n        self._start(span, get_current())\n    except Exception:\n        pass\n"),
+    ],
+)  # fmt: skip
+def test_a_hook_without_a_guard_or_without_a_count_is_found(fake, lookups, monkeypatch, place, body, tmp_path):
+    """Else the test above could not fail."""
+    folder = tmp_path / place
+    folder.mkdir()
+    (folder / "planted.py").write_text("from opentelemetry.context import get_current\n" + body)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(injection, "FOLDERS", (injection.FOLDERS[0], folder))
+    on_start = runpy.run_path(str(folder / "planted.py"))["on_start"]
+    on_start.__module__ = processor.__name__
+    linecache.checkcache()
+    monkeypatch.setattr(processor.TruegreenSpanProcessor, "on_start", on_start)
+    monkeypatch.setattr(injection, "modules", lambda: [processor])
+    told, _ = injection.escapes(everyday.day, failures.counted, _clean)
+    assert [line for line in told if "on_start" in line or "_start" in line], told
+
+
+HOOK = pytest.mark.skipif(find_spec("opentelemetry.util.genai") is None, reason="no opentelemetry-util-genai for this SDK")
+
+
+def _chats(seen):
+    """The spans of calls of a model, whichever library made them."""
+    return [s for s in seen.spans if s.name.startswith("chat") or (s.attributes or {}).get("openinference.span.kind") == "LLM"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "place", [(Enricher, "at_start"), (Enricher, "at_end"), (evaluate.Evaluators, "judge"), (completion, "from_messages")]
+)
+def test_a_failure_at_a_hook_leaves_the_answer_of_the_real_sdk_intact(app, ask, fake, monkeypatch, caplog, place, streamed):
+    """The log names the place and the type, never the message."""
+    seen, client = app()
+    with monkeypatch.context() as patch, traffic(cohort="gold"):
+        patch.setattr(*place, _raise)
+        result = ask(client, stream=streamed)
+        text = (
+            "".join(c.choices[0].delta.content or "" for c in result if c.choices)
+            if streamed
+            else result.choices[0].message.content
+        )
+    assert text == ANSWER
+    assert len(_chats(seen)) == 1
+    assert failures.counted() or place[0] is completion, "the planted failure was not reached"
+    assert "ZEBRA" not in caplog.text
 
 
 def test_an_evaluator_that_raises_is_an_error_and_the_call_is_whole(app, ask, monkeypatch):
@@ -83,7 +129,7 @@ def test_an_evaluator_that_raises_is_an_error_and_the_call_is_whole(app, ask, mo
     monkeypatch.setattr(evaluate, "find", broken.find)
     seen, client = app()
     assert ask(client).choices[0].message.content == ANSWER
-    assert seen.attributes("chat")["truegreen.evaluation.groundedness.skipped"] == "error"
+    assert _chats(seen)[0].attributes["truegreen.evaluation.groundedness.skipped"] == "error"
     assert failures.counted() == {"evaluator groundedness": 1}
 
 
@@ -103,6 +149,7 @@ def test_an_exception_of_the_application_passes_through_every_block(app):
     assert "ZEBRA" not in str(seen.spans[-1].to_json())
 
 
+@HOOK
 def test_a_failing_upload_hook_does_not_stop_ours(monkeypatch, app, ask, fake, tmp_path):
     """`upload` is chained when its base path is set; when it cannot be made we go on alone."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH", str(tmp_path))
@@ -115,6 +162,7 @@ def test_a_failing_upload_hook_does_not_stop_ours(monkeypatch, app, ask, fake, t
     assert failures.counted() == {"upload hook": 1}
 
 
+@HOOK
 def test_the_upload_hook_is_chained_when_its_base_path_is_set(monkeypatch, app, ask, fake):
     """util-genai takes one hook only."""
     calls = []
@@ -156,7 +204,7 @@ def test_a_logging_filter_of_the_application_that_raises_costs_no_span(app, ask)
         retrieval(documents=5)
     finally:
         logging.getLogger("truegreen").removeFilter(broken)
-    assert [s.name for s in seen.spans if s.name.startswith("chat")] == ["chat support-large"]
+    assert len(_chats(seen)) == 1
     assert failures.counted()["retrieval.documents"] == 1
     assert failures.counted()["logging"] >= 2
 
@@ -193,7 +241,9 @@ def test_a_result_that_no_floor_can_judge_is_an_error_and_never_a_pass(app, ask,
     seen, client = app()
     ask(client)
     got = {
-        k.rpartition(".")[2]: v for k, v in seen.attributes("chat").items() if k.startswith("truegreen.evaluation.groundedness.")
+        k.rpartition(".")[2]: v
+        for k, v in _chats(seen)[0].attributes.items()
+        if k.startswith("truegreen.evaluation.groundedness.")
     }
     assert got == {"sampled": "base", "evaluator": "fake", "skipped": "error"}
     assert failures.counted() == {"evaluator groundedness": 1}
