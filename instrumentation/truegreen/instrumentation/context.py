@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from opentelemetry import baggage
 from opentelemetry import context as otel
 from opentelemetry.context import Context
 
@@ -34,6 +35,23 @@ def stamps(context: Context | None = None) -> Mapping[str, Value]:
 def versions(context: Context | None = None) -> Mapping[str, str]:
     """The snapshot components given by `snapshot.use` around this context."""
     return _mapping(_VERSIONS, context)
+
+
+def linked(context: Context | None = None) -> str:
+    """The prompt, as `name@version`, that Langfuse's `propagate_attributes(prompt=…)` put around this context; empty without one.
+
+    Its SDK 5 keeps it under these keys (`langfuse._client.propagation`).
+    """
+    name, version = (
+        otel.get_value("langfuse.propagated.prompt_name", context),
+        otel.get_value("langfuse.propagated.prompt_version", context),
+    )
+    if name is None:  # from another service, `as_baggage=True`
+        name, version = (
+            baggage.get_baggage("langfuse_prompt_name", context),
+            baggage.get_baggage("langfuse_prompt_version", context),
+        )
+    return f"{name}@{version}" if isinstance(name, str) else ""
 
 
 def request(context: Context | None = None) -> Passages | None:

@@ -53,7 +53,7 @@ class Enricher:
         if state.dialect is None and scope != OURS:
             return {}
         fields = partial(_read, state, View(attributes)) if state.dialect else nothing
-        return _lacking({**self._serving.attributes(state, fields), **state.stamps}, attributes)
+        return _lacking({**self._serving.attributes(span, state, fields), **state.stamps}, attributes)
 
     def at_end(self, span: Span, state: State, parent: State | None) -> Mapping[str, Any]:
         """The attributes that a span still lacks when it ends."""
@@ -70,12 +70,16 @@ class Enricher:
                 **state.source,
                 **lent,
                 **self._traffic(call),
-                **self._serving.attributes(state, call.read),
+                **self._serving.attributes(span, state, call.read),
                 **self._model(call),
                 **self._steps.attributes(call, beneath),
             }
+            if operation == names.RETRIEVAL_OPERATION:
+                self._serving.retrieved(call, found)
+            elif operation in names.LLM_OPERATIONS and names.DUPLICATE not in found:
+                self._serving.count(call, found)
         elif scope == OURS:
-            found = {**self._serving.attributes(state), **state.stamps}
+            found = {**self._serving.attributes(span, state), **state.stamps}
         self._steps.pass_on(span, call, beneath, duplicate=names.DUPLICATE in found)
         if state.local_root and not (state.remote_parent and operation in _LEAVES):
             self._store.drop(span.get_span_context().trace_id)
@@ -93,7 +97,7 @@ class Enricher:
         if call.operation not in names.LLM_OPERATIONS:
             return {}
         text = text_of(call)
-        prompt = self._serving.prompt(call.state, call.read) or template(text.system)
+        prompt = self._serving.prompt(call.span, call.state, call.read) or template(text.system)
         found: dict[str, Any] = {names.PROMPT_TEMPLATE: prompt} if prompt else {}
         if self._duplicates.is_one(call, text):
             return {**found, names.DUPLICATE: True}

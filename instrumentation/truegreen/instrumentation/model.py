@@ -38,6 +38,8 @@ class State:
         outcome: how a tool call ended, as its framework or the application said.
         call: the key of a tool call and its arguments (`tally.key_of`).
         twin: another instrumentor's span stands for the same call of a framework.
+        linked: the prompt that Langfuse's context names.
+        tools: tool definitions from the completion hook.
         done: it has ended.
     """
 
@@ -61,6 +63,8 @@ class State:
     call: bytes | None = None
     twin: bool = False
     lent: dict[str, Any] = field(default_factory=dict)
+    linked: str = ""
+    tools: Any = None
     done: bool = False
 
     def leave(self) -> None:

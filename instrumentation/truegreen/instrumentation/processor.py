@@ -94,6 +94,7 @@ class TruegreenSpanProcessor(SpanProcessor):
             remote_parent=parent_context.is_valid and parent_context.is_remote,
             parent=parent if outer is not None else None,
             outer=outer,
+            linked=carried.linked(context),
             agent=around.agent(context),
             source={name: attributes[name] for name in KEPT if name in attributes},
         )

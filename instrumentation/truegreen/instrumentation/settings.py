@@ -14,6 +14,7 @@ from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
 EVALUATION = "groundedness"
 WORDS = 2_000
 RATE = 1.0
+FALLBACK, SOURCES = "fallback", ("file", "package")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Settings:
         approved_tools: agent to the tools that it may call without asking, `""` for all others; an agent without a list is not judged.
         calibration: the folder of calibration files.
         problems: what was wrong with a setting, in words; the default is used instead.
+        sources: component to (`file`, path) or (`package`, name), whose version is worked out at start.
+        fallback: let the checkout's revision, `service.version` or the application's own package stand for a prompt that nobody names.
     """
 
     sampling: Mapping[str, float] = field(default_factory=dict)
@@ -41,6 +44,8 @@ class Settings:
     problems: tuple[str, ...] = ()
     retrieval_floor: float | None = None
     approved_tools: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    fallback: bool = True
 
     def rate_of(self, evaluation: str) -> float:
         """The share of answers, 0 to 1, that an evaluation looks at."""
@@ -55,12 +60,15 @@ def load(environ: Mapping[str, str]) -> Settings:
     rate, sampling = _sampling(environ, data, problems)
     cohorts = data.get("cohorts")
     calibration = environ.get("TRUEGREEN_CALIBRATION") or ""
+    snapshot, sources, fallback = _snapshot(environ, data, folder, problems)
     return Settings(
         sampling=sampling,
         rate=rate,
         evaluations=_evaluations(data, problems),
         cohort_attribute=str(cohorts.get("attribute", "")) if isinstance(cohorts, dict) else "",
-        snapshot=_snapshot(environ, data, problems),
+        snapshot=snapshot,
+        sources=sources,
+        fallback=fallback,
         retrieval_floor=_floor(environ, data, problems),
         approved_tools=_approved(environ, data, problems),
         calibration=Path(calibration) if calibration else folder / str(data.get("calibration") or "calibration"),
@@ -151,7 +159,10 @@ def _evaluations(data: Mapping[str, Any], problems: list[str]) -> Mapping[str, M
     return found
 
 
-def _snapshot(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> Mapping[str, str]:
+def _snapshot(
+    environ: Mapping[str, str], data: Mapping[str, Any], folder: Path, problems: list[str]
+) -> tuple[Mapping[str, str], Mapping[str, tuple[str, str]], bool]:
+    """Versions as they are stated, those that are worked out from a file or a package, and whether there is a fallback."""
     given = data.get("snapshot") or {}
     if not isinstance(given, dict):
         problems.append(f"snapshot: found {type(given).__name__}; write component to version")
@@ -159,10 +170,34 @@ def _snapshot(environ: Mapping[str, str], data: Mapping[str, Any], problems: lis
     problems.extend(
         f"snapshot.{name} is not a component; write one of {', '.join(SNAPSHOT_COMPONENTS)}"
         for name in given
-        if name not in SNAPSHOT_COMPONENTS
+        if name not in (*SNAPSHOT_COMPONENTS, FALLBACK)
     )
-    told = {c: environ.get(f"TRUEGREEN_SNAPSHOT_{c.upper()}", "") or str(given.get(c) or "") for c in SNAPSHOT_COMPONENTS}
-    return {component: version for component, version in told.items() if version}
+    versions: dict[str, str] = {}
+    sources: dict[str, tuple[str, str]] = {}
+    for component in SNAPSHOT_COMPONENTS:
+        told = environ.get(f"TRUEGREEN_SNAPSHOT_{component.upper()}", "")
+        kind, _, value = told.partition(":")
+        if kind in SOURCES and value:
+            sources[component] = (kind, value)
+        elif told or not isinstance(given.get(component), dict):
+            version = told or str(given.get(component) or "")
+            versions.update({component: version} if version else {})
+        elif source := _source(component, given[component], folder, problems):
+            sources[component] = source
+    wanted = environ.get("TRUEGREEN_SNAPSHOT_FALLBACK", "").lower()
+    if wanted not in ("", "true", "false"):
+        problems.append(f"TRUEGREEN_SNAPSHOT_FALLBACK: found {wanted!r}; write true or false")
+    return versions, sources, wanted != "false" if wanted else given.get(FALLBACK) is not False
+
+
+def _source(component: str, given: Mapping[str, Any], folder: Path, problems: list[str]) -> tuple[str, str] | None:
+    kind, value = next(iter(given.items()), ("", ""))
+    if len(given) != 1 or kind not in SOURCES or not isinstance(value, str) or not value:
+        problems.append(
+            f"snapshot.{component}: found {str(dict(given))[:80]}; write a version, {{file: PATH}} or {{package: NAME}}"
+        )
+        return None
+    return str(kind), str(folder / value) if kind == "file" else value
 
 
 def _floor(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> float | None:

@@ -59,7 +59,9 @@ def _table() -> tuple[Attribute, ...]:
                (names.INDEX_NAME, "string", "The index that served"),
                (names.INDEX_ALIAS, "string", "The alias that was asked"),
                (names.INDEX_VERSION, "string", "The version behind the alias"),
-               (names.INDEX_REBUILT, "int", "Unix seconds of the last rebuild"))
+               (names.INDEX_REBUILT, "int", "Unix seconds of the last rebuild"),
+               (names.INDEX_EMBEDDING_MODEL, "string", "The model that made its vectors"),
+               (names.INDEX_FINGERPRINT, "string", "Lengths of the chunks that it returns, and number and hash of their metadata keys"))
         + ours("guardrail",
                (names.GUARDRAIL_NAME, "string", "Which guardrail decided"),
                (names.GUARDRAIL_STAGE, "string", "Where it stands: input, output, tool or retrieval"),

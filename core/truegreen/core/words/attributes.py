@@ -41,6 +41,8 @@ ERROR_TYPE: Final = "error.type"
 
 # Resource attributes.
 SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+VCS_REVISION: Final = "vcs.ref.head.revision"
 ENVIRONMENT_NAME: Final = "deployment.environment.name"
 ENVIRONMENT_NAME_OLD: Final = "deployment.environment"
 
@@ -77,6 +79,8 @@ INDEX_NAME: Final = "truegreen.retrieval.index.name"
 INDEX_ALIAS: Final = "truegreen.retrieval.index.alias"
 INDEX_VERSION: Final = "truegreen.retrieval.index.version"
 INDEX_REBUILT: Final = "truegreen.retrieval.index.rebuilt"
+INDEX_EMBEDDING_MODEL: Final = "truegreen.retrieval.index.embedding_model"
+INDEX_FINGERPRINT: Final = "truegreen.retrieval.index.fingerprint"
 GUARDRAIL_NAME: Final = "truegreen.guardrail.name"
 GUARDRAIL_STAGE: Final = "truegreen.guardrail.stage"
 GUARDRAIL_ACTION: Final = "truegreen.guardrail.action"
