@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.sdk.trace import Span
+from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import StatusCode
 
 from truegreen.core.words import attributes as names
@@ -60,6 +60,15 @@ class Call:
     def failed(self) -> bool:
         """Whether the call ended in an error."""
         return self.span.status.status_code is StatusCode.ERROR or self.read("error_type") is not None
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
+    """A copy of a span's attributes: the SDK's own mapping takes a lock and two calls for each look."""
+    found = span.attributes
+    if found is None:
+        return {}
+    copied = getattr(found, "copy", None)
+    return dict(found) if copied is None else dict(copied())
 
 
 def scope_of(span: Span) -> str:

@@ -14,19 +14,19 @@ from __future__ import annotations
 import re
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from time import time_ns
+from typing import Any
 
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words import dialects
-from truegreen.core.words.normalise import View, read, select
-from truegreen.instrumentation.call import Call, scope_of
+from truegreen.core.words.normalise import View, of_scope, read, select
+from truegreen.instrumentation.call import Call, attributes_of, scope_of
 from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.model import State
 from truegreen.instrumentation.text import Text
@@ -110,7 +110,7 @@ class Node:
         span = self.span()
         if self.facts is not None or self.done or span is None:
             return self.facts
-        attributes = span.attributes or {}
+        attributes = attributes_of(span)
         dialect = select(self.scope, attributes) or (self.state.dialect if self.state else None)
         if dialect is None:
             return None
@@ -134,16 +134,23 @@ class Duplicates:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = Lock()
 
-    def opened(self, span: Span, state: State) -> None:
-        """Take note of a span that may become a model's call."""
-        if state.dialect is None and not _library(scope_of(span)):
+    def opened(self, span: Span, state: State, attributes: Mapping[str, Any] | None = None) -> None:
+        """Take note of a span that may become a model's call.
+
+        Args:
+            attributes: what it has at its start, where it is at hand.
+        """
+        if state.dialect is None:
+            if of_scope(scope_of(span)) is None:
+                return
+        elif (
+            read(state.dialect, "operation", View(attributes or attributes_of(span))) or names.CHAT_OPERATIONS[0]
+        ) not in names.LLM_OPERATIONS:
             return
-        node = _node(span, state)
-        known = node.known()
-        if known is not None and known.operation and known.operation not in names.LLM_OPERATIONS:
-            return
-        others = tuple(other for other in _open.get() if other.open())
-        node.beside = _beside(node, known, others)
+        node, opened = _node(span, state), _open.get()
+        others = tuple(other for other in opened if other.open()) if opened else ()
+        if others:
+            node.beside = _beside(node, node.known(), others)
         joined = node.beside or next((above for above in node.ancestors() if above in others), None)
         if joined is not None and node.scope not in joined.members:
             node.members = joined.members
@@ -276,9 +283,3 @@ def _models(*given: object) -> frozenset[str]:
 def _bare(model: str) -> str:
     """A model's name without provider and version: `models/gpt-x-2026-01-01` is `gpt-x`."""
     return _VERSION.sub("", _VENDOR.sub("", model.rsplit("/", 1)[-1].lower()))
-
-
-@lru_cache(1024)
-def _library(scope: str) -> bool:
-    """Whether spans of a scope may turn out to be GenAI spans."""
-    return any(scope.startswith(start) for dialect in dialects.DIALECTS for start in dialect.scopes)
