@@ -148,3 +148,9 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "anthropic": "anthropic", "cohere": "cohere", "langchain": "", "langgraph": "", "llamaindex": "", "haystack": "", "crewai": "",
 }  # fmt: skip
 """What libraries call a provider, to the conventions' word; a framework is no provider."""
+
+
+def finish(word: str) -> str:
+    """The one word for a provider's word for why an answer ended."""
+    lowered = word.lower()
+    return FINISH_WORDS.get(lowered, lowered)

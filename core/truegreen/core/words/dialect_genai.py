@@ -17,6 +17,7 @@ from truegreen.core.words.dialect import (
     NUMBER,
     PROVIDERS,
     SYSTEM,
+    UNQUOTED,
     Dialect,
     Source,
 )  # fmt: skip
@@ -75,6 +76,7 @@ _ANTHROPIC_ERRORS: Final = {
 _KIND: Final = "traceloop.span.kind"
 _INPUT, _OUTPUT = "traceloop.entity.input", "traceloop.entity.output"
 _PROPERTY: Final = "traceloop.association.properties."
+_TOOL: Final = (_KIND, ("tool",))
 _RETRIEVES: Final = (names.OPERATION_NAME, ("vector_db_retrieve",))
 _OPENLLMETRY_OPERATIONS: Final = {
     **{name: name for name in (*names.LLM_OPERATIONS, names.RETRIEVAL_OPERATION, names.TOOL_OPERATION, names.AGENT_OPERATION)},
@@ -103,18 +105,18 @@ _OPENLLMETRY: Final[Mapping[str, tuple[Source, ...]]] = {
     "error_type": (
         Source(names.ERROR_TYPE, ERROR), Source("exception", ERROR, kind=EVENT_ATTRIBUTE, path=("exception.type",)),
     ),
-    "tool_name": (Source(names.TOOL_NAME), Source("traceloop.entity.name", when=(_KIND, ("tool",)))),
+    "tool_name": (Source(names.TOOL_NAME), Source("traceloop.entity.name", when=_TOOL)),
     "tool_call_id": (
         Source(names.TOOL_CALL_ID), Source(names.TOOL_ARGUMENTS, path=("kwargs", "tool_call_id")),
         Source(names.TOOL_RESULT, path=("output", "kwargs", "tool_call_id")),
     ),
     "tool_arguments": (
         Source(names.TOOL_ARGUMENTS, DATA, path=("inputs",)), Source(names.TOOL_ARGUMENTS, DATA, path=("input_str",)),
-        Source(names.TOOL_ARGUMENTS, DATA),
+        Source(names.TOOL_ARGUMENTS, DATA), Source(_INPUT, DATA, path=("kwargs",), when=_TOOL),
     ),
     "tool_result": (
         Source(names.TOOL_RESULT, DATA, path=("output", "kwargs", "content")), Source(names.TOOL_RESULT, DATA, path=("output",)),
-        Source(names.TOOL_RESULT, DATA),
+        Source(names.TOOL_RESULT, DATA), Source(_OUTPUT, UNQUOTED, when=_TOOL),
     ),
     "documents": (Source(_OUTPUT, DOCUMENTS, path=("documents",), when=_RETRIEVES),),
     "query": (Source(_INPUT, path=("query",), when=_RETRIEVES),),

@@ -37,12 +37,7 @@ def _texts(value: Any, _: View) -> tuple[str, ...] | None:
 
 def _finishes(value: Any, view: View) -> tuple[str, ...] | None:
     found = _texts(value, view)
-    return tuple(_finish(_unquoted(word, view) or word) for word in found) if found else None
-
-
-def _finish(word: str) -> str:
-    lowered = word.lower()
-    return shapes.FINISH_WORDS.get(lowered, lowered)
+    return tuple(shapes.finish(_unquoted(word, view) or word) for word in found) if found else None
 
 
 def _unquoted(value: Any, view: View) -> str | None:
