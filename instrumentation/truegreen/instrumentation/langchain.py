@@ -7,6 +7,8 @@ is none, one of ours is made.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -57,8 +59,8 @@ def remove() -> None:
     """Put LangChain's run managers back."""
     _state["on"] = False
     while _installed:
-        owner, name, original, wrapper = _installed.pop()
-        if owner.__dict__.get(name) is wrapper:  # else another library has wrapped ours, which then does nothing
+        owner, name, original, patched = _installed.pop()
+        if owner.__dict__.get(name) is patched:  # else another library has wrapped ours, which then does nothing
             setattr(owner, name, original)
 
 
@@ -80,9 +82,25 @@ def _wrap(module: Any) -> None:
 
 def _patch(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
     original = owner.__dict__[name]
-    wrapped = wrapt.FunctionWrapper(original, wrapper)
-    setattr(owner, name, wrapped)
-    _installed.append((owner, name, original, wrapped))
+
+    def bound(self: Any) -> Any:
+        return original.__get__(self, type(self))
+
+    # Plain functions: when another library wraps one with wrapt and unwraps it again, it is the same function as before.
+    if inspect.iscoroutinefunction(wrapper):
+
+        @functools.wraps(original)
+        async def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await wrapper(bound(self), self, args, kwargs)
+
+    else:
+
+        @functools.wraps(original)
+        def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return wrapper(bound(self), self, args, kwargs)
+
+    setattr(owner, name, patched)
+    _installed.append((owner, name, original, patched))
 
 
 def _starting(operation: str) -> Callable[..., Any]:
@@ -132,7 +150,7 @@ def _ending_async(tell: Tell) -> Callable[..., Any]:
 
 def _begun(operation: str, instance: Any, manager: Any, args: Any, kwargs: Any, spans: list[Any]) -> None:
     """A call has started and all callbacks have heard of it."""
-    if not _state["on"]:
+    if not _state["on"] or _ATTRIBUTE in manager.__dict__:
         return
     try:
         given: dict[str, Any] = dict(zip(("serialized", "asked"), args, strict=False))

@@ -197,10 +197,10 @@ def _tool(call: Call) -> Mapping[str, Any]:
     if names.TOOL_OUTCOME in call.view.attributes:
         return {}
     outcome = call.state.outcome
-    if not outcome and call.failed:
-        outcome = outcome_of(str(call.read("error_type") or ""))
     if not outcome and any(_says_error(_parsed(call.view.attributes.get(name))) for name in RESULTS):
         outcome = "silent_error"
+    if not outcome and call.failed:
+        outcome = outcome_of(str(call.read("error_type") or ""))
     return {names.TOOL_OUTCOME: outcome or "ok"}
 
 
@@ -245,7 +245,7 @@ def _parsed(value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        return None
+        return value
 
 
 def _says_error(result: Any, depth: int = 3) -> bool:
@@ -258,7 +258,9 @@ def _says_error(result: Any, depth: int = 3) -> bool:
 
 
 def _passes(result: Any) -> bool:
-    """Whether a guardrail's result lets pass: false is a block, as are these keys of a mapping."""
+    """Whether a guardrail's result lets pass: false is a block, as are these words and keys of a mapping."""
+    if isinstance(result, str):
+        return result.strip().lower() not in ("false", "block", "blocked", "fail", "failed", "reject", "rejected", "deny", "denied")
     if isinstance(result, dict):
         flags = {key: value for key, value in result.items() if isinstance(value, bool)}
         passed = all(flags.get(key, True) for key in ("passed", "valid", "validation_passed", "allowed", "safe"))
