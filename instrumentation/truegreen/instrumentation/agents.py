@@ -13,7 +13,7 @@ from truegreen.instrumentation import around, failures, notices
 from truegreen.instrumentation.around import Agent
 from truegreen.instrumentation.processor import state_of
 from truegreen.instrumentation.spans import Block, F, facts, point
-from truegreen.instrumentation.steps import enclosing, is_tool, outcome_of
+from truegreen.instrumentation.steps import enclosing, outcome_of, tool_of
 from truegreen.instrumentation.tally import call_of, key_of
 
 OUTCOMES = ("ok", "error", "timeout", "invalid_output", "silent_error")
@@ -64,8 +64,8 @@ class agent(Block):  # noqa: N801
 class tool(Block):  # noqa: N801
     """A tool call as a span `execute_tool <name>` with `truegreen.tool.outcome`.
 
-    As a block or a decorator. Around the function of a LangChain tool of the same name it makes no second span: its outcome goes to the span of
-    that call.
+    As a block or a decorator. Where another library, such as LangChain's, makes a span of the call of a tool with this name around it, there is no
+    second one: the outcome goes to that span.
 
     Args:
         name: the tool.
@@ -91,7 +91,7 @@ class tool(Block):  # noqa: N801
             listed = ", ".join(OUTCOMES)
             notices.once(
                 f"outcome:{outcome!r:.40}",
-                f"tool {self._tool}: outcome {outcome!r:.40} is not one of {listed} and is not counted",
+                f"tool {self._tool}: outcome {outcome!r:.40} is not one of {listed} and is counted as `other`",
             )
         self._outcome = outcome
 
@@ -112,9 +112,11 @@ class tool(Block):  # noqa: N801
             self._outcome = "invalid_output"
 
     def _open(self) -> None:
-        running = around.running(names.TOOL_OPERATION)
+        running, span = around.running(names.TOOL_OPERATION), trace.get_current_span()
+        if running is None and tool_of(span) == self._tool:
+            running = around.Running(names.TOOL_OPERATION, self._tool, [span])
         if running is not None and running.name == self._tool:
-            self._host, self._context = running, None
+            self._host = running
             return
         super()._open()
         state = state_of(self._span)
@@ -125,6 +127,8 @@ class tool(Block):  # noqa: N801
         outcome = self._outcome or (outcome_of(type(error).__qualname__) if error is not None else "ok")
         if self._host is not None and outcome != "ok":
             self._host.outcome = outcome
+            for state in filter(None, map(state_of, self._host.spans)):
+                state.outcome = outcome
         return {names.TOOL_OUTCOME: outcome}
 
 
@@ -140,10 +144,10 @@ def action(name: str, authorization: Authorization = "approved") -> None:
             listed = ", ".join(AUTHORIZATIONS)
             notices.once(
                 f"authorization:{authorization!r:.40}",
-                f"action {name!s:.100}: authorization {authorization!r:.40} is not one of {listed} and is not counted",
+                f"action {name!s:.100}: authorization {authorization!r:.40} is not one of {listed} and is counted as `other`",
             )
         running = around.running(names.TOOL_OPERATION)
-        spans = running.spans if running is not None else [span] if is_tool(span := trace.get_current_span()) else []
+        spans = running.spans if running is not None else [span] if tool_of(span := trace.get_current_span()) is not None else []
         for span in spans:
             span.set_attribute(names.AGENT_AUTHORIZATION, authorization)
         if not spans:

@@ -48,7 +48,7 @@ class guardrail(Block):  # noqa: N801
             listed = ", ".join(ACTIONS)
             notices.once(
                 f"action:{action!r:.40}",
-                f"guardrail {self._guard}: action {action!r:.40} is not one of {listed} and is not counted",
+                f"guardrail {self._guard}: action {action!r:.40} is not one of {listed} and is counted as `other`",
             )
         self._decision = action
 
@@ -75,7 +75,7 @@ def guardrail_review(name: str, verdict: str, *, of: Of = None) -> None:
     if verdict not in VERDICTS:
         notices.once(
             f"verdict:{verdict!r:.40}",
-            f"guardrail_review: verdict {verdict!r:.40} is not one of {', '.join(VERDICTS)} and is not counted",
+            f"guardrail_review: verdict {verdict!r:.40} is not one of {', '.join(VERDICTS)} and is counted as `other`",
         )
     known = facts("guardrail_review", {names.GUARDRAIL_NAME: name, names.GUARDRAIL_VERDICT: verdict})
     point(f"guardrail review {known.get(names.GUARDRAIL_NAME, 'unnamed')}", known, of)

@@ -165,12 +165,14 @@ def enclosing(span: Any, state: State | None) -> str:
     return ""
 
 
-def is_tool(span: Any) -> bool:
-    """Whether an open span is a tool call."""
+def tool_of(span: Any) -> str | None:
+    """The name of the tool that an open span is the call of, empty where it has none; None for any other span."""
     if not isinstance(span, Span):
-        return False
+        return None
     dialect, view = _dialect(span)
-    return dialect is not None and read(dialect, "operation", view) == names.TOOL_OPERATION
+    if dialect is None or read(dialect, "operation", view) != names.TOOL_OPERATION:
+        return None
+    return str(read(dialect, "tool_name", view) or "")
 
 
 def _dialect(span: Span) -> tuple[Dialect | None, View]:
@@ -260,7 +262,17 @@ def _says_error(result: Any, depth: int = 3) -> bool:
 def _passes(result: Any) -> bool:
     """Whether a guardrail's result lets pass: false is a block, as are these words and keys of a mapping."""
     if isinstance(result, str):
-        return result.strip().lower() not in ("false", "block", "blocked", "fail", "failed", "reject", "rejected", "deny", "denied")
+        return result.strip().lower() not in (
+            "false",
+            "block",
+            "blocked",
+            "fail",
+            "failed",
+            "reject",
+            "rejected",
+            "deny",
+            "denied",
+        )
     if isinstance(result, dict):
         flags = {key: value for key, value in result.items() if isinstance(value, bool)}
         passed = all(flags.get(key, True) for key in ("passed", "valid", "validation_passed", "allowed", "safe"))
