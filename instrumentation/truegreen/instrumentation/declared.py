@@ -17,12 +17,16 @@ class Options:
         config: for TRUEGREEN_CONFIG, the settings file.
         sampling: for TRUEGREEN_SAMPLING, such as `5%`.
         calibration: for TRUEGREEN_CALIBRATION, the folder of calibration files.
+        retrieval_floor: for TRUEGREEN_RETRIEVAL_FLOOR, a similarity.
+        approved_tools: for TRUEGREEN_APPROVED_TOOLS, names with commas between them.
         snapshot: component to version, for TRUEGREEN_SNAPSHOT_<COMPONENT>.
     """
 
     config: str | None = None
     sampling: str | None = None
     calibration: str | None = None
+    retrieval_floor: float | None = None
+    approved_tools: str | None = None
     snapshot: dict[str, Any] | None = None
 
 
