@@ -27,7 +27,7 @@ from truegreen.instrumentation.documents import read
 from truegreen.instrumentation.processor import state_of
 from truegreen.instrumentation.retrievals import remember
 from truegreen.instrumentation.shared import undo
-from truegreen.instrumentation.spans import start
+from truegreen.instrumentation.spans import OURS, start
 from truegreen.instrumentation.steps import outcome_of
 from truegreen.instrumentation.tally import key_of
 
@@ -169,7 +169,7 @@ def _begun(operation: str, instance: Any, manager: Any, args: Any, kwargs: Any, 
             state = state_of(span)
             if state is None:
                 continue
-            state.twin = at > 0
+            state.twin = at > 0 or (found.own and _within_ours(state.parent, operation, name))
             if operation == names.TOOL_OPERATION:
                 inputs = kwargs.get("inputs")
                 state.call = key_of(name, asked if inputs is None else inputs)
@@ -181,6 +181,14 @@ def _begun(operation: str, instance: Any, manager: Any, args: Any, kwargs: Any, 
         around.run(found)
     except Exception as error:
         failures.count("langchain start", error)
+
+
+def _within_ours(above: Any, operation: str, name: str) -> bool:
+    """Whether a block of the application stands for the same call."""
+    if above is None or scope_of(above) != OURS:
+        return False
+    said = above.attributes or {}
+    return said.get(names.OPERATION_NAME) == operation and said.get(names.TOOL_NAME, name) == name
 
 
 def _own(operation: str, name: str) -> Any:
