@@ -76,6 +76,13 @@ def traces(spans: Sequence[Span], service: str | None = "bot", environment: str 
     return made.SerializeToString()
 
 
+def scoped(scope: str, spans: Sequence[Span]) -> bytes:
+    """The bytes of a request with these spans of one instrumentation scope."""
+    made = ExportTraceServiceRequest.FromString(traces(spans))
+    made.resource_spans[0].scope_spans[0].scope.name = scope
+    return made.SerializeToString()
+
+
 def events(
     attributes: Sequence[Mapping[str, Any]], name: str = "gen_ai.evaluation.result", trace_id: bytes = b"\x03" * 16
 ) -> bytes:

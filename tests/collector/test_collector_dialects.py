@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
+from collector_process import Running, until
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from otlp_requests import HOLD, INTERVAL, Clock, events, shown, span, total, traces
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from otlp_requests import HOLD, INTERVAL, START, Clock, scoped, shown, span, total
 
 from truegreen.collector import aliases
 from truegreen.collector.commands import explained
 from truegreen.collector.processor import Processor
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects, normalise
-from truegreen.core.words.dialects import NUMBER, TEXTS, Dialect, Source
+from truegreen.core.words.dialects import CANONICAL, NUMBER, TEXTS, Dialect, Source
+from truegreen.core.words.not_carried import DRIVERS
 from truegreen.instrumentation import answer, evaluate
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import FakeEvaluator, captured
+
+sys.path.append(str(Path(__file__).parents[1] / "dialects"))
+
+import expected  # noqa: E402
+import test_records  # noqa: E402
 
 ACME = Dialect(
     "acme",
@@ -60,7 +74,7 @@ def test_a_span_of_a_dialect_of_the_table_is_enriched_and_counted(clock: Clock, 
         with seen.provider.get_tracer("acme.sdk.client").start_as_current_span("call", attributes=CALL):
             answer(query="q", answer="a")
         assert seen.attributes("call")["truegreen.dialect"] == "acme"
-        assert not [name for name in seen.attributes("call") if name.startswith("gen_ai.")]
+        assert seen.attributes("call")["gen_ai.request.model"] == "acme-large"
         processor.traces(encode_spans(seen.spans).SerializeToString())
     clock.advance(HOLD)
     assert shown(processor, catalogue.LLM_TOKENS, type="input") == {("acme-large", "input"): [7]}
@@ -70,28 +84,30 @@ def test_a_span_of_a_dialect_of_the_table_is_enriched_and_counted(clock: Clock, 
     assert total(processor, catalogue.EVALUATIONS, model="acme-large", reason="no_context") == 1
 
 
-def test_evidence_and_events_are_read_by_the_names_of_the_dialect_too(clock: Clock) -> None:
-    """Not the compiled look-ups alone: affected users of a failing answer, and the model of an evaluation event."""
+def test_evidence_is_read_by_the_names_of_the_dialect_too(clock: Clock) -> None:
+    """Not the labels alone: affected users of a failing answer."""
     processor = Processor(clock, INTERVAL)
     judged = {names.evaluation("tone", "label"): "fail", names.EVALUATION_SAMPLED: "base"}
-    processor.traces(traces([span(CALL | judged), span(CALL | judged | {"acme.user": "u2"})]))
+    processor.traces(scoped("acme.sdk", [span(CALL | judged), span(CALL | judged | {"acme.user": "u2"})]))
     assert shown(processor, catalogue.AFFECTED_USERS)["tone",][0] == 2
-    processor.logs(events([{"gen_ai.evaluation.name": "later", "gen_ai.evaluation.score.label": "fail", "acme.model.old": "m"}]))
-    clock.advance(HOLD)
-    assert total(processor, catalogue.EVALUATIONS, evaluation="later", model="m") == 1
 
 
-def test_the_conventional_name_wins_over_the_name_of_a_dialect(clock: Clock) -> None:
-    """An alias is tried only where the attribute is missing."""
+def test_the_scope_decides_and_a_span_of_another_scope_is_left_alone(clock: Clock) -> None:
+    """The names of a dialect mean nothing on the span of another library."""
     processor = Processor(clock, INTERVAL)
-    processor.traces(traces([span(CALL | {names.REQUEST_MODEL: "the-model"})]))
+    processor.traces(scoped("opentelemetry.instrumentation.requests", [span(CALL)]))
+    processor.traces(scoped("opentelemetry.instrumentation.genai.openai", [span(CALL)]))
     clock.advance(HOLD)
-    assert shown(processor, catalogue.LLM_TOKENS, type="input") == {("the-model", "input"): [7]}
+    assert total(processor, catalogue.LLM_REQUESTS) == 0
 
 
-def test_only_a_source_that_is_a_name_for_a_name_becomes_an_alias() -> None:
-    """Mapped values, JSON paths, indexes, span names and unquoted texts give none; several names stay in order."""
-    assert aliases.of([ACME]) == {
+def test_a_name_of_an_older_version_becomes_an_alias_of_the_conventions_name() -> None:
+    """Of dialects that write the conventions' names, and only what a look-up by name can express."""
+    found = aliases.of(dialects.DIALECTS)
+    assert found[names.PROVIDER_NAME] == ("gen_ai.system",)
+    assert found[names.INPUT_TOKENS] == ("gen_ai.usage.prompt_tokens",)
+    assert aliases.of([ACME]) == {}
+    assert aliases.of([replace(ACME, canonical=True)]) == {
         names.OPERATION_NAME: ("acme.kind",),
         names.REQUEST_MODEL: ("acme.model", "acme.model.old"),
         names.INPUT_TOKENS: ("acme.tokens.in",),
@@ -102,4 +118,122 @@ def test_only_a_source_that_is_a_name_for_a_name_becomes_an_alias() -> None:
 
 def test_explain_source_shows_the_look_ups_of_the_table() -> None:
     """What a running collector does, with the same aliases."""
-    assert "g('gen_ai.request.model') or g('acme.model') or g('acme.model.old')" in explained("source", False)
+    assert "g('gen_ai.provider.name') or g('gen_ai.system')" in explained("source", False)
+
+
+COUNTED = (
+    catalogue.LLM_REQUESTS, catalogue.LLM_TOKENS, catalogue.LLM_FINISHES, catalogue.LLM_DURATION, catalogue.LLM_TIME_TO_FIRST_CHUNK,
+    catalogue.RETRIEVALS, catalogue.TOOL_CALLS, catalogue.AGENT_RUNS, catalogue.MODEL_SERVED,
+)  # fmt: skip
+RECORDS = sorted(set(test_records.DRIVEN) - set(test_records.ALONE))
+
+
+def as_otlp(recorded: Mapping[str, Any], attributes: Mapping[str, Any]) -> Span:
+    """A recorded span with these attributes, one second long."""
+    made = span(attributes, error=recorded["status"]["code"] == "ERROR")
+    made.name = recorded["name"]
+    for event in recorded["events"]:
+        at = START + event["time"] - recorded["start"]
+        made.events.append(Span.Event(name=event["name"], time_unix_nano=at, attributes=span(event["attributes"]).attributes))
+    return made
+
+
+def moved(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Its attributes, with the moment that they name where the test's span is."""
+    at = datetime.fromtimestamp((START + 250_000_000) / 1e9, UTC).isoformat()
+    key = "langfuse.observation.completion_start_time"
+    return recorded["attributes"] | ({key: json.dumps(at)} if key in recorded["attributes"] else {})
+
+
+def canonical(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record in the conventions' names."""
+    return {CANONICAL[f]: value for f, value in record.items() if f not in dialects.CONTENT_FIELDS and value is not None}
+
+
+@pytest.mark.parametrize("driver", RECORDS)
+def test_spans_of_every_library_give_the_series_that_the_conventions_names_give(driver: str, clock: Clock) -> None:
+    """From applications that never met our instrumentation; what a library does not carry is left out on both sides."""
+    raw, conventional = Processor(clock, INTERVAL), Processor(clock, INTERVAL)
+    for case, spans in test_records.load(driver)["cases"].items():
+        ordered = sorted(spans, key=lambda one: one["start"])
+        records = [(one, test_records.read(one)[1]) for one in ordered]
+        records = [(one, record) for one, record in records if record.get("operation")]
+        wanted = expected.expectations(test_records.api_of(driver), case, [record for _, record in records])
+        for one in ordered:
+            raw.traces(scoped(one["scope"]["name"], [as_otlp(one, moved(one))]))
+        for (one, found), want in zip(records, wanted, strict=True):
+            own = DRIVERS[driver].left
+            differs = set(test_records.differences(case, found, want))
+            declared = {f for f in differs if any(test_records.covers(left, case, f, found) for left in own)}
+            around = {f: found[f] for f in expected.AROUND if f in found}
+            agreed = {f: value for f, value in want.items() if f not in declared} | around | {f: found.get(f) for f in declared}
+            conventional.traces(
+                scoped("opentelemetry.instrumentation.genai.x", [as_otlp(one | {"events": []}, canonical(agreed))])
+            )
+    clock.advance(HOLD)
+    for metric in COUNTED:
+        assert shown(raw, metric) == shown(conventional, metric), metric.prometheus
+    assert total(raw, catalogue.LLM_REQUESTS) > 0
+
+
+def test_libraries_agree_on_one_conversation(clock: Clock) -> None:
+    """The case that all of them play, counted: the same requests, tokens and finishes."""
+    counted = {}
+    for driver in ("genai_openai", "traceloop_openai", "openinference_openai", "langsmith_openai"):
+        processor = Processor(clock, INTERVAL)
+        cases = test_records.load(driver)["cases"]
+        for case in ("chat", "chat_async", "tools", "error_429", "error_500", "timeout", "embeddings"):
+            for one in cases[case]:
+                processor.traces(scoped(one["scope"]["name"], [as_otlp(one, one["attributes"])]))
+        clock.advance(HOLD)
+        tokens = {k: v for k, v in shown(processor, catalogue.LLM_TOKENS).items() if v != [0]}
+        counted[driver] = [shown(processor, catalogue.LLM_REQUESTS), shown(processor, catalogue.LLM_FINISHES), tokens]
+    assert all(one == counted["genai_openai"] for one in counted.values()), counted
+    requests = counted["genai_openai"][0]
+    assert requests["chat", "openai", "support-large", "throttled"] == [1]
+    assert requests["chat", "openai", "support-large", "timeout"] == [1]
+    assert counted["genai_openai"][1]["support-large", "tool_calls"] == [1]
+
+
+def test_a_span_that_stands_for_the_same_call_is_not_counted(clock: Clock) -> None:
+    """Whatever dialect it is in."""
+    processor = Processor(clock, INTERVAL)
+    (one,) = test_records.load("openinference_openai")["cases"]["chat"]
+    processor.traces(scoped(one["scope"]["name"], [as_otlp(one, one["attributes"] | {names.DUPLICATE: True})]))
+    assert total(processor, catalogue.LLM_REQUESTS) == 0
+
+
+def test_a_vocabulary_is_read_in_a_scope_that_no_dialect_names(clock: Clock) -> None:
+    """OpenInference's own tracer in an application has the application's scope; beside it, spans that are nobody's."""
+    processor = Processor(clock, INTERVAL)
+    (one,) = test_records.load("openinference_openai")["cases"]["chat"]
+    processor.traces(scoped("my.app", [as_otlp(one, one["attributes"]), span({"http.request.method": "GET"})]))
+    processor.traces(scoped("", [as_otlp(one, one["attributes"])]))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.LLM_REQUESTS, model="support-large", outcome="ok") == 2
+
+
+def test_odd_values_in_a_dialects_attributes_do_not_stop_a_request(clock: Clock) -> None:
+    """Wrong types, broken JSON, half characters, numbers past all bounds, an event that is none."""
+    processor = Processor(clock, INTERVAL)
+    kind = {"openinference.span.kind": "LLM"}
+    odd = [
+        {"llm.invocation_parameters": '{"model": "\\ud800"}', "llm.token_count.prompt": float("nan")},
+        {"llm.invocation_parameters": "[" * 100_000, "llm.finish_reason": [1, 2.5], "llm.system": ["openai"]},
+        {"llm.invocation_parameters": 7, "output.value": '{"generations"', "llm.token_count.prompt": "11", "session.id": True},
+        {"llm.token_count.completion": 1e308, "metadata": "{'a': ", "llm.model_name": ""},
+    ]
+    sent = [span(kind | one, error=True) for one in odd]
+    sent[0].events.append(Span.Event(name="exception", attributes=span({"exception.type": 3}).attributes))
+    processor.traces(scoped("openinference.instrumentation.openai", sent))
+    clock.advance(HOLD)
+    assert total(processor, catalogue.LLM_REQUESTS) == len(odd)
+
+
+def test_a_running_collector_reads_a_recorded_span(start: Callable[..., Running]) -> None:
+    """Through the receiver of the real process."""
+    collector = start("--scrape-interval", "10ms")
+    (one,) = test_records.load("openinference_openai")["cases"]["chat"]
+    collector.post(scoped(one["scope"]["name"], [as_otlp(one, one["attributes"])]))
+    series = 'truegreen_llm_tokens_total{service="bot",environment="production",model="support-large",type="cached"} 3\n'
+    until(lambda: series in collector.get("/metrics")[1], "the cached tokens are shown")

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from truegreen.core.words.dialects import ATTRIBUTE, CANONICAL, NUMBER, TEXT, TEXTS, Dialect, Source
+from truegreen.core.words.dialects import ATTRIBUTE, CANONICAL, FINISHES, NUMBER, TEXT, TEXTS, Dialect, Source
 
-PLAIN: Final = (TEXT, NUMBER, TEXTS)
+PLAIN: Final = (TEXT, NUMBER, TEXTS, FINISHES)
 """Transforms that leave a value as the collector reads it anyway."""
 
 
 def of(table: Iterable[Dialect]) -> Mapping[str, tuple[str, ...]]:
     """The aliases that a table of dialects gives: attribute to its other names, in the table's order, each once.
 
-    A source that a look-up by name cannot express gives none: one that maps values, reads inside JSON or an index, parses messages or a
-    time, or is no attribute. An alias holds for spans of every scope, since it is tried only where the attribute itself is not there.
+    Only dialects that write the conventions' names give any: their spans are counted without the normaliser, and what they called by another
+    name in an older version is looked up where the attribute itself is not there. A source that a look-up by name cannot express gives none:
+    one that maps values, reads inside JSON or an index, parses messages or a time, or is no attribute.
     """
     found: dict[str, dict[str, None]] = {}
     for dialect in table:
+        if not dialect.canonical:
+            continue
         for field, sources in dialect.fields.items():
             name = CANONICAL.get(field, "")
             for source in sources:
@@ -29,4 +32,4 @@ def of(table: Iterable[Dialect]) -> Mapping[str, tuple[str, ...]]:
 
 def _is_plain(source: Source) -> bool:
     plain = source.kind == ATTRIBUTE and source.transform in PLAIN
-    return plain and not (source.path or source.add or source.values or "*" in source.name)
+    return plain and not (source.path or source.add or source.values or source.when or "*" in source.name)

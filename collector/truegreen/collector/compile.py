@@ -68,6 +68,7 @@ def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequ
     lines = [
         "def build(h):",
         "    contexts, parse, number, double, doubles, bisect, is_error = h.contexts, h.parse, h.number, h.double, h.doubles, h.bisect, h.is_error",
+        "    overlay_of, marked = h.overlays.of, h.overlays.marked",
         "    new_context, make, touch, bad, shape_of, failing, clock = h.new_context, h.make, h.touch, h.bad, h.shape_of, h.failing, h.clock",
     ]
     for block in made:
@@ -88,14 +89,27 @@ def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequ
         "            if ctx is None: ctx = new_context(k)",
         f"            {', '.join(f'plans_{block.name}' for block in made)}, = ctx.plans",
         "            for ss in rs.scope_spans:",
+        "                o = overlay_of(ss.scope.name)",
         "                for span in ss.spans:",
         "                    spans += 1",
         "                    g = span.attributes.get",
+        f"                    if o and (o is not marked or g({names.OPERATION_NAME!r}) is None): g = o(span, g)",
         f"                    if {get(names.DUPLICATE)} == {bytes((0x10, 1))!r}: continue",
     ]
     for attribute in dict.fromkeys(gate.read.names for gate in spans.values() if gate.read):
         lines += _dispatch(attribute, spans, by_name, get)
     return "\n".join([*lines, "        return spans", "    return traces, evaluate", ""])
+
+
+def looked_at(made: Sequence[Block], spans: Mapping[str, Condition]) -> frozenset[str]:
+    """Every attribute that the processor looks up by its name."""
+    reads = [read for block in made for read in block.key]
+    reads += [gate.read.names for gate in spans.values() if gate.read]
+    reads += [
+        step.value.read.names for block in made for step in block.steps if step.value.read and step.value.read.kind == "attribute"
+    ]
+    more = (names.TIME_TO_FIRST_CHUNK, names.OUTPUT_TOKENS, names.SESSION_ID, names.CONVERSATION_ID, names.USER_ID)
+    return frozenset(name for read in (*reads, more) for name in read)
 
 
 def tried(aliases: Aliases, *wanted: str) -> tuple[str, ...]:

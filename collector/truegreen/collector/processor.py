@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,27 +14,24 @@ from truegreen.collector import compile as compiler
 from truegreen.collector import evidence, wire
 from truegreen.collector.aliases import of as aliases_of
 from truegreen.collector.model import GAP_SCRAPES, Exposed
+from truegreen.collector.overlay import Overlays
 from truegreen.collector.plan import Facts, clean, constant, holds, is_constant, label_value
+from truegreen.collector.shapes import Shapes, parts_of
 from truegreen.collector.state import Cell, Store
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
+from truegreen.core.words.dialect import finish
 from truegreen.core.words.metric import Metric
 from truegreen.core.words.terms import FAIL
 
 RESOURCE: Final = (names.SERVICE_NAME, names.ENVIRONMENT_NAME, names.ENVIRONMENT_NAME_OLD)
 PLANS: Final = 50_000
 """Plans kept at once; past it all are forgotten and made anew as they are needed (series stay)."""
-SHAPES: Final = 10_000
 KEPT: Final = 4096
 """A longer key of attribute names or values is worked out anew each time: what is kept stays small whatever is sent."""
-_PARTS: Final = (*compiler.PARTS, "score", "raw")
-_NAMED: Final = re.compile(
-    r"(?<![^\0])"
-    + re.escape(names.EVALUATION_PREFIX)
-    + r"([^\0]+?)\.(?:raw|score|label|evaluator|scale|calibration|skipped|sampled)(?=\0|$)"
-)
 _BASE: Final = wire.encoded("base")
 _EVENT: Final = names.EVALUATION_EVENT.encode()
+_NAMED_EVENT: Final = wire.encoded(names.EVALUATION_EVENT)
 
 
 @dataclass(slots=True)
@@ -74,9 +70,9 @@ class Processor:
         self._positions = {name: at for at, name in enumerate(self._blocks)}
         self._shared = tuple(compiler.tried(aliases, *read) for read in self._blocks[compiler.EVALUATION].key)
         self._plans = 0
-        self._shapes: dict[str, tuple[tuple[tuple[str, ...], ...], bool]] = {}
         own = [name for gate in catalogue.SPANS.values() if gate.op == "present" and gate.read for name in gate.read.names]
-        self._gates = compiler.tried(aliases, *own)
+        self._shapes = Shapes(compiler.tried(aliases, *own), KEPT)
+        self._overlays = Overlays(compiler.looked_at(tuple(self._blocks.values()), catalogue.SPANS), dialects.DIALECTS)
         who = ((gauge.prometheus, gauge.value) for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS))
         self._who = tuple((name, compiler.tried(aliases, *value.read.names)) for name, value in who if value and value.read)
         self._began = clock()
@@ -107,7 +103,8 @@ class Processor:
             key = tuple(found(name) for name in RESOURCE)
             for sl in rl.scope_logs:
                 for record in sl.log_records:
-                    if record.event_name != _EVENT or record.attributes.get(names.EVALUATION_MIRRORED) == wire.TRUE:
+                    named = record.event_name == _EVENT or record.attributes.get(names.EVENT_NAME) == _NAMED_EVENT
+                    if not named or record.attributes.get(names.EVALUATION_MIRRORED) == wire.TRUE:
                         continue
                     counted += self._event(self.contexts.get(key) or self._new_context(key), record, now)
         return counted
@@ -132,7 +129,8 @@ class Processor:
         helpers = SimpleNamespace(
             contexts=self.contexts, parse=wire.parse_traces, number=wire.number, double=wire.double, doubles=wire.doubles, bisect=bisect_left,
             is_error=wire.is_error, new_context=self._new_context, make=self._make, touch=self._touch, bad=self._bad,
-            shape_of=self._shape_of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
+            shape_of=self._shapes.of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
+            overlays=self._overlays,
         )  # fmt: skip
         traces, evaluate = scope["build"](helpers)
         return traces, evaluate
@@ -188,7 +186,7 @@ class Processor:
         items: list[str | None] = [None]
         if metric.each and metric.each != compiler.EVALUATION:
             listed = facts.attributes.get((metric.each,))
-            items = list(wire.strings(listed)) if listed else []
+            items = [finish(item) if metric.each == names.FINISH_REASONS else item for item in wire.strings(listed or b"")]
         amount = 1.0 if metric.keep == "since" else constant(metric.value, facts)
         for item in items:
             cell = self._cell(metric, context, facts, item, {}) if amount is not None else None
@@ -251,19 +249,6 @@ class Processor:
             if found:
                 kept.distinct.setdefault((gauge, name), evidence.Distinct()).add(found, part)
 
-    def _shape_of(self, found: Any) -> tuple[tuple[tuple[str, ...], ...], bool]:
-        """The names of the evaluations on a span, with the attributes of their parts, and whether it is of another class as well."""
-        shape = "\0".join(found)
-        known = self._shapes.get(shape)
-        if known is None:
-            evaluations = tuple(_named(name) for name in sorted(set(_NAMED.findall(shape))))
-            known = evaluations, any(name in found for name in self._gates)
-            if len(shape) < KEPT:
-                if len(self._shapes) >= SHAPES:
-                    self._shapes.clear()
-                self._shapes[shape] = known
-        return known
-
     def _event(self, context: Context, record: Any, now: float) -> int:
         found = dict(record.attributes)
         name = wire.text(found.get("gen_ai.evaluation.name", b""))
@@ -278,7 +263,7 @@ class Processor:
         shared = tuple(next((value for value in map(found.get, read) if value), None) for read in self._shared)
         plans = context.plans[self._positions[compiler.EVALUATION]]
         time = record.time or record.observed
-        self._evaluate(context, plans, (_named(name),), found.get, shared, record.trace_id, time, now, int(now))
+        self._evaluate(context, plans, (parts_of(name),), found.get, shared, record.trace_id, time, now, int(now))
         return 1
 
     def _bad(self, value: float) -> None:
@@ -293,7 +278,3 @@ class Processor:
 
 def _size(key: tuple[Any, ...]) -> int:
     return sum(_size(part) if isinstance(part, tuple) else len(part) if isinstance(part, (bytes, str)) else 0 for part in key)
-
-
-def _named(name: str) -> tuple[str, ...]:
-    return (name, *(names.evaluation(name, part) for part in _PARTS))

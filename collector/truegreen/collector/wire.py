@@ -7,7 +7,7 @@ of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `logs/v1/logs.proto`, `commo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import isnan
 from struct import Struct
 from typing import Any, Final
@@ -26,10 +26,12 @@ _TYPES: Final[dict[str, Any]] = {"int32": 5, "fixed64": 6, "string": 9, "message
 _SHADOW: Final = {
     "Resource": [("attributes", 1, "map", False)],
     "Span": [
-        ("trace_id", 1, "bytes", False), ("start", 7, "fixed64", False), ("end", 8, "fixed64", False),
-        ("attributes", 9, "map", False), ("status", 15, "bytes", False),
+        ("trace_id", 1, "bytes", False), ("name", 5, "bytes", False), ("start", 7, "fixed64", False), ("end", 8, "fixed64", False),
+        ("attributes", 9, "map", False), ("events", 11, "bytes", True), ("status", 15, "bytes", False),
     ],
-    "ScopeSpans": [("spans", 2, "Span", True)],
+    "Event": [("time", 1, "fixed64", False), ("name", 2, "bytes", False), ("attributes", 3, "map", False)],
+    "Scope": [("name", 1, "bytes", False)],
+    "ScopeSpans": [("scope", 1, "Scope", False), ("spans", 2, "Span", True)],
     "ResourceSpans": [("resource", 1, "Resource", False), ("scope_spans", 2, "ScopeSpans", True)],
     "TraceRequest": [("resource_spans", 1, "ResourceSpans", True)],
     "LogRecord": [
@@ -71,6 +73,8 @@ parse_traces: Final[Callable[[bytes], Any]] = _MADE["TraceRequest"].FromString
 """Bytes of an ExportTraceServiceRequest to its shadow; raises `DecodeError`."""
 parse_logs: Final[Callable[[bytes], Any]] = _MADE["LogsRequest"].FromString
 """Bytes of an ExportLogsServiceRequest to its shadow; raises `DecodeError`."""
+parse_event: Final[Callable[[bytes], Any]] = _MADE["Event"].FromString
+"""Bytes of one event of a span to its shadow; raises `DecodeError`."""
 
 __all__ = [
     "NAN",
@@ -79,12 +83,15 @@ __all__ = [
     "double",
     "doubles",
     "encoded",
+    "encoded_list",
     "is_error",
     "number",
+    "parse_event",
     "parse_logs",
     "parse_traces",
     "strings",
     "text",
+    "value_of",
 ]
 
 
@@ -123,6 +130,18 @@ def strings(value: bytes) -> list[str]:
     return [made for made in map(text, _elements(value)) if made is not None]
 
 
+def value_of(value: bytes) -> Any:
+    """An AnyValue as Python has it: a text, a number, a boolean or a list of those; None for maps, bytes and nothing."""
+    if value[:1] == b"\x2a":
+        return [made for made in map(value_of, _elements(value)) if made is not None]
+    if value[:1] == b"\x10":
+        return value[1:] == b"\x01"
+    if value[:1] == b"\x0a":
+        return text(value)
+    made = number(value)
+    return None if isnan(made) else made
+
+
 def doubles(value: bytes) -> list[float]:
     """The numbers of an AnyValue that holds a list of numbers, or one number; NaN stands for an element that is none."""
     if value[:1] != b"\x2a":
@@ -137,11 +156,19 @@ def doubles(value: bytes) -> list[float]:
 
 def encoded(value: str) -> bytes:
     """The bytes of an AnyValue that holds this text."""
-    raw = value.encode()
+    return _field(b"\x0a", value.encode("utf-8", "replace"))
+
+
+def encoded_list(values: Iterable[str]) -> bytes:
+    """The bytes of an AnyValue that holds a list of these texts."""
+    return _field(b"\x2a", b"".join(_field(b"\x0a", encoded(value)) for value in values))
+
+
+def _field(tag: bytes, raw: bytes) -> bytes:
     length, left = b"", len(raw)
     while left > 127:
         length, left = length + bytes((left & 127 | 128,)), left >> 7
-    return b"\x0a" + length + bytes((left,)) + raw
+    return tag + length + bytes((left,)) + raw
 
 
 def is_error(status: bytes) -> bool:

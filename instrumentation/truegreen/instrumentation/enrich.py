@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import Span
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.normalise import View, read, select
+from truegreen.instrumentation import normalised
 from truegreen.instrumentation.answers import Answers, text_of
 from truegreen.instrumentation.call import Call, scope_of
 from truegreen.instrumentation.duplicates import Duplicates
@@ -63,7 +64,7 @@ class Enricher:
         found: dict[str, Any] = {}
         call, operation, beneath = None, "", self._steps.beneath(span)
         if dialect is not None:
-            call = Call(span, state, parent, dialect, View(attributes))
+            call = Call(span, state, parent, dialect, normalised.view_of(span, attributes))
             operation = call.operation
             lent = call.borrow() if state.lent else {}
             found = {
@@ -74,6 +75,7 @@ class Enricher:
                 **self._model(call),
                 **self._steps.attributes(call, beneath),
             }
+            found.update(normalised.attributes(call, len(found)))
             if operation == names.RETRIEVAL_OPERATION:
                 self._serving.retrieved(call, found)
             elif operation in names.LLM_OPERATIONS and names.DUPLICATE not in found:

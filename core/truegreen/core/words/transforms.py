@@ -15,7 +15,7 @@ from truegreen.core.words.error_words import class_of
 from truegreen.core.words.view import LARGE, View, literal, parsed
 
 FAULTS: Final = (
-    TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError, SyntaxError, MemoryError, OSError,
+    TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, SyntaxError, MemoryError, OSError,
 )  # fmt: skip
 """What a value of a wrong type or form makes a reader raise."""
 

@@ -1,0 +1,138 @@
+"""Reads spans of dialects that do not write the conventions' names: a look-up that answers as if they did. One for each span, and lazy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from struct import Struct
+from struct import error as StructError  # noqa: N812
+from typing import Any, Final
+
+from truegreen.collector import wire
+from truegreen.core.words import normalise
+from truegreen.core.words.dialects import CANONICAL, Dialect
+from truegreen.core.words.view import Event, View
+
+Get = Callable[[str], bytes | None]
+Overlay = Callable[[Any, Get], Get]
+"""A span and the look-up of its attributes, to the look-up of its attributes in the conventions' names."""
+SCOPES: Final = 1_024
+LONGEST: Final = 256
+"""A longer scope name is worked out anew each time."""
+DECIDED: Final = ("operation", "provider")
+"""Fields of which the dialect has the last word: what stands under the conventions' name may be something else."""
+_double: Final = Struct("<d").pack
+
+
+class Overlays:
+    """Which look-up the spans of a scope need.
+
+    Args:
+        wanted: the attributes that the collector looks at.
+        table: dialects in their order.
+    """
+
+    def __init__(self, wanted: Iterable[str], table: Iterable[Dialect]) -> None:
+        self._wanted = frozenset(wanted)
+        self._table = tuple(table)
+        others = [dialect for dialect in self._table if not dialect.canonical]
+        self._made = {dialect.name: _overlay(dialect, self._wanted) for dialect in others}
+        self._marks = tuple((mark, self._made[dialect.name]) for dialect in others for mark in dialect.anywhere)
+        self._known: dict[bytes, Overlay | bool] = {}
+        self.marked: Overlay = self._marked
+
+    def of(self, scope: bytes) -> Overlay | bool:
+        """The overlay of a scope; False where its spans have the conventions' names, `marked` where each has to say."""
+        known = self._known.get(scope)
+        if known is not None:
+            return known
+        dialect = normalise.of_scope(scope[:LONGEST].decode("utf-8", "replace"), self._table)
+        found: Overlay | bool = self.marked if dialect is None else self._made.get(dialect.name, False)
+        if len(scope) < LONGEST:
+            if len(self._known) >= SCOPES:
+                self._known.clear()
+            self._known[scope] = found
+        return found
+
+    def _marked(self, span: Any, get: Get) -> Get:
+        for mark, overlay in self._marks:
+            if get(mark) is not None:
+                return overlay(span, get)
+        return get
+
+
+class _Attributes(Mapping[str, Any]):
+    """A span's attributes, each decoded when it is asked for."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str) -> Any:
+        return wire.value_of(self._raw[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._raw
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The attribute's value."""
+        raw = self._raw.get(name)
+        return default if raw is None else wire.value_of(raw)
+
+
+def _overlay(dialect: Dialect, wanted: frozenset[str]) -> Overlay:
+    compiled = normalise.compile_(dialect)
+    readers = {CANONICAL[field]: read for field, read in compiled.items() if CANONICAL.get(field) in wanted}
+    decided = frozenset(CANONICAL[field] for field in DECIDED)
+    markers = dialect.markers
+
+    def overlay(span: Any, plain: Get) -> Get:
+        if all(plain(marker) is None for marker in markers):
+            return plain
+        view = View(_Attributes(span.attributes), span.name.decode("utf-8", "replace"), lambda: _events(span), span.start)
+        made: dict[str, bytes | None] = {}
+
+        def get(name: str) -> bytes | None:
+            if name in made:
+                return made[name]
+            read = readers.get(name)
+            if read is None:
+                return plain(name)
+            found = _encoded(read(view))
+            made[name] = found = plain(name) if found is None and name not in decided else found
+            return found
+
+        return get
+
+    return overlay
+
+
+def _events(span: Any) -> list[Event]:
+    found: list[Event] = []
+    for raw in span.events:
+        try:
+            event = wire.parse_event(raw)
+        except wire.DecodeError:
+            continue
+        found.append((event.name.decode("utf-8", "replace"), event.time, _Attributes(event.attributes)))
+    return found
+
+
+def _encoded(value: Any) -> bytes | None:
+    """The bytes of an AnyValue: what the reader made of it is a text, a number or a tuple of texts; anything else is no label."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return wire.encoded(value)
+    if isinstance(value, tuple):
+        return wire.encoded_list([item for item in value if isinstance(item, str)])
+    try:
+        return b"\x21" + _double(value)
+    except (TypeError, ArithmeticError, StructError):
+        return None
