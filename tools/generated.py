@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from truegreen.core.config import parse_text
 from truegreen.core.generate import generated, stale, write
-from truegreen.core.words import catalogue_build
+from truegreen.core.words import catalogue_build, dialect_page
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTEFACTS = {"rules": "alert_rules/generated", "dashboards": "dashboards/generated", "collector": "collector/generated"}
@@ -19,6 +20,7 @@ PAGES = {
     "docs/configuration.md": "truegreen.core.config.documentation:configuration_page",
     "docs/slos.md": "truegreen.alert_rules.documentation:slos_page",
 }
+RECORDED = ROOT / "tests" / "dialects" / "recorded"
 SETS = ("truegreen.alert_rules.pages:pages",)
 """Functions that give many pages at once: path below the root to text."""
 
@@ -44,7 +46,13 @@ def everything() -> dict[str, str]:
         files[path] = _function(target)()
     for target in SETS:
         files |= _function(target)()
+    files["docs/dialects.md"] = dialect_page.dialects_page(recorded())
     return files
+
+
+def recorded() -> dict[str, dict[str, str]]:
+    """The name of every recording of a library's spans, with the versions of its packages."""
+    return {path.stem: json.loads(path.read_text("utf-8"))["versions"] for path in sorted(RECORDED.glob("*.json"))}
 
 
 def _function(target: str) -> Callable[[], Any]:
