@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 
-from truegreen.core.words import dialects
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from truegreen.core.words import dialects, view
 from truegreen.core.words.dialects import (
     DIALECTS,
     FIELDS,
@@ -16,7 +21,8 @@ from truegreen.core.words.dialects import (
     Dialect,
     Source,
 )
-from truegreen.core.words.normalise import View, compile_, read, select
+from truegreen.core.words.error_words import class_of
+from truegreen.core.words.normalise import View, compile_, read, record, select
 
 GENAI = {
     "gen_ai.operation.name": "chat",
@@ -167,3 +173,88 @@ def test_the_longest_scope_start_wins_over_the_markers_of_others():
     found = select("openinference.instrumentation.openai", both)
     assert found is not None
     assert found.name == "openinference"
+
+
+HUGE = (
+    "x" * 1_000_000,
+    "[" * 100_000,
+    '{"a":' * 50_000,
+    '{"model": "\\ud800"}',
+    "{'a': 1}",
+    '{"content": "' + "x" * 2_000_000 + '"}',
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True, allow_infinity=True), st.text(max_size=30), st.binary(max_size=5),
+    st.sampled_from(HUGE),
+)  # fmt: skip
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(
+            ["role", "parts", "content", "type", "text", "tool_calls", "function", "arguments", "id", "message", "messages", "document", "args",
+             "metadata", "score", "prompt_tokens", "input", "input_x", "output", "kwargs", "data", "tool_call_id", "instructions", "choices"],
+        ), inner, max_size=4,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), DATA, DATA.map(lambda value: json.dumps(value)), DATA.map(repr))
+NAMES = sorted(
+    {s.name.replace("*", "0.message.content") for d in DIALECTS for sources in d.fields.values() for s in sources if s.name}
+)
+KINDS = {
+    "openinference": ("openinference.span.kind", ["LLM", "TOOL", "RETRIEVER", "AGENT", "GUARDRAIL", "CHAIN"]),
+    "langfuse": ("langfuse.observation.type", ["generation", "tool", "retriever", "agent", "guardrail", "span"]),
+    "langsmith": ("langsmith.span.kind", ["llm", "tool", "retriever", "chain"]),
+    "openllmetry": ("traceloop.span.kind", ["tool", "workflow", "task"]),
+}
+NUMBERS = {f for f in FIELDS if f.endswith("tokens") or f in ("time_to_first_chunk", "top_k")}
+LISTS = {"input_messages": {"role", "parts"}, "output_messages": {"role", "parts"}, "documents": set(), "system": set()}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.name)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_whatever_a_span_holds_nothing_is_raised_and_no_field_has_a_wrong_type(dialect, data):
+    """Any type, NaN, broken and deep JSON, huge texts, events that are none, in any attribute that the table names."""
+    own = sorted(
+        {s.name for sources in dialect.fields.values() for s in sources if s.name and "*" not in s.name} | set(NAMES[:5])
+    )
+    attributes = data.draw(st.dictionaries(st.sampled_from(own + NAMES), VALUES, max_size=14))
+    key, kinds = KINDS.get(dialect.name, ("gen_ai.operation.name", ["chat"]))
+    attributes[key] = data.draw(st.sampled_from(kinds) | VALUES)
+    event = st.sampled_from(["exception", "First Token Stream Event", "gen_ai.content.completion.chunk"])
+    events = data.draw(
+        st.lists(st.tuples(event, st.integers(0, 2**63)) | st.tuples(event, st.integers(0, 9), st.just({"exception.type": 3})))
+    )
+    found = record(dialect, View(attributes, data.draw(st.text(max_size=5)), events, 5))
+    for field, value in found.items():
+        if field in NUMBERS:
+            assert isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        elif field == "finish_reasons":
+            assert isinstance(value, tuple) and value and all(isinstance(word, str) and word for word in value)
+        elif field in LISTS:
+            assert isinstance(value, list) and all(isinstance(item, dict) and set(item) >= LISTS[field] for item in value)
+        elif field not in ("tool_arguments", "tool_result"):
+            assert isinstance(value, str) and value, field
+
+
+def test_a_value_that_is_too_long_to_parse_is_nothing_and_is_not_parsed(monkeypatch):
+    """An id is not worth parsing a megabyte; messages are, up to one."""
+    found = select("openinference.instrumentation.openai", {"openinference.span.kind": "LLM"})
+    assert found is not None
+    parsed: list[int] = []
+    monkeypatch.setattr(view.json, "loads", lambda text: parsed.append(len(text)) or {})
+    big = '{"choices": "' + "x" * 100_000 + '", "id": "r"}'
+    assert read(found, "response_id", View({"openinference.span.kind": "LLM", "output.value": big})) is None
+    assert parsed == []
+
+
+def test_the_class_of_an_error_is_read_from_whatever_a_library_writes():
+    """A class's name, its repr, a formatted exception, the words of an HTTP client."""
+    said = {
+        "openai.RateLimitError": "RateLimitError", "<class 'openai.RateLimitError'>": "RateLimitError", "429": "RateLimitError", "503": "InternalServerError",
+        "RateLimitError('Error code: 429 - slow down')\n\nTraceback": "RateLimitError", "Error code: 429 - slow down": "RateLimitError",
+        "Error code: 502": "InternalServerError", "Request timed out.": "APITimeoutError", "the warehouse does not answer": "_OTHER", "": None,
+        "httpx.ReadTimeout: timed out": "ReadTimeout",
+    }  # fmt: skip
+    assert {text: class_of(text) for text in said} == said
