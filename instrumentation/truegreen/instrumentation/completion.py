@@ -36,6 +36,7 @@ class Hook:
         try:
             state = state_of(span)
             if state is not None:
+                state.tools = tool_definitions
                 state.hooked = from_messages(inputs, outputs, system_instruction)
         except Exception as error:
             failures.count("completion hook", error)

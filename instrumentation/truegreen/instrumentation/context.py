@@ -42,15 +42,10 @@ def linked(context: Context | None = None) -> str:
 
     Its SDK 5 keeps it under these keys (`langfuse._client.propagation`).
     """
-    name, version = (
-        otel.get_value("langfuse.propagated.prompt_name", context),
-        otel.get_value("langfuse.propagated.prompt_version", context),
-    )
-    if name is None:  # from another service, `as_baggage=True`
-        name, version = (
-            baggage.get_baggage("langfuse_prompt_name", context),
-            baggage.get_baggage("langfuse_prompt_version", context),
-        )
+    held = otel.get_current() if context is None else context
+    name, version = held.get("langfuse.propagated.prompt_name"), held.get("langfuse.propagated.prompt_version")
+    if name is None and (name := baggage.get_baggage("langfuse_prompt_name", held)) is not None:  # from another service
+        version = baggage.get_baggage("langfuse_prompt_version", held)
     return f"{name}@{version}" if isinstance(name, str) else ""
 
 

@@ -54,7 +54,7 @@ class Enricher:
         if state.dialect is None and scope != OURS:
             return {}
         fields = partial(_read, state, View(attributes)) if state.dialect else nothing
-        return _lacking({**self._serving.attributes(span, state, fields), **state.stamps}, attributes)
+        return _lacking({**self._serving.attributes(span, state, attributes, fields), **state.stamps}, attributes)
 
     def at_end(self, span: Span, state: State, parent: State | None) -> Mapping[str, Any]:
         """The attributes that a span still lacks when it ends."""
@@ -71,7 +71,7 @@ class Enricher:
                 **state.source,
                 **lent,
                 **self._traffic(call),
-                **self._serving.attributes(span, state, call.read),
+                **self._serving.attributes(span, state, attributes, call.read),
                 **self._model(call),
                 **self._steps.attributes(call, beneath),
             }
@@ -81,7 +81,7 @@ class Enricher:
             elif operation in names.LLM_OPERATIONS and names.DUPLICATE not in found:
                 self._serving.count(call, found)
         elif scope == OURS:
-            found = {**self._serving.attributes(span, state), **state.stamps}
+            found = {**self._serving.attributes(span, state, attributes), **state.stamps}
         self._steps.pass_on(span, call, beneath, duplicate=names.DUPLICATE in found)
         if state.local_root and not (state.remote_parent and operation in _LEAVES):
             self._store.drop(span.get_span_context().trace_id)
@@ -99,7 +99,7 @@ class Enricher:
         if call.operation not in names.LLM_OPERATIONS:
             return {}
         text = text_of(call)
-        prompt = self._serving.prompt(call.span, call.state, call.read) or template(text.system)
+        prompt = call.state.prompt or template(text.system)
         found: dict[str, Any] = {names.PROMPT_TEMPLATE: prompt} if prompt else {}
         if self._duplicates.is_one(call, text):
             return {**found, names.DUPLICATE: True}

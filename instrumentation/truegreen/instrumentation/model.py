@@ -38,6 +38,7 @@ class State:
         outcome: how a tool call ended, as its framework or the application said.
         call: the key of a tool call and its arguments (`tally.key_of`).
         twin: another instrumentor's span stands for the same call of a framework.
+        prompt: the prompt that the code, the configuration, the span or what encloses it names.
         linked: the prompt that Langfuse's context names.
         tools: tool definitions from the completion hook.
         done: it has ended.
@@ -63,6 +64,7 @@ class State:
     call: bytes | None = None
     twin: bool = False
     lent: dict[str, Any] = field(default_factory=dict)
+    prompt: str = ""
     linked: str = ""
     tools: Any = None
     done: bool = False

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
 from truegreen.instrumentation.locks import Lock
@@ -16,8 +16,7 @@ ENTRIES = 10_000
 """How many different combinations, summed over minutes, are kept; the oldest minutes go first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(NamedTuple):
     """What one call ran on.
 
     Args:

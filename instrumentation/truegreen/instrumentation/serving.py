@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from truegreen.core.words import attributes as names
 from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
 from truegreen.instrumentation import revision, snapshot
-from truegreen.instrumentation.call import Call
+from truegreen.instrumentation.call import Call, attributes_of, scope_of
 from truegreen.instrumentation.corpus import corpora
 from truegreen.instrumentation.indexes import Index
 from truegreen.instrumentation.locks import Lock
@@ -31,6 +31,7 @@ Read = Callable[[str], Any]
 """A normalised field of the span to its value."""
 TRACES, IN_ONE_TRACE, ANCESTORS = 1_000, 4, 8
 _VERSIONS = tuple((component, names.version_of(component)) for component in SNAPSHOT_COMPONENTS)
+_LANGFUSE = "langfuse-sdk"
 _PROMPTS = (
     ("langfuse.observation.prompt.name", "langfuse.observation.prompt.version"),
     (names.PROMPT_NAME, names.PROMPT_VERSION),
@@ -54,22 +55,24 @@ class Serving:
         snapshot.begin(self._stated)
         undo(corpora.clear)
 
-    def attributes(self, span: ReadableSpan, state: State, read: Read = nothing) -> Mapping[str, Any]:
-        """Snapshot attributes; the model is what was served, else what was served last for the name asked for, else that name."""
+    def attributes(self, span: ReadableSpan, state: State, present: Mapping[str, Any], read: Read = nothing) -> Mapping[str, Any]:
+        """Snapshot attributes; the model is what was served, else what was served last for the name asked for, else that name.
+
+        What names the call's prompt is left in `state.prompt`.
+
+        Args:
+            present: the span's attributes.
+        """
         versions = {**self._stated.versions, **snapshot.defaults(), **state.versions}
         operation = read("operation")
-        if "prompt" not in versions and (prompt := self._linked(span, state, read)):
-            versions["prompt"] = prompt
+        state.prompt = versions.get("prompt") or _linked(state, present, read)
+        if state.prompt:
+            versions["prompt"] = state.prompt
         if operation in names.LLM_OPERATIONS:
-            self._seen(versions, span, state, read, operation)
-        elif operation == names.RETRIEVAL_OPERATION and (index := _index(span.attributes or {})):
+            self._seen(versions, span, state, present, read, operation)
+        elif operation == names.RETRIEVAL_OPERATION and (index := _index(present)):
             versions.setdefault("retrieval_index", index)
         return self._snapshots.attributes(versions)
-
-    def prompt(self, span: ReadableSpan, state: State, read: Read) -> str:
-        """The prompt of a call: as the code or the configuration says, else as the span or what encloses it does."""
-        told = state.versions.get("prompt") or snapshot.defaults().get("prompt") or self._stated.versions.get("prompt")
-        return told or self._linked(span, state, read)
 
     def retrieved(self, call: Call, found: Mapping[str, Any]) -> None:
         """Take note of the index of a retrieval that has ended: it served the calls that follow in its trace.
@@ -97,9 +100,10 @@ class Serving:
         asked, served, fingerprint = (call.read(name) or "" for name in ("request_model", "response_model", "fingerprint"))
         snapshot.note(Ran(found.get(names.SNAPSHOT_ID, ""), versions, asked, served, fingerprint))
 
-    def _seen(self, versions: dict[str, str], span: ReadableSpan, state: State, read: Read, operation: str) -> None:
+    def _seen(
+        self, versions: dict[str, str], span: ReadableSpan, state: State, present: Mapping[str, Any], read: Read, operation: str
+    ) -> None:
         """Add what a call of a model shows by itself."""
-        attributes = span.attributes or {}
         if "model" not in versions and (
             model := self._snapshots.served(read("request_model") or "", read("response_model") or "")
         ):
@@ -107,7 +111,7 @@ class Serving:
         if "retrieval_index" not in versions and (indexes := self._retrieved.get(_trace(span))):
             versions["retrieval_index"] = ",".join(indexes)
         if operation in names.CHAT_OPERATIONS:
-            if "tool_schema" not in versions and (tools := self._tools.of(state.tools) or self._tools.of_span(attributes)):
+            if "tool_schema" not in versions and (tools := self._tools.of(state.tools) or self._tools.of_span(present)):
                 versions["tool_schema"] = tools
             if "prompt" not in versions and (prompt := self._fallback(span)):
                 versions["prompt"] = prompt
@@ -117,23 +121,30 @@ class Serving:
             return ""
         return self._stated.git or revision.resource(span.resource.attributes) or self._stated.package
 
-    def _linked(self, span: ReadableSpan, state: State, read: Read) -> str:
-        """The prompt that the span names, else the one that Langfuse's context or an enclosing span does, else a hash of the dialect's template."""
-        if name := read("prompt_name"):
-            return _named(name, read("prompt_version"))
-        above: Any = span
-        outer: State | None = state
-        for _ in range(ANCESTORS):
-            attributes = above.attributes or {}
-            for name_key, version_key in _PROMPTS:
-                if name := attributes.get(name_key):
-                    return _named(name, attributes.get(version_key))
-            if above is span and state.linked:
-                return state.linked
-            above, outer = (outer.parent, outer.outer) if outer is not None else (None, None)
-            if above is None:
-                break
-        return template(str(read("prompt_template") or "")).replace("system:", "template:")
+
+def _linked(state: State, present: Mapping[str, Any], read: Read) -> str:
+    """The prompt that the span names, else the one that Langfuse's context or an enclosing span does, else a hash of the dialect's template."""
+    if name := read("prompt_name"):
+        return _named(name, read("prompt_version"))
+    if found := _prompt(present) or state.linked:
+        return found
+    above, outer = state.parent, state.outer
+    for _ in range(ANCESTORS):
+        if outer is None:
+            break
+        if (outer.dialect is not None or scope_of(above) == _LANGFUSE) and (found := _prompt(attributes_of(above))):
+            return found
+        above, outer = outer.parent, outer.outer
+    told = read("prompt_template")
+    return template(str(told)).replace("system:", "template:") if told else ""
+
+
+def _prompt(attributes: Mapping[str, Any]) -> str:
+    """The prompt that attributes of Langfuse or of the conventions name."""
+    for name_key, version_key in _PROMPTS:
+        if name := attributes.get(name_key):
+            return _named(name, attributes.get(version_key))
+    return ""
 
 
 def _trace(span: ReadableSpan) -> int:

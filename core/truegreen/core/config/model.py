@@ -92,7 +92,8 @@ class Config:
     """The whole configuration; `source` is the file, None when there was none."""
 
     services: Mapping[str, Service]
-    snapshot: Mapping[str, str]
+    snapshot: Mapping[str, Any]
+    """Component to its version, to `{"file": path}` or to `{"package": name}`; and `fallback`, whether a prompt without a name gets one."""
     sampling: Mapping[str, float]
     evaluations: Mapping[str, Mapping[str, Any]]
     slos: tuple[Slo, ...]
