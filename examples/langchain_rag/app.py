@@ -3,12 +3,11 @@
 import sys
 
 from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnablePassthrough
 from langchain_openai import ChatOpenAI
-from opentelemetry import trace
-
-from truegreen.instrumentation import retrieval
 
 HANDBOOK = [
     "Employees may work from home up to three days a week. The team agrees on one day in the office.",
@@ -29,15 +28,16 @@ class Handbook(BaseRetriever):
         return [Document(page_content=text) for text in ranked[:2]]
 
 
-def answer(model: ChatOpenAI, question: str) -> str:
-    """Answer a question from the handbook, in one trace."""
-    with trace.get_tracer("handbook").start_as_current_span("answer"):
-        found = Handbook().invoke(question)
-        retrieval(documents=[d.page_content for d in found], data_source="handbook")
-        chain = PROMPT | model
-        reply = chain.invoke({"passages": "\n".join(d.page_content for d in found), "question": question})
-    return str(reply.content)
+def joined(found: list[Document]) -> str:
+    """The passages as the prompt shows them."""
+    return "\n".join(document.page_content for document in found)
+
+
+def chain(model: ChatOpenAI) -> Runnable[str, BaseMessage]:
+    """Question to answer: retriever, prompt and model, in one chain and so in one trace."""
+    return {"passages": Handbook() | joined, "question": RunnablePassthrough()} | PROMPT | model
 
 
 if __name__ == "__main__":
-    print(answer(ChatOpenAI(model="support-large"), " ".join(sys.argv[1:]) or "How many days may I work from home?"))
+    question = " ".join(sys.argv[1:]) or "How many days may I work from home?"
+    print(chain(ChatOpenAI(model="support-large")).invoke(question).content)
