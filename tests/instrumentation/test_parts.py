@@ -59,12 +59,11 @@ def test_variables_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
     }))  # fmt: skip
     from_file = load({"TRUEGREEN_CONFIG": str(path)})
     assert from_file == Settings(
-        {"groundedness": 0.2},
-        1.0,
-        {"groundedness": {"words": 7}},
-        "user.plan",
-        {"prompt": "p@1", "guardrail": "g@1"},
-        tmp_path / "cal",
+        sampling={"groundedness": 0.2},
+        evaluations={"groundedness": {"words": 7}},
+        cohort_attribute="user.plan",
+        snapshot={"prompt": "p@1", "guardrail": "g@1"},
+        calibration=tmp_path / "cal",
     )
     told = load({
         "TRUEGREEN_CONFIG": str(path), "TRUEGREEN_SAMPLING": "5%", "TRUEGREEN_CALIBRATION": "/c", "TRUEGREEN_SNAPSHOT_PROMPT": "p@2",

@@ -131,16 +131,6 @@ def test_a_guardrail_decision_is_a_span_that_is_no_genai_span(app):
     }
 
 
-def test_a_very_long_answer_is_skipped_as_too_large(app, fake):
-    """The inline evaluator's time is bounded by the size of what it reads."""
-    seen, _ = app(settings=Settings(evaluations={"groundedness": {"words": 10}}))
-    tracer = seen.provider.get_tracer("x")
-    with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
-        answer(query="q", answer="word " * 11)
-    assert seen.attributes("chat")["truegreen.evaluation.groundedness.skipped"] == "too_large"
-    assert fake.samples == []
-
-
 def test_the_end_is_timed_before_the_evaluator_runs(app, fake, monkeypatch):
     """By the same clock."""
     seen, _ = app()

@@ -49,7 +49,7 @@ def rules(config: Config, every: tuple[Judged, ...], clock: Clock, severities: L
     made: list[Alert] = []
     for evaluation in evaluations:
         known = any(baseline.signal == evaluation for what in every for baseline in what.baselines)
-        made += _of_evaluation(make, evaluation, Decimal(str(config.sampling.get(evaluation, 1))), blind, known)
+        made += _of_evaluation(make, evaluation, Decimal(str(config.least_share(evaluation))), blind, known)
     made += [_without_budget(make, what) for what in every if lacks_budget(what)]
     nowhere = without_environment(every)
     made += [_says_no_environment(make, nowhere)] if nowhere else []

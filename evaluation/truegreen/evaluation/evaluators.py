@@ -30,7 +30,7 @@ def judge_of(signal: str, settings: Mapping[str, Any]) -> Judge:
         )
     try:
         factory = evaluate.find(signal)
-        made = factory(settings, None) if factory else None
+        made = factory(evaluate.settings_of(settings), None) if factory else None
     except Exception as error:  # foreign code
         raise BadInput(
             f"--signal: the evaluator of {signal} cannot be made ({type(error).__name__}: {error}); "
@@ -42,7 +42,7 @@ def judge_of(signal: str, settings: Mapping[str, Any]) -> Judge:
         )
 
     def judge(sample: Sample) -> Result:
-        if evaluate.too_large(sample, settings.get("words", WORDS)):
+        if evaluate.too_large(sample, settings.get("words", WORDS) * evaluate.LARGEST):
             return Result(signal, "", skipped="too_large")
         try:
             return made(sample)

@@ -53,15 +53,16 @@ class Calibrations:
             found = kept.calibration
         for key, message in said:
             notices.once(key, message)
-        if found is None:
-            notices.once(f"baseline:{name}", self._lacks(service, environment, signal))
         return found
 
-    def _lacks(self, service: str, environment: str, signal: str) -> str:
+    def say_lacking(self, service: str, environment: str, signal: str) -> None:
+        """Say once that there is no baseline for an evaluation that needs one."""
+        name = file_name(service, environment, signal)
         of, option = ("", "") if signal == EVALUATION else (f" {signal}", f" --signal {signal}")
-        return (
+        notices.once(
+            f"baseline:{name}",
             f"no baseline for {service}/{environment}{of}: answers are `skipped: no_baseline` until "
-            f"`truegreen baseline take --service {service} --environment {environment}{option} --from URL --out {self.folder}` has run"
+            f"`truegreen baseline take --service {service} --environment {environment}{option} --from URL --out {self.folder}` has run",
         )
 
     @staticmethod

@@ -13,7 +13,7 @@ from truegreen.core.words import attributes as names
 from truegreen.core.words.normalise import View, read, select
 from truegreen.instrumentation import normalised
 from truegreen.instrumentation.answers import Answers, text_of
-from truegreen.instrumentation.call import Call, scope_of
+from truegreen.instrumentation.call import Call, attributes_of, scope_of
 from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.evaluate import Evaluators
 from truegreen.instrumentation.model import State
@@ -44,13 +44,13 @@ class Enricher:
 
     def at_start(self, span: Span, state: State) -> Mapping[str, Any]:
         """The attributes for a span that is a GenAI span from its first moment; nothing for any other."""
-        attributes: Mapping[str, Any] = span.attributes or {}
+        attributes = attributes_of(span)
         scope = scope_of(span)
         state.dialect = select(scope, attributes)
         cohort = self._settings.cohort_attribute
         if cohort and names.COHORT not in state.stamps and (carried := baggage.get_baggage(cohort)):
             state.stamps = {**state.stamps, names.COHORT: str(carried)}
-        self._duplicates.opened(span, state)
+        self._duplicates.opened(span, state, attributes)
         if state.dialect is None and scope != OURS:
             return {}
         fields = partial(_read, state, View(attributes)) if state.dialect else nothing
@@ -58,7 +58,8 @@ class Enricher:
 
     def at_end(self, span: Span, state: State, parent: State | None) -> Mapping[str, Any]:
         """The attributes that a span still lacks when it ends."""
-        attributes: Mapping[str, Any] = {**state.source, **(span.attributes or {})}
+        present = attributes_of(span)
+        attributes = {**state.source, **present}
         scope = scope_of(span)
         dialect = select(scope, attributes) or state.dialect
         found: dict[str, Any] = {}
@@ -67,15 +68,10 @@ class Enricher:
             call = Call(span, state, parent, dialect, normalised.view_of(span, attributes))
             operation = call.operation
             lent = call.borrow() if state.lent else {}
-            found = {
-                **state.source,
-                **lent,
-                **self._traffic(call),
-                **self._serving.attributes(span, state, attributes, call.read),
-                **self._model(call),
-                **self._steps.attributes(call, beneath),
-            }
+            found = {**state.source, **lent, **self._traffic(call), **self._serving.attributes(span, state, attributes, call.read)}
             found.update(normalised.attributes(call, len(found)))
+            found.update(self._model(call, {**attributes, **found}))
+            found.update(self._steps.attributes(call, beneath))
             if operation == names.RETRIEVAL_OPERATION:
                 self._serving.retrieved(call, found)
             elif operation in names.LLM_OPERATIONS and names.DUPLICATE not in found:
@@ -85,7 +81,7 @@ class Enricher:
         self._steps.pass_on(span, call, beneath, duplicate=names.DUPLICATE in found)
         if state.local_root and not (state.remote_parent and operation in _LEAVES):
             self._store.drop(span.get_span_context().trace_id)
-        return _lacking(found, span.attributes or {})
+        return _lacking(found, present) if found else found
 
     def _traffic(self, call: Call) -> Mapping[str, Any]:
         found: dict[str, Any] = {names.DIALECT: call.dialect.name, **call.state.stamps}
@@ -94,7 +90,7 @@ class Enricher:
             found[names.COHORT] = str(call.view.attributes[cohort])
         return found
 
-    def _model(self, call: Call) -> Mapping[str, Any]:
+    def _model(self, call: Call, known: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a call of a model gets beyond every other GenAI span."""
         if call.operation not in names.LLM_OPERATIONS:
             return {}
@@ -103,7 +99,7 @@ class Enricher:
         found: dict[str, Any] = {names.PROMPT_TEMPLATE: prompt} if prompt else {}
         if self._duplicates.is_one(call, text):
             return {**found, names.DUPLICATE: True}
-        return {**found, **self._answers.attributes(call, text)}
+        return {**found, **self._answers.attributes(call, text, {**known, **found})}
 
 
 def _read(state: State, view: View, field: str) -> Any:

@@ -35,18 +35,20 @@ CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"})
 """Finish reasons that make an answer `truncated`."""
 
 
-def _words(phrases: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(rf"(?<![\w]){re.escape(p)}(?![\w])" for p in phrases))
+LONGEST = 24_000
+"""The wording of so many characters is looked at: the time is bounded whatever the answer is."""
 
 
-_CONFIDENT, _HEDGES = _words(CONFIDENT), _words(HEDGES)
+def _has(text: str, phrases: Iterable[str]) -> bool:
+    """Whether a phrase stands in the text as words of its own; a plain search first, for it is twenty times as fast as a pattern."""
+    return any(phrase in text and re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text) for phrase in phrases)
 
 
 def markers(answer: str, finish_reasons: Iterable[str]) -> tuple[str, ...]:
     """The markers of an answer, of `overconfident, refusal, empty, truncated`, in that order."""
-    text = answer.strip().lower().replace("\u2019", "'")
+    text = answer.strip()[:LONGEST].lower().replace("\u2019", "'")
     found = []
-    if _CONFIDENT.search(text) and not _HEDGES.search(text):
+    if _has(text, CONFIDENT) and not _has(text, HEDGES):
         found.append("overconfident")
     if any(phrase in text[:200] for phrase in REFUSALS):
         found.append("refusal")

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import get_current_span
 
 from truegreen.core.words import attributes as names
-from truegreen.instrumentation import around, failures
+from truegreen.instrumentation import around, background, failures
 from truegreen.instrumentation import context as carried
 from truegreen.instrumentation.enrich import Enricher
 from truegreen.instrumentation.model import State
@@ -73,11 +73,12 @@ class TruegreenSpanProcessor(SpanProcessor):
         """Nothing: the span is frozen by then."""
 
     def shutdown(self) -> None:
-        """Nothing: one processor serves all providers, and another one of them may live on."""
+        """Wait for judgements in the background, and go on: one processor serves all providers, and another one of them may live on."""
+        background.flush(background.EXIT_SECONDS)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing is held back."""
-        return True
+        """Wait until the judgements asked for so far are emitted; False when the time did not suffice."""
+        return background.flush(timeout_millis / 1000)
 
     def _start(self, span: Span, context: Context) -> None:
         if state_of(span) is not None or not span.is_recording():

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from truegreen.core.words.sampling import default
 from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
+from truegreen.instrumentation import rates
 
 EVALUATION = "groundedness"
 WORDS = 2_000
-RATE = 1.0
+TARGETS = ("langfuse", "langsmith")
 FALLBACK, SOURCES = "fallback", ("file", "package")
 
 
@@ -23,8 +25,12 @@ class Settings:
 
     Args:
         sampling: evaluation to its rate, 0 to 1; one that is not named has `rate`.
-        rate: the rate of all others.
-        evaluations: evaluation to its evaluator's settings; `words` is the largest text, in words, that is judged inline.
+        rate: the rate of all others; None is 1, and 0.05 of what runs in the background.
+        services: service to the rates that differ there, by evaluation; "" is that of all others.
+        volumes: service to its answers in an hour, which give the rate where none is written.
+        boosted: cohorts of which every answer is evaluated.
+        evaluations: evaluation to its evaluator's settings: `words` is the largest text, in words, that is judged inline, `background`
+            says that it is slow, and `forward` where its verdicts go as well.
         cohort_attribute: the span attribute or baggage key that names a cohort, empty for none.
         snapshot: component to version.
         retrieval_floor: similarity under which a retrieved document counts as irrelevant; None for none.
@@ -36,7 +42,10 @@ class Settings:
     """
 
     sampling: Mapping[str, float] = field(default_factory=dict)
-    rate: float = RATE
+    rate: float | None = None
+    services: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    volumes: Mapping[str, float] = field(default_factory=dict)
+    boosted: frozenset[str] = frozenset()
     evaluations: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {EVALUATION: {}})
     cohort_attribute: str = ""
     snapshot: Mapping[str, str] = field(default_factory=dict)
@@ -47,9 +56,18 @@ class Settings:
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     fallback: bool = True
 
-    def rate_of(self, evaluation: str) -> float:
-        """The share of answers, 0 to 1, that an evaluation looks at."""
-        return self.sampling.get(evaluation, self.rate)
+    def rate_of(self, evaluation: str, service: str = "", *, background: bool | None = None) -> float:
+        """The share of a service's answers, 0 to 1, that an evaluation looks at: the same as `truegreen generate rules` counts with.
+
+        Args:
+            background: whether its evaluator is slow; None takes the setting's word.
+        """
+        own = self.services.get(service, {})
+        for said in (own.get(evaluation), own.get(""), self.sampling.get(evaluation), self.rate):
+            if said is not None:
+                return said
+        slow = self.evaluations.get(evaluation, {}).get("background") is True if background is None else background
+        return default(background=slow, answers_per_hour=self.volumes.get(service))
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -57,15 +75,21 @@ def load(environ: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     path = environ.get("TRUEGREEN_CONFIG", "")
     data, folder = _file(Path(path), problems) if path else ({}, Path())
-    rate, sampling = _sampling(environ, data, problems)
-    cohorts = data.get("cohorts")
+    told = rates.told(environ, problems)
+    rate, sampling = (told, {}) if told is not None else rates.read(data, "sampling", data.get("sampling", {}), problems)
+    services, volumes = rates.services(data, problems)
+    given = data.get("cohorts")
+    cohorts = given if isinstance(given, dict) else {}
     calibration = environ.get("TRUEGREEN_CALIBRATION") or ""
     snapshot, sources, fallback = _snapshot(environ, data, folder, problems)
     return Settings(
         sampling=sampling,
         rate=rate,
+        services=services if told is None else {},
+        volumes=volumes,
+        boosted=rates.boosted(cohorts.get("boost") or [], problems),
         evaluations=_evaluations(data, problems),
-        cohort_attribute=str(cohorts.get("attribute", "")) if isinstance(cohorts, dict) else "",
+        cohort_attribute=str(cohorts.get("attribute", "")),
         snapshot=snapshot,
         sources=sources,
         fallback=fallback,
@@ -74,22 +98,6 @@ def load(environ: Mapping[str, str]) -> Settings:
         calibration=Path(calibration) if calibration else folder / str(data.get("calibration") or "calibration"),
         problems=tuple(problems),
     )
-
-
-def percentage(value: Any) -> float | None:
-    """A rate, 0 to 1, from `5%` or `5`; None when it is not one, or a bare number under 1, which could mean either."""
-    text = str(value).strip()
-    try:
-        number = float(text.removesuffix("%"))
-    except ValueError:
-        return None
-    unclear = not text.endswith("%") and 0 < number < 1
-    return number / 100 if 0 <= number <= 100 and not unclear and not isinstance(value, bool) else None
-
-
-def _share(value: Any) -> float | None:
-    """A rate as the generated file has it: a number from 0 to 1."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
 
 
 def _file(path: Path, problems: list[str]) -> tuple[Mapping[str, Any], Path]:
@@ -121,28 +129,6 @@ def _file(path: Path, problems: list[str]) -> tuple[Mapping[str, Any], Path]:
     return data, path.parent
 
 
-def _sampling(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[str]) -> tuple[float, Mapping[str, float]]:
-    told = environ.get("TRUEGREEN_SAMPLING")
-    if told:
-        rate = percentage(told)
-        if rate is not None:
-            return rate, {}
-        problems.append(f"TRUEGREEN_SAMPLING: found {told!r}; write a percentage from 0% to 100%, such as 5%")
-    given = data.get("sampling", {})
-    rates = given if isinstance(given, dict) else {"": given}
-    found: dict[str, float] = {}
-    read = _share if "version" in data else percentage
-    for name, value in rates.items():
-        rate = read(value)
-        if rate is None:
-            problems.append(
-                f"sampling.{name}: found {value!r}; write {'0 to 1' if 'version' in data else 'a percentage from 0% to 100%, such as 5%'}"
-            )
-        else:
-            found[str(name)] = rate
-    return found.pop("", RATE), found
-
-
 def _evaluations(data: Mapping[str, Any], problems: list[str]) -> Mapping[str, Mapping[str, Any]]:
     given = data.get("evaluations", {EVALUATION: {}})
     if not isinstance(given, dict):
@@ -156,6 +142,13 @@ def _evaluations(data: Mapping[str, Any], problems: list[str]) -> Mapping[str, M
         if not isinstance(words, int) or isinstance(words, bool) or words < 1:
             problems.append(f"evaluations.{name}.words: found {words!r}; write a whole number of at least 1")
             del settings["words"]
+        if not isinstance(settings.get("background", False), bool):
+            problems.append(f"evaluations.{name}.background: found {settings['background']!r}; write true or false")
+            del settings["background"]
+        forward = settings.get("forward", [])
+        if not isinstance(forward, list) or any(one not in TARGETS for one in forward):
+            problems.append(f"evaluations.{name}.forward: found {forward!r}; write a list of {' and '.join(TARGETS)}")
+            del settings["forward"]
     return found
 
 
@@ -209,7 +202,8 @@ def _floor(environ: Mapping[str, str], data: Mapping[str, Any], problems: list[s
         number = math.nan
     if number is None or math.isfinite(number):
         return number
-    problems.append(f"retrieval.floor: found {told!r}; write a similarity such as 0.3")
+    name = "TRUEGREEN_RETRIEVAL_FLOOR" if environ.get("TRUEGREEN_RETRIEVAL_FLOOR") else "retrieval.floor"
+    problems.append(f"{name}: found {told!r}; write a similarity such as 0.3")
     return None
 
 

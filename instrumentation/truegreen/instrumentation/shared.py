@@ -14,10 +14,11 @@ from truegreen.instrumentation.passages import Store
 
 @dataclass(slots=True)
 class Shared:
-    """The one state of the process; `provider` is None for the global one."""
+    """The one state of the process; `provider` and `logs` (a logger provider) are None for the global ones."""
 
     store: Store = field(default_factory=Store)
     provider: TracerProvider | None = None
+    logs: Any = None
 
 
 shared = Shared()

@@ -31,12 +31,14 @@ class Text:
 def from_messages(inputs: Iterable[Any] | None, outputs: Iterable[Any] | None, system: Iterable[Any] | None) -> Text:
     """Read the text of a call from its messages (dataclasses or mappings); the first output is the answer."""
     text = Text()
+    asked: Any = None
     for message in inputs or ():
         role = _get(message, "role")
         if role == "user":
-            text.query = _joined(message)
+            asked = message
         elif role in ("system", "developer") and not text.system:
             text.system = _joined(message)
+    text.query = _joined(asked) if asked is not None else ""
     text.system = "\n".join(part for part in map(_part, system or ()) if part) or text.system
     for message in outputs or ():
         text.tools = text.tools or any(_get(part, "type") in TOOL_CALLS for part in _parts(message))
@@ -47,7 +49,7 @@ def from_messages(inputs: Iterable[Any] | None, outputs: Iterable[Any] | None, s
 
 def template(system: str) -> str:
     """A name for an unnamed prompt: `system:` and 12 hex digits of the system message's SHA-256."""
-    return "system:" + hashlib.sha256(system.encode()).hexdigest()[:12] if system else ""
+    return "system:" + hashlib.sha256(system.encode("utf-8", "surrogatepass")).hexdigest()[:12] if system else ""
 
 
 def _joined(message: Any) -> str:

@@ -12,6 +12,7 @@ from truegreen.core.config.model import Cohorts, Collector, Config, Containment,
 from truegreen.core.config.source import Path, Source, dotted
 from truegreen.core.errors import BadInput
 from truegreen.core.words import ready_made
+from truegreen.core.words.sampling import default
 from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -27,12 +28,14 @@ def config(source: Source, path: File | None) -> Config:
     """
     data = source.data
     return Config(
-        services={name: Service(name, s["customer_facing"], s["owner"]) for name, s in data["services"].items()},
+        services=_services(source),
         snapshot=data["snapshot"],
-        sampling=_sampling(source),
+        sampling=_shares(source, _rates(source, ("sampling",))),
         evaluations=data["evaluations"],
         slos=_slos(source),
-        cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"])) if data.get("cohorts") else None,
+        cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"]), tuple(data["cohorts"]["boost"]))
+        if data.get("cohorts")
+        else None,
         routes=Routes(**data["routes"]),
         collector=Collector(**data["collector"]),
         containment=Containment(**data["containment"]),
@@ -68,12 +71,33 @@ def percentage(source: Source, path: Path, value: Any) -> Decimal:
     return number / 100
 
 
-def _sampling(source: Source) -> Mapping[str, float]:
-    given = source.data["sampling"]
+def _services(source: Source) -> Mapping[str, Service]:
+    made = {}
+    for name, given in source.data["services"].items():
+        volume = given.get("answers_per_hour")
+        said = _rates(source, ("services", name, "sampling"))
+        common = _rates(source, ("sampling",))
+        sampling = _shares(source, {**common, **said}, volume) if said or volume else {}
+        made[name] = Service(name, given["customer_facing"], given["owner"], volume, sampling)
+    return made
+
+
+def _rates(source: Source, path: Path) -> Mapping[str, float]:
+    """The rates that are written at a place; one for all of them is that of each evaluation."""
+    given: Any = source.data
+    for part in path:
+        given = given.get(part) if isinstance(given, Mapping) else None
+    if given is None:
+        return {}
     if isinstance(given, Mapping):
-        return {name: float(percentage(source, ("sampling", name), value)) for name, value in given.items()}
-    rate = float(percentage(source, ("sampling",), given))
-    return dict.fromkeys(source.data["evaluations"], rate)
+        return {name: float(percentage(source, (*path, name), value)) for name, value in given.items()}
+    return dict.fromkeys(source.data["evaluations"], float(percentage(source, path, given)))
+
+
+def _shares(source: Source, said: Mapping[str, float], volume: int | None = None) -> Mapping[str, float]:
+    """The share of every evaluation: the one that is written, else the one that follows from volume and kind."""
+    kinds = {name: bool(settings["background"]) for name, settings in source.data["evaluations"].items()}
+    return {**{name: default(background=kind, answers_per_hour=volume) for name, kind in kinds.items()}, **said}
 
 
 def _slos(source: Source) -> tuple[Slo, ...]:

@@ -7,24 +7,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from truegreen.core.words.sampling import INLINE_RATE
 from truegreen.core.words.slo import Slo
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that the file names; a service that is not named is discovered all the same."""
+    """A service that the file names; a service that is not named is discovered all the same.
+
+    Args:
+        answers_per_hour: its volume, None when nobody says it.
+        sampling: evaluation to the share of its answers, 0 to 1, where that differs from `Config.sampling`.
+    """
 
     name: str
     customer_facing: bool = True
     owner: str = ""
+    answers_per_hour: int | None = None
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Cohorts:
-    """The span attribute that names a cohort, and the values that are expected (the collector's limit folds, not this list)."""
+    """The span attribute that names a cohort, the values that are expected (the collector's limit folds, not this list), and those that are evaluated in full."""
 
     attribute: str
     values: tuple[str, ...] = ()
+    boost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,11 @@ class Config:
     source: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     """Where an SLO was written: `slos[0].objective` to its line, for errors found after loading."""
+
+    def least_share(self, evaluation: str) -> float:
+        """The smallest share of answers, 0 to 1, that any service has evaluated: what an alert for all of them may expect."""
+        shares = [service.sampling[evaluation] for service in self.services.values() if evaluation in service.sampling]
+        return min([self.sampling.get(evaluation, INLINE_RATE), *shares])
 
     def calibration_folder(self) -> Path:
         """The folder of calibration files: relative paths lie beside the configuration file."""

@@ -45,11 +45,14 @@ def _table() -> tuple[Attribute, ...]:
                (names.evaluation(name, "calibration"), "string", "Digest of the calibration file"),
                (names.evaluation(name, "skipped"), "string", "Why this evaluation of a sampled answer has no verdict", terms.SKIP_REASONS),
                (names.evaluation(name, "sampled"), "string", "Which sample of this evaluation the answer belongs to", terms.SAMPLED[:2]),
+               (names.evaluation(name, "deferred"), "string",
+                "Stands in place of `sampled` on a span whose verdict follows as a gen_ai.evaluation.result event: the event is counted, not the span",
+                terms.SAMPLED[:2]),
                (names.EVALUATION_SAMPLED, "string", "Whether any evaluation sampled the answer: base if one did as base", terms.SAMPLED),
                (names.EVALUATION_MIRRORED, "boolean", "This event repeats an attribute of the span: not counted again"))
         + ours("answer",
                (names.ANSWER_MARKERS, "string[]", "What the answer looks like", terms.MARKERS),
-               (names.ANSWER_STYLE, "double[]", "Ten style numbers, on sampled spans"))
+               (names.ANSWER_STYLE, "double[]", "Ten style numbers, on sampled spans: " + ", ".join(terms.STYLE)))
         + ours("retrieval",
                (names.RETRIEVAL_COUNT, "int", "How many documents came back"),
                (names.RELEVANCE_SCORES, "double[]", "Relevance of each, in order"),

@@ -50,6 +50,11 @@ CONTENT: Final = (INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, RETRIEVA
 """Attributes that hold text of prompts or answers: never a label, never logged."""
 
 EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
+EVALUATION_EVENT_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_EVENT_VALUE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_EVENT_LABEL: Final = "gen_ai.evaluation.score.label"
+EVENT_NAME: Final = "event.name"
+"""What names an event on a log record of an SDK before 1.35, whose records have no field for it."""
 RETRIEVAL_OPERATION: Final = "retrieval"
 TOOL_OPERATION: Final = "execute_tool"
 AGENT_OPERATION: Final = "invoke_agent"
@@ -107,5 +112,5 @@ def version_of(component: str) -> str:
 
 
 def evaluation(name: str, part: str) -> str:
-    """The attribute of one evaluation; `part` is `raw`, `score`, `label`, `evaluator`, `scale`, `calibration`, `skipped` or `sampled`."""
+    """The attribute of one evaluation; `part` is `raw`, `score`, `label`, `evaluator`, `scale`, `calibration`, `skipped`, `sampled` or `deferred`."""
     return f"{EVALUATION_PREFIX}{name}.{part}"

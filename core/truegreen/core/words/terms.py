@@ -33,6 +33,19 @@ SKIP_REASONS: Final = ("no_context", "no_baseline", "queue_full", "error", "too_
 SAMPLED: Final = ("base", "boost", "none")
 OUTCOMES: Final = ("ok", "error", "throttled", "timeout")
 MARKERS: Final = ("overconfident", "refusal", "empty", "truncated")
+STYLE: Final = (
+    "words",
+    "sentences",
+    "mean sentence length",
+    "list items",
+    "headings",
+    "code blocks",
+    "digits",
+    "question marks",
+    "hedges",
+    "refusals",
+)
+"""What `truegreen.answer.style` holds, in this order; the last seven are per 100 words."""
 CONTAINMENTS: Final = (
     "fallback_model",
     "pinned_model",

@@ -1,0 +1,103 @@
+"""Takes a verdict to Langfuse as a score and to LangSmith as feedback, through the application's own clients. Numbers and labels, no text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from truegreen.core.words.shapes import Result
+from truegreen.instrumentation import failures, notices
+
+RUN_ID = "langsmith.metadata.truegreen_run_id"
+"""The span attribute that holds LangSmith's id of the run: metadata `truegreen_run_id`, for LangSmith puts the id nowhere itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A result with where it belongs; `run` is LangSmith's id of the run, empty when unknown."""
+
+    result: Result
+    sampled: str
+    trace: int
+    span: int
+    run: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """The calibrated score, else the evaluator's own number."""
+        return self.result.raw if self.result.score is None else self.result.score
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What goes along with the number."""
+        result = self.result
+        told = {
+            "label": result.label, "evaluator": result.evaluator, "scale": result.scale or "raw", "calibration": result.calibration,
+            "sampled": self.sampled,
+        }  # fmt: skip
+        return {name: value for name, value in told.items() if value}
+
+
+def run_id(attributes: Mapping[str, Any]) -> str:
+    """LangSmith's id of the run that a span belongs to: from its metadata, else the run around this call; empty when there is none."""
+    told = attributes.get(RUN_ID)
+    if told:
+        return str(told)
+    helpers = sys.modules.get("langsmith.run_helpers")  # who uses it has imported it
+    tree = helpers.get_current_run_tree() if helpers is not None else None
+    return str(tree.id) if tree is not None else ""
+
+
+def send(verdict: Verdict, targets: tuple[str, ...]) -> None:
+    """Send one verdict; called in the background thread. What fails is counted; a skipped evaluation has nothing to send."""
+    if verdict.value is None:
+        return
+    for target in targets:
+        try:
+            _SEND[target](verdict)
+        except Exception as error:
+            failures.count(f"forward {target}", error)
+
+
+def _langfuse(verdict: Verdict) -> None:
+    from langfuse import get_client
+    from langfuse._client.resource_manager import LangfuseResourceManager
+
+    if not LangfuseResourceManager._instances:  # get_client would make one, and that exports the application's spans
+        notices.once(
+            "forward langfuse",
+            "forward: [langfuse]: the application has made no Langfuse client; call langfuse.get_client() when it starts",
+        )
+        failures.count("forward langfuse", LookupError())
+        return
+    get_client().create_score(
+        name=verdict.result.evaluation, value=float(verdict.value or 0.0), data_type="NUMERIC", trace_id=format_trace_id(verdict.trace),
+        observation_id=format_span_id(verdict.span), metadata=dict(verdict.about),
+    )  # fmt: skip
+
+
+def _langsmith(verdict: Verdict) -> None:
+    if not verdict.run:
+        notices.once(
+            "forward langsmith",
+            "forward: [langsmith]: the run of an answer is not known: call the model inside a @traceable function, or put "
+            "get_current_run_tree().id into the run's metadata as truegreen_run_id",
+        )
+        failures.count("forward langsmith", LookupError())
+        return
+    from langsmith.run_trees import get_cached_client
+
+    get_cached_client().create_feedback(
+        verdict.run,
+        key=verdict.result.evaluation,
+        score=verdict.value,
+        value=verdict.result.label or None,
+        source_info=dict(verdict.about),
+    )
+
+
+_SEND: Mapping[str, Callable[[Verdict], None]] = {"langfuse": _langfuse, "langsmith": _langsmith}
