@@ -53,9 +53,10 @@ _OPENINFERENCE: Final[Mapping[str, tuple[Source, ...]]] = {
         Source(_OUTPUT, path=("generations", 0, 0, "generation_info", "model_name"), needs=_CHUNK, when=_LLM), Source("llm.response.model_name"),
         Source("llm.model_name"), Source("embedding.model_name"),
     ),
-    "response_id": (Source(_OUTPUT, path=("id",), when=_LLM), Source(_OUTPUT, path=("llm_output", "id"), needs=_RESULT, when=_LLM)),
+    "response_id": (Source(_OUTPUT, path=("llm_output", "id"), needs=_RESULT, when=_LLM), Source(_OUTPUT, path=("id",), when=_LLM)),
     "fingerprint": (
-        Source(_OUTPUT, path=("system_fingerprint",), when=_LLM), Source(_OUTPUT, path=("llm_output", "system_fingerprint"), needs=_RESULT, when=_LLM),
+        Source(_OUTPUT, path=("llm_output", "system_fingerprint"), needs=_RESULT, when=_LLM),
+        Source(_OUTPUT, path=("system_fingerprint",), needs="system_fingerprint", when=_LLM),
         Source(_OUTPUT, path=("generations", 0, 0, "generation_info", "system_fingerprint"), needs=_CHUNK, when=_LLM),
     ),
     "finish_reasons": (Source("llm.finish_reason", FINISHES),),
@@ -165,6 +166,7 @@ _FOUND: Final = (_RUN, ("retriever",))
 _CALLED: Final = (_RUN, ("tool",))
 _MODEL: Final = (_RUN, ("llm",))
 _CALL: Final = (_RUN, ("llm", "embedding"))
+_USED_UP: Final = _DATA + "usage_metadata"
 _IN_DETAIL, _OUT_DETAIL = "gen_ai.usage.input_token_details", "gen_ai.usage.output_token_details"
 
 # The kind of the run is what holds: `gen_ai.operation.name` of a retriever is `embeddings`. `gen_ai.system` is `langchain` whoever answered, and
@@ -183,11 +185,11 @@ _LANGSMITH: Final[Mapping[str, tuple[Source, ...]]] = {
     "response_id": (Source(names.RESPONSE_ID),),
     "fingerprint": (Source("gen_ai.response.system_fingerprint"),),
     "finish_reasons": (Source(names.FINISH_REASONS, FINISHES),),
-    "input_tokens": (Source(names.INPUT_TOKENS, NUMBER),),
-    "output_tokens": (Source(names.OUTPUT_TOKENS, NUMBER),),
-    "cache_read_tokens": (Source(_IN_DETAIL, NUMBER, path=("cache_read",)),),
-    "cache_write_tokens": (Source(_IN_DETAIL, NUMBER, path=("cache_creation",)),),
-    "reasoning_tokens": (Source(_OUT_DETAIL, NUMBER, path=("reasoning",)),),
+    "input_tokens": (Source(names.INPUT_TOKENS, NUMBER), Source(_USED_UP, NUMBER, path=("input_tokens",))),
+    "output_tokens": (Source(names.OUTPUT_TOKENS, NUMBER), Source(_USED_UP, NUMBER, path=("output_tokens",))),
+    "cache_read_tokens": (Source(_USED_UP, NUMBER, path=("input_token_details", "cache_read")), Source(_IN_DETAIL, NUMBER, path=("cache_read",), needs="cache_read")),
+    "cache_write_tokens": (Source(_USED_UP, NUMBER, path=("input_token_details", "cache_creation")), Source(_IN_DETAIL, NUMBER, path=("cache_creation",), needs="cache_creation")),
+    "reasoning_tokens": (Source(_USED_UP, NUMBER, path=("output_token_details", "reasoning")), Source(_OUT_DETAIL, NUMBER, path=("reasoning",), needs="reasoning")),
     # The type is `Exception` whatever was raised; the class stands in the message, and the status may be OK.
     "error_type": (Source(names.ERROR_TYPE, ERROR), Source("exception", ERROR, kind=EVENT_ATTRIBUTE, path=("exception.message",))),
     "input_messages": (Source(_PROMPT, MESSAGES, when=_MODEL),),

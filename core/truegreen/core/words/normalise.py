@@ -9,7 +9,7 @@ from truegreen.core.words import dialect as shapes
 from truegreen.core.words import dialects, messages
 from truegreen.core.words.dialect import Dialect, Source
 from truegreen.core.words.transforms import FAULTS, SHAPES
-from truegreen.core.words.view import LARGE, SMALL, View, parsed
+from truegreen.core.words.view import LARGE, SMALL, View, decoded, parsed
 
 __all__ = ["COMPILED", "View", "compile_", "marked", "of_scope", "read", "record", "select"]
 
@@ -83,6 +83,22 @@ def _first(readers: Sequence[Reader]) -> Reader:
 
 
 def _reader(source: Source) -> Reader:
+    """The function of one source; the plainest, which most are, without a detour."""
+    read = _careful(source)
+    plain = source.kind == shapes.ATTRIBUTE and not (source.path or source.values or source.when or "*" in source.name)
+    kind = {shapes.TEXT: str, shapes.NUMBER: int}.get(source.transform)
+    if not plain or kind is None:
+        return read
+    name = source.name
+
+    def direct(view: View) -> Any:
+        value = view.attributes.get(name)
+        return value if value is None or (value.__class__ is kind and value != "") else read(view)
+
+    return direct
+
+
+def _careful(source: Source) -> Reader:
     found = _finder(source)
     shape = SHAPES[source.transform](source)
     condition, allowed = source.when or ("", ())
@@ -141,6 +157,7 @@ def _indexed(name: str, view: View) -> list[Any] | None:
 
 def _inside(source: Source) -> Reader:
     name, path, needs, limit = source.name, source.path, source.needs, _limit(source)
+    inner = needs.startswith(f'"{path[0]}": {{') and len(path) > 1
     heads = tuple(f'{{"{path[0]}":{space}"' for space in ("", " ")) if len(path) == 1 and not source.add else ()
 
     def inside(view: View) -> Any:
@@ -155,9 +172,14 @@ def _inside(source: Source) -> Reader:
                     whole = text[len(head) : text.find('"', len(head))]
                     if whole and "\\" not in whole:
                         return whole
-        value: Any = parsed(name, text, view, limit)
+        keys = path
+        if inner and isinstance(text, str):  # only the object that the last such key holds
+            value: Any = decoded(text, text.rfind(needs) + len(needs) - 1)
+            keys = path[1:]
+        else:
+            value = parsed(name, text, view, limit)
         holder = value
-        for key in path:
+        for key in keys:
             holder = value
             if isinstance(value, Mapping):
                 value = value.get(key)

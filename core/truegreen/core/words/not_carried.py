@@ -135,7 +135,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
     "langsmith_openai": Driver("langsmith", (
         Left(("time_to_first_chunk", "tool_call_id", "top_k"), "not written"), _NO_CONVERSATION,
         Left(("finish_reasons",), "not written for the Responses API", ("responses", "responses_stream")),
-        Left(("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "finish_reasons", "response_id", "response_model",
+        Left(("finish_reasons", "response_id", "response_model",
               "fingerprint"), "read from the answer, which is hidden with its text", ("chat_no_content",)),
         Left(("response_model",), "not written for embeddings", ("embeddings",)),
         Left(("output_tokens",), "0 where the API says nothing", ("embeddings",), differs=True),

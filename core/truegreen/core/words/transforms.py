@@ -36,6 +36,8 @@ def _texts(value: Any, _: View) -> tuple[str, ...] | None:
 
 
 def _finishes(value: Any, view: View) -> tuple[str, ...] | None:
+    if isinstance(value, str) and value.isidentifier():
+        return (shapes.finish(value),)
     found = _texts(value, view)
     return tuple(shapes.finish(_unquoted(word, view) or word) for word in found) if found else None
 

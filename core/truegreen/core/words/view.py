@@ -10,6 +10,7 @@ from typing import Any, Final
 SMALL, LARGE = 32_768, 1_048_576
 """Characters of JSON that are parsed at most: for a single value, and for messages, documents and data."""
 _REPR: Final = 4_096
+_DECODER: Final = json.JSONDecoder()
 
 Event = tuple[str, int] | tuple[str, int, Mapping[str, Any]]
 
@@ -67,3 +68,8 @@ def literal(text: str) -> Any:
         return ast.literal_eval(text) if len(text) < _REPR else None
     except RecursionError:
         return None
+
+
+def decoded(text: str, at: int) -> Any:
+    """The JSON value that begins at this place of a text; raises what the parser raises."""
+    return _DECODER.raw_decode(text, at)[0]
