@@ -55,7 +55,7 @@ def attributes(call: Call, taken: int) -> Mapping[str, Any]:
             continue
         value = call.read(field)
         if value is not None:
-            found[name] = value if not isinstance(value, str) or value.isascii() else _clean(value)
+            found[name] = value
     return found
 
 
@@ -79,8 +79,3 @@ def _limit(span: Span) -> int:
     """The span's own limit of attributes, read where the SDK keeps it."""
     limit = getattr(getattr(span, "_limits", None), "max_span_attributes", LIMIT)
     return limit if isinstance(limit, int) else 1_000_000
-
-
-def _clean(text: str) -> str:
-    """A text that can be encoded: JSON may hold half of a character."""
-    return text.encode("utf-8", "replace").decode("utf-8")

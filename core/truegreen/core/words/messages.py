@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, Final
 
+from truegreen.core.words.view import mended
+
 TEXT, CALL, RESULT = "text", "tool_call", "tool_call_response"
 SYSTEM_ROLES: Final = ("system", "developer")
 _ROLES: Final = {"human": "user", "ai": "assistant", "model": "assistant", "unknown": "assistant", "AIMessageChunk": "assistant"}
@@ -170,7 +172,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _text(content: Any) -> dict[str, Any]:
-    return {"type": TEXT, "content": content}
+    return {"type": TEXT, "content": mended(content) if isinstance(content, str) else content}
 
 
 def _joined(parts: Iterable[Mapping[str, Any]]) -> str:

@@ -93,7 +93,9 @@ def _reader(source: Source) -> Reader:
 
     def direct(view: View) -> Any:
         value = view.attributes.get(name)
-        return value if value is None or (value.__class__ is kind and value != "") else read(view)
+        if value is None or (value.__class__ is kind and (kind is int or (value and str.isascii(value)))):  # type: ignore[arg-type]
+            return value
+        return read(view)
 
     return direct
 
@@ -171,7 +173,7 @@ def _inside(source: Source) -> Reader:
                 if text.startswith(head):
                     whole = text[len(head) : text.find('"', len(head))]
                     if whole and "\\" not in whole:
-                        return whole
+                        return whole  # without an escape, half a character is the attribute's own
         keys = path
         if inner and isinstance(text, str):  # only the object that the last such key holds
             value: Any = decoded(text, text.rfind(needs) + len(needs) - 1)

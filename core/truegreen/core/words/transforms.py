@@ -12,7 +12,7 @@ from truegreen.core.words import dialect as shapes
 from truegreen.core.words import messages
 from truegreen.core.words.dialect import Source
 from truegreen.core.words.error_words import class_of
-from truegreen.core.words.view import LARGE, View, literal, parsed
+from truegreen.core.words.view import LARGE, View, literal, mended, parsed
 
 FAULTS: Final = (
     TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, SyntaxError, MemoryError, OSError,
@@ -22,7 +22,7 @@ FAULTS: Final = (
 
 def _text(value: Any, _: View) -> str | None:
     if isinstance(value, str):
-        return value or None
+        return mended(value) or None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -32,7 +32,7 @@ def _number(value: Any, _: View) -> float | int | None:
 
 def _texts(value: Any, _: View) -> tuple[str, ...] | None:
     items = (value,) if isinstance(value, str) else value
-    return tuple(item for item in items if isinstance(item, str) and item) or None
+    return tuple(mended(item) for item in items if isinstance(item, str) and item) or None
 
 
 def _finishes(value: Any, view: View) -> tuple[str, ...] | None:

@@ -73,3 +73,8 @@ def literal(text: str) -> Any:
 def decoded(text: str, at: int) -> Any:
     """The JSON value that begins at this place of a text; raises what the parser raises."""
     return _DECODER.raw_decode(text, at)[0]
+
+
+def mended(text: str) -> str:
+    """A text that can be encoded: JSON may hold half of a character, at which exporters and digests stumble."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
