@@ -98,7 +98,7 @@ class Background:
         """
         if threading.current_thread() is self._thread:
             return False  # a judge that flushes would wait for itself
-        if not self._jobs:
+        if self._thread is None and not self._jobs:
             return True
         deadline = time.monotonic() + seconds
         passed = threading.Event()

@@ -57,7 +57,8 @@ class Boost:
             if share is None:
                 failures.count("boost", ValueError(FLAG))
                 notices.once(
-                    f"boost:{value}", f"flag {FLAG}: found {value[:40]!r}, nothing is boosted; write a percentage, such as 100%"
+                    f"boost:{str(value)[:40]}",
+                    f"flag {FLAG}: found {str(value)[:40]!r}, nothing is boosted; write a percentage, such as 100%",
                 )
         except Exception as error:
             failures.count("boost", error)

@@ -49,7 +49,9 @@ def read(data: Mapping[str, Any], where: str, given: Any, problems: list[str]) -
 
 def services(data: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, Mapping[str, float]], dict[str, float]]:
     """The rates that differ in single services, and the volumes of services."""
-    given = data.get("services") or {}
+    given = data.get("services", {})
+    if given is None:
+        given = {}
     if not isinstance(given, dict):
         problems.append(
             f"services: found {type(given).__name__}; write service to settings, such as {{checkout-bot: {{sampling: 5%}}}}"
