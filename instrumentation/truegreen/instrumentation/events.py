@@ -84,9 +84,12 @@ def _record(attributes: Mapping[str, Any], span: SpanContext, logger: Any) -> An
             attributes=dict(attributes),
             event_name=names.EVALUATION_EVENT,
         )
+    from opentelemetry._logs import SeverityNumber
+
     told: dict[str, Any] = {
         "timestamp": now, "observed_timestamp": now, "trace_id": span.trace_id, "span_id": span.span_id, "trace_flags": span.trace_flags,
         "resource": getattr(logger, "resource", None), "attributes": dict(attributes),
+        "severity_number": SeverityNumber.UNSPECIFIED,  # the OTLP exporter of 1.30 fails on a record without one
     }  # fmt: skip
     if "event_name" in inspect.signature(record.__init__).parameters:
         return record(**told, event_name=names.EVALUATION_EVENT)
