@@ -61,7 +61,7 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(?:\.\d+)?(Z|[+-]\d\d:\d\
 _COMPACT_ISO = re.compile(r"\d{8}T\d{12}Z")
 _PORT = re.compile(r"\b(127\.0\.0\.1|localhost)(:|%3A)\d+")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
-_FRAMES = re.compile(r"(Traceback \(most recent call last\):\n)(?:[ \t]+[^\n]*\n|\n(?=[ \t]))+")
+_FRAMES = re.compile(r"(Traceback \(most recent call last\):\n)(?:[ \t]+[^\n]*\n|\n(?=\n*[ \t]))+")
 _ROOTS = {
     sys.prefix,
     sys.base_prefix,
