@@ -153,3 +153,18 @@ def _define(driver: str, pins: list[str]) -> None:
 
 for _driver, _pins in ENVIRONMENTS.items():
     _define(_driver, _pins)
+
+
+@nox.session(name="stores")
+def stores(session: nox.Session) -> None:
+    """Run the readers of vector stores on the real clients, which are no dependency of ours."""
+    session.install(
+        ".",
+        "pytest>=8",
+        "pytest-timeout>=2.3",
+        "qdrant-client==1.20.0",
+        "pinecone==10.2.0",
+        "weaviate-client==4.24.1",
+        env=_sources(),
+    )
+    session.run("python", "-m", "pytest", "-q", "--noconftest", "tests/instrumentation/test_snapshot_stores.py", *session.posargs)

@@ -147,17 +147,25 @@ def current(index: Any) -> Index | None:
     if isinstance(index, Index) or index is None:
         return index
     if isinstance(index, IndexReader):
-        raise TypeError("a reader asks its store each time; wrap it once, snapshot.index(reader), and give that")
+        notices.once(
+            "index reader",
+            f"{type(index).__name__} asks its store each time: wrap it once, snapshot.index(reader), and give that",
+        )
+        return None
     return Index(str(index)) if str(index) else None
 
 
 def facts(index: Any) -> Mapping[str, str | int]:
-    """The attributes `truegreen.retrieval.index.*` of a retrieval from that index; nothing where it is not known.
+    """The attributes `truegreen.retrieval.index.*` of a retrieval from that index; nothing where it is not known. Does not raise.
 
     Args:
         index: as `current` takes it.
     """
-    found = current(index)
+    try:
+        found = current(index)
+    except Exception as error:
+        failures.count("index", error)
+        return {}
     if found is None:
         return {}
     told: dict[str, str | int] = {

@@ -23,6 +23,7 @@ from truegreen.core.words.dialects import DIALECTS
 from truegreen.instrumentation import around, failures
 from truegreen.instrumentation.around import Running
 from truegreen.instrumentation.call import scope_of
+from truegreen.instrumentation.corpus import corpora
 from truegreen.instrumentation.documents import read
 from truegreen.instrumentation.processor import state_of
 from truegreen.instrumentation.retrievals import remember
@@ -233,10 +234,13 @@ def _found(found: Running, result: Any) -> None:
     span = found.spans[0] if found.spans else around_it
     alone = span.parent is None if found.spans else not around_it.get_span_context().is_valid
     remember(documents, found.query, span, alone=alone, seen=True)
+    fingerprint = corpora.fingerprint(found.name, [document.text for document in documents], result)
     for each in found.spans:
         state = state_of(each)
         if state is not None:
             state.documents = documents
+        if fingerprint:
+            each.set_attribute(names.INDEX_FINGERPRINT, fingerprint)
 
 
 def _answered(found: Running, result: Any) -> None:

@@ -10,7 +10,8 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
 from truegreen.core.words import attributes as names
-from truegreen.instrumentation import context, failures
+from truegreen.instrumentation import context, failures, indexes
+from truegreen.instrumentation.corpus import corpora
 from truegreen.instrumentation.documents import Document, read, relevance
 from truegreen.instrumentation.shared import shared
 from truegreen.instrumentation.spans import Block, facts
@@ -33,7 +34,7 @@ class retrieval(Block):  # noqa: N801
         query: the question that was searched for.
         floor: similarity under which a document counts as irrelevant; without it, `retrieval.floor` of the settings.
         top_k: how many were asked for.
-        index, index_alias, index_version: which index served.
+        index, index_alias, index_version: which index served; as `index`, also what `snapshot.index` gives, which says the rest by itself.
         index_rebuilt: unix seconds of its last rebuild.
     """
 
@@ -47,13 +48,13 @@ class retrieval(Block):  # noqa: N801
         query: str = "",
         floor: float | None = None,
         top_k: int | None = None,
-        index: str = "",
+        index: Any = "",
         index_alias: str = "",
         index_version: str = "",
         index_rebuilt: float | None = None,
     ) -> None:
         texts = {
-            names.DATA_SOURCE_ID: data_source, names.INDEX_NAME: index, names.INDEX_ALIAS: index_alias,
+            names.DATA_SOURCE_ID: data_source, names.INDEX_NAME: index if isinstance(index, str) else "", names.INDEX_ALIAS: index_alias,
             names.INDEX_VERSION: index_version, names.RETRIEVAL_QUERY: query if captures() else "",
         }  # fmt: skip
         known = facts("retrieval", texts, {names.RETRIEVAL_TOP_K: top_k, names.INDEX_REBUILT: index_rebuilt})
@@ -63,6 +64,7 @@ class retrieval(Block):  # noqa: N801
             {names.OPERATION_NAME: names.RETRIEVAL_OPERATION, **known},
             SpanKind.CLIENT,
         )
+        self._index = None if isinstance(index, str) else index
         self._query = query
         self._floor = floor
         self._alone = False
@@ -85,15 +87,21 @@ class retrieval(Block):  # noqa: N801
 
     def _open(self) -> None:
         self._alone = not trace.get_current_span().get_span_context().is_valid
+        if self._index is not None:
+            self._attributes = {**indexes.facts(self._index), **self._attributes}
         super()._open()
 
     def _given(self, documents: Iterable[Any], *, told: bool) -> None:
         try:
-            found = read(list(documents))
+            hits = list(documents)
+            found = read(hits)
             span = trace.get_current_span() if self._span is None else self._span
             repeated = remember(found, self._query, span, alone=self._alone)
             if self._span is not None:
                 self._span.set_attributes(relevance(found, self._floor, listed=captures()))
+                source = str(self._attributes.get(names.INDEX_NAME) or self._attributes.get(names.DATA_SOURCE_ID) or "")
+                if fingerprint := corpora.fingerprint(source, [document.text for document in found], hits):
+                    self._span.set_attribute(names.INDEX_FINGERPRINT, fingerprint)
                 if told and repeated:
                     self._span.set_attribute(names.DUPLICATE, True)
         except Exception as error:
