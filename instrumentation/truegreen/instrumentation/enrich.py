@@ -42,9 +42,12 @@ class Enricher:
         self._steps = Steps(settings, store, Runs())
         self._duplicates = duplicates
 
-    def at_start(self, span: Span, state: State) -> Mapping[str, Any]:
-        """The attributes for a span that is a GenAI span from its first moment; nothing for any other."""
-        attributes = attributes_of(span)
+    def at_start(self, span: Span, state: State, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The attributes for a span that is a GenAI span from its first moment; nothing for any other.
+
+        Args:
+            attributes: a copy of what it has.
+        """
         scope = scope_of(span)
         state.dialect = select(scope, attributes)
         cohort = self._settings.cohort_attribute
@@ -68,7 +71,12 @@ class Enricher:
             call = Call(span, state, parent, dialect, normalised.view_of(span, attributes))
             operation = call.operation
             lent = call.borrow() if state.lent else {}
-            found = {**state.source, **lent, **self._traffic(call), **self._serving.attributes(span, state, attributes, call.read)}
+            found = {
+                **state.source,
+                **lent,
+                **self._traffic(call),
+                **self._serving.attributes(span, state, attributes, call.read),
+            }
             found.update(normalised.attributes(call, len(found)))
             found.update(self._model(call, {**attributes, **found}))
             found.update(self._steps.attributes(call, beneath))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import time_ns
 from typing import Any
 
@@ -13,6 +13,7 @@ from opentelemetry.trace import get_current_span
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import around, background, failures
 from truegreen.instrumentation import context as carried
+from truegreen.instrumentation.call import attributes_of
 from truegreen.instrumentation.enrich import Enricher
 from truegreen.instrumentation.model import State
 
@@ -85,7 +86,7 @@ class TruegreenSpanProcessor(SpanProcessor):
             return
         parent = get_current_span(context)
         parent_context, outer = parent.get_span_context(), state_of(parent)
-        attributes: Mapping[str, Any] = span.attributes or {}
+        attributes = attributes_of(span)
         state = State(
             stamps=carried.stamps(context),
             versions=carried.versions(context),
@@ -101,7 +102,7 @@ class TruegreenSpanProcessor(SpanProcessor):
         )
         span.__dict__["end"] = End(span, state, self._finish)
         around.started(span)
-        given = self._enricher.at_start(span, state)
+        given = self._enricher.at_start(span, state, attributes)
         if given:
             span.set_attributes(given)
 
