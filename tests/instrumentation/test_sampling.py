@@ -239,7 +239,7 @@ def test_a_rate_for_all_wins_over_a_volume_and_that_of_a_service_over_it(tmp_pat
     [
         ("services: {a: {answers_per_hour: 0}}", "truegreen.yaml:1: services.a.answers_per_hour: found 0"),
         ("services: {a: {sampling: 0.05}}", "truegreen.yaml:1: services.a.sampling: 0.05 is not a percentage; write 5%"),
-        ("evaluations: {judge: {forward: [slack]}}", "truegreen.yaml:1: evaluations.judge.forward[0]: found \"slack\""),
+        ("evaluations: {judge: {forward: [slack]}}", 'truegreen.yaml:1: evaluations.judge.forward[0]: found "slack"'),
         ("evaluations: {judge: {background: 1}}", "truegreen.yaml:1: evaluations.judge.background: found 1"),
     ],
 )  # fmt: skip

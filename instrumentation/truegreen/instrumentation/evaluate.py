@@ -18,10 +18,10 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from truegreen.core.words import attributes as names
 from truegreen.core.words.calibration import MINIMUM_ANSWERS, Calibration
 from truegreen.core.words.shapes import Judge, Result, Sample
-from truegreen.core.words.terms import CALIBRATED, FAIL, PASS, RELATIVE, SKIP_REASONS
 from truegreen.instrumentation import events, failures, notices
 from truegreen.instrumentation.calibrations import Calibrations
 from truegreen.instrumentation.locks import Lock
+from truegreen.instrumentation.results import is_name, wrong
 from truegreen.instrumentation.settings import WORDS, Settings
 
 GROUP = "truegreen_evaluator"
@@ -37,7 +37,6 @@ AGAIN_SECONDS = 60.0
 """A factory that failed is not tried again for so long: a model that cannot be loaded would hold up every answer."""
 INLINE, BACKGROUND = "inline", "background"
 NOWHERE = "nothing exports log events (no logger provider with an exporter): set OTEL_LOGS_EXPORTER=otlp, or give instrument(logger_provider=...) one"
-_NAME = 100
 NO_CONTEXT = (
     "skipped: no_context: an answer without passages cannot be judged: call truegreen.instrumentation.retrieval(documents=...) before the model is "
     "called, in the trace of the answer or in one traffic() block with it"
@@ -156,9 +155,10 @@ class Evaluators:
         finally:
             if inline:
                 self._timed(evaluation, self._clock() - began)
-        if wrong := _wrong(result):
-            failures.count(f"evaluator {evaluation}", ValueError(wrong))
-            return Result(evaluation, _name(result), skipped="error")
+        if why := wrong(result):
+            failures.count(f"evaluator {evaluation}", ValueError(why))
+            name = getattr(result, "evaluator", "")
+            return Result(evaluation, name if is_name(name) else "", skipped="error")
         if result.label and calibration is not None and result.evaluator != calibration.evaluator:
             notices.once(
                 f"other evaluator:{evaluation}:{service}:{environment}:{calibration.digest}",
@@ -255,31 +255,6 @@ def _apart() -> Iterator[None]:
             yield
     finally:
         judging.reset(token)
-
-
-def _wrong(result: Any) -> str:
-    """What is wrong with a result, empty when nothing is: no comparison with a number that is not finite says `fail`."""
-    if not isinstance(result, Result):
-        return f"found {type(result).__name__}, expected a Result"
-    for name, value in (("raw", result.raw), ("score", result.score)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
-            return f"{name}, expected a finite number"
-    if result.score is not None and not 0 <= result.score <= 1:
-        return "score, expected 0 to 1"
-    allowed = (("label", (PASS, FAIL)), ("scale", (RELATIVE, CALIBRATED)), ("skipped", SKIP_REASONS))
-    for name, values in allowed:
-        if getattr(result, name) not in ("", *values):
-            return f"{name}, expected one of {', '.join(values)}"
-    if not _name(result) and result.evaluator:
-        return "evaluator, expected a name"
-    digest = result.calibration
-    return "" if isinstance(digest, str) and len(digest) <= _NAME else "calibration, expected a digest"
-
-
-def _name(result: Any) -> str:
-    """The evaluator's name; empty when it is none, for anything else might be a text."""
-    name = getattr(result, "evaluator", "")
-    return name if isinstance(name, str) and len(name) <= _NAME and name.isprintable() else ""
 
 
 def attributes(result: Result) -> Mapping[str, Any]:

@@ -1,0 +1,213 @@
+"""Verdicts as a Langfuse score and as LangSmith feedback: the real SDKs against local servers that speak their contracts."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from truegreen.core.words.shapes import Result
+from truegreen.instrumentation import answer, evaluate, failures
+from truegreen.instrumentation.background import background
+from truegreen.instrumentation.settings import Settings
+from truegreen.instrumentation.testing import captured
+
+langfuse = pytest.importorskip("langfuse")
+langsmith = pytest.importorskip("langsmith")
+
+WAIT = 10.0
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+
+
+@contextmanager
+def _server(status=202, reply=None):
+    """A server that remembers (path, headers, body) of each POST."""
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            got.append((self.path, dict(self.headers), body))
+            text = json.dumps(reply or {}).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def do_GET(self):
+            self.do_POST()
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", got
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _judges(monkeypatch, **more):
+    given = {"raw": 0.4, "score": 0.25, "label": "fail", "scale": "calibrated", **more}
+    monkeypatch.setattr(evaluate, "find", lambda name: lambda s, c: lambda sample: Result(name, "j", **given))
+
+
+def _settings(*targets, slow):
+    return Settings(evaluations={"groundedness": {"background": slow, "forward": list(targets)}}, rate=1.0)
+
+
+def _ask(seen, **attributes):
+    with seen.provider.get_tracer("app").start_as_current_span("chat", attributes={**CHAT, **attributes}):
+        answer(query="ZEBRA-QUESTION", answer="ZEBRA-ANSWER")
+    return seen.spans[-1].context
+
+
+@pytest.fixture
+def scores():
+    """A Langfuse server, and the application's client; gives the scores that the server got."""
+    with _server(202, {"message": "Accepted"}) as (url, got):
+        client = langfuse.Langfuse(public_key="pk", secret_key="sk", base_url=url, tracer_provider=TracerProvider())
+
+        def sent():
+            client.flush()
+            return [(h, json.loads(b)) for path, h, b in got if path == "/api/public/scores"]
+
+        sent.got = got
+        yield sent
+        client.shutdown()
+        langfuse._client.resource_manager.LangfuseResourceManager.reset()
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_verdict_becomes_a_langfuse_score_of_its_span(monkeypatch, scores, slow):
+    """By the application's own client; nothing of the text goes along."""
+    _judges(monkeypatch)
+    with captured(_settings("langfuse", slow=slow)) as seen:
+        context = _ask(seen)
+        assert background.flush(WAIT)
+    ((headers, (score,)),) = scores()
+    assert headers["Authorization"] == "Basic " + base64.b64encode(b"pk:sk").decode()
+    assert {k: score[k] for k in ("traceId", "observationId", "name", "value", "dataType")} == {
+        "traceId": f"{context.trace_id:032x}", "observationId": f"{context.span_id:016x}", "name": "groundedness", "value": 0.25,
+        "dataType": "NUMERIC",
+    }  # fmt: skip
+    assert score["metadata"] == {"label": "fail", "evaluator": "j", "scale": "calibrated", "sampled": "base"}
+    assert all(b"ZEBRA" not in body for _, _, body in scores.got)
+
+
+def test_without_a_baseline_the_evaluators_own_number_is_the_score_and_without_a_number_there_is_none(monkeypatch, scores):
+    """`scale` says which it is."""
+    _judges(monkeypatch, score=None, label="", scale="", skipped="no_baseline")
+    with captured(_settings("langfuse", slow=False)) as seen:
+        _ask(seen)
+    _judges(monkeypatch, raw=None, score=None, label="", scale="", skipped="no_context")
+    with captured(_settings("langfuse", slow=False)) as seen:
+        _ask(seen)
+    ((_, (score,)),) = scores()
+    assert (score["value"], score["metadata"]["scale"]) == (0.4, "raw")
+
+
+def test_nothing_is_forwarded_that_was_not_asked_for(monkeypatch, scores):
+    """Off by default."""
+    _judges(monkeypatch)
+    with captured() as seen:
+        _ask(seen)
+        background.flush(WAIT)
+    assert scores() == []
+
+
+def test_without_a_client_of_the_application_no_client_is_made(monkeypatch, caplog):
+    """One that we made would export the application's spans, texts and all."""
+    _judges(monkeypatch)
+    made = []
+    monkeypatch.setattr(langfuse.Langfuse, "__init__", lambda self, *a, **k: made.append(1))
+    with captured(_settings("langfuse", slow=False)) as seen:
+        _ask(seen)
+        background.flush(WAIT)
+    assert made == []
+    assert "langfuse.get_client()" in caplog.text
+    assert failures.counted() == {"forward langfuse": 1}
+
+
+@pytest.fixture
+def feedback(monkeypatch):
+    """A LangSmith server, and the client that the SDK keeps for the application; gives the feedback that the server got."""
+    import langsmith.run_trees as trees
+
+    with _server(200, {}) as (url, got):
+        client = langsmith.Client(api_url=url, api_key="k", auto_batch_tracing=False, info={})
+        monkeypatch.setattr(trees, "_CLIENT", client)
+
+        def sent():
+            return [json.loads(b) for path, _, b in got if path.endswith("/feedback")]
+
+        sent.got = got
+        yield sent
+
+
+RUN = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_verdict_becomes_langsmith_feedback_on_the_run_that_the_metadata_names(monkeypatch, feedback, slow):
+    """Neither span id nor trace id is the run's id."""
+    _judges(monkeypatch)
+    with captured(_settings("langsmith", slow=slow)) as seen:
+        _ask(seen, **{"langsmith.metadata.truegreen_run_id": RUN})
+        assert background.flush(WAIT)
+    (got,) = feedback()
+    assert (got["run_id"], got["key"], got["score"], got["value"]) == (RUN, "groundedness", 0.25, "fail")
+    assert got["feedback_source"]["metadata"]["evaluator"] == "j"
+    assert all(b"ZEBRA" not in body for _, _, body in feedback.got)
+
+
+def test_inside_a_traceable_function_the_run_is_known_by_itself(monkeypatch, feedback):
+    """Where LangSmith traces in its own way beside OpenTelemetry."""
+    _judges(monkeypatch)
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    ids = []
+    with captured(_settings("langsmith", slow=True)) as seen:
+
+        @langsmith.traceable(client=langsmith.run_trees.get_cached_client())
+        def work():
+            ids.append(str(langsmith.get_current_run_tree().id))
+            _ask(seen)
+
+        work()
+        background.flush(WAIT)
+    assert [got["run_id"] for got in feedback()] == ids
+
+
+def test_a_run_that_is_not_known_is_said_and_counted(monkeypatch, feedback, caplog):
+    """There is nothing to hang the feedback on."""
+    _judges(monkeypatch)
+    with captured(_settings("langsmith", slow=False)) as seen:
+        _ask(seen)
+        background.flush(WAIT)
+    assert "truegreen_run_id" in caplog.text
+    assert (feedback(), failures.counted()) == ([], {"forward langsmith": 1})
+
+
+def test_a_server_that_refuses_costs_no_verdict(monkeypatch, caplog):
+    """It is counted, and the span has what it had."""
+    import langsmith.run_trees as trees
+
+    _judges(monkeypatch)
+    with _server(403, {"detail": "no"}) as (url, _):
+        monkeypatch.setattr(trees, "_CLIENT", langsmith.Client(api_url=url, api_key="k", auto_batch_tracing=False, info={}))
+        with captured(_settings("langsmith", slow=False)) as seen:
+            _ask(seen, **{"langsmith.metadata.truegreen_run_id": RUN})
+            assert background.flush(WAIT)
+            assert seen.spans[-1].attributes["truegreen.evaluation.groundedness.label"] == "fail"
+    assert failures.counted() == {"forward langsmith": 1}
