@@ -63,10 +63,11 @@ class Overlays:
 class _Attributes(Mapping[str, Any]):
     """A span's attributes, each decoded when it is asked for."""
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_kept", "_raw")
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
+        self._kept: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         return wire.value_of(self._raw[name])
@@ -82,8 +83,11 @@ class _Attributes(Mapping[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The attribute's value."""
-        raw = self._raw.get(name)
-        return default if raw is None else wire.value_of(raw)
+        if name not in self._kept:
+            raw = self._raw.get(name)
+            self._kept[name] = None if raw is None else wire.value_of(raw)
+        found = self._kept[name]
+        return default if found is None else found
 
 
 def _overlay(dialect: Dialect, wanted: frozenset[str]) -> Overlay:

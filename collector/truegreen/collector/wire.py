@@ -132,6 +132,8 @@ def strings(value: bytes) -> list[str]:
 
 def value_of(value: bytes) -> Any:
     """An AnyValue as Python has it: a text, a number, a boolean or a list of those; None for maps, bytes and nothing."""
+    if value[:1] == b"\x0a" and len(value) > 1 and value[1] == len(value) - 2 < 128:
+        return value[2:].decode("utf-8", "replace")
     if value[:1] == b"\x2a":
         return [made for made in map(value_of, _elements(value)) if made is not None]
     if value[:1] == b"\x10":
