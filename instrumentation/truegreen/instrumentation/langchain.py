@@ -267,7 +267,10 @@ def _outcome(found: Running, outcome: str) -> None:
 def _closed(found: Running | None) -> None:
     """All callbacks have heard of the end."""
     try:
-        if found is not None and found.own:
-            found.spans[0].end()
+        if found is None:
+            return
+        spans, found.spans = found.spans, []  # a context may remember the call for long
+        if found.own:
+            spans[0].end()
     except Exception as error:
         failures.count("langchain end", error)
