@@ -56,7 +56,7 @@ def test_the_object_of_a_block_is_read(shop, ask):
 
 
 def test_a_prompt_that_langfuse_propagates_reaches_the_span_of_any_library(shop, ask):
-    """Without a call of ours, and into the snapshot's id; also where the LLM span's provider is not Langfuse's."""
+    """Without a call of ours, and into the snapshot's id."""
     seen, client, made = shop
     ask(client)
     without = seen.attributes("chat")["truegreen.snapshot.id"]
@@ -65,6 +65,23 @@ def test_a_prompt_that_langfuse_propagates_reaches_the_span_of_any_library(shop,
         ask(client)
     assert prompt_of(seen) == "support@7"
     assert seen.attributes("chat")["truegreen.snapshot.id"] != without
+
+
+def test_it_does_so_where_langfuse_has_a_provider_of_its_own(app, ask, fake):
+    """Langfuse's processor never sees the LLM span: the context tells, and from another service the baggage."""
+    seen, client = app(settings=Settings(fallback=False))
+    with propagate_attributes(prompt={"name": "support", "version": 7}):
+        ask(client)
+    assert prompt_of(seen) == "support@7"
+    assert "langfuse.observation.prompt.name" not in seen.attributes("chat")
+    token = otel.attach(baggage.set_baggage("langfuse_prompt_version", "8", baggage.set_baggage("langfuse_prompt_name", "far")))
+    try:
+        ask(client)
+    finally:
+        otel.detach(token)
+    assert prompt_of(seen) == "far@8"
+    ask(client)
+    assert prompt_of(seen) is None
 
 
 def test_a_prompt_that_comes_in_baggage_from_another_service_counts(shop, ask):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -55,7 +54,7 @@ class Served:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._minutes: OrderedDict[int, dict[Ran, Seen]] = OrderedDict()
+        self._minutes: dict[int, dict[Ran, Seen]] = {}
         self._entries = 0
         self._lock = Lock()
 
@@ -72,7 +71,7 @@ class Served:
             minute[ran] = Seen(now, now)
             self._entries += 1
             while self._entries > ENTRIES and len(self._minutes) > 1:
-                self._entries -= len(self._minutes.popitem(last=False)[1])
+                self._entries -= len(self._minutes.pop(next(iter(self._minutes))))
             if self._entries > ENTRIES:  # one minute alone: each call another combination
                 del minute[next(iter(minute))]
                 self._entries -= 1
@@ -81,12 +80,12 @@ class Served:
         """Now, and what served in the last `seconds`, by whole minutes."""
         now = self._clock()
         found: dict[Ran, Seen] = {}
-        with self._lock:
-            for minute, calls in self._minutes.items():
-                if (minute + 1) * MINUTE > now - seconds:
-                    for ran, seen in calls.items():
-                        kept = found.setdefault(ran, Seen(seen.first, seen.last, 0))
-                        kept.add(seen)
+        with self._lock:  # a garbage collection in here may end a span: what is walked through is a copy
+            minutes = {minute: dict(calls) for minute, calls in dict(self._minutes).items()}
+        for minute, calls in minutes.items():
+            if (minute + 1) * MINUTE > now - seconds:
+                for ran, seen in calls.items():
+                    found.setdefault(ran, Seen(seen.first, seen.last, 0)).add(seen)
         return now, found
 
     def clear(self) -> None:
