@@ -180,7 +180,7 @@ def test_the_revision_stands_for_a_prompt_that_nobody_names(tmp_path, monkeypatc
     expected = _repository(tmp_path / "shop")
     monkeypatch.chdir(state(tmp_path / "shop"))
     monkeypatch.setattr(sys, "argv", [""])
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", None, raising=False)
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("started a process"))
     with captured() as seen:
         got = call(seen)
@@ -197,7 +197,7 @@ def test_the_revision_stands_for_a_prompt_that_nobody_names(tmp_path, monkeypatc
 def test_without_a_repository_the_resource_and_then_the_package_stand_for_it(tmp_path, monkeypatch):
     """`service.version` is stated by who deploys; a runner of other people's applications is no package of theirs."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", None, raising=False)
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     monkeypatch.setattr(sys, "argv", ["/bin/langfuse"])  # any installed distribution stands for the application's own
     with captured(resource={"service.version": "1.4.2"}) as seen:
@@ -218,7 +218,7 @@ def test_a_broken_repository_is_no_revision(tmp_path, monkeypatch, content):
     (tmp_path / ".git" / "HEAD").write_text(content, encoding="latin-1")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [""])
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", None, raising=False)
     with captured() as seen:
         assert version(call(seen)) is None
     assert failures.counted() == {}

@@ -21,6 +21,7 @@ from typing import Any
 
 from truegreen.instrumentation import failures, notices
 from truegreen.instrumentation.locks import Lock
+from truegreen.instrumentation.text import short
 
 WINDOW = 256
 FIRST, JOINS, LEAVES = 0.1, 0.2, 0.02
@@ -91,6 +92,7 @@ class Corpora:
             # What runs code of other people stands outside of the lock.
             chunks = [features(text, hit) for text, hit in zip(texts, hits, strict=False)]
             with self._lock:
+                index = short(index)
                 known = self._known.setdefault(index, Corpus())
                 self._known.move_to_end(index)
                 while len(self._known) > INDEXES:

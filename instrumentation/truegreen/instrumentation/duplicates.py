@@ -29,7 +29,7 @@ from truegreen.core.words.normalise import View, of_scope, read, select
 from truegreen.instrumentation.call import Call, attributes_of, scope_of
 from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.model import State
-from truegreen.instrumentation.text import Text
+from truegreen.instrumentation.text import Text, short
 
 KEPT = 2_048
 DEPTH = 32
@@ -121,7 +121,7 @@ class Node:
             read(dialect, "request_model", view) or source.get(names.REQUEST_MODEL),
             read(dialect, "response_model", view),
         )
-        return Facts(operation, _models(asked, served), str(read(dialect, "response_id", view) or ""))
+        return Facts(operation, _models(asked, served), short(str(read(dialect, "response_id", view) or "")))
 
 
 _open: ContextVar[tuple[Node, ...]] = ContextVar("truegreen-open-calls", default=())
@@ -161,7 +161,7 @@ class Duplicates:
         """Whether a span that ends repeats a call that another span of this process stands for; what it knows is then handed on."""
         node = _node(call.span, call.state)
         models = _models(call.read("request_model"), call.read("response_model"))
-        facts = Facts(call.operation, models, str(call.read("response_id") or ""), call.failed)
+        facts = Facts(call.operation, models, short(str(call.read("response_id") or "")), call.failed)
         with self._lock:
             node.facts = facts
             if not node.claims and any(facts.failed == other.failed and _same(facts, other) for other in node.inside):

@@ -8,6 +8,10 @@ import sys
 from truegreen.instrumentation import failures
 
 logger = logging.getLogger("truegreen")
+KEPT = 1_000
+"""So many different things are said in one process; an application may name any number of wrong ones."""
+LONGEST_KEY, LONGEST = 200, 2_000
+"""Characters; what an application gives as a name may be a whole document."""
 _said: set[str] = set()
 
 
@@ -45,10 +49,13 @@ def close() -> None:
 
 def once(key: str, message: str, level: int = logging.WARNING) -> None:
     """Say `message` the first time that `key` comes up."""
-    if key in _said or len(_said) > 1000:
+    key = key[:LONGEST_KEY]
+    if key in _said or len(_said) > KEPT:
         return
     _said.add(key)
+    if len(_said) > KEPT:
+        message = f"{KEPT} different notices were given: no others follow. The last one: {message}"
     try:
-        logger.log(level, "truegreen: %s", message)
+        logger.log(level, "truegreen: %s", message if len(message) <= LONGEST else f"{message[:LONGEST]}…")
     except Exception as error:  # a filter or handler of the application raised
         failures.count("logging", error)

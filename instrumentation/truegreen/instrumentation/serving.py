@@ -25,7 +25,7 @@ from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.shared import undo
 from truegreen.instrumentation.snapshot import Snapshots
 from truegreen.instrumentation.stated import Stated
-from truegreen.instrumentation.text import template
+from truegreen.instrumentation.text import short, template
 
 Read = Callable[[str], Any]
 """A normalised field of the span to its value."""
@@ -97,7 +97,7 @@ class Serving:
             found: its attributes of ours.
         """
         versions = tuple((component, found[name]) for component, name in _VERSIONS if name in found)
-        asked, served, fingerprint = (call.read(name) or "" for name in ("request_model", "response_model", "fingerprint"))
+        asked, served, fingerprint = (short(call.read(name) or "") for name in ("request_model", "response_model", "fingerprint"))
         snapshot.note(Ran(found.get(names.SNAPSHOT_ID, ""), versions, asked, served, fingerprint))
 
     def _seen(

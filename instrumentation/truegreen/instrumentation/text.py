@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+NAME = 256
+"""Characters of a name that are kept: of a model, a version, a response id, an index."""
 TOOL_CALLS = frozenset({"tool_call", "server_tool_call"})
 TOOL_FINISHES = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
 
@@ -50,6 +52,11 @@ def from_messages(inputs: Iterable[Any] | None, outputs: Iterable[Any] | None, s
 def template(system: str) -> str:
     """A name for an unnamed prompt: `system:` and 12 hex digits of the system message's SHA-256."""
     return "system:" + hashlib.sha256(system.encode("utf-8", "surrogatepass")).hexdigest()[:12] if system else ""
+
+
+def short(text: str) -> str:
+    """A name as it is kept: at most 256 characters, all of them encodable; what an application gives as a name may be a document."""
+    return text if len(text) <= NAME and text.isascii() else text[:NAME].encode("utf-8", "replace").decode("utf-8")
 
 
 def _joined(message: Any) -> str:
