@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import linecache
 import logging
+import os
 import runpy
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ import everyday
 import injection
 import pytest
 from openai_server import ANSWER
+from opentelemetry.sdk.trace import TracerProvider
 
 import truegreen.instrumentation
 from truegreen.core.words.shapes import Result
@@ -46,11 +48,23 @@ def lookups(monkeypatch):
         monkeypatch.setattr(module, "entry_points", functools.cache(entry_points))
 
 
+INIT = TracerProvider.__dict__["__init__"]
+
+
 def _clean():
+    """What a broken `uninstrument` of the run before has left is not there for the next one."""
     made = TruegreenInstrumentor()
     if made.is_instrumented_by_opentelemetry:
         made.uninstrument()
+    TracerProvider.__init__ = INIT
+    os.environ.pop(environment.HOOK, None)
     failures.reset()
+
+
+@pytest.fixture(autouse=True)
+def _left_clean():
+    yield
+    _clean()
 
 
 def test_an_error_planted_in_any_function_or_statement_of_ours_leaves_the_application_whole(fake, lookups, caplog):

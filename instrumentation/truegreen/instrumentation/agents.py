@@ -12,7 +12,7 @@ from truegreen.core.words import attributes as names
 from truegreen.instrumentation import around, failures, notices
 from truegreen.instrumentation.around import Agent
 from truegreen.instrumentation.processor import state_of
-from truegreen.instrumentation.spans import Block, F, facts, point
+from truegreen.instrumentation.spans import Block, F, facts, point, word
 from truegreen.instrumentation.steps import enclosing, outcome_of, tool_of
 from truegreen.instrumentation.tally import call_of, key_of
 
@@ -87,6 +87,7 @@ class tool(Block):  # noqa: N801
 
     def outcome(self, outcome: str) -> None:
         """Say how the call ended: `ok`, `error`, `timeout`, `invalid_output` or `silent_error`."""
+        outcome = word(outcome)
         if outcome not in OUTCOMES:
             listed = ", ".join(OUTCOMES)
             notices.once(

@@ -11,7 +11,7 @@ from truegreen.core.words import attributes as names
 from truegreen.instrumentation import context, failures
 from truegreen.instrumentation.passages import Passages
 from truegreen.instrumentation.processor import state_of
-from truegreen.instrumentation.text import Text
+from truegreen.instrumentation.text import Text, encodable
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def traffic(*, session_id: str = "", user_id: str = "", cohort: str = "", boost:
     for name, value in ((names.SESSION_ID, session_id), (names.USER_ID, user_id), (names.COHORT, cohort)):
         try:
             if value:
-                stamps[name] = str(value)
+                stamps[name] = encodable(str(value))
         except Exception as error:
             failures.count("traffic", error)
     with context.carry(stamps_=stamps, request_=Passages(), boost=boost):

@@ -36,7 +36,7 @@ class Hook:
         try:
             state = state_of(span)
             if state is not None:
-                state.tools = tool_definitions
+                state.tools = tool_definitions if isinstance(tool_definitions, list | tuple) else None
                 state.hooked = from_messages(inputs, outputs, system_instruction)
         except Exception as error:
             failures.count("completion hook", error)

@@ -7,7 +7,7 @@ from typing import Any
 
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import notices
-from truegreen.instrumentation.spans import Block, Of, facts, point
+from truegreen.instrumentation.spans import Block, Of, facts, point, word
 
 ACTIONS = ("allow", "block", "redact", "flag")
 VERDICTS = ("true_positive", "false_positive", "true_negative", "false_negative")
@@ -44,6 +44,7 @@ class guardrail(Block):  # noqa: N801
 
     def action(self, action: str) -> None:
         """Say what was decided: `allow`, `block`, `redact` or `flag`."""
+        action = word(action)
         if action not in ACTIONS:
             listed = ", ".join(ACTIONS)
             notices.once(
@@ -72,6 +73,7 @@ def guardrail_review(name: str, verdict: str, *, of: Of = None) -> None:
             `false_negative` (passed, wrongly).
         of: the decision's or the answer's span: a traceparent, a span, or (trace id, span id).
     """
+    verdict = word(verdict)
     if verdict not in VERDICTS:
         notices.once(
             f"verdict:{verdict!r:.40}",

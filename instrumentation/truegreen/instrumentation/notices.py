@@ -6,6 +6,7 @@ import logging
 import sys
 
 from truegreen.instrumentation import failures
+from truegreen.instrumentation.text import encodable
 
 logger = logging.getLogger("truegreen")
 KEPT = 1_000
@@ -56,6 +57,6 @@ def once(key: str, message: str, level: int = logging.WARNING) -> None:
     if len(_said) > KEPT:
         message = f"{KEPT} different notices were given: no others follow. The last one: {message}"
     try:
-        logger.log(level, "truegreen: %s", message if len(message) <= LONGEST else f"{message[:LONGEST]}…")
+        logger.log(level, "truegreen: %s", encodable(message if len(message) <= LONGEST else f"{message[:LONGEST]}…"))
     except Exception as error:  # a filter or handler of the application raised
         failures.count("logging", error)

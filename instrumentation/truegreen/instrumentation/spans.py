@@ -16,6 +16,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import failures, notices
 from truegreen.instrumentation.shared import shared
+from truegreen.instrumentation.text import encodable, short
 
 OURS = "truegreen.instrumentation"
 """The scope of the spans that this package makes; they get snapshot and stamps as GenAI spans do."""
@@ -31,11 +32,16 @@ def facts(place: str, texts: Mapping[str, Any], numbers: Mapping[str, Any] | Non
     for name, value in texts.items():
         try:  # foreign objects run code of their own when they are turned into text
             if value:
-                found[name] = str(value)
+                found[name] = encodable(str(value))
         except Exception as error:
             failures.count(place, error)
     found.update({name: number for name, number in (numbers or {}).items() if number is not None})
     return found
+
+
+def word(value: Any) -> str:
+    """One of a few words as it was given; the type of what is no text, whose own methods may raise."""
+    return value if isinstance(value, str) else f"<{type(value).__name__}>"
 
 
 def point(name: str, attributes: Mapping[str, Any], of: Of = None) -> None:
@@ -56,7 +62,7 @@ def start(
 ) -> Span:
     """Start a span of ours."""
     tracer = trace.get_tracer(OURS, tracer_provider=shared.provider)
-    return tracer.start_span(name, kind=kind, attributes=attributes, links=list(links), start_time=at)
+    return tracer.start_span(short(name), kind=kind, attributes=attributes, links=list(links), start_time=at)
 
 
 def context_of(of: Of, place: str) -> SpanContext | None:

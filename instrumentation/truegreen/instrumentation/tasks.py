@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry import context as otel
 
 from truegreen.core.words import attributes as names
-from truegreen.instrumentation import notices
+from truegreen.instrumentation import failures, notices
 from truegreen.instrumentation.spans import Block, Of, facts, point
 
 _TASK = otel.create_key("truegreen-task")
@@ -80,7 +80,7 @@ def escalation(reason: str, *, task: str = "", of: Of = None) -> None:
         task: the name of the task; without it, that of the `task` block around.
         of: the answer's span: a traceparent, a span, or (trace id, span id).
     """
-    _about("escalation", task, of, facts("escalation", {names.ESCALATION_REASON: reason or "unknown"}))
+    _about("escalation", task, of, facts("escalation", {names.ESCALATION_REASON: reason}) or {names.ESCALATION_REASON: "unknown"})
 
 
 def downstream(valid: bool, *, task: str = "", of: Of = None) -> None:
@@ -91,11 +91,17 @@ def downstream(valid: bool, *, task: str = "", of: Of = None) -> None:
         task: the name of the task; without it, that of the `task` block around.
         of: the answer's span: a traceparent, a span, or (trace id, span id).
     """
-    _about("downstream", task, of, {names.DOWNSTREAM_OUTCOME: "valid" if valid else "invalid"})
+    try:
+        outcome = "valid" if valid else "invalid"
+    except Exception as error:  # an object of the application's that is neither true nor false
+        failures.count("downstream", error)
+        return
+    _about("downstream", task, of, {names.DOWNSTREAM_OUTCOME: outcome})
 
 
 def _about(name: str, task_: str, of: Of, attributes: Mapping[str, Any]) -> None:
-    point(name, {**facts(name, {names.TASK_NAME: task_ or otel.get_value(_TASK)}), **attributes}, of)
+    known = facts(name, {names.TASK_NAME: task_}) or facts(name, {names.TASK_NAME: otel.get_value(_TASK)})
+    point(name, {**known, **attributes}, of)
 
 
 def _number(score: Any) -> float | None:

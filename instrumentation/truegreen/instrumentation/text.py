@@ -10,6 +10,7 @@ from typing import Any
 NAME = 256
 """Characters of a name that are kept: of a model, a version, a response id, an index."""
 TOOL_CALLS = frozenset({"tool_call", "server_tool_call"})
+_TOOL_CALLS = tuple(TOOL_CALLS)  # a type that is no text may have no hash
 TOOL_FINISHES = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
 
 
@@ -43,7 +44,7 @@ def from_messages(inputs: Iterable[Any] | None, outputs: Iterable[Any] | None, s
     text.query = _joined(asked) if asked is not None else ""
     text.system = "\n".join(part for part in map(_part, system or ()) if part) or text.system
     for message in outputs or ():
-        text.tools = text.tools or any(_get(part, "type") in TOOL_CALLS for part in _parts(message))
+        text.tools = text.tools or any(_get(part, "type") in _TOOL_CALLS for part in _parts(message))
         if text.answer is None:
             text.answer = _joined(message)
     return text
@@ -56,7 +57,12 @@ def template(system: str) -> str:
 
 def short(text: str) -> str:
     """A name as it is kept: at most 256 characters, all of them encodable; what an application gives as a name may be a document."""
-    return text if len(text) <= NAME and text.isascii() else text[:NAME].encode("utf-8", "replace").decode("utf-8")
+    return encodable(text[:NAME])
+
+
+def encodable(text: str) -> str:
+    """Text without halves of surrogate pairs: one in a span's name makes the exporter lose its whole batch."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _joined(message: Any) -> str:
