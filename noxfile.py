@@ -168,3 +168,83 @@ def stores(session: nox.Session) -> None:
         env=_sources(),
     )
     session.run("python", "-m", "pytest", "-q", "--noconftest", "tests/instrumentation/test_snapshot_stores.py", *session.posargs)
+
+
+@nox.session(name="benchmark_instrumentation")
+def benchmark_instrumentation(session: nox.Session) -> None:
+    """Print what truegreen costs on the OpenAI SDK under three instrumentors, side by side."""
+    pins = [pin for name in ("genai_openai", "openinference_openai", "traceloop_openai") for pin in ENVIRONMENTS[name]]
+    session.install("-e", ".", *SDK, *dict.fromkeys(pins), env=_sources())
+    session.run("python", "benchmarks/instrumentation.py", *session.posargs)
+
+
+TOOLS = [
+    "pytest",
+    "pytest-timeout",
+    "hypothesis",
+    "numpy",
+    "pyyaml",
+    "jsonschema",
+    "click",
+    "httpx",
+    "gunicorn",
+    "hatchling",
+    "editables",
+]
+SDKS = {
+    "oldest": ("1.30.0", "0.51b0", []),
+    "middle": ("1.39.1", "0.60b1", []),
+    "newest": (
+        "1.45.2",
+        "0.66b2",
+        [
+            "opentelemetry-configuration==0.66b2",
+            "opentelemetry-instrumentation-genai-openai==1.3b0",
+            "opentelemetry-util-genai==1.3b0",
+            "langfuse==5.0.4",
+            "langsmith[otel]==0.15.1",
+            "langchain-core==1.8.3",
+        ],
+    ),
+}
+"""What OpenTelemetry's SDK and instrumentation are called, and what goes with that SDK only."""
+PARTS = (
+    "spans",
+    "install",
+    "faults",
+    "locks",
+    "setups",
+    "bad_input",
+    "harmless",
+    "parts",
+    "background",
+    "evaluation_background",
+    "zero_code",
+)
+"""The tests of `tests/instrumentation` that need no particular library of an LLM; without genai-openai it is OpenInference."""
+
+
+def _on(which: str, sdk: str, instrumentation: str, more: list[str]) -> None:
+    """Define the session that runs the instrumentation's tests on one SDK."""
+
+    @nox.session(name=f"sdk_{which}", tags=["sdks"])
+    def run(session: nox.Session) -> None:
+        session.install(
+            f"opentelemetry-sdk=={sdk}",
+            f"opentelemetry-exporter-otlp=={sdk}",
+            f"opentelemetry-instrumentation=={instrumentation}",
+            f"opentelemetry-distro=={instrumentation}",
+            "openai==3.57.0",
+            "openinference-instrumentation-openai==0.1.66",
+            *more,
+            *TOOLS,
+            env=_sources(),
+        )
+        session.install("--no-deps", "--no-build-isolation", "-e", ".", env=_sources())
+        session.run(
+            "python", "-m", "pytest", "-q", *session.posargs, *(f"tests/instrumentation/test_{part}.py" for part in PARTS)
+        )
+
+
+for _which, _versions in SDKS.items():
+    _on(_which, *_versions)

@@ -10,7 +10,6 @@ import openai
 import pytest
 from openai_server import ANSWER, SERVED
 from opentelemetry import context as otel
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from truegreen.core.words.calibration import Calibration, file_name, to_text
 from truegreen.instrumentation import failures, retrieval, snapshot, traffic
@@ -80,9 +79,7 @@ def test_no_text_of_prompt_answer_or_passage_is_exported(app, ask, fake, streame
         result = ask(client, stream=streamed)
         if streamed:
             assert "".join(c.choices[0].delta.content or "" for c in result) == ANSWER
-    sent = encode_spans(seen.spans).SerializeToString()
-    assert b"chat support-large" in sent
-    assert b"ZEBRA" not in sent
+    seen.counts_one_call().exports_no_text("ZEBRA")
     assert fake.samples[0].answer == ANSWER
     assert seen.attributes("chat")["truegreen.evaluation.groundedness.raw"] == 0.9
 
@@ -109,9 +106,7 @@ def test_a_failed_call_raises_as_ever_and_is_no_answer(app, ask, fake, model, ki
     seen, client = app()
     with pytest.raises(kind):
         ask(client, model)
-    got = seen.attributes("chat")
-    assert got["truegreen.version.model"] == model
-    assert not any("evaluation" in k or "markers" in k for k in got)
+    seen.llm_span("chat").in_snapshot(model=model).was_not_judged().was_marked()
     assert fake.samples == []
 
 
@@ -119,7 +114,7 @@ def test_a_step_that_only_calls_tools_is_no_answer(app, ask, fake):
     """Its finish is a tool call."""
     seen, client = app()
     ask(client, "tools")
-    assert not any("evaluation" in k for k in seen.attributes("chat"))
+    seen.llm_span("chat").was_not_judged().has_no("truegreen.evaluation")
     assert fake.samples == []
 
 
@@ -127,9 +122,9 @@ def test_truncated_and_empty_answers_are_marked(app, ask, fake):
     """By finish reason and by text."""
     seen, client = app()
     ask(client, "length")
-    assert seen.attributes("chat length")["truegreen.answer.markers"] == ("truncated",)
+    seen.answer("chat length").was_marked("truncated")
     ask(client, "empty")
-    assert seen.attributes("chat empty")["truegreen.answer.markers"] == ("empty",)
+    seen.answer("chat empty").was_marked("empty")
 
 
 def test_an_answer_without_passages_is_skipped_and_said_once(app, ask, fake, caplog):
@@ -137,10 +132,8 @@ def test_an_answer_without_passages_is_skipped_and_said_once(app, ask, fake, cap
     seen, client = app()
     ask(client)
     ask(client)
-    got = seen.attributes("chat")
-    assert got["truegreen.evaluation.groundedness.skipped"] == "no_context"
-    assert got["truegreen.evaluation.groundedness.evaluator"] == "fake"
-    assert "truegreen.evaluation.groundedness.raw" not in got
+    found = seen.answer().was_skipped("no_context").has("truegreen.evaluation.groundedness.evaluator", "fake")
+    found.has_no("truegreen.evaluation.groundedness.raw")
     assert sum("retrieval(documents=" in r.getMessage() for r in caplog.records) == 1
 
 
@@ -153,10 +146,8 @@ def test_an_answer_without_a_baseline_has_its_raw_number_only(app, ask, fake, ca
         with _in_trace(seen):
             retrieval(documents=[DOC])
             ask(client)
-    got = seen.attributes("chat")
-    assert got["truegreen.evaluation.groundedness.skipped"] == "no_baseline"
-    assert got["truegreen.evaluation.groundedness.raw"] == 0.9
-    assert "truegreen.evaluation.groundedness.label" not in got
+    found = seen.answer().was_skipped("no_baseline").has("truegreen.evaluation.groundedness.raw", 0.9)
+    found.has_no("truegreen.evaluation.groundedness.label")
     assert sum("baseline take --service bot --environment prod" in r.getMessage() for r in caplog.records) == 1
 
 
@@ -252,8 +243,7 @@ def test_a_second_span_for_the_same_call_is_a_duplicate_and_is_not_evaluated(app
     attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "support-large"}
     with seen.provider.get_tracer("another.library").start_as_current_span("outer", attributes=attributes):
         ask(client)
-    assert seen.attributes("chat")["truegreen.duplicate"] is True
-    assert "truegreen.duplicate" not in seen.attributes("outer")
+    seen.counts_one_call().llm_span("outer")
     assert len(fake.samples) == 1
 
 
