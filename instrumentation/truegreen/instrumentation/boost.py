@@ -38,10 +38,11 @@ class Boost:
     def share(self) -> float:
         """0 to 1; 0 without a flag, and while it cannot be read."""
         now = self._clock()
-        if now - self._asked >= SECONDS and (self._read is not None or _uses_flags()):
+        if now - self._asked >= SECONDS:
             self._asked = now
             try:
-                background.first(self._look)
+                if self._read is not None or _uses_flags():
+                    background.first(self._look)
             except Exception as error:
                 failures.count("boost", error)
         return self._share

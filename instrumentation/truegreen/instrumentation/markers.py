@@ -50,7 +50,8 @@ def markers(answer: str, finish_reasons: Iterable[str]) -> tuple[str, ...]:
     found = []
     if _has(text, CONFIDENT) and not _has(text, HEDGES):
         found.append("overconfident")
-    if any(phrase in text[:200] for phrase in REFUSALS):
+    start = text[:200]
+    if any(phrase in start for phrase in REFUSALS):
         found.append("refusal")
     if not text:
         found.append("empty")
