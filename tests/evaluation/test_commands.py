@@ -219,8 +219,8 @@ def test_an_address_that_is_none_is_bad_input(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("truegreen.yaml", "evaluations:\n  groundedness: {words: 5}\n"),
-        ("app.json", '{"version": 1, "cohorts": null, "evaluations": {"groundedness": {"words": 5}}}'),
+        ("truegreen.yaml", "evaluations:\n  groundedness: {words: 1}\n"),
+        ("app.json", '{"version": 1, "cohorts": null, "evaluations": {"groundedness": {"words": 1}}}'),
     ],
 )
 def test_answers_are_judged_by_the_settings_of_the_application(tmp_path, monkeypatch, name, text):
