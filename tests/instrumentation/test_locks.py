@@ -126,3 +126,31 @@ def test_a_stream_that_a_collection_ends_inside_a_lock_does_not_stop_the_thread(
 def test_a_worker_that_was_forked_while_a_lock_was_held_does_not_wait_for_it():
     """The thread that held it exists in the parent only."""
     _run(FORKS)
+
+
+AT_THE_END = """
+import sys, threading
+from truegreen.instrumentation.locks import Lock
+lock, held = Lock(), threading.Event()
+
+def forever():
+    with lock:
+        held.set()
+        threading.Event().wait()
+
+threading.Thread(target=forever, daemon=True).start()
+held.wait()
+
+class Late:
+    def __del__(self, lock=lock, finalizing=sys.is_finalizing, write=sys.stdout.write, flush=sys.stdout.flush):
+        with lock, lock:
+            write(f"through {finalizing()}\\n")
+            flush()
+
+sys.modules["kept"] = Late()
+"""
+
+
+def test_a_finalizer_does_not_wait_for_a_lock_of_a_thread_that_never_runs_again():
+    """At the interpreter's end a daemon thread is stopped wherever it is; a span that ends in a finalizer comes after that."""
+    _run(AT_THE_END)

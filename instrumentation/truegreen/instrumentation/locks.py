@@ -7,19 +7,24 @@ ends a span, and that comes back here in the same thread.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from weakref import WeakSet
 
 
 class Lock:
-    """A reentrant lock that is free again in a forked child: the thread that held it is not there."""
+    """A reentrant lock that is free again in a forked child, and at the interpreter's end: the thread that held it is not there, or never runs again."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         _made.add(self)
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        if not sys.is_finalizing():
+            self._lock.acquire()
+        elif not self._lock.acquire(blocking=False):
+            self.renew()  # a daemon thread was stopped for good while it held the lock, and a finalizer ends a span
+            self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
