@@ -123,7 +123,7 @@ def destination(environ: Mapping[str, str]) -> str:
         if name.startswith("otlp")
         else f"; NOT INSTALLED: the exporter {name}"
         for name in named
-        if name not in packages
+        if name not in packages and environ.get("OTEL_TRACES_EXPORTER")  # else nobody has asked for one yet
     )
 
 
