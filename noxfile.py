@@ -219,7 +219,6 @@ PARTS = (
     "parts",
     "background",
     "evaluation_background",
-    "zero_code",
 )
 """The tests of `tests/instrumentation` that need no particular library of an LLM; without genai-openai it is OpenInference."""
 

@@ -358,7 +358,6 @@ def app(environ, start_response):
 """
 
 
-@pytest.mark.full
 @pytest.mark.skipif(find_spec("gunicorn") is None, reason="gunicorn is not installed")
 def test_gunicorn_with_preloaded_workers_serves_and_stops(tmp_path):
     """The master is instrumented and forks; each worker answers, and all stop when told."""
