@@ -175,7 +175,6 @@ def test_a_verdict_becomes_langsmith_feedback_on_the_run_that_the_metadata_names
 def test_inside_a_traceable_function_the_run_is_known_by_itself(monkeypatch, feedback):
     """Where LangSmith traces in its own way beside OpenTelemetry."""
     _judges(monkeypatch)
-    monkeypatch.setenv("LANGSMITH_TRACING", "true")
     ids = []
     with captured(_settings("langsmith", slow=True)) as seen:
 
@@ -184,7 +183,8 @@ def test_inside_a_traceable_function_the_run_is_known_by_itself(monkeypatch, fee
             ids.append(str(langsmith.get_current_run_tree().id))
             _ask(seen)
 
-        work()
+        with langsmith.tracing_context(enabled=True):  # the SDK keeps what its variable said when it was first asked
+            work()
         background.flush(WAIT)
     assert [got["run_id"] for got in feedback()] == ids
 
