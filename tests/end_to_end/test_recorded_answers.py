@@ -40,6 +40,7 @@ def test_a_switch_to_models_that_hallucinate_pages(replayed):
     assert steps["PAGE"]["seconds_after_switch"] < 45
 
 
+@pytest.mark.full
 def test_no_switch_stays_silent(replayed):
     """The same models all the way: neither sev 1 nor sev 2."""
     code, steps, stderr = replayed("--from", SELDOM, "--expect", "silence")
@@ -47,6 +48,7 @@ def test_no_switch_stays_silent(replayed):
     assert steps["saw"]["evaluated"] > 500 and steps["saw"]["loud"] == []
 
 
+@pytest.mark.full
 def test_a_benign_switch_stays_silent(replayed):
     """From gpt-4-0613 to gpt-3.5-turbo-0613, which both seldom hallucinate: neither sev 1 nor sev 2."""
     code, steps, stderr = replayed("--from", "gpt-4-0613", "--to", "gpt-3.5-turbo-0613", "--expect", "silence")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -61,13 +60,12 @@ def demo(
         raise BadInput("--from, --to and --expect belong to --replay FILE")
     from rich.console import Console
 
-    from truegreen.demo import recorded, scenarios
+    from truegreen.demo import interrupts, recorded, scenarios
     from truegreen.demo.model import Replay, Settings
     from truegreen.demo.story import Story
     from truegreen.demo.story import picture as draw
 
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job inherits an ignored SIGINT
-        signal.signal(number, _interrupt)
+    interrupts.install()
     story = Story(Console(file=sys.stdout), time.monotonic, as_json=as_json)
     try:
         if replay_file is not None:
@@ -118,7 +116,3 @@ def _hold(keep: bool, story: Any) -> Any:
             story.tell("stopped", "everything is down")
 
     return hold
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

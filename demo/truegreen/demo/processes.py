@@ -16,6 +16,7 @@ from typing import Final, Self
 import httpx
 
 from truegreen.core.errors import Failed
+from truegreen.demo import interrupts
 
 _READY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 5.0
@@ -64,13 +65,13 @@ class Supervisor:
     def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Process:
         """Start a process in a session of its own."""
         log = self.folder / f"{name}.log"
-        with log.open("ab") as out:
+        with log.open("ab") as out, interrupts.held():
             handle = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                 env={**self.environ, **(environ or {})}, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
-        process = Process(name, handle, log)
-        self.processes.append(process)
+            process = Process(name, handle, log)
+            self.processes.append(process)
         return process
 
     def ready(self, url: str, process: Process | None = None, seconds: float = _READY_SECONDS) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from truegreen.core.clients import engines, prometheus
 from truegreen.core.clients.processes import Engine
 from truegreen.core.errors import Failed
-from truegreen.demo import files
+from truegreen.demo import files, interrupts
 from truegreen.demo.pager import Pager, pager
 from truegreen.demo.processes import Supervisor
 from truegreen.demo.tap import Tap, tap
@@ -69,26 +69,33 @@ def truegreen(stage: Stage, *arguments: str, expect: Sequence[int] = (0,)) -> di
         Failed: it ended with an exit code that is not among `expect`.
     """
     argv = [sys.executable, "-m", "truegreen.core", *arguments, "--config", str(stage.config), "--json"]
+    process: subprocess.Popen[str] | None = None
     try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            env=stage.supervisor.environ,
-            cwd=stage.folder,
-            timeout=_COMMAND_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Failed(f"`truegreen {' '.join(arguments)}` did not end within {_COMMAND_SECONDS:.0f} s") from None
-    if done.returncode not in expect:
-        words = (done.stderr or done.stdout).strip().splitlines()
+        with interrupts.held():
+            process = subprocess.Popen(
+                argv,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=stage.supervisor.environ,
+                cwd=stage.folder,
+            )
+        out, err = process.communicate(timeout=_COMMAND_SECONDS)
+    except BaseException as error:
+        if process is not None:
+            process.kill()
+            process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise Failed(f"`truegreen {' '.join(arguments)}` did not end within {_COMMAND_SECONDS:.0f} s") from None
+        raise
+    if process.returncode not in expect:
+        words = (err or out).strip().splitlines()
         raise Failed(
-            f"`truegreen {' '.join(arguments)}` ended with exit code {done.returncode}: {words[-1] if words else 'no word'}"
+            f"`truegreen {' '.join(arguments)}` ended with exit code {process.returncode}: {words[-1] if words else 'no word'}"
         )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    lines = [line for line in out.splitlines() if line.startswith("{")]
     printed: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-    return {**printed, "exit_code": done.returncode}
+    return {**printed, "exit_code": process.returncode}
 
 
 @contextmanager
