@@ -37,9 +37,11 @@ class Call:
 
     def read(self, name: str) -> Any:
         """The value of a normalised field (`dialects.FIELDS`), None where the span has none."""
-        if name not in self._read:
-            self._read[name] = read(self.dialect, name, self.view)
-        return self._read[name]
+        found = self._read
+        if name in found:
+            return found[name]
+        value = found[name] = read(self.dialect, name, self.view)
+        return value
 
     def borrow(self) -> dict[str, Any]:
         """Take the fields that only another span of the same call had; those that this span's dialect can hold, as its attributes."""

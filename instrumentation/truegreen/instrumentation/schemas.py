@@ -81,16 +81,16 @@ class Hashes:
         for name in SPAN_LISTS:
             if name in attributes:
                 return self.of(attributes[name])
-        for name in SPAN_ITEMS:
-            if name.format(0) in attributes:
+        for name, first in SPAN_ITEMS.items():
+            if first in attributes:
                 numbered = map(name.format, range(len(attributes)))
                 return self.of([attributes[item] for item in numbered if item in attributes])
         return ""
 
 
 SPAN_LISTS = ("gen_ai.tool.definitions",)
-SPAN_ITEMS = ("llm.tools.{}.tool.json_schema",)
-"""Where dialects put tool definitions: one JSON list (the conventions, OpenLLMetry), or one attribute for each tool (OpenInference)."""
+SPAN_ITEMS = {"llm.tools.{}.tool.json_schema": "llm.tools.0.tool.json_schema"}
+"""Where dialects put tool definitions: one JSON list (the conventions, OpenLLMetry), or one attribute for each tool, the first beside it (OpenInference)."""
 
 
 def _key(tools: Any) -> Any:

@@ -21,7 +21,7 @@ from truegreen.instrumentation.indexes import PERIOD, IndexReader, Watched
 from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.schemas import Hashes, tool_schema
 from truegreen.instrumentation.shared import undo
-from truegreen.instrumentation.text import short, template
+from truegreen.instrumentation.text import NAME, short, template
 
 __all__ = ["carried", "default", "eval_dataset", "index", "record", "tool_schema", "use"]
 
@@ -257,6 +257,9 @@ class Snapshots:
 
     def served(self, asked: str, served: str = "") -> str:
         """The model that answers for `asked`: the one named now, else the last one that was, else `asked` itself."""
+        known = self._served.get(asked)
+        if known is not None and served in ("", known):
+            return known
         asked, served = short(asked), short(served)
         with self._lock:
             if served and asked:
@@ -266,13 +269,14 @@ class Snapshots:
 
     def attributes(self, versions: Mapping[str, str]) -> Mapping[str, str | int]:
         """The attributes of a snapshot; without a model only the versions, for a span that calls no model serves no snapshot."""
-        key = tuple(sorted((component, short(version)) for component, version in versions.items()))
-        with self._lock:
-            made = self._made.get(key)
+        key = tuple(versions.items())
+        made = self._made.get(key)
         if made is not None:
             return made
-        found: dict[str, str | int] = {names.version_of(component): version for component, version in key}
-        identity, now = digest(dict(key)) if versions.get("model") else "", int(self._clock())
+        kept = {component: short(version) for component, version in sorted(versions.items())}
+        key = key if all(len(version) <= NAME for version in versions.values()) else tuple(kept.items())
+        found: dict[str, str | int] = {names.version_of(component): version for component, version in kept.items()}
+        identity, now = digest(kept) if versions.get("model") else "", int(self._clock())
         with self._lock:
             if identity:
                 found[names.SNAPSHOT_ID] = identity

@@ -57,7 +57,7 @@ def template(system: str) -> str:
 
 def short(text: str) -> str:
     """A name as it is kept: at most 256 characters, all of them encodable; what an application gives as a name may be a document."""
-    return encodable(text[:NAME])
+    return text if len(text) <= NAME and text.isascii() else encodable(text[:NAME])
 
 
 def encodable(text: str) -> str:
