@@ -30,6 +30,8 @@ def files(config: Config, time_scale: int) -> Generated:
         "evaluations": {name: dict(settings) for name, settings in config.evaluations.items()},
         "services": {name: {"sampling": dict(one.sampling)} for name, one in config.services.items() if one.sampling},
         "cohorts": {"attribute": config.cohorts.attribute, "boost": list(config.cohorts.boost)} if config.cohorts else None,
+        "retrieval": {"floor": config.retrieval_floor},
+        "agents": {"approved_tools": {agent: list(tools) for agent, tools in config.approved_tools.items()}},
         "snapshot": dict(config.snapshot),
         "calibration": config.calibration,
     }

@@ -42,9 +42,16 @@ def config(source: Source, path: File | None) -> Config:
         incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
         scrape_interval_seconds=float(seconds(data["scrape_interval"])),
         calibration=data["calibration"],
+        retrieval_floor=data["retrieval"].get("floor"),
+        approved_tools=_approved(data["agents"].get("approved_tools", {})),
         source=path,
         lines={dotted(place): line for place, line in source.lines.items() if place and place[0] == "slos"},
     )
+
+
+def _approved(given: list[str] | Mapping[str, list[str]]) -> Mapping[str, tuple[str, ...]]:
+    listed = {"": given} if isinstance(given, list) else given
+    return {agent: tuple(tools) for agent, tools in listed.items()}
 
 
 def seconds(text: str) -> int:

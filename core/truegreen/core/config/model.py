@@ -113,6 +113,10 @@ class Config:
     incidents: Incidents
     scrape_interval_seconds: float
     calibration: str
+    retrieval_floor: float | None = None
+    """Similarity under which a retrieved document counts as irrelevant, None where nobody set one."""
+    approved_tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Agent to the tools that it may call without asking; the empty name stands for every other agent."""
     source: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     """Where an SLO was written: `slos[0].objective` to its line, for errors found after loading."""
