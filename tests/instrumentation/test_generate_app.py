@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from truegreen.core.cli import main
+from truegreen.core.cli import main, root
 from truegreen.instrumentation.settings import load
 
 
@@ -18,7 +18,7 @@ def test_the_floor_and_the_approved_tools_are_the_same_in_both_files(tmp_path, w
     """One file for the team, one for a process without a YAML reader."""
     yaml = tmp_path / "truegreen.yaml"
     yaml.write_text(f"retrieval: {{floor: 0.3}}\nagents: {{approved_tools: {written}}}\n")
-    done = CliRunner().invoke(main, ["generate", "app", "--config", str(yaml), "--out", str(tmp_path)])
+    done = CliRunner().invoke(root, ["generate", "app", "--config", str(yaml), "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     for file in (yaml, tmp_path / "truegreen.json"):
         settings = load({"TRUEGREEN_CONFIG": str(file)})
@@ -28,15 +28,17 @@ def test_the_floor_and_the_approved_tools_are_the_same_in_both_files(tmp_path, w
 def test_no_list_judges_no_agent(tmp_path):
     """An empty list would: nothing is approved then."""
     (tmp_path / "truegreen.yaml").write_text("slos: [{name: grounding}]\n")
-    CliRunner().invoke(main, ["generate", "app", "--config", str(tmp_path / "truegreen.yaml"), "--out", str(tmp_path)])
+    CliRunner().invoke(root, ["generate", "app", "--config", str(tmp_path / "truegreen.yaml"), "--out", str(tmp_path)])
     settings = load({"TRUEGREEN_CONFIG": str(tmp_path / "truegreen.json")})
     assert (settings.retrieval_floor, settings.approved_tools, settings.problems) == (None, {}, ())
 
 
-def test_a_tool_that_is_no_list_is_said_with_its_line(tmp_path):
+def test_a_tool_that_is_no_list_is_said_with_its_line(tmp_path, capsys):
     """What to write stands there."""
     yaml = tmp_path / "truegreen.yaml"
     yaml.write_text("agents:\n  approved_tools: search\n")
-    done = CliRunner().invoke(main, ["generate", "app", "--config", str(yaml), "--out", str(tmp_path)])
-    assert done.exit_code == 2
-    assert f"{yaml}:2: agents.approved_tools: found" in done.output and "such as [search, lookup]" in done.output
+    with pytest.raises(SystemExit) as ended:
+        main(["generate", "app", "--config", str(yaml), "--out", str(tmp_path)])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert f"{yaml}:2: agents.approved_tools: found" in said and "such as [search, lookup]" in said
