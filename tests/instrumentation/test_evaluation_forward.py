@@ -76,6 +76,7 @@ def _ask(seen, **attributes):
 @pytest.fixture
 def scores():
     """A Langfuse server, and the application's client; gives the scores that the server got."""
+    langfuse._client.resource_manager.LangfuseResourceManager.reset()  # what other tests of the process have made
     with _server(202, {"message": "Accepted"}) as (url, got):
         client = langfuse.Langfuse(public_key="pk", secret_key="sk", base_url=url, tracer_provider=TracerProvider())
 
@@ -118,6 +119,20 @@ def test_without_a_baseline_the_evaluators_own_number_is_the_score_and_without_a
     assert (score["value"], score["metadata"]["scale"]) == (0.4, "raw")
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_of_several_clients_the_one_that_the_variable_names_gets_the_score(monkeypatch, scores, caplog, named):
+    """The SDK's own choice would be a client that sends nothing."""
+    _judges(monkeypatch)
+    langfuse.Langfuse(public_key="other", secret_key="sk", base_url="http://127.0.0.1:9", tracer_provider=TracerProvider())
+    monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk" if named else "another")
+    with captured(_settings("langfuse", slow=False)) as seen:
+        _ask(seen)
+        assert background.flush(WAIT)
+    assert len(scores()) == named
+    assert failures.counted() == ({} if named else {"forward langfuse": 1})
+    assert ("name one of them by LANGFUSE_PUBLIC_KEY" in caplog.text) is not named
+
+
 def test_nothing_is_forwarded_that_was_not_asked_for(monkeypatch, scores):
     """Off by default."""
     _judges(monkeypatch)
@@ -129,6 +144,7 @@ def test_nothing_is_forwarded_that_was_not_asked_for(monkeypatch, scores):
 
 def test_without_a_client_of_the_application_no_client_is_made(monkeypatch, caplog):
     """One that we made would export the application's spans, texts and all."""
+    langfuse._client.resource_manager.LangfuseResourceManager.reset()
     _judges(monkeypatch)
     made = []
     monkeypatch.setattr(langfuse.Langfuse, "__init__", lambda self, *a, **k: made.append(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,14 +68,18 @@ def _langfuse(verdict: Verdict) -> None:
     from langfuse import get_client
     from langfuse._client.resource_manager import LangfuseResourceManager
 
-    if not LangfuseResourceManager._instances:  # get_client would make one, and that exports the application's spans
+    made = tuple(LangfuseResourceManager._instances)
+    key = made[0] if len(made) == 1 else os.environ.get("LANGFUSE_PUBLIC_KEY")
+    if key not in made:  # get_client would make one, which exports the application's spans, or give one that sends nothing
         notices.once(
             "forward langfuse",
-            "forward: [langfuse]: the application has made no Langfuse client; call langfuse.get_client() when it starts",
+            "forward: [langfuse]: the application has several Langfuse clients; name one of them by LANGFUSE_PUBLIC_KEY"
+            if made
+            else "forward: [langfuse]: the application has made no Langfuse client; call langfuse.get_client() when it starts",
         )
         failures.count("forward langfuse", LookupError())
         return
-    get_client().create_score(
+    get_client(public_key=key).create_score(
         name=verdict.result.evaluation, value=float(verdict.value or 0.0), data_type="NUMERIC", trace_id=format_trace_id(verdict.trace),
         observation_id=format_span_id(verdict.span), metadata=dict(verdict.about),
     )  # fmt: skip
