@@ -49,3 +49,13 @@ def test_retrievals_without_scores_stay_unknown() -> None:
 
     assert checks.relevance(None, None, 12.0, True).state == "unknown"
     assert checks.relevance(None, None, 0.0, True).state == "ok"
+
+
+def test_a_baseline_is_a_sample_too():
+    """4.1 % of 699 against 3 % of 600 is no news; the same against a truth of 3 %, or 4.9 % of 2,000, is."""
+    from truegreen.runbook import checks
+
+    assert checks.ratio(29, 699, 0.03, 0.05, "in the frozen baseline", 600).state == "ok"
+    assert checks.ratio(29, 699, 0.03, 0.05, "before the onset").state == "not ok"
+    assert checks.ratio(98, 2_000, 0.03, 0.05, "in the frozen baseline", 600).state == "not ok"
+    assert checks.ratio(40, 699, 0.03, 0.05, "in the frozen baseline", 600).state == "not ok"

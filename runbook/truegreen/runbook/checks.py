@@ -12,6 +12,8 @@ from truegreen.runbook.times import span
 
 QUIET: Final = 900
 """Seconds, before scaling."""
+ONE_SIDED: Final = 1.645
+"""Standard errors: 95 %, one-sided."""
 SLOWER: Final = 1.25
 """The p99 may be a quarter above what it was before the onset."""
 LESS_RELEVANT: Final = 0.05
@@ -50,11 +52,13 @@ def smoke(code: int | None, said: str) -> Check:
     return Check("smoke", OK if code == 0 else NOT_OK, f"exit code {code}", "exit code 0", said)
 
 
-def ratio(bad: float, events: float, baseline: float | None, budget: float | None, whence: str) -> Check:
-    """The bad ratio since the change: not significantly above the baseline, and at most the budget.
+def ratio(bad: float, events: float, baseline: float | None, budget: float | None, whence: str, of: float | None = None) -> Check:
+    """The bad ratio since the change: not significantly (95 %, one-sided) above the baseline, and at most the budget.
 
     Args:
         whence: where the baseline comes from, in words.
+        of: events behind the baseline; it is a sample too, and taken for the truth it would call a healthy service bad once enough was judged.
+            None where nobody knows.
     """
     name = "bad ratio"
     if events <= 0:
@@ -64,9 +68,14 @@ def ratio(bad: float, events: float, baseline: float | None, budget: float | Non
         return Check(
             name, UNKNOWN, number, "unknown", "no baseline to compare with" if baseline is None else "no error budget is known"
         )
-    low = wilson_low(bad, events)
-    good = low <= baseline and bad / events <= budget
-    return Check(name, OK if good else NOT_OK, number, f"{baseline:.1%} {whence}, budget {budget:.1%}", f"lower bound {low:.1%}")
+    if of:
+        z = two_shares_z(bad, events, baseline * of, of)
+        like, told = z <= ONE_SIDED, f"z {z:.1f}, at most {ONE_SIDED:.1f}"
+    else:
+        low = wilson_low(bad, events, ONE_SIDED)
+        like, told = low <= baseline, f"lower bound {low:.1%}"
+    good = like and bad / events <= budget
+    return Check(name, OK if good else NOT_OK, number, f"{baseline:.1%} {whence}, budget {budget:.1%}", told)
 
 
 def latency(now: float | None, before: float | None) -> Check:

@@ -60,9 +60,10 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
     if budget is None and slo is not None and slo.objective != BASELINE:
         budget = float(1 - slo.objectives.get(incident.target.service, slo.objective))  # type: ignore[operator]
     baseline, whence = look.record(records.BASELINE_BAD_RATIO), "in the frozen baseline"
+    of = look.record(records.BASELINE_EVENTS)
     start = triaged.data.get("start") if triaged else None
     if baseline is None and start:
-        baseline, whence = float(start["before"]), "before the onset"
+        baseline, whence, of = float(start["before"]), "before the onset", None
     decided, blocked = look.pair(names.DECISIONS, action="block")
     _, reviews = look.pair(names.REVIEWS)
     requests, _ = look.pair(names.REQUESTS)
@@ -74,7 +75,7 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
     pending, others, still = look.alerts()
     answers, sampled = (look.grown(names.ANSWERS, when.now, quiet, **more) or 0.0 for more in ({}, {"sampled": "~base|boost"}))
     return [
-        checks.ratio(bad, events, baseline, budget, whence),
+        checks.ratio(bad, events, baseline, budget, whence, of),
         checks.latency(*look.p99()),
         checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], reviews[1], seen),
         checks.relevance(*look.relevance(), sum(retrievals), seen),
