@@ -19,10 +19,11 @@ class Quiet(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    ending = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that is gone: processes that are stopped leave in the middle of a request."""
-        if not isinstance(sys.exc_info()[1], OSError):
+        """Say nothing of a client that is gone, nor of a request that the end caught: processes that are stopped leave in the middle of one."""
+        if not self.ending and not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
@@ -35,6 +36,7 @@ def serving(handler: type[Quiet]) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        server.ending = True  # what a handler uses may close while it still answers
         server.shutdown()
         server.server_close()
         thread.join()
