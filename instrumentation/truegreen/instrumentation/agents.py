@@ -11,8 +11,9 @@ from opentelemetry import trace
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import around, failures, notices
 from truegreen.instrumentation.around import Agent
+from truegreen.instrumentation.blocks import F
 from truegreen.instrumentation.processor import state_of
-from truegreen.instrumentation.spans import Block, F, facts, point, word
+from truegreen.instrumentation.spans import Block, facts, point, word
 from truegreen.instrumentation.steps import enclosing, outcome_of, tool_of
 from truegreen.instrumentation.tally import call_of, key_of
 

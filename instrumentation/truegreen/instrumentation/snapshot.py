@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Any, Protocol, Self
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.calibration import canonical
 from truegreen.core.words.terms import SERVING_COMPONENTS, SNAPSHOT_COMPONENTS
 from truegreen.instrumentation import context, dataset, failures, indexes, notices, served
-from truegreen.instrumentation.blocks import carried, decorated
+from truegreen.instrumentation.blocks import F, Within, carried, decorated
 from truegreen.instrumentation.indexes import PERIOD, IndexReader, Watched
 from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.schemas import Hashes, tool_schema
@@ -28,7 +28,6 @@ __all__ = ["carried", "default", "eval_dataset", "index", "record", "tool_schema
 KEPT = 1_000
 NAME_CHARACTERS, NAME_WORDS = 128, 8
 """What is longer than this is a prompt's text and not its name."""
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _hashes = Hashes()
 _open: ContextVar[tuple[tuple[int, AbstractContextManager[None]], ...]] = ContextVar("truegreen-use", default=())
 
@@ -79,9 +78,9 @@ class use:  # noqa: N801
                 entered[place][1].__exit__(None, None, None)
                 return
 
-    def __call__(self, function: _Function) -> _Function:
+    def __call__(self, function: F) -> F:
         """The function with every call inside the block."""
-        return cast("_Function", decorated(function, lambda: use(**self._given)))
+        return decorated(function, lambda *_: Within(lambda: use(**self._given)))
 
 
 def default(**versions: Any) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import functools
-import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self
 
 from opentelemetry import context as otel
 from opentelemetry import trace
@@ -15,13 +14,13 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import failures, notices
+from truegreen.instrumentation.blocks import F, decorated
 from truegreen.instrumentation.shared import shared
 from truegreen.instrumentation.text import encodable, short
 
 OURS = "truegreen.instrumentation"
 """The scope of the spans that this package makes; they get snapshot and stamps as GenAI spans do."""
 
-F = TypeVar("F", bound=Callable[..., Any])
 Of = str | Span | SpanContext | tuple[str, str] | None
 """What a later word is about: a traceparent header, a span or its context, or (trace id, span id) in hex."""
 
@@ -96,6 +95,7 @@ class Block:
     """
 
     place = "span"
+    keeps = 1_000
 
     def __init__(self, name: str, attributes: Mapping[str, Any], kind: SpanKind = SpanKind.INTERNAL) -> None:
         self._name = name
@@ -117,13 +117,24 @@ class Block:
 
     def __call__(self, function: F) -> F:
         """Make each call of `function` such a block; what it returns, or yields, is seen by the block."""
-        if inspect.isasyncgenfunction(function):
-            return cast(F, _async_generator(self, function))
-        if inspect.iscoroutinefunction(function):
-            return cast(F, _coroutine(self, function))
-        if inspect.isgeneratorfunction(function):
-            return cast(F, _generator(self, function))
-        return cast(F, _plain(self, function))
+        return decorated(function, self._fresh)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Where the decorated function runs: the span is the current one."""
+        self._attach()
+        try:
+            yield
+        finally:
+            self._detach()
+
+    def returned(self, result: Any) -> None:
+        """Look at what the decorated function gave."""
+        self._guarded(self._returned, result)
+
+    def ended(self, error: BaseException | None) -> None:
+        """End the span."""
+        self._end(error)
 
     # What subclasses say.
     def _around(self, context: otel.Context) -> otel.Context:
@@ -195,104 +206,3 @@ class Block:
             tell(*what)
         except Exception as error:
             failures.count(self.place, error)
-
-
-def _plain(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with block._fresh(args, kwargs) as one:
-            result = function(*args, **kwargs)
-            one._guarded(one._returned, result)
-            return result
-
-    return wrapper
-
-
-def _coroutine(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with block._fresh(args, kwargs) as one:
-            result = await function(*args, **kwargs)
-            one._guarded(one._returned, result)
-            return result
-
-    return wrapper
-
-
-KEPT_OF_A_STREAM = 1_000
-"""So many items of a generator are shown to its block, the first ones."""
-
-
-def _generator(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        one = block._fresh(args, kwargs)
-        items: list[Any] = []
-        step: Callable[[], Any]
-        inner = function(*args, **kwargs)
-        step = functools.partial(next, inner)
-        try:
-            while True:
-                one._attach()  # inside the generator only: what its reader does between two items is not in the block
-                try:
-                    item = step()
-                except StopIteration as end:
-                    one._guarded(one._returned, items)
-                    one._detach()
-                    one._end(None)
-                    return end.value
-                finally:
-                    one._detach()
-                if len(items) < KEPT_OF_A_STREAM:
-                    items.append(item)
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    inner.close()
-                    raise
-                except BaseException as error:
-                    step = functools.partial(inner.throw, error)
-                else:
-                    step = functools.partial(inner.send, sent)
-        except BaseException as error:
-            one._end(error)
-            raise
-
-    return wrapper
-
-
-def _async_generator(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        one = block._fresh(args, kwargs)
-        items: list[Any] = []
-        inner = function(*args, **kwargs)
-        step: Callable[[], Any] = functools.partial(inner.asend, None)
-        try:
-            while True:
-                one._attach()
-                try:
-                    item = await step()
-                except StopAsyncIteration:
-                    one._guarded(one._returned, items)
-                    one._detach()
-                    one._end(None)
-                    return
-                finally:
-                    one._detach()
-                if len(items) < KEPT_OF_A_STREAM:
-                    items.append(item)
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    await inner.aclose()
-                    raise
-                except BaseException as error:
-                    step = functools.partial(inner.athrow, error)
-                else:
-                    step = functools.partial(inner.asend, sent)
-        except BaseException as error:
-            one._end(error)
-            raise
-
-    return wrapper
