@@ -154,7 +154,7 @@ def canonical(record: Mapping[str, Any]) -> Mapping[str, Any]:
 def test_spans_of_every_library_give_the_series_that_the_conventions_names_give(driver: str, clock: Clock) -> None:
     """From applications that never met our instrumentation; what a library does not carry is left out on both sides."""
     raw, conventional = Processor(clock, INTERVAL), Processor(clock, INTERVAL)
-    for case, spans in test_records.load(driver)["cases"].items():
+    for case, spans in test_records.with_spans(driver).items():
         ordered = sorted(spans, key=lambda one: one["start"])
         records = [(one, test_records.read(one)[1]) for one in ordered]
         records = [(one, record) for one, record in records if record.get("operation")]

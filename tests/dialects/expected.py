@@ -129,6 +129,7 @@ CASES: Mapping[str, Callable[..., Sequence[Record] | None]] = {
     "chat_with_gen_ai": lambda api: [answered(api)],
     "embeddings": lambda api: [embedded(api)],
     "embeddings_async": lambda api: [embedded(api)],
+    "embeddings_documents": lambda api: [embedded(api)],
     **{case: (lambda api, case=case: [failed(api, case)]) for case in ("error_429", "error_429_stream", "error_500", "error_529", "timeout")},
     "retrieval": lambda _: [],
     "tool": lambda _: [],

@@ -17,7 +17,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import ToolException, tool
-from langchain_openai import ChatOpenAI
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from recorder import must_raise
@@ -59,6 +59,13 @@ def model(url: str) -> ChatOpenAI:
         temperature=0.5,
         max_tokens=100,
         stream_usage=True,
+    )
+
+
+def embedder(url: str) -> OpenAIEmbeddings:
+    """A model of embeddings that sends text, not tokens: their vocabulary would be downloaded."""
+    return OpenAIEmbeddings(
+        model=scenario.EMBEDDING_MODEL, base_url=f"{url}/v1", api_key="key", max_retries=0, check_embedding_ctx_length=False
     )
 
 
@@ -142,6 +149,9 @@ def cases(
         "chat_async": lambda: loop.run(model(url).ainvoke(MESSAGES, config())),
         "chat_stream_async": lambda: loop.run(stream_async()),
         "tools": tools,
+        "embeddings": lambda: embedder(url).embed_query(scenario.QUESTION),
+        "embeddings_async": lambda: loop.run(embedder(url).aembed_query(scenario.QUESTION)),
+        "embeddings_documents": lambda: embedder(url).embed_documents([one["text"] for one in scenario.DOCUMENTS]),
         "error_429": lambda: must_raise(openai.RateLimitError, lambda: chat("/error_429")),
         "error_500": lambda: must_raise(openai.InternalServerError, lambda: chat("/error_500")),
         "timeout": lambda: must_raise(openai.APITimeoutError, lambda: chat("/hang")),

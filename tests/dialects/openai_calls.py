@@ -77,6 +77,12 @@ def cases(
     }
 
 
+def search(url: str, make: Callable[..., Any] = openai.OpenAI) -> Any:
+    """Search a vector store: the retrieval that the API has."""
+    stores = client(make, url + "/v1").vector_stores
+    return stores.search(scenario.DATA_SOURCE, query=scenario.QUESTION, max_num_results=len(scenario.DOCUMENTS))
+
+
 def responses(url: str, make: Callable[..., Any] = openai.OpenAI) -> dict[str, Callable[[], object]]:
     """The cases of the Responses API, which not every library watches."""
 

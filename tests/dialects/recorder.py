@@ -11,7 +11,7 @@ A driver is a table of functions, one for each case, and one call:
                       fresh={"chat_no_content": {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "NO_CONTENT"}})
 
 `serve` is a context manager that yields the URL of a local server. `prepare` runs before `cases` is asked, with the global provider already
-set. A case in `fresh` is played by a process of its own with those variables set (libraries read them at import). `flush` is for a library
+set. A case of which the library makes no span is recorded without one, and `not_carried.py` says why. A case in `fresh` is played by a process of its own with those variables set (libraries read them at import). `flush` is for a library
 that ends its spans on a thread of its own. Run: `PYTHONPATH=tests/dialects python tests/dialects/drivers/NAME.py --out FILE`.
 
 Standard library and OpenTelemetry only: this runs in the environment of each library, without truegreen.
@@ -117,7 +117,6 @@ def main(
             play()
             flush()
             played[name] = as_json(exporter.get_finished_spans(), fixed=fixed)
-            assert played[name], f"{driver} made no span for {name}: leave that case out of `cases`"
             print(f"{driver} {name}: {len(played[name])} spans")
     if not arguments.case:
         played |= {name: _elsewhere(name, variables) for name, variables in (fresh or {}).items()}

@@ -48,10 +48,9 @@ def test_a_recording_says_with_which_versions_it_was_made_and_they_are_the_pinne
 
 
 @pytest.mark.parametrize("driver", RECORDED)
-def test_a_recording_has_spans_for_every_case_and_each_parent_is_among_them(driver):
+def test_each_span_of_a_case_has_its_parent_among_them(driver):
     for name, spans in json.loads(RECORDED[driver].read_text(encoding="utf-8"))["cases"].items():
         known = {span["span"] for span in spans}
-        assert spans, name
         assert {span["parent"] for span in spans} <= known | {None}, name
         assert known == {f"s{number}" for number in range(1, len(spans) + 1)}, name
 

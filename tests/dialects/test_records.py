@@ -12,7 +12,7 @@ import pytest
 
 from truegreen.core.words.dialects import Dialect
 from truegreen.core.words.normalise import View, record, select
-from truegreen.core.words.not_carried import DRIVERS, Driver, Left
+from truegreen.core.words.not_carried import CASES, DRIVERS, Driver, Left
 
 RECORDED = Path(__file__).with_name("recorded")
 DRIVEN = sorted(path.stem for path in RECORDED.glob("*.json"))
@@ -50,9 +50,14 @@ def declared(driver: str, dialect: str) -> Driver:
     return next(DRIVERS[name] for name in names if dialect in (DRIVERS[name].dialect, "manual") or len(names) == 1)
 
 
+def with_spans(driver: str) -> Mapping[str, Any]:
+    """The cases of which there are spans."""
+    return {case: spans for case, spans in load(driver)["cases"].items() if spans}
+
+
 def compared(driver: str) -> Iterator[tuple[str, Driver, Mapping[str, Any], Mapping[str, Any]]]:
     """Case, declarations, record, expectation; an empty record where a span is missing."""
-    for case, spans in load(driver)["cases"].items():
+    for case, spans in with_spans(driver).items():
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for span in sorted(spans, key=lambda span: span["start"]):
             dialect, found = read(span)
@@ -121,6 +126,20 @@ def test_what_is_declared_holds_in_every_case_that_it_names(driver: str) -> None
         if (id(left), field) not in used
     ]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("library", DRIVERS)
+def test_every_case_has_a_span_or_a_reason_why_not(library: str) -> None:
+    """A reason holds: of what is declared as played without a span there is none, and what cannot be played is not."""
+    files = [library] if library in DRIVEN else [pair for pair, names in ALONE.items() if library in names]
+    made: dict[str, bool] = {}
+    for file in files:
+        for case, spans in load(file)["cases"].items():
+            dialects = [dialect.name for span in spans if (dialect := read(span)[0])]
+            made[case] = any(declared(file, dialect) is DRIVERS[library] for dialect in dialects)
+    reasons = {case: without for without in DRIVERS[library].without for case in without.cases}
+    assert {case for case, any_span in made.items() if not any_span} == {case for case, one in reasons.items() if one.played}
+    assert set(CASES) - set(made) == {case for case, one in reasons.items() if not one.played}
 
 
 def test_every_driver_has_a_recording_and_every_recording_its_declarations() -> None:

@@ -1,6 +1,8 @@
 """An application without any library: it asks the server itself and writes spans with the names of the GenAI conventions."""
 
+import asyncio
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -13,12 +15,33 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 from servers import openai
 
+CHAT = "/v1/chat/completions"
 TIMEOUT = 0.3
 """Seconds that the application waits for a server that does not answer."""
 
 
-def text(role: str, content: str) -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "content": content}]}
+SAID = [{"role": "system", "content": scenario.SYSTEM}, {"role": "user", "content": scenario.QUESTION}]
+TOOLS = [{"type": "function", "function": {"name": scenario.TOOL, "parameters": {"type": "object", "properties": {}}}}]
+
+
+def told(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of the API in the words of the conventions."""
+    if message["role"] == "tool":
+        part = {"type": "tool_call_response", "id": message["tool_call_id"], "response": message["content"]}
+    elif message.get("tool_calls"):
+        (call,) = message["tool_calls"]
+        made = call["function"]
+        part = {"type": "tool_call", "id": call["id"], "name": made["name"], "arguments": json.loads(made["arguments"])}
+    else:
+        part = {"type": "text", "content": message["content"]}
+    return {"role": message["role"], "parts": [part]}
+
+
+def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The reply that was streamed in these parts, the last of which counts."""
+    choices = [choice for part in parts for choice in part["choices"]]
+    message = {"role": "assistant", "content": "".join(choice["delta"].get("content", "") for choice in choices)}
+    return {**parts[-1], "choices": [{"message": message, "finish_reason": choices[-1]["finish_reason"]}]}
 
 
 def cases(url: str) -> dict[str, Callable[[], object]]:
@@ -32,8 +55,23 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
         with urllib.request.urlopen(request, timeout=TIMEOUT if "hang" in path else 30) as reply:
             return json.load(reply)
 
-    def chat(path: str = "", *, content: bool = True, **more: Any) -> None:
-        said = [{"role": "system", "content": scenario.SYSTEM}, {"role": "user", "content": scenario.QUESTION}]
+    def stream(span: Span, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask for a stream; the first part's arrival is noted."""
+        options = {"stream": True, "stream_options": {"include_usage": True}}
+        request = urllib.request.Request(url + CHAT, json.dumps(body | options).encode(), {"Content-Type": "application/json"})
+        asked, parts = time.monotonic(), []
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            for line in reply:
+                if not line.startswith(b"data: {"):
+                    continue
+                parts.append(json.loads(line.removeprefix(b"data: ")))
+                if len(parts) == 1:
+                    span.set_attribute("gen_ai.response.time_to_first_chunk", time.monotonic() - asked)
+        return joined(parts)
+
+    def chat(
+        path: str = "", *, content: bool = True, streamed: bool = False, said: Any = SAID, offered: Any = (), **more: Any
+    ) -> dict[str, Any]:
         asked = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "openai",
@@ -42,7 +80,8 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
         }
         with started(f"chat {scenario.MODEL_ASKED}", asked) as span:
             try:
-                reply = ask(path + "/v1/chat/completions", {"model": scenario.MODEL_ASKED, "messages": said})
+                sent = {"model": scenario.MODEL_ASKED, "messages": said} | ({"tools": offered} if offered else {})
+                reply = stream(span, sent) if streamed else ask(path + CHAT, sent)
             except OSError as error:
                 span.set_attribute("error.type", str(getattr(error, "code", type(error).__name__)))
                 raise
@@ -57,14 +96,21 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
                 }
             )
             if content:
-                output = text("assistant", choice["message"]["content"]) | {"finish_reason": choice["finish_reason"]}
+                output = told(choice["message"]) | {"finish_reason": choice["finish_reason"]}
                 span.set_attributes(
                     {
-                        "gen_ai.system_instructions": json.dumps(text("system", scenario.SYSTEM)["parts"]),
-                        "gen_ai.input.messages": json.dumps([text("user", scenario.QUESTION)]),
+                        "gen_ai.system_instructions": json.dumps(told(said[0])["parts"]),
+                        "gen_ai.input.messages": json.dumps([told(message) for message in said[1:]]),
                         "gen_ai.output.messages": json.dumps([output]),
                     }
                 )
+            message: dict[str, Any] = choice["message"]
+            return message
+
+    def tools() -> None:
+        call = chat(offered=TOOLS)
+        result = {"role": "tool", "tool_call_id": scenario.TOOL_CALL_ID, "content": scenario.TOOL_RESULT}
+        chat(said=[*SAID, call, result], offered=TOOLS)
 
     def embeddings() -> None:
         asked = {
@@ -112,6 +158,10 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
 
     return {
         "chat": chat,
+        "chat_stream": lambda: chat(streamed=True),
+        "chat_async": lambda: asyncio.run(asyncio.to_thread(chat)),
+        "chat_stream_async": lambda: asyncio.run(asyncio.to_thread(chat, streamed=True)),
+        "tools": tools,
         "chat_no_content": lambda: chat(content=False),
         "embeddings": embeddings,
         "error_429": lambda: recorder.must_raise(urllib.error.HTTPError, lambda: chat("/error_429")),

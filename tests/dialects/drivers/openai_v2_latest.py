@@ -16,7 +16,7 @@ if __name__ == "__main__":
         "openai_v2_latest",
         ["opentelemetry-instrumentation-openai-v2", "opentelemetry-util-genai", "openai"],
         openai.serve,
-        openai_calls.cases,
+        lambda url: openai_calls.cases(url) | {"retrieval": lambda: openai_calls.search(url)},
         prepare=OpenAIInstrumentor().instrument,
         fresh={"chat_no_content": {CAPTURE: "NO_CONTENT"}},
     )

@@ -13,7 +13,8 @@ from servers import openai
 
 def cases(url: str) -> dict[str, Callable[[], object]]:
     """Without `chat_no_content`: no span has content in this mode."""
-    return {name: play for name, play in openai_calls.cases(url).items() if name != "chat_no_content"}
+    played = openai_calls.cases(url) | {"retrieval": lambda: openai_calls.search(url)}
+    return {name: play for name, play in played.items() if name != "chat_no_content"}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ if __name__ == "__main__":
         "traceloop_openai",
         ["opentelemetry-instrumentation-openai", "openai"],
         openai.serve,
-        lambda url: openai_calls.cases(url) | openai_calls.responses(url),
+        lambda url: openai_calls.cases(url) | openai_calls.responses(url) | {"retrieval": lambda: openai_calls.search(url)},
         prepare=OpenAIInstrumentor().instrument,
         fresh={"chat_no_content": {"TRACELOOP_TRACE_CONTENT": "false"}},
     )

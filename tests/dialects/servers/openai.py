@@ -1,4 +1,4 @@
-"""OpenAI's API: chat completions and responses, plain and streamed, tools, embeddings, refusing (429, 500) and hanging."""
+"""OpenAI's API: chat completions and responses, plain and streamed, tools, embeddings, a search in a vector store, refusing (429, 500) and hanging."""
 
 from __future__ import annotations
 
@@ -30,10 +30,29 @@ def answer(path: str, body: dict[str, Any]) -> loopback.Reply:
     if path == "/v1/responses":
         return loopback.as_events(response_events(response(body))) if body.get("stream") else loopback.as_json(response(body))
     if path == "/v1/embeddings":
-        vectors = [{"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}]
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        vectors = [{"object": "embedding", "index": at, "embedding": [0.25, 0.5]} for at in range(len(texts))]
         usage = {"prompt_tokens": scenario.EMBEDDING_INPUT_TOKENS, "total_tokens": scenario.EMBEDDING_INPUT_TOKENS}
         return loopback.as_json({"object": "list", "model": scenario.EMBEDDING_MODEL, "data": vectors, "usage": usage})
+    if path == f"/v1/vector_stores/{scenario.DATA_SOURCE}/search":
+        return loopback.as_json(found(body))
     return loopback.as_json({"error": {"message": path, "type": "invalid_request_error"}}, 404)
+
+
+def found(body: dict[str, Any]) -> dict[str, Any]:
+    """What a search in a vector store answers."""
+    results = [
+        {
+            "file_id": one["id"],
+            "filename": f"{one['id']}.txt",
+            "score": one["score"],
+            "attributes": {},
+            "content": [{"type": "text", "text": one["text"]}],
+        }
+        for one in scenario.DOCUMENTS
+    ]
+    page = {"object": "vector_store.search_results.page", "search_query": [body["query"]]}
+    return {**page, "data": results, "has_more": False, "next_page": None}
 
 
 def completion(body: dict[str, Any]) -> dict[str, Any]:

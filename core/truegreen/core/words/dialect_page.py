@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from truegreen.core.words import dialect as shapes
 from truegreen.core.words.dialects import DIALECTS, Dialect, Source
-from truegreen.core.words.not_carried import DRIVERS, Driver, Left
+from truegreen.core.words.not_carried import CASES, DRIVERS, Driver, Left, Without
 
 _INTRO = """\
 # Dialects
@@ -41,6 +41,13 @@ In this order, the first that gives a value. `a -> b.0` is a key inside the JSON
 
 """
 
+_RECORDED = """\
+## Recorded libraries, and what they leave out
+
+Each was asked for {cases}.
+Where a case gave no span, or was not played, the library's table says why; no metric counts what no span tells.
+"""
+
 
 def dialects_page(versions: Mapping[str, Mapping[str, str]]) -> str:
     """`docs/dialects.md`.
@@ -55,8 +62,8 @@ def dialects_page(versions: Mapping[str, Mapping[str, str]]) -> str:
         _MATRIX + _matrix(),
     ]
     parts += [
-        "## Recorded libraries, and what they leave out\n",
-        *(_library(name, DRIVERS.get(name), versions[name]) for name in versions),
+        _RECORDED.replace("{cases}", _codes(CASES)),
+        *(_library(name, DRIVERS.get(name), versions.get(name)) for name in sorted({*versions, *DRIVERS})),
     ]
     return "\n".join(parts)
 
@@ -94,15 +101,23 @@ def _source(source: Source) -> str:
     return text + (" (mapped)" if source.values else "")
 
 
-def _library(name: str, driver: Driver | None, versions: Mapping[str, str]) -> str:
-    packages = ", ".join(f"{package} {version}" for package, version in sorted(versions.items()))
+def _library(name: str, driver: Driver | None, versions: Mapping[str, str] | None) -> str:
+    packages = "Recorded beside another library only"
+    if versions is not None:
+        packages = ", ".join(f"{package} {version}" for package, version in sorted(versions.items()))
     lines = [f"### {name}", "", f"{packages}.", ""]
     if driver is None:
         return "\n".join([*lines, "Two libraries at once: two spans of each call, one of which is counted.", ""])
     lines[2] = f"Dialect `{driver.dialect}`. {packages}."
     if driver.left:
         lines += ["| field | | reason |", "|---|---|---|", *map(_left, driver.left), ""]
+    if driver.without:
+        lines += ["| case | | reason |", "|---|---|---|", *map(_without, driver.without), ""]
     return "\n".join(lines)
+
+
+def _without(without: Without) -> str:
+    return f"| {_codes(without.cases)} | {'no span' if without.played else 'not played'} | {without.reason} |"
 
 
 def _left(left: Left) -> str:
