@@ -132,6 +132,7 @@ CASES: Mapping[str, Callable[..., Sequence[Record] | None]] = {
     "embeddings_documents": lambda api: [embedded(api)],
     **{case: (lambda api, case=case: [failed(api, case)]) for case in ("error_429", "error_429_stream", "error_500", "error_529", "timeout")},
     "retrieval": lambda _: [],
+    "vector_store_search": lambda _: [RETRIEVAL],
     "tool": lambda _: [],
     "guardrail": lambda _: [],
     **dict.fromkeys(("agent", "agent_async", "session_agent"), lambda api: None),

@@ -12,7 +12,7 @@ from servers import openai
 
 
 def cases(url: str) -> dict[str, Callable[[], object]]:
-    played = openai_calls.cases(url) | openai_calls.responses(url)
+    played = openai_calls.cases(url) | openai_calls.responses(url) | {"vector_store_search": lambda: openai_calls.search(url)}
     tracer = OITracer(trace.get_tracer("support_app", "1.0"), config=TraceConfig())
 
     def retrieval() -> None:

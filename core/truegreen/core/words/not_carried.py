@@ -73,6 +73,7 @@ _CALLBACKS: Final = Without(
     ("embeddings", "embeddings_async", "embeddings_documents"),
     "LangChain has no callback for embeddings; an instrumentation of the SDK beneath sees them",
 )
+_SEARCHED: Final = ("vector_store_search",)
 _SEARCH: Final = Without(("retrieval",), "`vector_stores.search` makes no span")
 _ANTHROPIC: Final = Without(("embeddings", "retrieval"), "Anthropic's API has none", played=False)
 _GEMINI: Final = Without(
@@ -140,6 +141,8 @@ DRIVERS: Final[Mapping[str, Driver]] = {
         Left(("response_id", "fingerprint"), "inside `output.value` only, which is hidden with the text", ("chat_no_content",)),
         Left(("finish_reasons",), "not written for the Responses API", ("responses", "responses_stream")), _NO_CONVERSATION,
         Left(("prompt_name",), "a version and a template only"), Left(("tool_call_id", "top_k"), "not written"),
+        Left(("operation", "provider"), "any request of the SDK is an `LLM` span: read as a chat without a model", _SEARCHED, differs=True),
+        Left(("query", "documents", "data_source"), "read from spans of retrievals only", _SEARCHED),
     )),
     "openinference_google": Driver("openinference", (
         Left(("request_model",), "the served model only"), Left(("response_id", "time_to_first_chunk"), "not written"),
