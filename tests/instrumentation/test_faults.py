@@ -118,7 +118,7 @@ def _chats(seen):
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
-    "place", [(Enricher, "at_start"), (Enricher, "at_end"), (evaluate.Evaluators, "judge"), (completion, "from_messages")]
+    "place", [(Enricher, "at_start"), (Enricher, "at_end"), (evaluate.Evaluators, "judge"), (completion, "Messages")]
 )
 def test_a_failure_at_a_hook_leaves_the_answer_of_the_real_sdk_intact(app, ask, fake, monkeypatch, caplog, place, streamed):
     """The log names the place and the type, never the message."""

@@ -434,9 +434,7 @@ def test_the_end_of_the_interpreter_is_quiet(way, code):
 @pytest.mark.parametrize(
     "raised", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError], ids=lambda e: e.__name__
 )
-@pytest.mark.parametrize(
-    "place", [(Enricher, "at_start"), (Enricher, "at_end"), (completion, "from_messages")], ids=lambda p: p[1]
-)
+@pytest.mark.parametrize("place", [(Enricher, "at_start"), (Enricher, "at_end"), (completion, "Messages")], ids=lambda p: p[1])
 def test_an_interruption_inside_of_us_goes_on_to_the_application_and_every_span_ends(app, monkeypatch, place, raised):
     """It is meant for the application; what is in the context afterwards is what was there before."""
     seen, _ = app()
@@ -454,7 +452,7 @@ def test_an_interruption_inside_of_us_goes_on_to_the_application_and_every_span_
             )
     tracer.start_span("chat after", attributes=everyday.chat("after")).end()
     assert trace.get_current_span() is before
-    assert context.request() is None
+    assert context.carried().request is None
     assert "truegreen.cohort" not in seen.attributes("chat after")
     ended = [span.name for span in seen.spans]
     assert ended == (["chat after"] if place[1] == "at_start" else ["chat", "chat after"])

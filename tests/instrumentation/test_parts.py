@@ -27,7 +27,7 @@ from truegreen.instrumentation.passages import CHARACTERS, PASSAGES, TRACES, Pas
 from truegreen.instrumentation.sampling import chosen
 from truegreen.instrumentation.settings import Settings, load
 from truegreen.instrumentation.testing import FakeEvaluator
-from truegreen.instrumentation.text import from_messages
+from truegreen.instrumentation.text import Messages, Text
 
 CALIBRATION = Calibration(
     "app", "prod", "groundedness", "fake", "relative", 0.5, tuple(i / 100 for i in range(101)), 0.05, 1.0, 600, "2026-01-01"
@@ -244,20 +244,12 @@ def test_the_id_is_over_the_five_that_serve_only():
 
 def test_since_is_when_this_process_first_served_a_snapshot():
     """Also after another has served in between."""
-    clock = Clock()
-    snapshots = snapshot.Snapshots(clock)
-    clock.now = 100.5
-    first = snapshots.attributes({"model": "a"})
-    clock.now = 200
-    second = snapshots.attributes({"model": "b"})
-    clock.now = 300
-    assert (
-        snapshots.attributes({"model": "a", "eval_dataset": "e"})["truegreen.snapshot.since"]
-        == first["truegreen.snapshot.since"]
-        == 100
-    )
-    assert second["truegreen.snapshot.since"] == 200
-    assert second["truegreen.snapshot.id"] != first["truegreen.snapshot.id"]
+    snapshots = snapshot.Snapshots()
+    first = snapshots.of({"model": "a"}, 100_500_000_000)
+    second = snapshots.of({"model": "b"}, 200_000_000_000)
+    again = snapshots.of({"model": "a", "eval_dataset": "e"}, 300_000_000_000)
+    assert [made.attributes["truegreen.snapshot.since"] for made in (first, second, again)] == [100, 200, 100]
+    assert first.identity == again.identity != second.identity
 
 
 def test_a_prompt_is_named_by_text_or_by_a_langfuse_object():
@@ -291,13 +283,13 @@ def test_text_is_read_from_objects_and_from_json_alike():
         {"role": "user", "parts": [part("text", "q")]},
     ]
     outputs = [{"role": "assistant", "parts": [part("reasoning", "hm"), part("text", "a"), part("text", "b")]}]
-    by_json = from_messages(inputs, outputs, None)
+    by_json = Text(messages=[Messages(inputs, outputs)])
     objects = lambda ms: [SimpleNamespace(role=m["role"], parts=[SimpleNamespace(**p) for p in m["parts"]]) for m in ms]  # noqa: E731
-    by_object = from_messages(objects(inputs), objects(outputs), None)
-    assert by_json == by_object
-    assert (by_json.query, by_json.answer, by_json.system, by_json.tools) == ("q", "a\nb", "sys", False)
-    assert from_messages(None, [{"role": "assistant", "parts": [{"type": "tool_call", "name": "f"}]}], None).tools
-    assert from_messages(None, None, None).answer is None
+    by_object = Text(messages=[Messages(objects(inputs), objects(outputs))])
+    for text in (by_json, by_object):
+        assert (text.query, text.answer, text.system, text.tools) == ("q", "a\nb", "sys", False)
+    assert Text(messages=[Messages(None, [{"role": "assistant", "parts": [{"type": "tool_call", "name": "f"}]}])]).tools
+    assert Text(messages=[Messages()]).answer is None
 
 
 # --- names of calibration files ---
@@ -412,8 +404,8 @@ def test_passages_wait_five_minutes_for_their_answer_and_no_longer():
 
 def test_snapshots_are_bounded():
     """An application that makes model names by the request must not grow."""
-    snapshots = snapshot.Snapshots(Clock())
+    snapshots = snapshot.Snapshots()
     for n in range(snapshot.KEPT + 5):
         snapshots.served(f"asked {n}", "served")
-        snapshots.attributes({"model": f"m{n}"})
+        snapshots.of({"model": f"m{n}"}, n)
     assert [len(kept) for kept in (snapshots._made, snapshots._served, snapshots._since)] == [snapshot.KEPT] * 3

@@ -411,14 +411,14 @@ def test_the_window_has_minutes_and_the_record_is_bounded():
 
     for minute in range(120):
         now.at = minute * 60.0
-        kept.note(ran(f"p@{minute // 60}"))
-        kept.note(ran("steady"))
+        kept.note(ran(f"p@{minute // 60}"), now.at)
+        kept.note(ran("steady"), now.at)
     _, last = kept.within(30 * 60)
     assert {r.versions[0][1]: s.calls for r, s in last.items()} == {"p@1": 31, "steady": 31}
     _, whole = kept.within(2 * 3600)
     assert {r.versions[0][1]: (s.calls, s.first, s.last) for r, s in whole.items()}["p@0"] == (60, 0.0, 59 * 60.0)
     for n in range(served.ENTRIES + 500):
-        kept.note(ran(f"flood {n}"))
+        kept.note(ran(f"flood {n}"), now.at)
     assert sum(map(len, kept._minutes.values())) <= served.ENTRIES
     assert len(kept.within(60)[1]) <= served.ENTRIES
 

@@ -202,6 +202,7 @@ def test_one_provider_that_shuts_down_leaves_the_others_as_they_are():
         first.shutdown()
         with traffic(cohort="gold"):
             span = second.get_tracer("x").start_span("chat", attributes={"gen_ai.operation.name": "chat"})
+        span.end()
         assert span.attributes["truegreen.cohort"] == "gold"
     finally:
         made.uninstrument()

@@ -10,8 +10,9 @@ from opentelemetry import trace
 
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import around, failures, notices
-from truegreen.instrumentation.around import Agent
+from truegreen.instrumentation import context as carried
 from truegreen.instrumentation.blocks import F
+from truegreen.instrumentation.context import Agent
 from truegreen.instrumentation.processor import state_of
 from truegreen.instrumentation.spans import Block, facts, point, word
 from truegreen.instrumentation.steps import enclosing, outcome_of, tool_of
@@ -56,7 +57,7 @@ class agent(Block):  # noqa: N801
         self._outcome = "failed"
 
     def _around(self, context: otel.Context) -> otel.Context:
-        return around.with_agent(self._agent, context)
+        return carried.with_agent(self._agent, context)
 
     def _closing(self, error: BaseException | None) -> Mapping[str, Any]:
         return {names.AGENT_OUTCOME: self._outcome} if self._outcome else {}
@@ -225,7 +226,7 @@ def _took(expected: Any, taken: Any) -> None:
 
 def _point(what: str, name: Any, attributes: Mapping[str, Any]) -> None:
     """A moment of an agent's run; the agent's name is on it, for it is a step of that run."""
-    inside, span = around.agent(), trace.get_current_span()
+    inside, span = carried.carried().agent, trace.get_current_span()
     agent_ = inside.name if inside is not None else enclosing(span, state_of(span))
     known = facts(what, {"name": name, names.AGENT_NAME: agent_})
     shown = known.pop("name", "")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+from opentelemetry.sdk.resources import Resource
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.shapes import Result, Sample
@@ -17,7 +19,19 @@ from truegreen.instrumentation.markers import markers
 from truegreen.instrumentation.passages import Store
 from truegreen.instrumentation.settings import WORDS, Settings
 from truegreen.instrumentation.style import style
-from truegreen.instrumentation.text import TOOL_FINISHES, Text, from_messages
+from truegreen.instrumentation.text import TOOL_FINISHES, Messages, Text
+
+
+class _Known(NamedTuple):
+    """The rates of the service that was asked for last: most processes are one.
+
+    Args:
+        sampled: those over 0.
+    """
+
+    resource: Resource | None
+    rates: tuple[tuple[str, float], ...]
+    sampled: tuple[tuple[str, float], ...]
 
 
 class Answers:
@@ -29,56 +43,62 @@ class Answers:
         self._store = store
         self._boost = boost or Boost()
         self._rates: dict[tuple[str, str], float] = {}
+        self._known = _Known(None, (), ())
 
-    def attributes(self, call: Call, text: Text, known: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Markers, style and evaluations of an answer; nothing for a call that is none.
-
-        Args:
-            known: the attributes that the span will have, without these.
-        """
+    def samples(self, call: Call, cohort: Any) -> Mapping[str, str]:
+        """The evaluations that an answer is in the sample of, `base` or `boost`; empty when nobody judges it."""
         try:
-            answers = is_answer(call, text) and not evaluate.judging.get()
-            found = self._judged(call, text, known) if answers else {}
-            request = call.state.request
-            if request is not None and (answers or (call.failed and call.operation in names.CHAT_OPERATIONS)):
-                request.used = True  # the passages of a request that failed are not those of the next one
+            if not call.context.trace_flags.sampled:  # recorded, and exported by nobody
+                return {}
+            return self._samples(call, cohort)
         except Exception as error:  # the rest of the span is worth having without its evaluation
             failures.count("evaluation", error)
             return {}
-        return found
 
-    def _judged(self, call: Call, text: Text, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    def attributes(self, call: Call, text: Text, samples: Mapping[str, str], known: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Markers, style and evaluations of an answer; nothing for a call that is none.
+
+        Args:
+            samples: what `samples` gave.
+            known: the attributes that the span will have, without these.
+        """
+        try:
+            return self._attributes(call, text, samples, known) if is_answer(call, text) else {}
+        except Exception as error:
+            failures.count("evaluation", error)
+            return {}
+
+    def _attributes(self, call: Call, text: Text, samples: Mapping[str, str], known: Mapping[str, Any]) -> Mapping[str, Any]:
         found: dict[str, Any] = {names.EVALUATION_SAMPLED: sampling.NONE}
-        if text.answer is not None:
-            marks = markers(text.answer, call.read("finish_reasons") or ())
-            if marks:
-                found[names.ANSWER_MARKERS] = marks
-        if not call.span.get_span_context().trace_flags.sampled:
-            return found  # recorded, and exported by nobody
-        identified = identity(call.span)
-        boost = self._boosted(call, known)
-        sample: Sample | None = None
-        for evaluation in self._settings.evaluations:
-            sampled = sampling.sampled(call.trace, evaluation, self._rate(evaluation, identified[0]), boost=boost)
-            if sampled == sampling.NONE:
-                continue
-            if found[names.EVALUATION_SAMPLED] != sampling.BASE:
-                found[names.EVALUATION_SAMPLED] = sampled
-            if sample is None and text.answer is not None:
-                sample = self._sample(call, text)
+        if text.answer is not None and (marks := markers(text.answer, call.read("finish_reasons") or ())):
+            found[names.ANSWER_MARKERS] = marks
+        if not samples:
+            return found
+        identified = identity(call.resource)
+        sample = None if text.answer is None else self._sample(call, text)
+        for evaluation, sampled in samples.items():
             found.update(self._evaluated(call, evaluation, sampled, identified, sample, known))
-        if (
-            found[names.EVALUATION_SAMPLED] != sampling.NONE
-            and text.answer
-            and len(text.answer) <= WORDS * evaluate.LETTERS_PER_WORD
-        ):
+        found[names.EVALUATION_SAMPLED] = sampling.BASE if sampling.BASE in samples.values() else sampling.BOOST
+        if text.answer and len(text.answer) <= WORDS * evaluate.LETTERS_PER_WORD:
             found[names.ANSWER_STYLE] = style(text.answer)
         return found
 
-    def _boosted(self, call: Call, known: Mapping[str, Any]) -> float:
-        if call.state.boost or (self._settings.boosted and known.get(names.COHORT) in self._settings.boosted):
-            return 1.0
-        return self._boost.share()
+    def _samples(self, call: Call, cohort: Any) -> Mapping[str, str]:
+        boosted = call.state.carried.boost or (self._settings.boosted and cohort in self._settings.boosted)
+        boost = 1.0 if boosted else self._boost.share()
+        known = self._known if self._known.resource is call.resource else self._know(call.resource)
+        found: dict[str, str] = {}
+        for evaluation, rate in known.rates if boost else known.sampled:
+            sampled = sampling.sampled(call.context.trace_id, evaluation, rate, boost=boost)
+            if sampled != sampling.NONE:
+                found[evaluation] = sampled
+        return found
+
+    def _know(self, resource: Resource) -> _Known:
+        service, _ = identity(resource)
+        rates = tuple((evaluation, self._rate(evaluation, service)) for evaluation in self._settings.evaluations)
+        self._known = _Known(resource, rates, tuple((name, rate) for name, rate in rates if rate > 0))
+        return self._known
 
     def _rate(self, evaluation: str, service: str) -> float:
         key = (evaluation, service)
@@ -136,7 +156,7 @@ class Answers:
     def _deferred(
         self, call: Call, evaluation: str, sampled: str, identified: tuple[str, str], sample: Sample, known: Mapping[str, Any]
     ) -> bool:
-        span, copied = call.span.get_span_context(), events.labels(known)
+        span, copied = call.context, events.labels(known)
         targets = self._targets(evaluation)
         run = forward.run_id(known) if "langsmith" in targets else ""
 
@@ -157,7 +177,7 @@ class Answers:
         targets = self._targets(result.evaluation)
         if not targets or (result.raw is None and result.score is None):
             return
-        span = call.span.get_span_context()
+        span = call.context
         run = forward.run_id(known) if "langsmith" in targets else ""
         verdict = forward.Verdict(result, sampled, span.trace_id, span.span_id, run)
         if not self._submitted(Job(lambda: forward.send(verdict, targets), _nothing)):
@@ -178,7 +198,7 @@ class Answers:
         request, told = call.state.request, call.state.told
         passages, query = (request.texts(), request.query) if request else ((), "")
         if not passages:
-            passages, query = self._store.of(call.trace)
+            passages, query = self._store.of(call.context.trace_id)
         asked = (told.query if told else "") or query or text.query
         return Sample(asked, text.answer or "", passages, call.read("request_model") or "")
 
@@ -191,21 +211,26 @@ def _nothing(_: object) -> None:
     """There is nothing to do when a verdict has been forwarded."""
 
 
+def use_up(call: Call, text: Text) -> None:
+    """The passages that waited for this call wait no more: it answered, or it failed, and those of a request that failed are not those of the next one."""
+    try:
+        request = call.state.request
+        if request is not None and call.operation in names.CHAT_OPERATIONS and (call.failed or is_answer(call, text)):
+            request.used = True
+    except Exception as error:
+        failures.count("passages", error)
+
+
 def is_answer(call: Call, text: Text) -> bool:
-    """Whether a call answers: a chat or generate call that did not fail and whose finish is not a tool call."""
+    """Whether a call answers: a chat or generate call that did not fail, whose finish is not a tool call, and that is not a judge's own."""
     finishes = call.read("finish_reasons")
     tools = bool(TOOL_FINISHES.intersection(finishes)) if finishes else text.tools
-    return call.operation in names.CHAT_OPERATIONS and not call.failed and not tools
+    return call.operation in names.CHAT_OPERATIONS and not tools and not call.failed and not evaluate.judging.get()
 
 
 def text_of(call: Call) -> Text:
-    """The text of a call: from content attributes, else from the completion hook, else from `answer`."""
-    written = from_messages(call.read("input_messages"), call.read("output_messages"), call.read("system"))
-    text = Text()
-    for known in (written, call.state.hooked, call.state.told):
-        if known is not None:
-            text.answer = known.answer if text.answer is None else text.answer
-            text.query = text.query or known.query
-            text.system = text.system or known.system
-            text.tools = text.tools or known.tools
-    return text
+    """The text of a call: from the completion hook, else from content attributes, else from `answer`."""
+    shown = call.state.hooked
+    if shown is None:
+        shown = Messages(call.read("input_messages"), call.read("output_messages"), call.read("system"))
+    return Text(messages=(shown,), told=call.state.told)

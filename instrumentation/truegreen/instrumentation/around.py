@@ -1,4 +1,4 @@
-"""What a step knows of what surrounds it: the agent that it belongs to, and the call of a framework that is under way."""
+"""What a step knows of the call of a framework that is under way around it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-
-from opentelemetry import context as otel
-from opentelemetry.context import Context
-
-_AGENT = otel.create_key("truegreen-agent")
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """The agent of a block.
-
-    Args:
-        approved: the tools that it may call without asking; None where nobody said.
-    """
-
-    name: str
-    approved: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
@@ -51,17 +34,6 @@ class Running:
 
 _running: ContextVar[Running | None] = ContextVar("truegreen-running", default=None)
 _window: ContextVar[list[Any] | None] = ContextVar("truegreen-window", default=None)
-
-
-def agent(context: Context | None = None) -> Agent | None:
-    """The agent around this context, None outside of one."""
-    found = otel.get_value(_AGENT, context)
-    return found if isinstance(found, Agent) else None
-
-
-def with_agent(found: Agent, context: Context) -> Context:
-    """The context with this agent around it."""
-    return otel.set_value(_AGENT, found, context)
 
 
 def running(operation: str) -> Running | None:

@@ -1,76 +1,96 @@
-"""One GenAI span at its end, as the stages that complete it see it."""
+"""One GenAI span at its end, read through its dialect."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import StatusCode
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import CANONICAL, Dialect
-from truegreen.core.words.normalise import View, read
+from truegreen.core.words.normalise import COMPILED, View
+from truegreen.core.words.view import Event
 from truegreen.instrumentation.model import State
 
 UNKNOWN_SERVICE, UNKNOWN_ENVIRONMENT = "unknown_service", "unknown"
 
 
-@dataclass(slots=True)
-class Call:
-    """A span that is about to end, read through its dialect; each field is read once.
+class Call(View):
+    """A GenAI span that is about to end, read through its dialect; each field is read once.
+
+    It does not hold the span: what is left to do may be done after its end, and the two would keep each other alive.
 
     Args:
-        parent: the state of the parent span while it is open and one of ours.
+        attributes: the span's.
+        at: when it ends, in unix ns.
     """
 
-    span: Span
-    state: State
-    parent: State | None
-    dialect: Dialect
-    view: View
-    operation: str = ""
-    _read: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "_held", "_read", "_readers", "_status", "at", "context", "dialect", "limits", "operation", "parent", "resource", "scope", "state",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        self.operation = self.read("operation") or ""
+    def __init__(self, span: Span, state: State, dialect: Dialect, scope: str, attributes: Mapping[str, Any], at: int) -> None:
+        self.attributes = attributes
+        self.name = span.name
+        self.start = span.start_time or 0
+        self.parsed = {}
+        held = getattr(span, "_events", None)
+        self._held = held if held is not None else span.events
+        self.state = state
+        self.dialect = dialect
+        self.scope = scope
+        self.at = at
+        self.context = span.get_span_context()
+        self.parent = span.parent
+        self.resource = span.resource
+        self.limits = getattr(span, "_limits", None)
+        """The span's own limits, read where the SDK keeps them."""
+        self._status = span.status
+        self._readers = COMPILED[dialect.name]
+        self._read: dict[str, Any] = {}
+        self.operation: str = self.read("operation") or ""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The span's events in their order."""
+        return [(event.name, event.timestamp, event.attributes or {}) for event in self._held]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the call ended in an error."""
+        return self._status.status_code is StatusCode.ERROR or self.read("error_type") is not None
 
     def read(self, name: str) -> Any:
         """The value of a normalised field (`dialects.FIELDS`), None where the span has none."""
         found = self._read
         if name in found:
             return found[name]
-        value = found[name] = read(self.dialect, name, self.view)
+        reader = self._readers.get(name)
+        value = found[name] = None if reader is None else reader(self)
         return value
 
     def borrow(self) -> dict[str, Any]:
         """Take the fields that only another span of the same call had; those that this span's dialect can hold, as its attributes."""
         found: dict[str, Any] = {}
-        for name, value in self.state.lent.items():
+        for name, value in (self.state.lent or {}).items():
             if self.read(name) is None:
                 self._read[name] = value
                 if any(source.name == CANONICAL[name] for source in self.dialect.fields.get(name, ())):
                     found[CANONICAL[name]] = value
         return found
 
-    @property
-    def trace(self) -> int:
-        """The trace id."""
-        return self.span.get_span_context().trace_id
 
-    @property
-    def failed(self) -> bool:
-        """Whether the call ended in an error."""
-        return self.span.status.status_code is StatusCode.ERROR or self.read("error_type") is not None
-
-
-def attributes_of(span: ReadableSpan) -> dict[str, Any]:
-    """A copy of a span's attributes: the SDK's own mapping takes a lock and two calls for each look."""
-    found = span.attributes
-    if found is None:
-        return {}
-    copied = getattr(found, "copy", None)
-    return dict(found) if copied is None else dict(copied())
+def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:
+    """A span's attributes, to be read at once: the SDK's own mapping takes a lock and two calls for each look."""
+    own = getattr(span, "_attributes", None)
+    held = own.__dict__.get("_dict") if type(own) is BoundedAttributes else None
+    if held is not None:
+        return held  # type: ignore[no-any-return]
+    return dict(span.attributes or {})
 
 
 def scope_of(span: Span) -> str:
@@ -79,8 +99,8 @@ def scope_of(span: Span) -> str:
     return scope.name if scope else ""
 
 
-def identity(span: Span) -> tuple[str, str]:
-    """Service and environment of a span's resource, as the collector names them."""
-    resource = span.resource.attributes
+def identity(of: Resource) -> tuple[str, str]:
+    """Service and environment of a resource, as the collector names them."""
+    resource = of.attributes
     environment = resource.get(names.ENVIRONMENT_NAME) or resource.get(names.ENVIRONMENT_NAME_OLD) or UNKNOWN_ENVIRONMENT
     return str(resource.get(names.SERVICE_NAME) or UNKNOWN_SERVICE), str(environment)

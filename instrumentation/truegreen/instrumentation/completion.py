@@ -7,8 +7,9 @@ from typing import Any
 
 from truegreen.instrumentation import failures
 from truegreen.instrumentation.processor import state_of
-from truegreen.instrumentation.text import from_messages
+from truegreen.instrumentation.text import Messages
 
+_LISTS = (list, tuple)
 UPLOAD = "OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH"
 
 
@@ -36,8 +37,8 @@ class Hook:
         try:
             state = state_of(span)
             if state is not None:
-                state.tools = tool_definitions if isinstance(tool_definitions, list | tuple) else None
-                state.hooked = from_messages(inputs, outputs, system_instruction)
+                state.tools = tool_definitions if isinstance(tool_definitions, _LISTS) else None
+                state.hooked = Messages(inputs, outputs, system_instruction)
         except Exception as error:
             failures.count("completion hook", error)
         if self._chained is not None:

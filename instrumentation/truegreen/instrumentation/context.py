@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from opentelemetry import baggage
 from opentelemetry import context as otel
@@ -15,26 +16,57 @@ from opentelemetry.context import Context
 from truegreen.instrumentation import failures
 from truegreen.instrumentation.passages import Passages
 
-_STAMPS = otel.create_key("truegreen-stamps")
-_VERSIONS = otel.create_key("truegreen-versions")
-_REQUEST = otel.create_key("truegreen-request")
-_BOOST = otel.create_key("truegreen-boost")
+_KEY = otel.create_key("truegreen")
 
 LEFT_SECONDS = 300.0
 """Passages that belong to no trace and no block wait so long for their answer."""
 _left: ContextVar[tuple[float, Passages] | None] = ContextVar("truegreen-left", default=None)
 
 Value = str | bool | int | float
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-def stamps(context: Context | None = None) -> Mapping[str, Value]:
-    """The attributes that every GenAI span started in this context gets."""
-    return _mapping(_STAMPS, context)
+class Agent(NamedTuple):
+    """The agent of a block.
+
+    Args:
+        approved: the tools that it may call without asking; None where nobody said.
+    """
+
+    name: str
+    approved: frozenset[str] | None = None
 
 
-def versions(context: Context | None = None) -> Mapping[str, str]:
-    """The snapshot components given by `snapshot.use` around this context."""
-    return _mapping(_VERSIONS, context)
+class Carried(NamedTuple):
+    """What a context carries for us, under one key: one look is enough for a span that starts.
+
+    Args:
+        stamps: the attributes that every GenAI span started in it gets.
+        versions: the snapshot components given by `snapshot.use`.
+        request: the passages of the enclosing `traffic` block, None outside of one.
+        boost: answers are evaluated beyond the base sample.
+        agent: the agent's block.
+    """
+
+    stamps: Mapping[str, Value] = _NONE
+    versions: Mapping[str, str] = _NONE
+    request: Passages | None = None
+    boost: bool = False
+    agent: Agent | None = None
+
+
+_NOTHING = Carried()
+
+
+def carried(context: Context | None = None) -> Carried:
+    """What this context carries."""
+    found = (otel.get_current() if context is None else context).get(_KEY)
+    return found if isinstance(found, Carried) else _NOTHING
+
+
+def with_agent(agent: Agent, context: Context) -> Context:
+    """The context with this agent around it."""
+    return otel.set_value(_KEY, carried(context)._replace(agent=agent), context)
 
 
 def linked(context: Context | None = None) -> str:
@@ -44,15 +76,15 @@ def linked(context: Context | None = None) -> str:
     """
     held = otel.get_current() if context is None else context
     name, version = held.get("langfuse.propagated.prompt_name"), held.get("langfuse.propagated.prompt_version")
-    if name is None and (name := baggage.get_baggage("langfuse_prompt_name", held)) is not None:  # from another service
-        version = baggage.get_baggage("langfuse_prompt_version", held)
+    if name is None and held and (named := baggage.get_all(held)):  # from another service
+        name, version = named.get("langfuse_prompt_name"), named.get("langfuse_prompt_version")
     return f"{name}@{version}" if isinstance(name, str) else ""
 
 
-def request(context: Context | None = None) -> Passages | None:
-    """The passages of the enclosing `traffic` block, None outside of one."""
-    found = otel.get_value(_REQUEST, context)
-    return found if isinstance(found, Passages) else None
+def carried_cohort(attribute: str, context: Context) -> str:
+    """The cohort that the baggage of another service names under this attribute, empty for none."""
+    found = baggage.get_all(context).get(attribute) if attribute and context else None
+    return str(found) if found else ""
 
 
 def leave(texts: Iterable[str], query: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,11 +100,6 @@ def waiting(clock: Callable[[], float] = time.monotonic) -> Passages | None:
     return None if left is None or left.used or clock() - since >= LEFT_SECONDS else left
 
 
-def boosted(context: Context | None = None) -> bool:
-    """Whether answers in this context are evaluated beyond the base sample."""
-    return otel.get_value(_BOOST, context) is True
-
-
 @contextmanager
 def carry(
     *,
@@ -84,16 +111,15 @@ def carry(
     """Add to what the context carries, for a block; works with threads, tasks and generators as far as the context does."""
     token = None
     try:
-        current = otel.get_current()
-        if stamps_:
-            current = otel.set_value(_STAMPS, {**stamps(), **stamps_}, current)
-        if versions_:
-            current = otel.set_value(_VERSIONS, {**versions(), **versions_}, current)
-        if request_ is not None:
-            current = otel.set_value(_REQUEST, request_, current)
-        if boost:
-            current = otel.set_value(_BOOST, True, current)
-        token = otel.attach(current)
+        known = carried()
+        inside = Carried(
+            {**known.stamps, **stamps_} if stamps_ else known.stamps,
+            {**known.versions, **versions_} if versions_ else known.versions,
+            known.request if request_ is None else request_,
+            known.boost or boost,
+            known.agent,
+        )
+        token = otel.attach(otel.set_value(_KEY, inside))
     except Exception as error:
         failures.count("context", error)
     try:
@@ -112,8 +138,3 @@ def stamp(attributes: Mapping[str, Value]) -> Iterator[None]:
     """
     with carry(stamps_=attributes):
         yield
-
-
-def _mapping(key: str, context: Context | None) -> Mapping[str, Any]:
-    found = otel.get_value(key, context)
-    return found if isinstance(found, dict) else {}

@@ -14,12 +14,10 @@ from __future__ import annotations
 import re
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import lru_cache
-from time import time_ns
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
@@ -49,8 +47,7 @@ _VENDOR = re.compile(r"^(?:[a-z]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere
 _VERSION = re.compile(r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d{8}|\d{3,4}|latest|v\d+(?::\d+)?))+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What tells one call from another.
 
     Args:
@@ -72,25 +69,32 @@ class Node:
         above: the node of the parent, if that was open when the span started.
     """
 
-    __slots__ = ("above", "beside", "claims", "done", "facts", "inside", "members", "parent", "scope", "span", "state")
+    beside: Node | None = None
+    """The innermost open span of another library that the same piece of code started the call with."""
+    members: set[str] | None = None
+    """The libraries whose spans are of one call with it; None for its own alone."""
+    claims: frozenset[str] = frozenset()
+    """The libraries that have ended a span of the same call."""
+    inside: tuple[Callable[[], Facts], ...] = ()
+    """Calls that ended below it or beside it, and may be its own."""
+    facts: Facts | None = None
+    done = False
 
-    def __init__(self, span: Span, state: State, above: Node | None) -> None:
+    def __init__(self, span: Span, state: State, above: Node | None, scope: str) -> None:
         self.span = weakref.ref(span)
         self.state: State | None = state
         self.above = above
         self.parent = span.parent.span_id if span.parent else 0
-        self.scope = scope_of(span)
-        self.beside: Node | None = None
-        self.members = {self.scope}
-        self.claims: set[str] = set()
-        self.inside: list[Facts] = []
-        self.facts: Facts | None = None
-        self.done = False
+        self.scope = scope
 
     def ended(self) -> None:
         """Let go of everything that would keep other spans alive."""
         self.done = True
         self.state = self.above = self.beside = None
+
+    def libraries(self) -> set[str]:
+        """Those whose spans are of one call with it."""
+        return self.members or {self.scope}
 
     def open(self) -> bool:
         """Whether the span is there and has not ended."""
@@ -115,7 +119,7 @@ class Node:
         if dialect is None:
             return None
         view = View(attributes)
-        source = self.state.source if self.state else {}
+        source = (self.state.source if self.state else None) or {}
         operation = read(dialect, "operation", view) or source.get(names.OPERATION_NAME) or ""
         asked, served = (
             read(dialect, "request_model", view) or source.get(names.REQUEST_MODEL),
@@ -124,7 +128,7 @@ class Node:
         return Facts(operation, _models(asked, served), short(str(read(dialect, "response_id", view) or "")))
 
 
-_open: ContextVar[tuple[Node, ...]] = ContextVar("truegreen-open-calls", default=())
+_open: ContextVar[tuple[tuple[weakref.ref[Span], State], ...]] = ContextVar("truegreen-open-calls", default=())
 
 
 class Duplicates:
@@ -134,62 +138,100 @@ class Duplicates:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = Lock()
 
-    def opened(self, span: Span, state: State, attributes: Mapping[str, Any] | None = None) -> None:
+    def opened(self, span: Span, state: State, scope: str, attributes: Mapping[str, Any]) -> None:
         """Take note of a span that may become a model's call.
 
         Args:
-            attributes: what it has at its start, where it is at hand.
+            attributes: what it has at its start.
         """
         if state.dialect is None:
-            if of_scope(scope_of(span)) is None:
+            if of_scope(scope) is None:
                 return
-        elif (
-            read(state.dialect, "operation", View(attributes or attributes_of(span))) or names.CHAT_OPERATIONS[0]
-        ) not in names.LLM_OPERATIONS:
-            return
-        node, opened = _node(span, state), _open.get()
-        others = tuple(other for other in opened if other.open()) if opened else ()
+        else:
+            operation = read(state.dialect, "operation", View(attributes)) or names.CHAT_OPERATIONS[0]
+            if operation not in names.LLM_OPERATIONS:
+                return
+            state.operation = operation
+        opened = _open.get()
+        others = tuple([entry for entry in opened if not entry[1].done and entry[0]() is not None]) if opened else ()
         if others:
-            node.beside = _beside(node, node.known(), others)
-        joined = node.beside or next((above for above in node.ancestors() if above in others), None)
-        if joined is not None and node.scope not in joined.members:
-            node.members = joined.members
-            node.members.add(node.scope)
-        _open.set((*others[1 - BESIDE :], node))
+            _join(_node_of(span, state), tuple(_node_of(other, its) for at, its in others if (other := at()) is not None))
+        _open.set((*others[1 - BESIDE :], (weakref.ref(span), state)))
 
-    def is_one(self, call: Call, text: Text | None = None) -> bool:
-        """Whether a span that ends repeats a call that another span of this process stands for; what it knows is then handed on."""
-        node = _node(call.span, call.state)
-        models = _models(call.read("request_model"), call.read("response_model"))
-        facts = Facts(call.operation, models, short(str(call.read("response_id") or "")), call.failed)
+    def among(self, span: Span, state: State) -> Node:
+        """The place of a span among those around it."""
+        return state.node or _node_of(span, state)
+
+    def alone(self, span: Span, state: State) -> bool:
+        """Whether no other span, as far as anybody knows by now, stands for the call of a span that is about to end."""
+        if state.node is None and state.outer is None:
+            return True
+        node = self.among(span, state)
+        return (
+            node.beside is None
+            and not node.claims
+            and not node.inside
+            and state.lent is None
+            and all(above.known() is None for above in node.ancestors())
+        )
+
+    def ends(self, call: Call) -> None:
+        """Leave word with the spans around a call that is alone as yet: one of them may turn out to stand for it."""
+        node: Node | None = call.state.node
+        if node is None or (node.above is None and node.beside is None):
+            return
         with self._lock:
-            node.facts = facts
-            if not node.claims and any(facts.failed == other.failed and _same(facts, other) for other in node.inside):
-                return True
-            outer = _outer(node, facts)
-            if outer is not None and (outer.done or not facts.failed) and node.scope not in outer.claims:
-                outer.claims.add(node.scope)
-                if outer.state is not None:
-                    _hand_on(call, text, outer.state)
-                return True
-            if facts.response_id and self._again(call, facts.response_id, node.scope):
-                return True
             for enclosing in _enclosing(node):
                 if len(enclosing.inside) < INSIDE:
-                    enclosing.inside.append(facts)
+                    enclosing.inside = (*enclosing.inside, partial(_facts, call))
+
+    def is_one(self, call: Call, text: Text, *, alone: bool) -> bool:
+        """Whether a span that ends repeats a call that another span of this process stands for; what it knows is then handed on.
+
+        Args:
+            alone: `alone` was true and `ends` was called.
+        """
+        node, facts = call.state.node, _facts(call)
+        with self._lock:
+            if node is not None:
+                node.facts = facts
+            if not alone:
+                if not node.claims and any(
+                    facts.failed == other.failed and _same(facts, other) for other in (found() for found in node.inside)
+                ):
+                    return True
+                outer = _outer(node, facts)
+                if outer is not None and (outer.done or not facts.failed) and node.scope not in outer.claims:
+                    outer.claims |= {node.scope}
+                    if outer.state is not None:
+                        _hand_on(call, text, outer.state)
+                    return True
+            if facts.response_id and self._again(call, facts.response_id, call.scope):
+                return True
+        if not alone:
+            self.ends(call)
         return False
 
     def _again(self, call: Call, identity: str, scope: str) -> bool:
         known = self._seen.get(identity)
-        if known is not None and known[0] != scope and (call.span.start_time or 0) <= known[1]:
+        if known is not None and known[0] != scope and call.start <= known[1]:
             return True
-        self._seen[identity] = (scope, time_ns())
+        self._seen[identity] = (scope, call.at)
         while len(self._seen) > KEPT:
             self._seen.popitem(last=False)
         return False
 
 
-def _node(span: Span, state: State) -> Node:
+def _join(node: Node, others: tuple[Node, ...]) -> None:
+    """Find the open call of another library that a span which starts is one with."""
+    node.beside = _beside(node, node.known(), others)
+    joined = node.beside or next((above for above in node.ancestors() if above in others), None)
+    if joined is not None and node.scope not in joined.libraries():
+        node.members = joined.members = joined.members or {joined.scope}
+        node.members.add(node.scope)
+
+
+def _node_of(span: Span, state: State) -> Node:
     """The node of a span, made with those above it when they are missing."""
     missing: list[tuple[Span, State]] = []
     at: State | None = state
@@ -198,16 +240,21 @@ def _node(span: Span, state: State) -> Node:
         span, at = at.parent, None if span.kind in (SpanKind.SERVER, SpanKind.CONSUMER) else at.outer
     above: Node | None = at.node if at is not None else None
     for each, its in reversed(missing):
-        above = its.node = Node(each, its, above)
+        above = its.node = Node(each, its, above, scope_of(each))
     found: Node = state.node
     return found
+
+
+def _facts(call: Call) -> Facts:
+    models = _models(call.read("request_model"), call.read("response_model"))
+    return Facts(call.operation, models, short(str(call.read("response_id") or "")), call.failed)
 
 
 def _beside(node: Node, known: Facts | None, others: tuple[Node, ...]) -> Node | None:
     """The innermost open span of another library that the same piece of code started the call with."""
     ancestors = tuple(node.ancestors())
     for other in reversed(others):
-        if other in ancestors or node.scope in other.members:
+        if other in ancestors or node.scope in other.libraries():
             continue
         if all(each.parent != node.parent for each in (other, *other.ancestors())):
             continue
@@ -265,21 +312,22 @@ def _kind(identity: str) -> str:
     return re.split(r"[-_]", identity, maxsplit=1)[0]
 
 
-def _hand_on(call: Call, text: Text | None, heir: State) -> None:
+def _hand_on(call: Call, text: Text, heir: State) -> None:
     """Give the span that counts what it may lack: it may belong to a library that shows no text or counts no tokens."""
-    if heir.told is None and text is not None and text.answer is not None:
+    if heir.told is None and text.answer is not None:
         heir.told = text
+    lent = heir.lent = heir.lent or {}
     for field in HANDED_ON:
         value = call.read(field)
         if value is not None:
-            heir.lent.setdefault(field, value)
+            lent.setdefault(field, value)
 
 
 def _models(*given: object) -> frozenset[str]:
-    return frozenset(_bare(model[-200:]) for model in given if isinstance(model, str) and model)
+    return frozenset([_bare(model[-200:]) for model in given if isinstance(model, str) and model])
 
 
-@lru_cache(1024)
+@lru_cache(256)
 def _bare(model: str) -> str:
     """A model's name without provider and version: `models/gpt-x-2026-01-01` is `gpt-x`."""
     return _VERSION.sub("", _VENDOR.sub("", model.rsplit("/", 1)[-1].lower()))

@@ -20,11 +20,11 @@ class Lock:
         _made.add(self)
 
     def __enter__(self) -> None:
-        if not sys.is_finalizing():
-            self._lock.acquire()
-        elif not self._lock.acquire(blocking=False):
+        if self._lock.acquire(blocking=False):
+            return
+        if sys.is_finalizing():
             self.renew()  # a daemon thread was stopped for good while it held the lock, and a finalizer ends a span
-            self._lock.acquire()
+        self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

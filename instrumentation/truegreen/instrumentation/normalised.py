@@ -8,12 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import Span
-
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import CANONICAL, Dialect
-from truegreen.core.words.normalise import View
-from truegreen.core.words.view import Event
 from truegreen.instrumentation.call import Call
 
 _NEEDED: Final = ("operation", "provider", "request_model", "error_type")
@@ -45,10 +41,11 @@ def attributes(call: Call, taken: int) -> Mapping[str, Any]:
     Args:
         taken: attributes that are about to be put on besides.
     """
-    dialect, present = call.dialect, call.view.attributes
+    dialect, present = call.dialect, call.attributes
     if dialect.canonical or call.operation not in FIELDS:
         return {}
-    room = _limit(call.span) - len(present) - taken - RESERVED
+    limit = getattr(call.limits, "max_span_attributes", LIMIT)
+    room = (limit if isinstance(limit, int) else 1_000_000) - len(present) - taken - RESERVED
     found: dict[str, Any] = {}
     for field, name in _plans.get((dialect.name, call.operation)) or _plan(dialect, call.operation):
         if name in present or (len(found) >= room and field not in _NEEDED):
@@ -59,23 +56,8 @@ def attributes(call: Call, taken: int) -> Mapping[str, Any]:
     return found
 
 
-def view_of(span: Span, attributes: Mapping[str, Any]) -> View:
-    """A span as the dialect table's readers see it."""
-
-    def events() -> list[Event]:
-        return [(event.name, event.timestamp, event.attributes or {}) for event in span.events]
-
-    return View(attributes, span.name, events, span.start_time or 0)
-
-
 def _plan(dialect: Dialect, operation: str) -> tuple[tuple[str, str], ...]:
     """Field and attribute of what a dialect can hold elsewhere than under that attribute."""
     fields = [field for field in FIELDS[operation] if any(s.name != CANONICAL[field] for s in dialect.fields.get(field, ()))]
     _plans[dialect.name, operation] = plan = tuple((field, CANONICAL[field]) for field in fields)
     return plan
-
-
-def _limit(span: Span) -> int:
-    """The span's own limit of attributes, read where the SDK keeps it."""
-    limit = getattr(getattr(span, "_limits", None), "max_span_attributes", LIMIT)
-    return limit if isinstance(limit, int) else 1_000_000

@@ -92,6 +92,8 @@ class Store:
 
     def drop(self, trace: int) -> None:
         """Forget a trace."""
+        if not self._traces:
+            return
         with self._lock:
             kept = self._traces.pop(trace, None)
             if kept:

@@ -1,4 +1,4 @@
-"""The span processor: stamps GenAI spans when they start and completes them in a wrapper of their own `end`."""
+"""The span processor: remembers in which context a span starts, and completes it in a wrapper of its own `end`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,19 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import get_current_span
 
-from truegreen.core.words import attributes as names
 from truegreen.instrumentation import around, background, failures
-from truegreen.instrumentation import context as carried
-from truegreen.instrumentation.call import attributes_of
+from truegreen.instrumentation.context import carried as carried_by
+from truegreen.instrumentation.context import waiting
 from truegreen.instrumentation.enrich import Enricher
 from truegreen.instrumentation.model import State
 
-KEPT = (names.OPERATION_NAME, names.PROVIDER_NAME, names.REQUEST_MODEL)
-"""Source attributes that are put back when the span's attribute limit evicted them: without them nobody knows that it is an LLM span."""
-
 
 class End:
-    """Stands in for one span's `end`: completes the span by public calls, then ends it at the time at which it was called."""
+    """Stands in for one span's `end`: completes the span, then ends it at the time at which it was called."""
 
     __slots__ = ("_finish", "_original", "_span", "state")
 
-    def __init__(self, span: Span, state: State, finish: Callable[[Span, State], None]) -> None:
+    def __init__(self, span: Span, state: State, finish: Callable[[Span, State, int], None]) -> None:
         self._span = span
         self._original = span.end
         self._finish = finish
@@ -39,7 +35,7 @@ class End:
             if not self.state.done:
                 self.state.done = True
                 try:
-                    self._finish(self._span, self.state)
+                    self._finish(self._span, self.state, at)
                 except Exception as error:
                     failures.count("end", error)
                 if self._span.__dict__.get("end") is self:
@@ -62,7 +58,7 @@ class TruegreenSpanProcessor(SpanProcessor):
         self.enabled = True
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Put the snapshot and the stamps on a GenAI span, and take over its `end`."""
+        """Take over the span's `end`."""
         if not self.enabled:
             return
         try:
@@ -82,35 +78,31 @@ class TruegreenSpanProcessor(SpanProcessor):
         return background.flush(timeout_millis / 1000)
 
     def _start(self, span: Span, context: Context) -> None:
-        if state_of(span) is not None or not span.is_recording():
+        own = span.__dict__
+        if isinstance(own.get("end"), End) or not span.is_recording():
             return
-        parent = get_current_span(context)
-        parent_context, outer = parent.get_span_context(), state_of(parent)
-        attributes = attributes_of(span)
+        parent, above = get_current_span(context), span.parent
+        outer = state_of(parent)
+        carried = carried_by(context)
         state = State(
-            stamps=carried.stamps(context),
-            versions=carried.versions(context),
-            request=carried.request(context) or (None if parent_context.is_valid else carried.waiting()),
-            boost=carried.boosted(context),
-            local_root=not parent_context.is_valid or parent_context.is_remote,
-            remote_parent=parent_context.is_valid and parent_context.is_remote,
-            parent=parent if outer is not None else None,
-            outer=outer,
-            linked=carried.linked(context),
-            agent=around.agent(context),
-            source={name: attributes[name] for name in KEPT if name in attributes},
+            context,
+            carried,
+            None if outer is None else parent,
+            outer,
+            local_root=above is None or above.is_remote,
+            remote_parent=above is not None and above.is_remote,
         )
-        span.__dict__["end"] = End(span, state, self._finish)
+        if carried.request is not None:
+            state.request = carried.request
+        elif above is None:
+            state.request = waiting()
+        own["end"] = End(span, state, self._finish)
         around.started(span)
-        given = self._enricher.at_start(span, state, attributes)
-        if given:
-            span.set_attributes(given)
+        self._enricher.at_start(span, state)
 
-    def _finish(self, span: Span, state: State) -> None:
+    def _finish(self, span: Span, state: State, at: int) -> None:
         try:
             if self.enabled:
-                found = self._enricher.at_end(span, state, state_of(state.parent))
-                if found:
-                    span.set_attributes(found)
+                self._enricher.at_end(span, state, at)
         finally:
             state.leave()

@@ -120,7 +120,7 @@ def remember(documents: list[Document], query: str, span: Span, *, alone: bool, 
     """
     texts = [document.text for document in documents]
     repeated = shared.store.add(span.get_span_context().trace_id, texts, query, seen=seen)
-    request = context.request()
+    request = context.carried().request
     if request is not None:
         request.add(texts, query)
     elif alone:

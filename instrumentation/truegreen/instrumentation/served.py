@@ -58,17 +58,16 @@ class Served:
         self._entries = 0
         self._lock = Lock()
 
-    def note(self, ran: Ran) -> None:
-        """Count a call that has ended now."""
-        now = self._clock()
+    def note(self, ran: Ran, at: float) -> None:
+        """Count a call that ended at this time, in unix seconds."""
         with self._lock:
-            minute = self._minutes.setdefault(int(now // MINUTE), {})
+            minute = self._minutes.setdefault(int(at // MINUTE), {})
             known = minute.get(ran)
             if known is not None:
-                known.last = now
+                known.last = max(known.last, at)
                 known.calls += 1
                 return
-            minute[ran] = Seen(now, now)
+            minute[ran] = Seen(at, at)
             self._entries += 1
             while self._entries > ENTRIES and len(self._minutes) > 1:
                 self._entries -= len(self._minutes.pop(next(iter(self._minutes))))

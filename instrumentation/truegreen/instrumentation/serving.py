@@ -1,4 +1,4 @@
-"""Which versions serve a call: the snapshot attributes of a span, and the name of its prompt.
+"""Which versions serve a call: the snapshot of a span, and the name of its prompt.
 
 What the code states wins over what the configuration states, and that over what is seen on the span or around it; the fallback comes last.
 """
@@ -9,12 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.resources import Resource
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
 from truegreen.instrumentation import revision, snapshot
 from truegreen.instrumentation.call import Call, attributes_of, scope_of
+from truegreen.instrumentation.context import linked
 from truegreen.instrumentation.corpus import corpora
 from truegreen.instrumentation.indexes import Index
 from truegreen.instrumentation.locks import Lock
@@ -23,14 +23,13 @@ from truegreen.instrumentation.schemas import Hashes
 from truegreen.instrumentation.served import Ran
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.shared import undo
-from truegreen.instrumentation.snapshot import Snapshots
+from truegreen.instrumentation.snapshot import Snapshot, Snapshots
 from truegreen.instrumentation.stated import Stated
 from truegreen.instrumentation.text import short, template
 
 Read = Callable[[str], Any]
 """A normalised field of the span to its value."""
 TRACES, IN_ONE_TRACE, ANCESTORS = 1_000, 4, 8
-_VERSIONS = tuple((component, names.version_of(component)) for component in SNAPSHOT_COMPONENTS)
 _LANGFUSE = "langfuse-sdk"
 _PROMPTS = (
     ("langfuse.observation.prompt.name", "langfuse.observation.prompt.version"),
@@ -55,24 +54,44 @@ class Serving:
         snapshot.begin(self._stated)
         undo(corpora.clear)
 
-    def attributes(self, span: ReadableSpan, state: State, present: Mapping[str, Any], read: Read = nothing) -> Mapping[str, Any]:
-        """Snapshot attributes; the model is what was served, else what was served last for the name asked for, else that name.
-
-        What names the call's prompt is left in `state.prompt`.
+    def note(self, state: State, trace: int) -> None:
+        """Keep what a span that is about to end knows of its surroundings: they may be others when somebody looks at it.
 
         Args:
-            present: the span's attributes.
+            trace: the trace's id.
         """
-        versions = {**self._stated.versions, **snapshot.defaults(), **state.versions}
-        operation = read("operation")
-        state.prompt = versions.get("prompt") or _linked(state, present, read)
-        if state.prompt:
-            versions["prompt"] = state.prompt
-        if operation in names.LLM_OPERATIONS:
-            self._seen(versions, span, state, present, read, operation)
-        elif operation == names.RETRIEVAL_OPERATION and (index := _index(present)):
+        state.stated = (self._stated.versions, snapshot.defaults())
+        context = state.context
+        if len(context) > (not state.local_root or state.remote_parent) and (prompt := linked(context)):  # more in it than a span
+            state.linked = prompt
+        elif state.outer is not None:
+            state.linked = _enclosing(state)
+        if self._retrieved:
+            state.indexes = self._retrieved.get(trace, ())
+        if state.tools:
+            state.tools = self._tools.of(state.tools)
+
+    def snapshot(
+        self, state: State, resource: Resource, present: Mapping[str, Any], at: int, call: Call | None = None
+    ) -> tuple[Snapshot, str]:
+        """What serves a span, and the prompt that somebody names for it; the model is the one that was served, else the last that was for that name.
+
+        Args:
+            state: with what `note` has kept.
+            present: the span's attributes.
+            at: its end, in unix ns.
+            call: how they are read, None for a span that no dialect knows.
+        """
+        configured, defaults = state.stated
+        versions = {**configured, **defaults, **state.carried.versions}
+        prompt = versions.get("prompt") or _linked(state, present, nothing if call is None else call.read)
+        if prompt:
+            versions["prompt"] = prompt
+        if call is not None and call.operation in names.LLM_OPERATIONS:
+            self._seen(versions, resource, state, present, call)
+        elif call is not None and call.operation == names.RETRIEVAL_OPERATION and (index := _index(present)):
             versions.setdefault("retrieval_index", index)
-        return self._snapshots.attributes(versions)
+        return self._snapshots.of(versions, at), prompt
 
     def retrieved(self, call: Call, found: Mapping[str, Any]) -> None:
         """Take note of the index of a retrieval that has ended: it served the calls that follow in its trace.
@@ -80,46 +99,40 @@ class Serving:
         Args:
             found: the attributes that it gets at its end.
         """
-        index = _index({**call.view.attributes, **found})
+        index = _index({**call.attributes, **found})
         if not index:
             return
         with self._lock:
-            known = self._retrieved.get(call.trace, ())
+            trace = call.context.trace_id
+            known = self._retrieved.get(trace, ())
             if index not in known and len(known) < IN_ONE_TRACE:
-                self._retrieved[call.trace] = tuple(sorted((*known, index)))
+                self._retrieved[trace] = tuple(sorted((*known, index)))
                 while len(self._retrieved) > TRACES:
                     self._retrieved.popitem(last=False)
 
-    def count(self, call: Call, found: Mapping[str, Any]) -> None:
-        """Put a call that has ended, and that is no second span of another, on record.
+    def count(self, call: Call, served: Snapshot) -> None:
+        """Put a call that has ended, and that is no second span of another, on record."""
+        asked, model = short(call.read("request_model") or ""), short(call.read("response_model") or "")
+        snapshot.note(Ran(served.identity, served.versions, asked, model, short(call.read("fingerprint") or "")), call.at)
 
-        Args:
-            found: its attributes of ours.
-        """
-        versions = tuple((component, found[name]) for component, name in _VERSIONS if name in found)
-        asked, served, fingerprint = (short(call.read(name) or "") for name in ("request_model", "response_model", "fingerprint"))
-        snapshot.note(Ran(found.get(names.SNAPSHOT_ID, ""), versions, asked, served, fingerprint))
-
-    def _seen(
-        self, versions: dict[str, str], span: ReadableSpan, state: State, present: Mapping[str, Any], read: Read, operation: str
-    ) -> None:
+    def _seen(self, versions: dict[str, str], resource: Resource, state: State, present: Mapping[str, Any], call: Call) -> None:
         """Add what a call of a model shows by itself."""
         if "model" not in versions and (
-            model := self._snapshots.served(read("request_model") or "", read("response_model") or "")
+            model := self._snapshots.served(call.read("request_model") or "", call.read("response_model") or "")
         ):
             versions["model"] = model
-        if "retrieval_index" not in versions and (indexes := self._retrieved.get(_trace(span))):
-            versions["retrieval_index"] = ",".join(indexes)
-        if operation in names.CHAT_OPERATIONS:
-            if "tool_schema" not in versions and (tools := self._tools.of(state.tools) or self._tools.of_span(present)):
+        if "retrieval_index" not in versions and state.indexes:
+            versions["retrieval_index"] = ",".join(state.indexes)
+        if call.operation in names.CHAT_OPERATIONS:
+            if "tool_schema" not in versions and (tools := state.tools or self._tools.of_span(present)):
                 versions["tool_schema"] = tools
-            if "prompt" not in versions and (prompt := self._fallback(span)):
+            if "prompt" not in versions and (prompt := self._fallback(resource)):
                 versions["prompt"] = prompt
 
-    def _fallback(self, span: ReadableSpan) -> str:
+    def _fallback(self, resource: Resource) -> str:
         if not self._stated.fallback:
             return ""
-        return self._stated.git or revision.resource(span.resource.attributes) or self._stated.package
+        return self._stated.git or revision.resource(resource.attributes) or self._stated.package
 
 
 def _linked(state: State, present: Mapping[str, Any], read: Read) -> str:
@@ -128,13 +141,6 @@ def _linked(state: State, present: Mapping[str, Any], read: Read) -> str:
         return _named(name, read("prompt_version"))
     if found := _prompt(present) or state.linked:
         return found
-    above, outer = state.parent, state.outer
-    for _ in range(ANCESTORS):
-        if outer is None:
-            break
-        if (outer.dialect is not None or scope_of(above) == _LANGFUSE) and (found := _prompt(attributes_of(above))):
-            return found
-        above, outer = outer.parent, outer.outer
     told = read("prompt_template")
     return template(str(told)).replace("system:", "template:") if told else ""
 
@@ -147,8 +153,16 @@ def _prompt(attributes: Mapping[str, Any]) -> str:
     return ""
 
 
-def _trace(span: ReadableSpan) -> int:
-    return span.context.trace_id if span.context is not None else 0
+def _enclosing(state: State) -> str:
+    """The prompt that an open span around this one names."""
+    above, outer = state.parent, state.outer
+    for _ in range(ANCESTORS):
+        if outer is None:
+            break
+        if (outer.dialect is not None or scope_of(above) == _LANGFUSE) and (found := _prompt(attributes_of(above))):
+            return found
+        above, outer = outer.parent, outer.outer
+    return ""
 
 
 def _named(name: Any, version: Any) -> str:

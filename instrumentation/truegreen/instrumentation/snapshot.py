@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.calibration import canonical
 from truegreen.core.words.terms import SERVING_COMPONENTS, SNAPSHOT_COMPONENTS
-from truegreen.instrumentation import context, dataset, failures, indexes, notices, served
+from truegreen.instrumentation import context, dataset, failures, indexes, later, notices, served
 from truegreen.instrumentation.blocks import F, Within, carried, decorated
 from truegreen.instrumentation.indexes import PERIOD, IndexReader, Watched
 from truegreen.instrumentation.locks import Lock
@@ -137,12 +136,14 @@ def eval_dataset(path: str | Path) -> str:
 def record(seconds: float = 3_600) -> Mapping[str, Any]:
     """What has served in this process lately, ready for JSON: all seven components, each version with first and last call (unix s) and number of calls.
 
-    Models with the one asked for, the one that served and the provider's fingerprint. Calls are counted when they end; up to 10,000 combinations are kept.
+    Models with the one asked for, the one that served and the provider's fingerprint. Calls are counted when they end, except for those of spans that were lost on their way to
+    an exporter; up to 10,000 combinations are kept.
 
     Args:
         seconds: how far to look back, by whole minutes.
     """
     try:
+        later.settle_all()
         now, seen = _live.served.within(seconds)
         watched = _live.watched.get("retrieval_index")
         described = indexes.current(watched)
@@ -188,9 +189,9 @@ def _end() -> None:
     _live.served.clear()
 
 
-def note(ran: served.Ran) -> None:
-    """Count a call that has ended."""
-    _live.served.note(ran)
+def note(ran: served.Ran, at: int) -> None:
+    """Count a call that ended at this time, in unix ns."""
+    _live.served.note(ran, at / 1e9)
 
 
 def _versions(given: Mapping[str, Any]) -> dict[str, str]:
@@ -240,16 +241,25 @@ def digest(versions: Mapping[str, str]) -> str:
     return hashlib.sha256(canonical(serving).encode()).hexdigest()[:12]
 
 
-class Snapshots:
-    """The snapshots that this process has served, with the time at which it first did.
+class Snapshot(NamedTuple):
+    """What serves a span.
 
     Args:
-        clock: unix seconds.
+        identity: the id over the five serving components; empty without a model, for a span that calls no model serves no snapshot.
+        versions: component and version, sorted.
+        attributes: all of it, as a span has it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._made: OrderedDict[tuple[tuple[str, str], ...], Mapping[str, str | int]] = OrderedDict()
+    identity: str
+    versions: tuple[tuple[str, str], ...]
+    attributes: Mapping[str, str | int]
+
+
+class Snapshots:
+    """The snapshots that this process has served, with the time at which it first did."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[tuple[str, str], ...], Snapshot] = OrderedDict()
         self._served: OrderedDict[str, str] = OrderedDict()
         self._since: OrderedDict[str, int] = OrderedDict()
         self._lock = Lock()
@@ -266,24 +276,28 @@ class Snapshots:
                 _bound(self._served)
             return served or self._served.get(asked, asked)
 
-    def attributes(self, versions: Mapping[str, str]) -> Mapping[str, str | int]:
-        """The attributes of a snapshot; without a model only the versions, for a span that calls no model serves no snapshot."""
+    def of(self, versions: Mapping[str, str], at: int) -> Snapshot:
+        """The snapshot of these versions.
+
+        Args:
+            at: when it served, in unix ns.
+        """
         key = tuple(versions.items())
         made = self._made.get(key)
         if made is not None:
             return made
-        kept = {component: short(version) for component, version in sorted(versions.items())}
-        key = key if all(len(version) <= NAME for version in versions.values()) else tuple(kept.items())
-        found: dict[str, str | int] = {names.version_of(component): version for component, version in kept.items()}
-        identity, now = digest(kept) if versions.get("model") else "", int(self._clock())
+        kept = tuple((component, short(version)) for component, version in sorted(versions.items()))
+        key = key if all(len(version) <= NAME for version in versions.values()) else kept
+        found: dict[str, str | int] = {names.version_of(component): version for component, version in kept}
+        identity = digest(dict(kept)) if versions.get("model") else ""
         with self._lock:
             if identity:
                 found[names.SNAPSHOT_ID] = identity
-                found[names.SNAPSHOT_SINCE] = self._since.setdefault(identity, now)
+                found[names.SNAPSHOT_SINCE] = self._since.setdefault(identity, at // 1_000_000_000)
                 _bound(self._since)
-            self._made[key] = found
+            self._made[key] = made = Snapshot(identity, kept, found)
             _bound(self._made)
-        return found
+        return made
 
 
 def _bound(kept: OrderedDict[Any, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanContext
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import Dialect
@@ -73,23 +74,23 @@ class Steps:
 
     def beneath(self, span: Span) -> Tally | None:
         """What ended beneath a span, once."""
-        return self._runs.take(span.get_span_context().span_id)
+        return self._runs.take(span.get_span_context().span_id) if self._runs else None
 
-    def pass_on(self, span: Span, call: Call | None, beneath: Tally | None, *, duplicate: bool) -> None:
+    def pass_on(self, parent: SpanContext | None, call: Call | None, beneath: Tally | None, *, duplicate: bool) -> None:
         """Leave what a span adds up to for the span above; an agent's own run stays with it and is one step of the run above."""
-        if span.parent is None or span.parent.is_remote:
+        if parent is None or parent.is_remote:
             return
         part = beneath
         if call is not None and call.operation in STEPS and not duplicate:
             if call.operation == names.AGENT_OPERATION or part is None:
                 part = Tally()
-            part.add(_step(call, span.start_time or 0))
+            part.add(_step(call, call.start))
         if part is not None:
-            self._runs.give(span.parent.span_id, part)
+            self._runs.give(parent.span_id, part)
 
     def _retrieval(self, call: Call) -> Mapping[str, Any]:
         floor = self._settings.retrieval_floor
-        present = call.view.attributes
+        present = call.attributes
         if names.RETRIEVAL_COUNT in present:  # said by the application
             scores = present.get(names.RELEVANCE_SCORES)
             if floor is None or names.RELEVANCE_BELOW_FLOOR in present or not scores:
@@ -101,16 +102,18 @@ class Steps:
             if given is None:
                 return {}
             documents = read_documents(given)
-            self._store.add(call.trace, [one.text for one in documents if one.text], call.read("query") or "", seen=True)
+            self._store.add(
+                call.context.trace_id, [one.text for one in documents if one.text], call.read("query") or "", seen=True
+            )
         found = dict(relevance(documents, floor, listed=False))
         if call.state.source_name and names.OPERATION_NAME in present and names.DATA_SOURCE_ID not in present:
             found[names.DATA_SOURCE_ID] = call.state.source_name
         return found
 
     def _authorization(self, call: Call) -> Mapping[str, Any]:
-        if names.AGENT_AUTHORIZATION in call.view.attributes:
+        if names.AGENT_AUTHORIZATION in call.attributes:
             return {}
-        around = call.state.agent
+        around = call.state.carried.agent
         approved = around.approved if around else None
         if approved is None:
             listed = self._settings.approved_tools
@@ -127,7 +130,7 @@ def repeats(call: Call) -> bool:
     if call.state.twin:
         return True
     above = call.state.parent
-    if not isinstance(above, Span) or scope_of(above) == scope_of(call.span):
+    if not isinstance(above, Span) or scope_of(above) == call.scope:
         return False
     other, view = _dialect(above)
     if other is None or read(other, "operation", view) != call.operation:
@@ -142,8 +145,8 @@ def agent_of(call: Call) -> str:
     """The name of the agent that a step belongs to: as its span says, else the block around it, else the nearest agent's span; empty for none."""
     if said := call.read("agent"):
         return str(said)
-    if call.state.agent is not None:
-        return call.state.agent.name
+    if call.state.carried.agent is not None:
+        return call.state.carried.agent.name
     return enclosing(call.state.parent, call.state.outer)
 
 
@@ -189,17 +192,17 @@ def outcome_of(error: str) -> str:
 
 
 def _agent_name(call: Call) -> Mapping[str, Any]:
-    present = call.view.attributes
+    present = call.attributes
     if names.OPERATION_NAME not in present or names.AGENT_NAME in present or not (name := agent_of(call)):
         return {}
     return {names.AGENT_NAME: name}
 
 
 def _tool(call: Call) -> Mapping[str, Any]:
-    if names.TOOL_OUTCOME in call.view.attributes:
+    if names.TOOL_OUTCOME in call.attributes:
         return {}
     outcome = call.state.outcome
-    if not outcome and any(_says_error(_parsed(call.view.attributes.get(name))) for name in RESULTS):
+    if not outcome and any(_says_error(_parsed(call.attributes.get(name))) for name in RESULTS):
         outcome = "silent_error"
     if not outcome and call.failed:
         outcome = outcome_of(str(call.read("error_type") or ""))
@@ -214,16 +217,16 @@ def _run(call: Call, beneath: Tally | None) -> Mapping[str, Any]:
             names.AGENT_STEPS: beneath.steps, names.AGENT_REPEATS: beneath.repeats,
             names.AGENT_TOKENS: beneath.tokens, names.AGENT_LOOP: beneath.looped,
         }  # fmt: skip
-    return {name: value for name, value in found.items() if name not in call.view.attributes}
+    return {name: value for name, value in found.items() if name not in call.attributes}
 
 
 def _guardrail(call: Call) -> Mapping[str, Any]:
-    present = call.view.attributes
+    present = call.attributes
     if names.GUARDRAIL_ACTION in present:
         return {}
     result = next((parsed for name in RESULTS if (parsed := _parsed(present.get(name))) is not None), None)
     action = "block" if call.failed or not _passes(result) else "allow"
-    return {names.GUARDRAIL_NAME: call.read("guardrail") or call.span.name, names.GUARDRAIL_ACTION: action}
+    return {names.GUARDRAIL_NAME: call.read("guardrail") or call.name, names.GUARDRAIL_ACTION: action}
 
 
 def _step(call: Call, started: int) -> Tally:

@@ -125,8 +125,6 @@ class Runs:
 
     def take(self, span: int) -> Tally | None:
         """What ended beneath a span; it is forgotten here."""
-        if not self._beneath:
-            return None
         with self._lock:
             return self._beneath.pop(span, None)
 

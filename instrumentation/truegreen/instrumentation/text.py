@@ -3,51 +3,138 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
+from truegreen.core.words.messages import SYSTEM_ROLES
+
+LEADING = 8
+"""The system message is looked for among so many messages at the start of a conversation, which may be long."""
 NAME = 256
 """Characters of a name that are kept: of a model, a version, a response id, an index."""
 TOOL_CALLS = frozenset({"tool_call", "server_tool_call"})
 _TOOL_CALLS = tuple(TOOL_CALLS)  # a type that is no text may have no hash
+_TEXTS = ("text", None)
+_LISTS = (list, tuple)
 TOOL_FINISHES = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
 
 
-@dataclass(slots=True)
+class Messages(NamedTuple):
+    """The messages of one call as they were found, dataclasses or mappings."""
+
+    inputs: Iterable[Any] | None = None
+    outputs: Iterable[Any] | None = None
+    system: Iterable[Any] | None = None
+
+
 class Text:
-    """The text of one call.
+    """The text of one call. The first output is the answer; what only an evaluator needs is put together when it is asked for.
 
     Args:
         answer: None when nobody has seen it, empty when it was seen and is empty.
-        query: the last message of the user.
-        system: the system message.
-        tools: the model asked for tools.
+        query: what the application says the question is.
+        messages: where the rest stands; the first that says something counts, and all of them before what the application says.
+        told: what is known besides, from `answer` or from another span of the call.
     """
 
-    answer: str | None = None
-    query: str = ""
-    system: str = ""
-    tools: bool = False
+    __slots__ = ("_messages", "_query", "_system", "_told", "answer", "tools")
+
+    def __init__(
+        self, answer: str | None = None, query: str = "", messages: Iterable[Messages] = (), told: Text | None = None
+    ) -> None:
+        self._messages = tuple(messages)
+        self._query = query
+        self._told = told
+        self.answer = answer
+        self.tools = False
+        """The model asked for tools."""
+        self._system: str | None = None
+        for each in self._messages:
+            for output in each.outputs or ():
+                said, tools = _said(output)
+                self.tools = self.tools or tools
+                if self.answer is None:
+                    self.answer = said
+        if told is not None:
+            self.tools = self.tools or told.tools
+            self.answer = told.answer if self.answer is None else self.answer
+
+    @property
+    def query(self) -> str:
+        """The last message of the user."""
+        for each in self._messages:
+            if found := _query(each):
+                return found
+        return self._query or (self._told.query if self._told else "")
+
+    @property
+    def system(self) -> str:
+        """The system message."""
+        if self._system is None:
+            self._system = ""
+            for each in self._messages:
+                if found := _system(each):
+                    self._system = found
+                    break
+            if not self._system and self._told is not None:
+                self._system = self._told.system
+        return self._system
+
+    def settle(self, most: int) -> bool:
+        """Keep no more than answer and system message, for a look after the call; False, and nothing done, when they have more than `most` characters."""
+        if len(self.answer or "") + len(self.system) > most:
+            return False
+        self._messages, self._told, self._query = (), None, ""
+        return True
 
 
-def from_messages(inputs: Iterable[Any] | None, outputs: Iterable[Any] | None, system: Iterable[Any] | None) -> Text:
-    """Read the text of a call from its messages (dataclasses or mappings); the first output is the answer."""
-    text = Text()
-    asked: Any = None
-    for message in inputs or ():
-        role = _get(message, "role")
-        if role == "user":
-            asked = message
-        elif role in ("system", "developer") and not text.system:
-            text.system = _joined(message)
-    text.query = _joined(asked) if asked is not None else ""
-    text.system = "\n".join(part for part in map(_part, system or ()) if part) or text.system
-    for message in outputs or ():
-        text.tools = text.tools or any(_get(part, "type") in _TOOL_CALLS for part in _parts(message))
-        if text.answer is None:
-            text.answer = _joined(message)
-    return text
+def _query(messages: Messages) -> str:
+    inputs = messages.inputs or ()
+    latest = reversed(inputs) if isinstance(inputs, Sequence) else reversed(tuple(inputs))
+    return next((_said(message)[0] for message in latest if _role(message) == "user"), "")
+
+
+def _system(messages: Messages) -> str:
+    if messages.system and (own := _parts(messages.system)[0]):
+        return own
+    for message in islice(messages.inputs or (), LEADING):
+        if _role(message) in SYSTEM_ROLES and (said := _said(message)[0]):
+            return said
+    return ""
+
+
+def _role(message: Any) -> Any:
+    return message.get("role") if isinstance(message, dict) else getattr(message, "role", None)
+
+
+def _said(message: Any) -> tuple[str, bool]:
+    """The text of a message, and whether it asks for tools."""
+    plain = isinstance(message, dict)
+    found = message.get("parts") if plain else getattr(message, "parts", None)
+    text, tools = _parts(found) if isinstance(found, _LISTS) else ("", False)
+    content = message.get("content") if plain else getattr(message, "content", None)
+    return (content if isinstance(content, str) else text), tools
+
+
+def _parts(parts: Iterable[Any]) -> tuple[str, bool]:
+    texts, tools = [], False
+    for part in parts:
+        kind: Any
+        content: Any
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if isinstance(part, dict):
+            kind, content = part.get("type"), part.get("content")
+        else:
+            kind, content = getattr(part, "type", None), getattr(part, "content", None)
+        if kind in _TEXTS:
+            if content and isinstance(content, str):
+                texts.append(content)
+        elif kind in _TOOL_CALLS:
+            tools = True
+    return (texts[0] if len(texts) == 1 else "\n".join(texts)), tools
 
 
 def template(system: str) -> str:
@@ -63,26 +150,3 @@ def short(text: str) -> str:
 def encodable(text: str) -> str:
     """Text without halves of surrogate pairs: one in a span's name makes the exporter lose its whole batch."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _joined(message: Any) -> str:
-    content = _get(message, "content")
-    if isinstance(content, str):
-        return content
-    return "\n".join(part for part in map(_part, _parts(message)) if part)
-
-
-def _parts(message: Any) -> Iterable[Any]:
-    found = _get(message, "parts")
-    return found if isinstance(found, list | tuple) else ()
-
-
-def _part(part: Any) -> str:
-    if isinstance(part, str):
-        return part
-    content = _get(part, "content")
-    return content if isinstance(content, str) and _get(part, "type") in ("text", None) else ""
-
-
-def _get(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else getattr(value, key, None)

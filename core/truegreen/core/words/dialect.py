@@ -141,6 +141,9 @@ FINISH_WORDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """A provider's word for why an answer ended, in lower case, to the word that OpenAI's API and most instrumentations write."""
 
+FINISHED: Final = tuple(frozenset(FINISH_WORDS.values()))
+"""The words that stand for themselves."""
+
 PROVIDERS: Final[Mapping[str, str]] = {
     "google": "gcp.gen_ai", "google_genai": "gcp.gen_ai", "gemini": "gcp.gemini", "vertexai": "gcp.vertex_ai",
     "google_vertexai": "gcp.vertex_ai", "azure": "azure.ai.openai", "azure_openai": "azure.ai.openai", "bedrock": "aws.bedrock",

@@ -21,7 +21,10 @@ def select(scope: str, attributes: Mapping[str, Any], table: Iterable[Dialect] |
     """The dialect of a span: the longest scope start wins, else the first dialect whose own vocabulary is there; a marker must be there."""
     dialect = of_scope(scope, table)
     if dialect is not None:
-        return dialect if any(marker in attributes for marker in dialect.markers) else None
+        for marker in dialect.markers:
+            if marker in attributes:
+                return dialect
+        return None
     return marked(attributes, table)
 
 
@@ -85,11 +88,12 @@ def _first(readers: Sequence[Reader]) -> Reader:
 def _reader(source: Source) -> Reader:
     """The function of one source; the plainest, which most are, without a detour."""
     read = _careful(source)
-    plain = source.kind == shapes.ATTRIBUTE and not (source.path or source.values or source.when or "*" in source.name)
-    kind = {shapes.TEXT: str, shapes.NUMBER: int}.get(source.transform)
-    if not plain or kind is None:
+    if source.kind != shapes.ATTRIBUTE or source.path or source.values or source.when or "*" in source.name:
         return read
     name = source.name
+    kind = {shapes.TEXT: str, shapes.NUMBER: int}.get(source.transform)
+    if kind is None:
+        return lambda view: read(view) if view.attributes.get(name) is not None else None
 
     def direct(view: View) -> Any:
         value = view.attributes.get(name)

@@ -36,6 +36,8 @@ def _texts(value: Any, _: View) -> tuple[str, ...] | None:
 
 
 def _finishes(value: Any, view: View) -> tuple[str, ...] | None:
+    if value.__class__ is tuple and len(value) == 1 and value[0] in shapes.FINISHED:
+        return value
     if isinstance(value, str) and value.isidentifier():
         return (shapes.finish(value),)
     found = _texts(value, view)
