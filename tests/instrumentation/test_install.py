@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from truegreen.instrumentation import TruegreenInstrumentor, environment, failures, notices, traffic
+from truegreen.instrumentation import TruegreenInstrumentor, environment, failures, notices, start, traffic
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.shared import undo
 
@@ -100,23 +100,98 @@ def test_start_says_in_one_line_what_is_seen_judged_calibrated_and_exported(monk
     assert "secret" not in caplog.text
 
 
-def test_the_pair_of_packages_that_makes_no_spans_is_said_loudly(monkeypatch):
-    """openai-v2 does not import with util-genai 1.2b0 or later, and OpenTelemetry says so only at DEBUG."""
-    installed = {"opentelemetry-instrumentation-openai-v2": "2.4b0", "opentelemetry-util-genai": "1.2b0"}
+@pytest.fixture
+def installed(monkeypatch):
+    """The packages that are installed, for a test to say; no instrumentor."""
+    packages = {}
 
     def version(name):
-        if name not in installed:
+        if name not in packages:
             raise PackageNotFoundError(name)
-        return installed[name]
+        return packages[name]
 
     monkeypatch.setattr(environment, "version", version)
-    assert "NO LLM spans" in environment.broken()
-    installed["opentelemetry-util-genai"] = "1.1b0"
-    assert environment.broken() == ""
-    installed["opentelemetry-util-genai"] = "10.0"
-    assert environment.broken() != ""
-    del installed["opentelemetry-instrumentation-openai-v2"]
-    assert environment.broken() == ""
+    monkeypatch.setattr(environment, "entry_points", lambda group: [])
+    return packages
+
+
+def _said(caplog):
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        start.say(Settings(), None)
+    notices.close()
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def test_the_pair_of_packages_that_makes_no_spans_is_said_loudly(installed, caplog):
+    """openai-v2 does not import with util-genai 1.2b0 or later, and OpenTelemetry says so only at DEBUG."""
+    for v2, util, wrong in [
+        ("2.4b0", "1.2b0", True), ("2.4b0", "10.0", True), ("2.4b0", "1.1b0", False), ("", "1.2b0", False), ("2.4b0", "", False),
+    ]:  # fmt: skip
+        both = {"opentelemetry-instrumentation-openai-v2": v2, "opentelemetry-util-genai": util}
+        installed.clear()
+        installed.update({name: version for name, version in both.items() if version})
+        loud = [message for level, message in _said(caplog) if level == "ERROR"]
+        assert len(loud) == wrong, (v2, util)
+        assert all(f"{util}: there will be NO LLM spans" in message and "pip uninstall" in message for message in loud)
+
+
+@pytest.mark.parametrize(
+    ("packages", "variables", "named"),
+    [
+        ({"langfuse": "5.0.4"}, {}, "langfuse 5.0.4"),
+        ({"langfuse": "5.0.4"}, {"LANGFUSE_TRACING_ENABLED": "false"}, ""),
+        ({"langfuse": "2.60.0"}, {}, ""),
+        ({"anthropic": "2.13.0"}, {}, "anthropic 2.13.0"),
+        ({"anthropic": "2.13.0"}, {"ANTHROPIC_OPEN_TELEMETRY": "false"}, ""),
+        ({"anthropic": "0.60.0"}, {}, ""),
+        ({"langsmith": "0.15.1"}, {"LANGSMITH_TRACING": "true", "LANGSMITH_TRACING_MODE": "otel"}, "langsmith 0.15.1"),
+        ({"langsmith": "0.15.1"}, {"LANGCHAIN_TRACING_V2": "true", "LANGSMITH_OTEL_ENABLED": "true"}, "langsmith 0.15.1"),
+        ({"langsmith": "0.15.1"}, {"LANGSMITH_TRACING": "true"}, ""),
+        ({"langsmith": "0.15.1"}, {"LANGSMITH_TRACING_MODE": "otel"}, ""),
+        ({}, {}, ""),
+    ],
+)  # fmt: skip
+def test_an_sdk_that_makes_spans_itself_is_named_and_nothing_is_advised(
+    installed, monkeypatch, caplog, packages, variables, named
+):
+    """Langfuse's, Anthropic's and, where its mode says so, LangSmith's: read like an instrumentor's."""
+    for name in [n for n in os.environ if n.startswith(("LANGFUSE_", "LANGSMITH_", "LANGCHAIN_", "ANTHROPIC_"))]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    installed.update(packages)
+    (line,) = [message for _, message in _said(caplog) if "LLM instrumentors" in message]
+    assert ("NONE (install one" in line) == (not named)
+    assert (f"LLM instrumentors: {named} (its own spans);" in line) is bool(named)
+
+
+@pytest.mark.parametrize("module", [
+    # genai
+    "opentelemetry.instrumentation.genai.openai", "opentelemetry.instrumentation.openai_v2", "opentelemetry.instrumentation.google_genai",
+    # openllmetry
+    *(f"opentelemetry.instrumentation.{name}" for name in (
+        "openai", "anthropic", "google_generativeai", "vertexai", "bedrock", "cohere", "mistralai", "groq", "ollama", "together", "replicate",
+        "watsonx", "sagemaker", "alephalpha", "transformers", "litellm", "langchain", "llamaindex", "haystack", "crewai", "agno",
+        "openai_agents", "writer", "voyageai",
+    )),
+    "openinference.instrumentation.google_genai",
+])  # fmt: skip
+def test_an_instrumentor_of_every_dialect_is_named_and_nothing_is_advised(installed, monkeypatch, caplog, module):
+    """By the modules that the packages' entry points name."""
+    monkeypatch.setattr(environment, "entry_points", lambda group: [EntryPoint("x", f"{module}:X", group)])
+    (line,) = [message for _, message in _said(caplog) if "LLM instrumentors" in message]
+    assert f"LLM instrumentors: {module};" in line
+
+
+@pytest.mark.parametrize("name", ["mcp", "chromadb", "pinecone", "qdrant", "weaviate", "milvus", "marqo", "lancedb"])
+def test_an_instrumentor_of_tools_or_a_store_is_named_and_one_for_models_advised(installed, monkeypatch, caplog, name):
+    """With it alone there is no span of a call."""
+    module = f"opentelemetry.instrumentation.{name}"
+    monkeypatch.setattr(environment, "entry_points", lambda group: [EntryPoint("x", f"{module}:X", group)])
+    (line,) = [message for _, message in _said(caplog) if "LLM instrumentors" in message]
+    assert "LLM instrumentors: NONE (install one" in line
+    assert f", {module};" in line
 
 
 def test_disabled_instrumentors_are_not_listed_as_seen():

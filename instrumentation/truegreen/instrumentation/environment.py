@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
+from truegreen.core.words.dialects import DIALECTS
 from truegreen.instrumentation import failures
 
 HOOK = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 NAME = "truegreen"
-LLM_MODULES = (
-    "opentelemetry.instrumentation.genai.", "opentelemetry.instrumentation.openai", "opentelemetry.instrumentation.anthropic",
-    "opentelemetry.instrumentation.langchain", "opentelemetry.instrumentation.bedrock", "opentelemetry.instrumentation.vertexai",
-    "opentelemetry.instrumentation.google_generativeai", "opentelemetry.instrumentation.mistralai", "opentelemetry.instrumentation.cohere",
-    "opentelemetry.instrumentation.ollama", "opentelemetry.instrumentation.llamaindex", "openinference.instrumentation.",
-)  # fmt: skip
+_PACKAGES = ("opentelemetry.instrumentation.", "openinference.")
+_SCOPES = tuple(scope for dialect in DIALECTS for scope in dialect.scopes if scope.startswith(_PACKAGES))
+_NO_CALLS = tuple(
+    f"{_PACKAGES[0]}{name}." for name in ("mcp", "chromadb", "pinecone", "qdrant", "weaviate", "milvus", "marqo", "lancedb")
+)
+"""Read too, but what they see is no call of a model."""
 _BROKEN = ("opentelemetry-instrumentation-openai-v2", "opentelemetry-util-genai", (1, 2))
 
 
@@ -49,22 +50,57 @@ def disabled(environ: Mapping[str, str]) -> bool:
 
 
 def instrumentors(environ: Mapping[str, str], found: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
-    """The LLM instrumentors that are installed and not disabled, by module."""
+    """The instrumentors whose spans a dialect reads that are installed and not disabled, by module."""
     listed = {name.strip() for name in environ.get(DISABLED, "").split(",")}
     candidates = entry_points(group="opentelemetry_instrumentor") if found is None else found
     modules = {e.value.partition(":")[0] for e in candidates if e.name not in listed and "*" not in listed}
-    return tuple(sorted(module for module in modules if module.startswith(LLM_MODULES)))
+    return tuple(sorted(module for module in modules if f"{module}.".startswith(_SCOPES)))
+
+
+def sees_calls(module: str) -> bool:
+    """Whether an instrumentor makes spans of calls of a model."""
+    return not f"{module}.".startswith(_NO_CALLS)
+
+
+def native(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The SDKs that make spans by themselves, without an instrumentor, and are not told otherwise: package and version."""
+    able = {
+        "anthropic": (2, environ.get("ANTHROPIC_OPEN_TELEMETRY", "").lower() != "false"),
+        "langfuse": (3, environ.get("LANGFUSE_TRACING_ENABLED", "").lower() != "false"),
+        "langsmith": (0, _langsmith(environ)),
+    }
+    found = ((package, _version(package), since) for package, (since, on) in able.items() if on)
+    return tuple(f"{package} {text}" for package, text, since in found if text and _numbers(text)[0] >= since)
+
+
+def _langsmith(environ: Mapping[str, str]) -> bool:
+    """Whether LangSmith traces by OpenTelemetry: by default it does not."""
+
+    def said(name: str) -> str:
+        return (environ.get(f"LANGSMITH_{name}", "").strip() or environ.get(f"LANGCHAIN_{name}", "").strip()).lower()
+
+    mode = said("TRACING_MODE")
+    by_otel = mode in ("otel", "hybrid") if mode else {said("OTEL_ENABLED"), said("OTEL_ONLY")} & {"true", "1"}
+    return (said("TRACING_V2") or said("TRACING")) == "true" and bool(by_otel)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _numbers(text: str) -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def broken() -> str:
     """What is wrong with the installed packages so that no LLM span would ever be made; empty when nothing is."""
     package, util, since = _BROKEN
-    try:
-        version(package)
-        numbers = re.match(r"(\d+)\.(\d+)", found := version(util))
-    except PackageNotFoundError:
-        return ""
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < since:
+    found = _version(util)
+    if not _version(package) or _numbers(found) < since:
         return ""
     return (
         f"{package} does not import beside {util} {found}: there will be NO LLM spans, and OpenTelemetry says so only at DEBUG. "

@@ -20,7 +20,7 @@ def say(settings: Settings, provider: Any) -> None:
     seen = environment.instrumentors(os.environ)
     notices.once(
         "start",
-        f"LLM instrumentors: {', '.join(seen) or 'NONE (install one, such as opentelemetry-instrumentation-genai-openai)'}; "
+        f"LLM instrumentors: {_seen(seen, environment.native(os.environ))}; "
         f"evaluates: {', '.join(_judged(settings)) or 'nothing'}; calibration: {_calibrations(settings.calibration)}; "
         f"exports to: {environment.exporters(provider) or environment.destination(os.environ)}",
         logging.INFO,
@@ -42,6 +42,17 @@ def say(settings: Settings, provider: Any) -> None:
         )
     for problem in settings.problems:
         notices.once(problem, problem)
+
+
+def _seen(modules: tuple[str, ...], native: tuple[str, ...]) -> str:
+    """What makes spans here; advice where nothing is seen that makes one of a call of a model."""
+    named = [*modules, *(f"{package} (its own spans)" for package in native)]
+    if not native and not any(map(environment.sees_calls, modules)):
+        named = [
+            "NONE (install one, such as opentelemetry-instrumentation-genai-openai, or write spans with `gen_ai.operation.name`)",
+            *named,
+        ]
+    return ", ".join(named)
 
 
 def _judged(settings: Settings) -> list[str]:

@@ -136,7 +136,7 @@ _OPENLLMETRY_SCOPES: Final = (
     "traceloop.",
     *(_PREFIX + name for name in (
         "openai.", "anthropic", "langchain", "google_generativeai", "vertexai", "bedrock", "cohere", "mistralai", "groq", "ollama", "together",
-        "replicate", "watsonx", "sagemaker", "alephalpha", "transformers", "llamaindex", "llama_index", "haystack", "crewai", "agno", "mcp",
+        "replicate", "watsonx", "sagemaker", "alephalpha", "transformers", "litellm", "llamaindex", "llama_index", "haystack", "crewai", "agno", "mcp",
         "openai_agents", "writer", "voyageai", "chromadb", "pinecone", "qdrant", "weaviate", "milvus", "marqo", "lancedb",
     )),
 )  # fmt: skip
