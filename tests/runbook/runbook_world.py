@@ -138,6 +138,19 @@ FOREVER = END + 1
 OLD = {"served": "support-large-0613", "prompt": "support@4"}
 
 
+def judged(book: Book, service: str, since: float, until: float, bad: int, events: int, records: Mapping[str, float]) -> None:
+    """Exactly `bad` of `events` answers from `since` to `until`, none else, and what the recording rules say of the SLO `grounding`."""
+    who = {"service": service, "environment": "production"}
+    for i in range(LENGTH // STEP):
+        time = END - LENGTH + (i + 1) * STEP
+        share = min(max(time - since, 0.0) / (until - since), 1.0)
+        for result, count in (("fail", bad), ("pass", events - bad)):
+            labels = {**who, "evaluation": "groundedness", "evaluator": "overlap", "result": result}
+            book.put("truegreen_evaluated_answers_total", "counter", labels, round(share * count), time)
+        for name, value in records.items():
+            book.put(name, "gauge", {**who, "slo": "grounding"}, value, time)
+
+
 def world() -> str:
     """Every service that the tests ask about."""
     book = Book()
@@ -176,4 +189,10 @@ def world() -> str:
     fill(book, "muted", [*fixed[:-1], replace(last, without=neither)], seed=14)
     fill(book, "dead", [*(replace(p, without=neither) for p in fixed[:-1]), replace(last, without=("truegreen_",))], seed=15)
     fill(book, "newborn", [*(replace(p, without=("truegreen_",)) for p in fixed[:-1]), replace(last, without=neither)], seed=16)
+    frozen = {
+        "truegreen:slo_baseline:bad_ratio": 0.03,
+        "truegreen:slo_error_budget:ratio": 0.05,
+        "truegreen:slo_baseline:events": 600,
+    }
+    judged(book, "sampled", END - 900, END - 60, 29, 699, frozen)
     return book.text()

@@ -59,3 +59,22 @@ def test_a_baseline_is_a_sample_too():
     assert checks.ratio(29, 699, 0.03, 0.05, "before the onset").state == "not ok"
     assert checks.ratio(98, 2_000, 0.03, 0.05, "in the frozen baseline", 600).state == "not ok"
     assert checks.ratio(40, 699, 0.03, 0.05, "in the frozen baseline", 600).state == "not ok"
+
+
+def test_the_number_of_answers_behind_the_frozen_baseline_decides_what_is_news(
+    run: Callable[..., Any], filled: str, tmp_path: Path
+) -> None:
+    """29 of 699 against 3 % of 600, which the recording rules say: taken for a truth, the 3 % would keep the incident open."""
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    store.open_incident(log, store.Target("sampled", "production", "grounding"), "1", ONSET, "x", {})
+    store.append(log, 1, FIXED_AT, "contain", "contain applied", "x",
+                 {"flag": "pinned_model", "value": "m", "previous": "", "expires": END + 3_600})  # fmt: skip
+    ended = run("validate", "--at", str(END), "--prometheus-url", filled, "--json")
+    found = {c["name"]: c for c in json.loads(ended.out)["checks"]}["bad ratio"]
+    assert found == {
+        "name": "bad ratio",
+        "state": "ok",
+        "number": "4.1% (29 of 699)",
+        "bound": "3.0% in the frozen baseline, budget 5.0%",
+        "says": "z 1.1, at most 1.6",
+    }
