@@ -21,7 +21,7 @@ from truegreen.collector.commands import explained
 from truegreen.collector.processor import Processor
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects, normalise
-from truegreen.core.words.dialects import CANONICAL, NUMBER, TEXTS, Dialect, Source
+from truegreen.core.words.dialects import CANONICAL, FINISHES, NUMBER, Dialect, Source
 from truegreen.core.words.not_carried import DRIVERS
 from truegreen.instrumentation import answer, evaluate
 from truegreen.instrumentation.settings import Settings
@@ -40,11 +40,11 @@ ACME = Dialect(
         "operation": (Source("acme.kind"),),
         "request_model": (Source("acme.model"), Source("acme.model.old")),
         "input_tokens": (Source("acme.tokens.in", NUMBER),),
-        "finish_reasons": (Source("acme.stop", TEXTS),),
+        "finish_reasons": (Source("acme.stop", FINISHES),),
         "user": (Source("acme.user"),),
         "provider": (Source("acme.vendor", values={"OAI": "openai"}),),
         "output_tokens": (Source("acme.usage", NUMBER, path=("out",)),),
-        "agent": (Source("acme.agent.*.name", TEXTS), Source("", kind=dialects.SPAN_NAME)),
+        "agent": (Source("acme.agent.*.name"), Source("", kind=dialects.SPAN_NAME)),
         "response_id": (Source("acme.id", dialects.UNQUOTED),),
     },
 )
@@ -111,7 +111,6 @@ def test_a_name_of_an_older_version_becomes_an_alias_of_the_conventions_name() -
         names.OPERATION_NAME: ("acme.kind",),
         names.REQUEST_MODEL: ("acme.model", "acme.model.old"),
         names.INPUT_TOKENS: ("acme.tokens.in",),
-        names.FINISH_REASONS: ("acme.stop",),
         names.USER_ID: ("acme.user",),
     }
 

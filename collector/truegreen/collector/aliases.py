@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from truegreen.core.words.dialects import ATTRIBUTE, CANONICAL, FINISHES, NUMBER, TEXT, TEXTS, Dialect, Source
+from truegreen.core.words.dialects import ATTRIBUTE, CANONICAL, NUMBER, TEXT, Dialect, Source
 
-PLAIN: Final = (TEXT, NUMBER, TEXTS, FINISHES)
+PLAIN: Final = (TEXT, NUMBER)
 """Transforms that leave a value as the collector reads it anyway."""
 
 

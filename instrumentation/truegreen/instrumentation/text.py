@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from truegreen.core.words.messages import SYSTEM_ROLES
+from truegreen.core.words.view import mended
 
 LEADING = 8
 """The system message is looked for among so many messages at the start of a conversation, which may be long."""
@@ -147,6 +148,5 @@ def short(text: str) -> str:
     return text if len(text) <= NAME and text.isascii() else encodable(text[:NAME])
 
 
-def encodable(text: str) -> str:
-    """Text without halves of surrogate pairs: one in a span's name makes the exporter lose its whole batch."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+encodable = mended
+"""Text without halves of surrogate pairs: one in a span's name makes the exporter lose its whole batch."""

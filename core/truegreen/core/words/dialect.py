@@ -8,7 +8,6 @@ from typing import Final
 
 TEXT: Final = "text"
 NUMBER: Final = "number"
-TEXTS: Final = "texts"
 FINISHES: Final = "finishes"
 ERROR: Final = "error"
 MESSAGES: Final = "messages"
@@ -18,10 +17,10 @@ DATA: Final = "data"
 UNQUOTED: Final = "unquoted"
 SECONDS_SINCE_START: Final = "seconds_since_start"
 TRANSFORMS: Final = (
-    TEXT, NUMBER, TEXTS, FINISHES, ERROR, MESSAGES, SYSTEM, DOCUMENTS, DATA, UNQUOTED, SECONDS_SINCE_START,
+    TEXT, NUMBER, FINISHES, ERROR, MESSAGES, SYSTEM, DOCUMENTS, DATA, UNQUOTED, SECONDS_SINCE_START,
 )  # fmt: skip
-"""What a reader does with what it found: `text` a string that is not empty; `number` a finite int or float; `texts` a tuple of strings, a
-single string being one; `finishes` the same in the words of `FINISH_WORDS`; `error` the name of an exception's class without its module, from
+"""What a reader does with what it found: `text` a string that is not empty; `number` a finite int or float; `finishes` a tuple of
+strings in the words of `FINISH_WORDS`, a single string being one; `error` the name of an exception's class without its module, from
 a class's name, from the words of an exception that was formatted, or from those of an HTTP client's message; `messages` a list of {role,
 parts} without the system's, `system` the parts of the system's alone, `documents` a list of {id, score, text} (see `messages.py`), all from
 JSON or from indexed attributes; `data` JSON or Python's repr of it as data, any other text as it is; `unquoted` a string that was

@@ -27,7 +27,6 @@ from truegreen.core.words.dialect import (
     SPAN_NAME,
     SYSTEM,
     TEXT,
-    TEXTS,
     TRANSFORMS,
     UNQUOTED,
     Dialect,
@@ -36,7 +35,7 @@ from truegreen.core.words.dialect import (
 
 __all__ = [
     "ATTRIBUTE", "CANONICAL", "CONTENT_FIELDS", "DATA", "DIALECTS", "DOCUMENTS", "ERROR", "EVENT", "EVENT_ATTRIBUTE", "FIELDS", "FINISHES",
-    "MESSAGES", "NUMBER", "SECONDS_SINCE_START", "SPAN_NAME", "SYSTEM", "TEXT", "TEXTS", "TRANSFORMS", "UNQUOTED", "Dialect", "Source",
+    "MESSAGES", "NUMBER", "SECONDS_SINCE_START", "SPAN_NAME", "SYSTEM", "TEXT", "TRANSFORMS", "UNQUOTED", "Dialect", "Source",
 ]  # fmt: skip
 
 CANONICAL: Final[Mapping[str, str]] = {field: sources[0].name for field, sources in dialect_genai.GENAI.items()} | {

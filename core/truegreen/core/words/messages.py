@@ -7,12 +7,10 @@ was. A message that holds nothing but results has the role `tool`. A document is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import Any, Final
 
-from truegreen.core.words.view import mended
+from truegreen.core.words.view import data, mended, number
 
 TEXT, CALL, RESULT = "text", "tool_call", "tool_call_response"
 SYSTEM_ROLES: Final = ("system", "developer")
@@ -150,7 +148,7 @@ def _call(item: Any) -> dict[str, Any]:
     function = item.get("function")
     made = function if isinstance(function, Mapping) else item
     given = next((made[key] for key in ("arguments", "args", "input") if made.get(key) is not None), None)
-    return {"type": CALL, "id": item.get("call_id") or item.get("id"), "name": made.get("name"), "arguments": _data(given)}
+    return {"type": CALL, "id": item.get("call_id") or item.get("id"), "name": made.get("name"), "arguments": data(given)}
 
 
 def _document(item: Any) -> dict[str, Any]:
@@ -158,17 +156,13 @@ def _document(item: Any) -> dict[str, Any]:
         return {"text": item} if isinstance(item, str) else {}
     inner = item.get("document")
     item = {**item, **inner} if isinstance(inner, Mapping) else item
-    more = _data(item.get("metadata"))
+    more = data(item.get("metadata"))
     more = more if isinstance(more, Mapping) else {}
     identity = next((v for v in (item.get("id"), more.get("id"), more.get("document_id")) if isinstance(v, str | int)), None)
-    score = next((v for v in (item.get("score"), more.get("score"), more.get("relevance_score")) if _is_number(v)), None)
+    score = next((v for v in (item.get("score"), more.get("score"), more.get("relevance_score")) if number(v) is not None), None)
     text = next((v for key in ("text", "page_content", "content") if isinstance(v := item.get(key), str) and v), None)
     found = {"id": None if identity is None else str(identity), "score": score, "text": text}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _text(content: Any) -> dict[str, Any]:
@@ -181,12 +175,3 @@ def _joined(parts: Iterable[Mapping[str, Any]]) -> str:
 
 def _list(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else ()
-
-
-def _data(value: Any) -> Any:
-    if not isinstance(value, str) or value[:1] not in ("{", "["):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value

@@ -8,8 +8,8 @@ from typing import Any, Final
 from truegreen.core.words import dialect as shapes
 from truegreen.core.words import dialects, messages
 from truegreen.core.words.dialect import Dialect, Source
-from truegreen.core.words.transforms import FAULTS, SHAPES
-from truegreen.core.words.view import LARGE, SMALL, View, decoded, parsed
+from truegreen.core.words.transforms import SHAPES
+from truegreen.core.words.view import FAULTS, LARGE, SMALL, View, decoded, parsed
 
 __all__ = ["COMPILED", "View", "compile_", "marked", "of_scope", "read", "record", "select"]
 

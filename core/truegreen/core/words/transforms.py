@@ -1,33 +1,23 @@
-"""What a reader makes of a value that it found: one function for each transform of the dialect table. They may raise `FAULTS`."""
+"""What a reader makes of a value that it found: one function for each transform of the dialect table. They may raise `view.FAULTS`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 from truegreen.core.words import dialect as shapes
 from truegreen.core.words import messages
 from truegreen.core.words.dialect import Source
 from truegreen.core.words.error_words import class_of
-from truegreen.core.words.view import LARGE, View, literal, mended, parsed
-
-FAULTS: Final = (
-    TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, SyntaxError, MemoryError, OSError,
-)  # fmt: skip
-"""What a value of a wrong type or form makes a reader raise."""
+from truegreen.core.words.view import LARGE, View, data, mended, number, parsed
 
 
 def _text(value: Any, _: View) -> str | None:
     if isinstance(value, str):
         return mended(value) or None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _number(value: Any, _: View) -> float | int | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) else None
 
 
 def _texts(value: Any, _: View) -> tuple[str, ...] | None:
@@ -55,20 +45,9 @@ def _since_start(value: Any, view: View) -> float | None:
     return took if took >= 0 else None
 
 
-def _elapsed(value: Any, view: View) -> float | int | None:
-    found = _number(value, view)
+def _elapsed(value: Any, _: View) -> float | int | None:
+    found = number(value)
     return found if found is not None and found >= 0 else None
-
-
-def _data(value: Any, _: View) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value[:1] in ("{", "[") and len(value) <= LARGE:
-        try:
-            return literal(value) or value
-        except FAULTS:
-            return value
-    return value or None
 
 
 def _of(shape: Callable[[Any, View], Any]) -> Callable[[Source], Callable[[Any, View], Any]]:
@@ -94,8 +73,7 @@ def _parsing(make: Callable[[Any, str], Any]) -> Callable[[Source], Callable[[An
 
 SHAPES: Mapping[str, Callable[[Source], Callable[[Any, View], Any]]] = {
     shapes.TEXT: _of(_text),
-    shapes.NUMBER: lambda source: _elapsed if source.kind == shapes.EVENT else _number,
-    shapes.TEXTS: _of(_texts),
+    shapes.NUMBER: lambda source: _elapsed if source.kind == shapes.EVENT else number,
     shapes.FINISHES: _of(_finishes),
     shapes.ERROR: _of(lambda value, _: class_of(value)),
     shapes.MESSAGES: _parsing(
@@ -103,7 +81,7 @@ SHAPES: Mapping[str, Callable[[Source], Callable[[Any, View], Any]]] = {
     ),
     shapes.SYSTEM: _parsing(messages.system),
     shapes.DOCUMENTS: _parsing(lambda value, _: messages.documents(value)),
-    shapes.DATA: _of(_data),
+    shapes.DATA: _of(data),
     shapes.UNQUOTED: _of(_unquoted),
     shapes.SECONDS_SINCE_START: _of(_since_start),
 }

@@ -5,12 +5,18 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any, Final
 
 SMALL, LARGE = 32_768, 1_048_576
 """Characters of JSON that are parsed at most: for a single value, and for messages, documents and data."""
 _REPR: Final = 4_096
 _DECODER: Final = json.JSONDecoder()
+
+FAULTS: Final = (
+    TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, SyntaxError, MemoryError, OSError,
+)  # fmt: skip
+"""What a value of a wrong type or form makes a reader raise."""
 
 Event = tuple[str, int] | tuple[str, int, Mapping[str, Any]]
 
@@ -68,6 +74,24 @@ def literal(text: str) -> Any:
         return ast.literal_eval(text) if len(text) < _REPR else None
     except RecursionError:
         return None
+
+
+def data(value: Any, _: View | None = None) -> Any:
+    """What a text of JSON or of Python's repr holds; any other text, and what is no text, as it is, and nothing for an empty one."""
+    if not isinstance(value, str):
+        return value
+    if value[:1] in ("{", "[") and len(value) <= LARGE:
+        try:
+            found = literal(value)
+        except FAULTS:
+            return value
+        return value if found is None else found
+    return value or None
+
+
+def number(value: Any, _: View | None = None) -> float | int | None:
+    """A finite number, None for anything else."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) else None
 
 
 def decoded(text: str, at: int) -> Any:
