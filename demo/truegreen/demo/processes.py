@@ -15,8 +15,8 @@ from typing import Final, Self
 
 import httpx
 
+from truegreen.core.clients import interrupts
 from truegreen.core.errors import Failed
-from truegreen.demo import interrupts
 
 _READY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 5.0

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from truegreen.core.clients import engines, prometheus
+from truegreen.core.clients import engines, interrupts, prometheus
 from truegreen.core.clients.processes import Engine
 from truegreen.core.errors import Failed
-from truegreen.demo import files, interrupts
+from truegreen.demo import files
 from truegreen.demo.pager import Pager, pager
 from truegreen.demo.processes import Supervisor
 from truegreen.demo.tap import Tap, tap

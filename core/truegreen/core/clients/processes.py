@@ -9,11 +9,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from truegreen.core.clients import interrupts
 from truegreen.core.errors import Failed
 
 LOOPBACK: Final = "127.0.0.1"
@@ -98,8 +99,10 @@ def served(name: str, command: Callable[[int], list[str]], data: Path, port: int
         chosen = port or free_port()
         if port:
             _refuse_taken(name, port)
-        engine, watcher = _start(name, command(chosen), data / f"{name}.log", chosen)
-        try:
+        with ExitStack() as stack:
+            with interrupts.held():
+                engine, watcher = _start(name, command(chosen), data / f"{name}.log", chosen)
+                stack.callback(_stop, engine, watcher)
             try:
                 _wait_ready(engine)
             except Failed:
@@ -108,8 +111,6 @@ def served(name: str, command: Callable[[int], list[str]], data: Path, port: int
                 raise
             yield engine
             return
-        finally:
-            _stop(engine, watcher)
 
 
 def _refuse_taken(name: str, port: int) -> None:
