@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Status, StatusCode
 
 from truegreen.core.words.calibration import Calibration, file_name, to_text
 from truegreen.instrumentation import answer, retrieval, snapshot, traffic
+from truegreen.instrumentation.seen import Seen
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import Captured, FakeEvaluator, captured
 
 SECRET = "The secret é of the ZEBRA"
 CALL = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-x", "gen_ai.response.model": "gpt-x-0613"}
+RECORDED = Path(__file__).parents[1] / "dialects" / "recorded"
 QUANTILES = tuple(i / 100 for i in range(101))
 
 
@@ -157,3 +163,19 @@ def test_nothing_of_the_capture_stays(folder):
     assert len(fake.samples) == 1
     ask(first)
     assert len(fake.samples) == 1
+
+
+@pytest.mark.parametrize("driver", ["genai_openai", "langfuse_openai", "openinference_openai", "traceloop_openai"])
+def test_a_field_is_read_from_events_and_times_too(driver):
+    """A stream of each dialect as it was recorded: the first piece came after a quarter of a second, wherever that is noted."""
+    (span,) = json.loads((RECORDED / f"{driver}.json").read_text())["cases"]["chat_stream"]
+    seen = Seen(
+        ReadableSpan(
+            span["name"],
+            attributes=span["attributes"],
+            events=[Event(event["name"], event["attributes"], event["time"]) for event in span["events"]],
+            start_time=span["start"],
+            instrumentation_scope=InstrumentationScope(span["scope"]["name"]),
+        )
+    )
+    assert seen.field("time_to_first_chunk") == 0.25

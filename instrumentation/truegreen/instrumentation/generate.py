@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from truegreen.core.words.sampling import WANTED_AN_HOUR, proposed
+from truegreen.core.words.sampling import BACKGROUND_RATE, WANTED_AN_HOUR, proposed
 from truegreen.core.words.shapes import Generated
 
 if TYPE_CHECKING:
@@ -53,7 +53,12 @@ def _reasons(config: Config) -> Iterator[str]:
         for evaluation, rate in service.sampling.items():
             better = proposed(volume)
             said = f"{name}: {rate:.0%} of {volume:,} answers an hour are {volume * rate:,.0f} evaluated by {evaluation}"
-            if rate == better:
+            if config.evaluations.get(evaluation, {}).get("background") is True:
+                yield (
+                    f"{said} in the background: a judge costs money and time, so its share is {BACKGROUND_RATE:.0%} "
+                    f"where neither sampling nor services.{name}.sampling says another"
+                )
+            elif rate == better:
                 yield f"{said}: an SLO needs about {WANTED_AN_HOUR:,}, and no rate is under 5%"
             else:
                 yield f"{said}; {better:.0%} would be the {min(volume, max(WANTED_AN_HOUR, volume * better)):,.0f} that an SLO needs: services.{name}.sampling"

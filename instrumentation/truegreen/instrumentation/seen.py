@@ -41,7 +41,10 @@ class Seen:
     def field(self, name: str) -> Any:
         """A normalised field such as `request_model` or `input_tokens`, whichever library made the span; None where it has none."""
         dialect = select(scope_of(self.span), self.attributes)
-        return read(dialect, name, View(self.attributes, self.span.name)) if dialect else None
+        if dialect is None:
+            return None
+        events = [(event.name, event.timestamp, event.attributes or {}) for event in self.span.events]
+        return read(dialect, name, View(self.attributes, self.span.name, events, self.span.start_time or 0))
 
     def has(self, name: str, value: Any) -> Self:
         """The span has this attribute."""
