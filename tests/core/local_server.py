@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,8 @@ class Call:
     params: Mapping[str, list[str]]
     headers: Mapping[str, str]
     body: str
+    raw: bytes = b""
+    """The body as it was sent, unpacked."""
 
 
 @dataclass
@@ -44,8 +47,9 @@ def local(answer: Callable[[Call], Reply]) -> Iterator[tuple[str, list[Call]]]:
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            call = Call(self.command, parts.path, parse_qs(parts.query), dict(self.headers), body)
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            raw = gzip.decompress(raw) if self.headers.get("Content-Encoding") == "gzip" else raw
+            call = Call(self.command, parts.path, parse_qs(parts.query), dict(self.headers), raw.decode(errors="replace"), raw)
             calls.append(call)
             reply = answer(call)
             if reply.hold:

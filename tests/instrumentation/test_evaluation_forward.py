@@ -3,59 +3,30 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
+import warnings
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from truegreen.core.words.shapes import Result
-from truegreen.instrumentation import answer, evaluate, failures
+from truegreen.instrumentation import answer, evaluate, failures, forward
 from truegreen.instrumentation.background import background
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import captured
+
+sys.path.append(str(Path(__file__).parents[1] / "core"))
+from local_server import Reply, local  # noqa: E402
 
 langfuse = pytest.importorskip("langfuse")
 langsmith = pytest.importorskip("langsmith")
 
 WAIT = 10.0
+RUN = "11111111-1111-4111-8111-111111111111"
+PROJECT = "22222222-2222-4222-8222-222222222222"
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
-
-
-@contextmanager
-def _server(status=202, reply=None):
-    """A server that remembers (path, headers, body) of each POST."""
-    got = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            got.append((self.path, dict(self.headers), body))
-            text = json.dumps(reply or {}).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def do_GET(self):
-            self.do_POST()
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", got
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _judges(monkeypatch, **more):
@@ -77,12 +48,12 @@ def _ask(seen, **attributes):
 def scores():
     """A Langfuse server, and the application's client; gives the scores that the server got."""
     langfuse._client.resource_manager.LangfuseResourceManager.reset()  # what other tests of the process have made
-    with _server(202, {"message": "Accepted"}) as (url, got):
+    with local(lambda _: Reply({"message": "Accepted"}, 202)) as (url, got):
         client = langfuse.Langfuse(public_key="pk", secret_key="sk", base_url=url, tracer_provider=TracerProvider())
 
         def sent():
             client.flush()
-            return [(h, json.loads(b)) for path, h, b in got if path == "/api/public/scores"]
+            return [(call.headers, json.loads(call.body)) for call in got if call.path == "/api/public/scores"]
 
         sent.got = got
         yield sent
@@ -104,7 +75,7 @@ def test_a_verdict_becomes_a_langfuse_score_of_its_span(monkeypatch, scores, slo
         "dataType": "NUMERIC",
     }  # fmt: skip
     assert score["metadata"] == {"label": "fail", "evaluator": "j", "scale": "calibrated", "sampled": "base"}
-    assert all(b"ZEBRA" not in body for _, _, body in scores.got)
+    assert all(b"ZEBRA" not in call.raw for call in scores.got)
 
 
 def test_without_a_baseline_the_evaluators_own_number_is_the_score_and_without_a_number_there_is_none(monkeypatch, scores):
@@ -161,18 +132,25 @@ def feedback(monkeypatch):
     """A LangSmith server, and the client that the SDK keeps for the application; gives the feedback that the server got."""
     import langsmith.run_trees as trees
 
-    with _server(200, {}) as (url, got):
+    def answer(call):
+        """What LangSmith says: of a project, its id, once its first run has arrived."""
+        if call.path != "/sessions":
+            return Reply({})
+        if call.params["name"] != ["support"]:
+            return Reply([])
+        made = {"id": PROJECT, "tenant_id": PROJECT, "start_time": "2026-01-01T00:00:00Z", "reference_dataset_id": None}
+        return Reply([{"name": "support", **made}])
+
+    with local(answer) as (url, got):
         client = langsmith.Client(api_url=url, api_key="k", auto_batch_tracing=False, info={})
         monkeypatch.setattr(trees, "_CLIENT", client)
+        monkeypatch.setattr(forward, "_projects", {})
 
         def sent():
-            return [json.loads(b) for path, _, b in got if path.endswith("/feedback")]
+            return [json.loads(call.body) for call in got if call.path.endswith("/feedback")]
 
         sent.got = got
         yield sent
-
-
-RUN = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -185,7 +163,7 @@ def test_a_verdict_becomes_langsmith_feedback_on_the_run_that_the_metadata_names
     (got,) = feedback()
     assert (got["run_id"], got["key"], got["score"], got["value"]) == (RUN, "groundedness", 0.25, "fail")
     assert got["feedback_source"]["metadata"]["evaluator"] == "j"
-    assert all(b"ZEBRA" not in body for _, _, body in feedback.got)
+    assert all(b"ZEBRA" not in call.raw for call in feedback.got)
 
 
 def test_inside_a_traceable_function_the_run_is_known_by_itself(monkeypatch, feedback):
@@ -205,6 +183,38 @@ def test_inside_a_traceable_function_the_run_is_known_by_itself(monkeypatch, fee
     assert [got["run_id"] for got in feedback()] == ids
 
 
+def test_feedback_names_the_project_of_the_run_where_it_is_known(monkeypatch, feedback):
+    """LangSmith is about to refuse feedback without it; it is asked once which id a name has."""
+    _judges(monkeypatch)
+    with captured(_settings("langsmith", slow=True)) as seen, warnings.catch_warnings():
+        warnings.simplefilter("error", langsmith.utils.LangSmithWarning)
+        told = {"langsmith.metadata.truegreen_run_id": RUN, "langsmith.trace.session_name": "support"}
+        _ask(seen, **told)
+        _ask(seen, **told)
+
+        @langsmith.traceable(client=langsmith.run_trees.get_cached_client(), project_name="support")
+        def work():
+            _ask(seen)
+
+        with langsmith.tracing_context(enabled=True):
+            work()
+        assert background.flush(WAIT)
+    assert [got["session_id"] for got in feedback()] == [PROJECT] * 3
+    assert failures.counted() == {}
+    assert len([call for call in feedback.got if call.path == "/sessions"]) == 1
+
+
+def test_feedback_goes_without_a_project_that_langsmith_does_not_know(monkeypatch, feedback):
+    """Its runs may not have arrived."""
+    _judges(monkeypatch)
+    with captured(_settings("langsmith", slow=True)) as seen, pytest.warns(langsmith.utils.LangSmithWarning, match="session_id"):
+        _ask(seen, **{"langsmith.metadata.truegreen_run_id": RUN, "langsmith.trace.session_name": "two words"})
+        assert background.flush(WAIT)
+    (got,) = feedback()
+    assert (got["run_id"], "session_id" in got) == (RUN, False)
+    assert failures.counted() == {}
+
+
 def test_a_run_that_is_not_known_is_said_and_counted(monkeypatch, feedback, caplog):
     """There is nothing to hang the feedback on."""
     _judges(monkeypatch)
@@ -220,7 +230,7 @@ def test_a_server_that_refuses_costs_no_verdict(monkeypatch, caplog):
     import langsmith.run_trees as trees
 
     _judges(monkeypatch)
-    with _server(403, {"detail": "no"}) as (url, _):
+    with local(lambda _: Reply({"detail": "no"}, 403)) as (url, _):
         monkeypatch.setattr(trees, "_CLIENT", langsmith.Client(api_url=url, api_key="k", auto_batch_tracing=False, info={}))
         with captured(_settings("langsmith", slow=False)) as seen:
             _ask(seen, **{"langsmith.metadata.truegreen_run_id": RUN})

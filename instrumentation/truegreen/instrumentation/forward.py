@@ -15,11 +15,14 @@ from truegreen.instrumentation import failures, notices
 
 RUN_ID = "langsmith.metadata.truegreen_run_id"
 """The span attribute that holds LangSmith's id of the run: metadata `truegreen_run_id`, for LangSmith puts the id nowhere itself."""
+PROJECT = "langsmith.trace.session_name"
+"""The one that holds the name of its project, which LangSmith calls a session too."""
+PROJECTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A result with where it belongs; `run` is LangSmith's id of the run, empty when unknown."""
+    """A result with where it belongs; `run` is what `run_id` gives."""
 
     result: Result
     sampled: str
@@ -44,13 +47,16 @@ class Verdict:
 
 
 def run_id(attributes: Mapping[str, Any]) -> str:
-    """LangSmith's id of the run that a span belongs to: from its metadata, else the run around this call; empty when there is none."""
+    """LangSmith's id of the run that a span belongs to, and after a space its project's name where that is known.
+
+    From the span's metadata, else from the run around this call; empty when there is none.
+    """
     told = attributes.get(RUN_ID)
     if told:
-        return str(told)
+        return f"{told} {attributes.get(PROJECT) or ''}".strip()
     helpers = sys.modules.get("langsmith.run_helpers")  # who uses it has imported it
     tree = helpers.get_current_run_tree() if helpers is not None else None
-    return str(tree.id) if tree is not None else ""
+    return f"{tree.id} {getattr(tree, 'session_name', '') or ''}".strip() if tree is not None else ""
 
 
 def send(verdict: Verdict, targets: tuple[str, ...]) -> None:
@@ -96,13 +102,30 @@ def _langsmith(verdict: Verdict) -> None:
         return
     from langsmith.run_trees import get_cached_client
 
-    get_cached_client().create_feedback(
-        verdict.run,
+    client = get_cached_client()
+    run, _, project = verdict.run.partition(" ")
+    client.create_feedback(
+        run,
         key=verdict.result.evaluation,
         score=verdict.value,
         value=verdict.result.label or None,
         source_info=dict(verdict.about),
+        **_project(client, project),
     )
 
 
+def _project(client: Any, name: str) -> dict[str, Any]:
+    """The id of a project by its name, asked for once; nothing where LangSmith does not know it yet: it is made by its first run."""
+    if name and name not in _projects:
+        try:
+            found = client.read_project(project_name=name).id
+        except Exception:
+            return {}
+        if len(_projects) >= PROJECTS:
+            _projects.clear()
+        _projects[name] = found
+    return {"session_id": _projects[name]} if name else {}
+
+
+_projects: dict[str, Any] = {}
 _SEND: Mapping[str, Callable[[Verdict], None]] = {"langfuse": _langfuse, "langsmith": _langsmith}
