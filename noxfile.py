@@ -214,11 +214,14 @@ PARTS = (
     "faults",
     "locks",
     "setups",
+    "setups_configuration",
+    "setups_ends",
     "bad_input",
     "harmless",
     "parts",
     "background",
     "evaluation_background",
+    "evaluation_background_life",
 )
 """The tests of `tests/instrumentation` that need no particular library of an LLM; without genai-openai it is OpenInference."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import openai
 import pytest
+from judging import WAIT, judged_by, verdict
 from openai_server import chat_server
 
 try:
@@ -13,7 +15,8 @@ try:
 except ImportError:  # the oldest SDKs: there it is OpenInference, which shows the text on the span and has no completion hook
     from openinference.instrumentation.openai import OpenAIInstrumentor
 
-from truegreen.instrumentation import evaluate, failures
+from truegreen.instrumentation import TruegreenInstrumentor, evaluate, failures
+from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import FakeEvaluator, captured
 
 
@@ -81,3 +84,22 @@ def ask():
         return client.chat.completions.create(model=model, messages=messages, **more)
 
     return asked
+
+
+@pytest.fixture
+def hung(monkeypatch):
+    """A judge that hangs until the end of the test."""
+    go, began = threading.Event(), threading.Event()
+    judged_by(monkeypatch, lambda sample: began.set() or go.wait(WAIT) and verdict())
+    yield began
+    go.set()
+
+
+@pytest.fixture
+def instrumented():
+    """Installed for the process, and taken away."""
+    made = TruegreenInstrumentor()
+    made.instrument(settings=Settings())
+    yield made
+    if made.is_instrumented_by_opentelemetry:
+        made.uninstrument()
