@@ -212,10 +212,76 @@ def test_a_vocabulary_is_read_in_a_scope_that_no_dialect_names(clock: Clock) -> 
     assert total(processor, catalogue.LLM_REQUESTS, model="support-large", outcome="ok") == 2
 
 
+BOTH = {
+    "openinference.span.kind": "LLM", "llm.invocation_parameters": '{"model": "inferred"}', "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "conventional",
+}  # fmt: skip
+LANGFUSE = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "fused"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "attributes", "dialect", "model"),
+    [
+        ("my.app", BOTH, "openinference", "inferred"),
+        ("my.app", BOTH | LANGFUSE, "openinference", "inferred"),
+        ("my.app", CALL | LANGFUSE | {"gen_ai.operation.name": "chat"}, "langfuse", "fused"),
+        ("my.app", {k: v for k, v in BOTH.items() if k != "openinference.span.kind"}, "manual", "conventional"),
+        ("opentelemetry.instrumentation.genai.openai", BOTH, "genai", "conventional"),
+        ("langfuse-sdk", BOTH | LANGFUSE, "langfuse", "fused"),
+        ("langfuse-sdk", BOTH, "manual", "conventional"),
+        ("openinference.instrumentation.openai", LANGFUSE, None, None),
+        ("my.app", {"http.request.method": "GET"}, None, None),
+    ],
+)
+def test_a_span_of_two_vocabularies_is_read_alike_in_the_application_and_in_the_collector(
+    scope: str, attributes: Mapping[str, Any], dialect: str | None, model: str | None, clock: Clock
+) -> None:
+    """The scope first, then the table's order: not which of the two happens to look."""
+    processor = Processor(clock, INTERVAL)
+    with captured(Settings()) as seen:
+        with seen.provider.get_tracer(scope).start_as_current_span("call") as one:
+            one.set_attributes(attributes)
+        assert seen.attributes("call").get(names.DIALECT) == dialect
+    processor.traces(scoped(scope, [span(attributes)]))
+    clock.advance(HOLD)
+    wanted = {("chat", "unknown", model, "ok"): [1]} if model else {}
+    assert {k: v for k, v in shown(processor, catalogue.LLM_REQUESTS).items() if v != [0]} == wanted
+
+
+def test_what_a_dialect_says_of_operation_and_provider_holds_against_the_conventions_names(clock: Clock) -> None:
+    """LangSmith writes `langchain` as the system whoever answered, and a chain that carries its call's operation is no call."""
+    processor = Processor(clock, INTERVAL)
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    for name in ("gen_ai.system", "gen_ai.provider.name"):
+        processor.traces(scoped("langsmith", [span(asked | {"langsmith.span.kind": "llm", name: "langchain"})]))
+    processor.traces(scoped("openinference.instrumentation.langchain", [span(asked | {"openinference.span.kind": "CHAIN"})]))
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.LLM_REQUESTS) == {("chat", "unknown", "m", "ok"): [2]}
+
+
+def test_a_request_that_asks_no_model_is_no_call_of_one(clock: Clock) -> None:
+    """OpenInference makes an `LLM` span of every request of the OpenAI SDK; a call that failed before its answer stays a call."""
+    processor = Processor(clock, INTERVAL)
+    cases = test_records.load("openinference_openai")["cases"]
+    for case in ("vector_store_search", "error_429", "error_500", "timeout"):
+        for one in cases[case]:
+            processor.traces(scoped(one["scope"]["name"], [as_otlp(one, one["attributes"])]))
+    deleted = {
+        "openinference.span.kind": "LLM",
+        "llm.system": "openai",
+        "llm.invocation_parameters": "{}",
+        "output.value": '{"id": "f"}',
+    }
+    processor.traces(scoped("openinference.instrumentation.openai", [span(deleted)]))
+    clock.advance(HOLD)
+    outcomes = {labels[3]: number for labels, number in shown(processor, catalogue.LLM_REQUESTS).items()}
+    assert outcomes == {"throttled": [1], "error": [1], "timeout": [1]}
+
+
 def test_odd_values_in_a_dialects_attributes_do_not_stop_a_request(clock: Clock) -> None:
     """Wrong types, broken JSON, half characters, numbers past all bounds, an event that is none."""
     processor = Processor(clock, INTERVAL)
-    kind = {"openinference.span.kind": "LLM"}
+    kind = {"openinference.span.kind": "LLM", "llm.input_messages.0.message.role": "user"}
     odd = [
         {"llm.invocation_parameters": '{"model": "\\ud800"}', "llm.token_count.prompt": float("nan")},
         {"llm.invocation_parameters": "[" * 100_000, "llm.finish_reason": [1, 2.5], "llm.system": ["openai"]},

@@ -209,6 +209,14 @@ def test_an_event_that_mirrors_a_span_is_not_counted_again(processor: Processor,
     assert total(processor, catalogue.COLLECTOR_DROPPED_SPANS, reason="no_evaluation_name") == 1
 
 
+def test_an_event_that_is_named_by_its_attribute_counts_as_well(processor: Processor, clock: Clock) -> None:
+    """SDKs before 1.35 have no event name of a record: an `event.name` attribute tells what it is, and another one that it is not ours."""
+    assert processor.logs(events([COPIED | {"event.name": "gen_ai.evaluation.result"}], name="")) == 1
+    assert processor.logs(events([COPIED | {"event.name": "something.else"}, COPIED], name="")) == 0
+    clock.advance(HOLD)
+    assert total(processor, catalogue.EVALUATIONS) == 1
+
+
 def test_an_event_of_a_failed_evaluator_is_a_skip(processor: Processor, clock: Clock) -> None:
     """error.type without a label is the reason `error`."""
     processor.logs(events([{"gen_ai.evaluation.name": "judge", "error.type": "Timeout", "truegreen.evaluation.sampled": "base"}]))

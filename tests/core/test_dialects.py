@@ -168,12 +168,154 @@ def test_the_shape_expresses_mapped_values_json_paths_events_and_times():
     assert _read("response_id", View({"langfuse.observation.metadata.id": '"r1"'})) == "r1"
 
 
-def test_the_longest_scope_start_wins_over_the_markers_of_others():
-    """A library that writes two vocabularies is read as what it is."""
+def test_the_longest_scope_start_wins():
+    """Of two dialects that claim a scope, whichever stands first; and over the markers of others."""
+    wide, narrow = Dialect("wide", ("acme.",), ("acme.kind",), {}), Dialect("narrow", ("acme.sdk.", "a"), ("acme.kind",), {})
+    for table in ((wide, narrow), (narrow, wide)):
+        chosen = [select(scope, {"acme.kind": "x"}, table) for scope in ("acme.sdk.chat", "acme.tools", "acm", "b")]
+        assert chosen == [narrow, wide, narrow, None]
     both = {"openinference.span.kind": "LLM", "gen_ai.operation.name": "chat"}
     found = select("openinference.instrumentation.openai", both)
     assert found is not None
     assert found.name == "openinference"
+
+
+@pytest.mark.parametrize(
+    ("held", "operation"),
+    [
+        ({"llm.model_name": "m"}, "chat"),
+        ({"llm.request.model_name": "m"}, "chat"),
+        ({"llm.response.model_name": "m"}, "chat"),
+        ({"llm.invocation_parameters": '{"temperature": 1, "model": "m"}'}, "chat"),
+        ({"llm.invocation_parameters": '{"model_name": "m"}'}, "chat"),
+        ({"llm.input_messages.0.message.role": "user"}, "chat"),
+        ({"llm.output_messages.0.message.role": "assistant"}, "chat"),
+        ({"llm.token_count.prompt": 0}, "chat"),
+        ({"llm.invocation_parameters": '{"query": "model"}', "llm.system": "openai", "output.value": '{"id": "f-1"}'}, None),
+        ({}, None),
+    ],
+)
+def test_an_llm_span_of_openinference_is_a_call_of_a_model_where_something_says_so(held, operation):
+    """What is hidden, or not known of a call that failed, may be all but one of these."""
+    marks = {"openinference.span.kind": "LLM"}
+    found = select("openinference.instrumentation.openai", marks)
+    assert found is not None
+    assert read(found, "operation", View(held | marks)) == operation
+    assert read(found, "operation", View(held | {"openinference.span.kind": "CHAIN"})) is None
+
+
+FINISH_REASONS = {
+    "OpenAI": {
+        "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter", "function_call": "tool_calls",
+        "max_output_tokens": "length",
+    },
+    "Anthropic": {
+        "end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop", "tool_use": "tool_calls", "refusal": "content_filter",
+        "model_context_window_exceeded": "length", "pause_turn": "pause_turn",
+    },
+    "Gemini": {
+        "STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter", "RECITATION": "content_filter", "BLOCKLIST": "content_filter",
+        "PROHIBITED_CONTENT": "content_filter", "SPII": "content_filter", "IMAGE_SAFETY": "content_filter", "MODEL_ARMOR": "content_filter",
+        "IMAGE_PROHIBITED_CONTENT": "content_filter", "IMAGE_RECITATION": "content_filter", "LANGUAGE": "language", "OTHER": "other",
+        "MALFORMED_FUNCTION_CALL": "malformed_function_call", "UNEXPECTED_TOOL_CALL": "unexpected_tool_call", "NO_IMAGE": "no_image",
+        "FINISH_REASON_UNSPECIFIED": "finish_reason_unspecified",
+    },
+    "Bedrock": {
+        "end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length", "stop_sequence": "stop", "content_filtered": "content_filter",
+        "guardrail_intervened": "content_filter", "model_context_window_exceeded": "length", "malformed_tool_use": "malformed_tool_use",
+    },
+    "Mistral": {"stop": "stop", "length": "length", "model_length": "length", "tool_calls": "tool_calls", "error": "error"},
+    "Cohere": {
+        "COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls", "ERROR": "error", "TIMEOUT": "timeout",
+        "ERROR_LIMIT": "length", "ERROR_TOXIC": "content_filter", "USER_CANCEL": "user_cancel",
+    },
+}  # fmt: skip
+"""What each API's reference lists, to the one word; a word that says something else stays as it is."""
+
+
+@pytest.mark.parametrize("vendor", FINISH_REASONS)
+def test_the_words_of_every_vendor_for_an_end_become_one(vendor):
+    """By name, in the case in which the API writes them, from a text or a list of them."""
+    for dialect, attribute, wrapped in (
+        ("opentelemetry.instrumentation.genai.x", "gen_ai.response.finish_reasons", True), ("openinference.x", "llm.finish_reason", False),
+        ("com.anthropic.sdk.x", "anthropic.message.stop_reason", False),
+    ):  # fmt: skip
+        marks = {"gen_ai.operation.name": "chat", "openinference.span.kind": "LLM"}
+        found = select(dialect, marks)
+        assert found is not None
+        made = {
+            word: read(found, "finish_reasons", View({**marks, attribute: (word,) if wrapped else word}))
+            for word in FINISH_REASONS[vendor]
+        }
+        assert made == {word: (one,) for word, one in FINISH_REASONS[vendor].items()}
+
+
+CONVENTIONS = (
+    "openai", "gcp.gen_ai", "gcp.vertex_ai", "gcp.gemini", "anthropic", "cohere", "azure.ai.inference", "azure.ai.openai", "ibm.watsonx.ai",
+    "aws.bedrock", "perplexity", "x_ai", "deepseek", "groq", "mistral_ai",
+)  # fmt: skip
+CALLED = {
+    **{name: name for name in CONVENTIONS},
+    "google": "gcp.gen_ai", "google_genai": "gcp.gen_ai", "google_vertexai": "gcp.vertex_ai", "vertexai": "gcp.vertex_ai", "vertex_ai": "gcp.vertex_ai",
+    "gemini": "gcp.gemini", "azure": "azure.ai.openai", "az.ai.openai": "azure.ai.openai", "az.ai.inference": "azure.ai.inference",
+    "aws": "aws.bedrock", "amazon_bedrock": "aws.bedrock", "mistralai": "mistral_ai", "mistral": "mistral_ai", "xai": "x_ai", "OpenAI": "openai",
+    "Anthropic": "anthropic", "watsonx": "ibm.watsonx.ai", "ibm": "ibm.watsonx.ai", "ollama": "ollama", "langchain": None, "LangGraph": None,
+    "crewai": None,
+}  # fmt: skip
+"""The conventions' names, and what OpenInference, LangChain and OpenLLMetry call the same providers; frameworks are none."""
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_a_provider_has_one_name_whatever_a_library_calls_it(name):
+    """As its attribute of each dialect that maps them."""
+    for scope, attribute in (
+        ("openinference.x", "llm.provider"), ("openinference.x", "llm.system"), ("langsmith", "langsmith.metadata.ls_provider"),
+        ("langfuse-sdk", "langfuse.observation.metadata.ls_provider"), ("traceloop.x", "gen_ai.system"),
+    ):  # fmt: skip
+        marks = {
+            "openinference.span.kind": "LLM",
+            "langsmith.span.kind": "llm",
+            "langfuse.observation.type": "generation",
+            "traceloop.span.kind": "x",
+        }
+        found = select(scope, marks)
+        assert found is not None
+        assert read(found, "provider", View({**marks, attribute: name})) == CALLED[name]
+
+
+NUMERIC = [(d, field, s) for d in DIALECTS for field, sources in d.fields.items() for s in sources if s.transform == NUMBER]
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf], ids=str)
+def test_a_number_that_is_none_is_nothing_wherever_it_stands(odd):
+    """In every source of a number: attribute or inside JSON, where Python's parser takes NaN and Infinity."""
+    looked_at = 0
+    for dialect, field, source in NUMERIC:
+        if source.kind == dialects.EVENT:
+            continue
+        held = {source.name: odd}
+        if source.path:
+            inner = odd
+            for key in reversed(source.path):
+                inner = {key: inner}
+            held = {source.name: json.dumps(inner)}
+        marks = {source.when[0]: source.when[1][0]} if source.when else {}
+        alone = compile_(Dialect("alone", (), (), {field: (source,)}))[field]
+        assert alone(View(held | marks)) is None, (dialect.name, source)
+        assert read(dialect, field, View(held | marks)) is None, (dialect.name, field)
+        finite = json.loads(json.dumps(held).replace("NaN", "7").replace("-Infinity", "7").replace("Infinity", "7"))
+        assert alone(View(finite | marks)) == (source.says or 7), (dialect.name, source)
+        looked_at += 1
+    assert looked_at > 40
+
+
+def test_a_first_chunk_before_the_start_is_nothing():
+    """Of a clock that went back, or of another call; none is shorter than no time."""
+    start = 1_700_000_000_000_000_000
+    early = View({"langfuse.observation.completion_start_time": '"2023-11-14T22:13:19.999Z"'}, start=start)
+    assert _read("time_to_first_chunk", early) is None
+    assert _read("time_to_first_chunk", View({}, events=[("First Token Stream Event", start - 1)], start=start)) is None
+    assert _read("time_to_first_chunk", View({}, events=[("First Token Stream Event", start)], start=start)) == 0
 
 
 HUGE = (
@@ -198,10 +340,28 @@ DATA = st.recursive(
     ),
     max_leaves=12,
 )  # fmt: skip
+NUMERALS = st.one_of(
+    st.sampled_from([math.nan, math.inf, -math.inf, -1, 0, 1e308, True, "7", ""]), st.floats(), st.integers(-(2**70), 2**70)
+)
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), DATA, DATA.map(lambda value: json.dumps(value)), DATA.map(repr))
 NAMES = sorted(
     {s.name.replace("*", "0.message.content") for d in DIALECTS for sources in d.fields.values() for s in sources if s.name}
 )
+OWN = {d.name: [s for sources in d.fields.values() for s in sources if s.name and s.kind == "attribute"] for d in DIALECTS}
+
+
+def held_by(source):
+    """What its attribute may hold: most often of the kind that the source reads, where it looks for it; sometimes anything."""
+    usual = {NUMBER: NUMERALS, MESSAGES: DATA, dialects.DOCUMENTS: DATA, dialects.SYSTEM: DATA, dialects.DATA: DATA}.get(
+        source.transform, st.text(max_size=8)
+    )
+    for key in reversed(source.path):
+        usual = usual.map(lambda inner, key=key: [inner] if key == 0 else {key: inner, "input_x": inner, "output_x": inner})
+    if source.path or source.transform in (MESSAGES, dialects.DOCUMENTS, dialects.SYSTEM, dialects.DATA, dialects.UNQUOTED):
+        usual = usual.map(json.dumps) | usual.map(repr)
+    return usual | usual | usual | VALUES
+
+
 KINDS = {
     "openinference": ("openinference.span.kind", ["LLM", "TOOL", "RETRIEVER", "AGENT", "GUARDRAIL", "CHAIN"]),
     "langfuse": ("langfuse.observation.type", ["generation", "tool", "retriever", "agent", "guardrail", "span"]),
@@ -217,10 +377,11 @@ LISTS = {"input_messages": {"role", "parts"}, "output_messages": {"role", "parts
 @given(data=st.data())
 def test_whatever_a_span_holds_nothing_is_raised_and_no_field_has_a_wrong_type(dialect, data):
     """Any type, NaN, broken and deep JSON, huge texts, events that are none, in any attribute that the table names."""
-    own = sorted(
-        {s.name for sources in dialect.fields.values() for s in sources if s.name and "*" not in s.name} | set(NAMES[:5])
-    )
-    attributes = data.draw(st.dictionaries(st.sampled_from(own + NAMES), VALUES, max_size=14))
+    attributes = data.draw(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4))
+    for source in data.draw(st.lists(st.sampled_from(OWN[dialect.name]), max_size=12)):
+        attributes[source.name.replace("*", "0.message.content")] = data.draw(held_by(source))
+        if source.when:
+            attributes[source.when[0]] = data.draw(st.sampled_from(source.when[1]))
     key, kinds = KINDS.get(dialect.name, ("gen_ai.operation.name", ["chat"]))
     attributes[key] = data.draw(st.sampled_from(kinds) | VALUES)
     event = st.sampled_from(["exception", "First Token Stream Event", "gen_ai.content.completion.chunk"])

@@ -54,7 +54,13 @@ def blocks(metrics: Sequence[Metric], spans: Mapping[str, Condition]) -> tuple[B
     return tuple(made)
 
 
-def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequence[str], aliases: Aliases | None = None) -> str:
+def source(
+    made: Sequence[Block],
+    spans: Mapping[str, Condition],
+    resource: Sequence[str],
+    aliases: Aliases | None = None,
+    marks: Sequence[str] = (),
+) -> str:
     """Python source of `build(h)`, which returns the functions `traces(data)` and `evaluate(...)`.
 
     Args:
@@ -62,6 +68,7 @@ def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequ
         spans: the gate of each class.
         resource: resource attributes that make the context's key.
         aliases: other names of an attribute, tried in order after its own (dialects).
+        marks: attributes of which one makes a span of no known scope one of another dialect.
     """
     get = _Get(aliases or {})
     by_name = {block.name: block for block in made}
@@ -92,8 +99,9 @@ def source(made: Sequence[Block], spans: Mapping[str, Condition], resource: Sequ
         "                o = overlay_of(ss.scope.name)",
         "                for span in ss.spans:",
         "                    spans += 1",
-        "                    g = span.attributes.get",
-        f"                    if o and (o is not marked or g({names.OPERATION_NAME!r}) is None): g = o(span, g)",
+        "                    held = span.attributes",
+        "                    g = held.get",
+        f"                    if o and ({' or '.join(['o is not marked', *(f'{mark!r} in held' for mark in marks)])}): g = o(span, g)",
         f"                    if {get(names.DUPLICATE)} == {bytes((0x10, 1))!r}: continue",
     ]
     for attribute in dict.fromkeys(gate.read.names for gate in spans.values() if gate.read):
@@ -160,7 +168,7 @@ def _block(block: Block, gate: tuple[str, ...], by_name: Mapping[str, Block], ge
     if evaluated:
         passed = ", ".join(variables[read] for read in shared)
         lines += [
-            f"{pad}found, more = shape_of(span.attributes)",
+            f"{pad}found, more = shape_of(held)",
             f"{pad}if found: evaluate(ctx, plans_{EVALUATION}, found, g, ({passed},), span.trace_id, span.end, now, tick)",
             f"{pad}if not more: continue",
         ]

@@ -7,7 +7,7 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812
 from typing import Any, Final
 
-from truegreen.collector import wire
+from truegreen.collector import aliases, wire
 from truegreen.core.words import normalise
 from truegreen.core.words.dialects import CANONICAL, Dialect
 from truegreen.core.words.view import Event, View
@@ -19,7 +19,7 @@ SCOPES: Final = 1_024
 LONGEST: Final = 256
 """A longer scope name is worked out anew each time."""
 DECIDED: Final = ("operation", "provider")
-"""Fields of which the dialect has the last word: what stands under the conventions' name may be something else."""
+"""Fields of which the dialect has the last word: what stands under the conventions' names, old or new, may be something else."""
 _double: Final = Struct("<d").pack
 
 
@@ -35,8 +35,10 @@ class Overlays:
         self._wanted = frozenset(wanted)
         self._table = tuple(table)
         others = [dialect for dialect in self._table if not dialect.canonical]
-        self._made = {dialect.name: _overlay(dialect, self._wanted) for dialect in others}
-        self._marks = tuple((mark, self._made[dialect.name]) for dialect in others for mark in dialect.anywhere)
+        old = aliases.of(self._table)
+        self._made = {dialect.name: _overlay(dialect, self._wanted, old) for dialect in others}
+        self._marks = tuple((mark, self._made.get(dialect.name)) for mark, dialect in normalise.marks(self._table))
+        self.marks = tuple(mark for mark, overlay in self._marks if overlay)
         self._known: dict[bytes, Overlay | bool] = {}
         self.marked: Overlay = self._marked
 
@@ -55,8 +57,8 @@ class Overlays:
 
     def _marked(self, span: Any, get: Get) -> Get:
         for mark, overlay in self._marks:
-            if get(mark) is not None:
-                return overlay(span, get)
+            if mark in span.attributes:
+                return overlay(span, get) if overlay else get
         return get
 
 
@@ -90,17 +92,18 @@ class _Attributes(Mapping[str, Any]):
         return default if found is None else found
 
 
-def _overlay(dialect: Dialect, wanted: frozenset[str]) -> Overlay:
+def _overlay(dialect: Dialect, wanted: frozenset[str], old: Mapping[str, tuple[str, ...]]) -> Overlay:
     compiled = normalise.compile_(dialect)
     readers = {CANONICAL[field]: read for field, read in compiled.items() if CANONICAL.get(field) in wanted}
     decided = frozenset(CANONICAL[field] for field in DECIDED)
+    passed_over = dict.fromkeys(name for attribute in decided for name in old.get(attribute, ()))
     markers = dialect.markers
 
     def overlay(span: Any, plain: Get) -> Get:
         if all(plain(marker) is None for marker in markers):
             return plain
         view = View(_Attributes(span.attributes), span.name.decode("utf-8", "replace"), lambda: _events(span), span.start)
-        made: dict[str, bytes | None] = {}
+        made: dict[str, bytes | None] = dict(passed_over)
 
         def get(name: str) -> bytes | None:
             if name in made:

@@ -77,7 +77,7 @@ class Processor:
         self._who = tuple((name, compiler.tried(aliases, *value.read.names)) for name, value in who if value and value.read)
         self._began = clock()
         self._clock = clock
-        self.source = compiler.source(tuple(self._blocks.values()), catalogue.SPANS, RESOURCE, aliases)
+        self.source = compiler.source(tuple(self._blocks.values()), catalogue.SPANS, RESOURCE, aliases, self._overlays.marks)
         self._count_spans, self._evaluate = self._built()
 
     def traces(self, data: bytes) -> int:

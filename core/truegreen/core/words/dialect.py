@@ -50,6 +50,7 @@ class Source:
         needs: a piece of text that the attribute holds where it is worth parsing.
         kind: `attribute`; `event` (seconds from the span's start to the first event of that name); `event_attribute`; `span_name`.
         role: whose message it is where the source holds a bare text.
+        says: what it stands for wherever it gives a value: the value itself is not looked at.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Source:
     needs: str = ""
     kind: str = ATTRIBUTE
     role: str = "user"
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,11 @@ FINISH_WORDS: Final[Mapping[str, str]] = {
     "tool_call": TOOL_FINISH, "tool_use": TOOL_FINISH, "function_call": TOOL_FINISH, "tool-calls": TOOL_FINISH,
     "end_turn": "stop", "stop_sequence": "stop", "eos": "stop", "eos_token": "stop", "finish_reason_stop": "stop", "complete": "stop",
     "max_tokens": "length", "max_output_tokens": "length", "finish_reason_max_tokens": "length", "model_context_window_exceeded": "length",
+    "model_length": "length", "error_limit": "length",
     "safety": "content_filter", "refusal": "content_filter", "content-filter": "content_filter", "prohibited_content": "content_filter",
     "blocklist": "content_filter", "recitation": "content_filter", "spii": "content_filter", "guardrail_intervened": "content_filter",
+    "content_filtered": "content_filter", "image_safety": "content_filter", "image_prohibited_content": "content_filter",
+    "image_recitation": "content_filter", "model_armor": "content_filter", "error_toxic": "content_filter",
 }  # fmt: skip
 """A provider's word for why an answer ended, in lower case, to the word that OpenAI's API and most instrumentations write."""
 
@@ -144,9 +149,10 @@ FINISHED: Final = tuple(frozenset(FINISH_WORDS.values()))
 """The words that stand for themselves."""
 
 PROVIDERS: Final[Mapping[str, str]] = {
-    "google": "gcp.gen_ai", "google_genai": "gcp.gen_ai", "gemini": "gcp.gemini", "vertexai": "gcp.vertex_ai",
+    "google": "gcp.gen_ai", "google_genai": "gcp.gen_ai", "gemini": "gcp.gemini", "vertexai": "gcp.vertex_ai", "vertex_ai": "gcp.vertex_ai",
     "google_vertexai": "gcp.vertex_ai", "azure": "azure.ai.openai", "azure_openai": "azure.ai.openai", "bedrock": "aws.bedrock",
-    "amazon_bedrock": "aws.bedrock", "aws": "aws.bedrock", "mistralai": "mistral_ai", "xai": "x_ai", "openai": "openai",
+    "amazon_bedrock": "aws.bedrock", "aws": "aws.bedrock", "mistralai": "mistral_ai", "mistral": "mistral_ai", "az.ai.openai": "azure.ai.openai",
+    "az.ai.inference": "azure.ai.inference", "watsonx": "ibm.watsonx.ai", "ibm": "ibm.watsonx.ai", "xai": "x_ai", "openai": "openai",
     "anthropic": "anthropic", "cohere": "cohere", "langchain": "", "langgraph": "", "llamaindex": "", "haystack": "", "crewai": "",
 }  # fmt: skip
 """What libraries call a provider, to the conventions' word; a framework is no provider."""

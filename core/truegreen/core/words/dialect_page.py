@@ -26,8 +26,9 @@ read, so that every backend sees one vocabulary; where the span is near its limi
 _SELECTED = """\
 ## How a dialect is selected
 
-By the start of the instrumentation scope's name, the longest start of all dialects first; one of the markers must be on the span. In a scope that
-no dialect names, the first dialect whose own vocabulary is on the span.
+By the start of the instrumentation scope's name, the longest start of all dialects first, where one of the markers is on the span; without them the
+conventions' names alone are read (`manual`). In a scope that no dialect names, the first dialect of this table whose own vocabulary is on the span,
+so a span with the names of OpenInference and of the conventions is read as OpenInference. The instrumentation and the collector select alike.
 
 | dialect | scopes that start with | markers | in any other scope with |
 |---|---|---|---|
@@ -37,9 +38,14 @@ _MATRIX = """\
 ## Which attribute holds which field
 
 In this order, the first that gives a value. `a -> b.0` is a key inside the JSON of an attribute, `*` an index, `+ x*` what is added to it;
-`mapped` says that the dialect's words are put into those of the conventions. What has no attribute is not carried.
+`mapped` says that the dialect's words are put into those of the conventions, `= chat` that any value there stands for this one. What has no attribute is not carried.
 
 """
+
+_TWICE = (
+    "Two libraries at once: two spans of each call. The instrumentation in the application marks one of them, and the other is counted; "
+    "without it the collector counts both."
+)
 
 _RECORDED = """\
 ## Recorded libraries, and what they leave out
@@ -98,7 +104,7 @@ def _source(source: Source) -> str:
         text = f"`{source.name}{path}`" + "".join(f" + `{key}`" for key in source.add)
     if source.when:
         text += f" where `{source.when[0]}` is {_codes(source.when[1])}"
-    return text + (" (mapped)" if source.values else "")
+    return text + (" (mapped)" if source.values else "") + (f" = `{source.says}`" if source.says else "")
 
 
 def _library(name: str, driver: Driver | None, versions: Mapping[str, str] | None) -> str:
@@ -107,7 +113,7 @@ def _library(name: str, driver: Driver | None, versions: Mapping[str, str] | Non
         packages = ", ".join(f"{package} {version}" for package, version in sorted(versions.items()))
     lines = [f"### {name}", "", f"{packages}.", ""]
     if driver is None:
-        return "\n".join([*lines, "Two libraries at once: two spans of each call, one of which is counted.", ""])
+        return "\n".join([*lines, _TWICE, ""])
     lines[2] = f"Dialect `{driver.dialect}`. {packages}."
     if driver.left:
         lines += ["| field | | reason |", "|---|---|---|", *map(_left, driver.left), ""]
@@ -117,7 +123,13 @@ def _library(name: str, driver: Driver | None, versions: Mapping[str, str] | Non
 
 
 def _without(without: Without) -> str:
-    return f"| {_codes(without.cases)} | {'no span' if without.played else 'not played'} | {without.reason} |"
+    return f"| {_codes(without.cases)} | {_kind(without)} | {without.reason} |"
+
+
+def _kind(without: Without) -> str:
+    if not without.played:
+        return "not played"
+    return "no span" if without.read else "not counted"
 
 
 def _left(left: Left) -> str:

@@ -37,10 +37,14 @@ _TOOL: Final = (_KIND, ("TOOL",))
 _RAISED: Final = Source("exception", ERROR, kind=EVENT_ATTRIBUTE, path=("exception.type",))
 
 _OPENINFERENCE: Final[Mapping[str, tuple[Source, ...]]] = {
+    # Of the OpenAI SDK any request is an `LLM` span, `files.delete` too: a call of a model has a model, messages or tokens.
     "operation": (
+        Source("llm.model_name", when=_LLM, says="chat"), Source(_PARAMETERS, path=("model",), when=_LLM, says="chat"),
+        Source(_PARAMETERS, path=("model_name",), when=_LLM, says="chat"), Source("llm.request.model_name", when=_LLM, says="chat"),
+        Source("llm.response.model_name", when=_LLM, says="chat"), Source("llm.input_messages.0.message.role", when=_LLM, says="chat"),
+        Source("llm.output_messages.0.message.role", when=_LLM, says="chat"), Source("llm.token_count.prompt", NUMBER, when=_LLM, says="chat"),
         Source(_KIND, values={
-            "LLM": "chat", "EMBEDDING": "embeddings", "RETRIEVER": names.RETRIEVAL_OPERATION, "TOOL": names.TOOL_OPERATION,
-            "AGENT": names.AGENT_OPERATION, "GUARDRAIL": GUARDRAIL, "RERANKER": RERANK,
+            "EMBEDDING": "embeddings", "RETRIEVER": names.RETRIEVAL_OPERATION, "TOOL": names.TOOL_OPERATION, "AGENT": names.AGENT_OPERATION, "GUARDRAIL": GUARDRAIL, "RERANKER": RERANK,
         }),
     ),
     "provider": (Source("llm.provider", values=PROVIDERS, rest=True), Source("llm.system", values=PROVIDERS, rest=True)),

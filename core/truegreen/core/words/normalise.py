@@ -8,24 +8,29 @@ from typing import Any, Final
 from truegreen.core.words import dialect as shapes
 from truegreen.core.words import dialects, messages
 from truegreen.core.words.dialect import Dialect, Source
+from truegreen.core.words.dialect_genai import MANUAL
 from truegreen.core.words.transforms import SHAPES
 from truegreen.core.words.view import FAULTS, LARGE, SMALL, View, decoded, parsed
 
-__all__ = ["COMPILED", "View", "compile_", "marked", "of_scope", "read", "record", "select"]
+__all__ = ["COMPILED", "View", "compile_", "marked", "marks", "of_scope", "read", "record", "select"]
 
 SCOPES: Final = 1_024
 Reader = Callable[[View], Any]
 
 
 def select(scope: str, attributes: Mapping[str, Any], table: Iterable[Dialect] | None = None) -> Dialect | None:
-    """The dialect of a span: the longest scope start wins, else the first dialect whose own vocabulary is there; a marker must be there."""
+    """The dialect of a span.
+
+    That of the longest start of its scope, where one of its markers is there; without them the conventions' names alone are read. In a scope
+    that no dialect names, the first dialect whose own vocabulary is there.
+    """
     dialect = of_scope(scope, table)
-    if dialect is not None:
-        for marker in dialect.markers:
-            if marker in attributes:
-                return dialect
-        return None
-    return marked(attributes, table)
+    if dialect is None:
+        return marked(attributes, table)
+    for marker in dialect.markers:
+        if marker in attributes:
+            return dialect
+    return marked(attributes, (MANUAL,))
 
 
 def of_scope(scope: str, table: Iterable[Dialect] | None = None) -> Dialect | None:
@@ -47,11 +52,20 @@ def of_scope(scope: str, table: Iterable[Dialect] | None = None) -> Dialect | No
 
 def marked(attributes: Mapping[str, Any], table: Iterable[Dialect] | None = None) -> Dialect | None:
     """The first dialect of the table that a span's attributes alone select."""
-    for dialect in dialects.DIALECTS if table is None else table:
-        for marker in dialect.anywhere if dialect.scopes else dialect.markers:
-            if marker in attributes:
-                return dialect
+    for mark, dialect in marks(dialects.DIALECTS if table is None else table):
+        if mark in attributes:
+            return dialect
     return None
+
+
+def marks(table: Iterable[Dialect]) -> Sequence[tuple[str, Dialect]]:
+    """The attributes that select a dialect in a scope that none names, in the order in which they are looked for."""
+    if _MARKS and _MARKS[0] is table:
+        return _MARKS[1]  # type: ignore[no-any-return]
+    found = tuple((mark, dialect) for dialect in table for mark in (dialect.anywhere if dialect.scopes else dialect.markers))
+    if table is dialects.DIALECTS:
+        _MARKS[:] = table, found
+    return found
 
 
 def compile_(dialect: Dialect) -> Mapping[str, Reader]:
@@ -108,7 +122,7 @@ def _careful(source: Source) -> Reader:
     found = _finder(source)
     shape = SHAPES[source.transform](source)
     condition, allowed = source.when or ("", ())
-    values, rest = source.values, source.rest
+    values, rest, says = source.values, source.rest, source.says
 
     def reader(view: View) -> Any:
         try:
@@ -118,6 +132,8 @@ def _careful(source: Source) -> Reader:
             if value is None:
                 return None
             shaped = shape(value, view)
+            if says:
+                return None if shaped is None else says
             if not values or not isinstance(shaped, str):
                 return None if values else shaped
             word = values.get(shaped)
@@ -210,5 +226,7 @@ def _limit(source: Source) -> int:
     return LARGE if source.transform in (shapes.MESSAGES, shapes.SYSTEM, shapes.DOCUMENTS, shapes.DATA) else SMALL
 
 
+_MARKS: list[Any] = []
+"""The table, and its marks."""
 _BY_SCOPE: dict[str, tuple[Any, Dialect | None]] = {}
 COMPILED: Mapping[str, Mapping[str, Reader]] = {dialect.name: compile_(dialect) for dialect in dialects.DIALECTS}

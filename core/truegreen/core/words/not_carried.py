@@ -30,16 +30,18 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """Cases of which a library has no span.
+    """Cases of which a library has no span that is an operation.
 
     Args:
         reason: why, in words for a user.
-        played: the call was made and left no span; otherwise there is no such call to make.
+        played: the call was made; otherwise there is no such call to make.
+        read: the call left no span; otherwise it left one that is no operation.
     """
 
     cases: tuple[str, ...]
     reason: str
     played: bool = True
+    read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,11 @@ _CALLBACKS: Final = Without(
     ("embeddings", "embeddings_async", "embeddings_documents"),
     "LangChain has no callback for embeddings; an instrumentation of the SDK beneath sees them",
 )
-_SEARCHED: Final = ("vector_store_search",)
+_SEARCHED: Final = Without(
+    ("vector_store_search",),
+    "any request of the SDK is an `LLM` span; one without a model, messages or tokens is no call of a model",
+    read=False,
+)
 _SEARCH: Final = Without(("retrieval",), "`vector_stores.search` makes no span")
 _ANTHROPIC: Final = Without(("embeddings", "retrieval"), "Anthropic's API has none", played=False)
 _GEMINI: Final = Without(
@@ -141,9 +147,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
         Left(("response_id", "fingerprint"), "inside `output.value` only, which is hidden with the text", ("chat_no_content",)),
         Left(("finish_reasons",), "not written for the Responses API", ("responses", "responses_stream")), _NO_CONVERSATION,
         Left(("prompt_name",), "a version and a template only"), Left(("tool_call_id", "top_k"), "not written"),
-        Left(("operation", "provider"), "any request of the SDK is an `LLM` span: read as a chat without a model", _SEARCHED, differs=True),
-        Left(("query", "documents", "data_source"), "read from spans of retrievals only", _SEARCHED),
-    )),
+    ), (_SEARCHED,)),
     "openinference_google": Driver("openinference", (
         Left(("request_model",), "the served model only"), Left(("response_id", "time_to_first_chunk"), "not written"),
         Left(("input_tokens",), "not written for embeddings", ("embeddings", "embeddings_async")),
