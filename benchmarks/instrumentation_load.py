@@ -75,14 +75,14 @@ SPAN: Mapping[str, Any] = {
 
 
 class Nowhere(SpanExporter):
-    """Counts what it is given."""
+    """Counts what it is given, and looks at it as an exporter does: some of the work waits for that."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def export(self, spans: Any) -> SpanExportResult:
         """Take them."""
-        self.count += len(spans)
+        self.count += sum(len(span.attributes) > 0 for span in spans)
         return SpanExportResult.SUCCESS
 
 

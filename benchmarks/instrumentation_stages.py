@@ -10,20 +10,22 @@ from unittest.mock import patch
 
 import instrumentation_load as load
 
-from truegreen.instrumentation import answers, completion, duplicates, enrich, processor, serving
+from truegreen.instrumentation import answers, completion, duplicates, enrich, later, model, processor, serving
 from truegreen.instrumentation.settings import Settings
 
 STAGES: Mapping[str, tuple[Any, str]] = {
-    "start: the state of a span": (processor.TruegreenSpanProcessor, "on_start"),
-    "start: what a span gets": (enrich.Enricher, "at_start"),
+    "start": (processor.TruegreenSpanProcessor, "on_start"),
+    "start: is it a call of a model": (enrich.Enricher, "at_start"),
     "start: which calls are open": (duplicates.Duplicates, "opened"),
-    "completion hook: reads the messages": (completion.Hook, "on_completion"),
-    "end: the wrapper": (processor.End, "__call__"),
-    "end: what a span gets": (enrich.Enricher, "at_end"),
-    "snapshot": (serving.Serving, "attributes"),
+    "completion hook": (completion.Hook, "on_completion"),
+    "end: the wrapper": (model.State, "__call__"),
+    "end: what is decided now": (enrich.Enricher, "at_end"),
+    "end: what serves": (serving.Serving, "note"),
+    "end: is it in a sample": (answers.Answers, "samples"),
+    "end: does it concern others": (duplicates.Duplicates, "alone"),
     "end: text": (enrich, "text_of"),
-    "end: duplicates": (duplicates.Duplicates, "is_one"),
-    "end: answers (not sampled)": (answers.Answers, "attributes"),
+    "end: the rest is left": (later, "put"),
+    "at the first look: the rest": (later, "_settle"),
 }
 
 

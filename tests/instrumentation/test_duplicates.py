@@ -19,7 +19,7 @@ from truegreen.collector.processor import Processor
 from truegreen.core.words import catalogue
 from truegreen.instrumentation import failures, retrieval
 from truegreen.instrumentation.duplicates import BESIDE, _open
-from truegreen.instrumentation.processor import state_of
+from truegreen.instrumentation.model import state_of
 from truegreen.instrumentation.testing import captured
 
 sys.path.append(str(Path(__file__).parents[1] / "dialects"))
@@ -292,8 +292,7 @@ def test_nothing_of_ended_or_abandoned_spans_is_kept(seen):
     assert len(_open.get()) <= BESIDE
     gc.collect()
     end(last, start(seen, OPENAI))
-    kept = [its.node for _, its in _open.get() if its.node is not None]
-    assert not any(node.open() or node.above or node.beside for node in kept)
+    assert not any(state_of(span()) for span in _open.get())
 
 
 def test_the_sdk_repeats_a_refused_request_and_one_call_is_counted(seen, monkeypatch):

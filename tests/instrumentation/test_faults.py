@@ -73,7 +73,7 @@ def test_an_error_planted_in_any_function_or_statement_of_ours_leaves_the_applic
     assert told == []
     assert {
         "processor.TruegreenSpanProcessor.on_start",
-        "processor.End.__call__",
+        "model.State.__call__",
         "completion.Hook.on_completion",
         "api.traffic",
     } <= edges

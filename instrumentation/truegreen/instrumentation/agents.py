@@ -13,7 +13,7 @@ from truegreen.instrumentation import around, failures, notices
 from truegreen.instrumentation import context as carried
 from truegreen.instrumentation.blocks import F
 from truegreen.instrumentation.context import Agent
-from truegreen.instrumentation.processor import state_of
+from truegreen.instrumentation.model import state_of
 from truegreen.instrumentation.spans import Block, facts, point, word
 from truegreen.instrumentation.steps import enclosing, outcome_of, tool_of
 from truegreen.instrumentation.tally import call_of, key_of

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Span
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.shapes import Result, Sample
@@ -14,8 +15,10 @@ from truegreen.instrumentation import evaluate, events, failures, forward, notic
 from truegreen.instrumentation.background import Job, background
 from truegreen.instrumentation.boost import Boost
 from truegreen.instrumentation.call import Call, identity
+from truegreen.instrumentation.context import Carried
 from truegreen.instrumentation.evaluate import Evaluators
 from truegreen.instrumentation.markers import markers
+from truegreen.instrumentation.model import State
 from truegreen.instrumentation.passages import Store
 from truegreen.instrumentation.settings import WORDS, Settings
 from truegreen.instrumentation.style import style
@@ -45,12 +48,13 @@ class Answers:
         self._rates: dict[tuple[str, str], float] = {}
         self._known = _Known(None, (), ())
 
-    def samples(self, call: Call, cohort: Any) -> Mapping[str, str]:
+    def samples(self, span: Span, carried: Carried) -> Mapping[str, str]:
         """The evaluations that an answer is in the sample of, `base` or `boost`; empty when nobody judges it."""
         try:
-            if not call.context.trace_flags.sampled:  # recorded, and exported by nobody
+            context = span.get_span_context()
+            if not context.trace_flags.sampled:  # recorded, and exported by nobody
                 return {}
-            return self._samples(call, cohort)
+            return self._samples(context.trace_id, span.resource, carried)
         except Exception as error:  # the rest of the span is worth having without its evaluation
             failures.count("evaluation", error)
             return {}
@@ -83,13 +87,13 @@ class Answers:
             found[names.ANSWER_STYLE] = style(text.answer)
         return found
 
-    def _samples(self, call: Call, cohort: Any) -> Mapping[str, str]:
-        boosted = call.state.carried.boost or (self._settings.boosted and cohort in self._settings.boosted)
+    def _samples(self, trace: int, resource: Resource, carried: Carried) -> Mapping[str, str]:
+        boosted = carried.boost or (self._settings.boosted and carried.stamps.get(names.COHORT) in self._settings.boosted)
         boost = 1.0 if boosted else self._boost.share()
-        known = self._known if self._known.resource is call.resource else self._know(call.resource)
+        known = self._known if self._known.resource is resource else self._know(resource)
         found: dict[str, str] = {}
         for evaluation, rate in known.rates if boost else known.sampled:
-            sampled = sampling.sampled(call.context.trace_id, evaluation, rate, boost=boost)
+            sampled = sampling.sampled(trace, evaluation, rate, boost=boost)
             if sampled != sampling.NONE:
                 found[evaluation] = sampled
         return found
@@ -228,9 +232,13 @@ def is_answer(call: Call, text: Text) -> bool:
     return call.operation in names.CHAT_OPERATIONS and not tools and not call.failed and not evaluate.judging.get()
 
 
-def text_of(call: Call) -> Text:
-    """The text of a call: from the completion hook, else from content attributes, else from `answer`."""
-    shown = call.state.hooked
-    if shown is None:
+def text_of(state: State, call: Call | None = None) -> Text:
+    """The text of a call: from the completion hook, else from content attributes, else from `answer`.
+
+    Args:
+        call: reads the attributes; None to leave them alone.
+    """
+    shown = state.hooked
+    if shown is None and call is not None:
         shown = Messages(call.read("input_messages"), call.read("output_messages"), call.read("system"))
-    return Text(messages=(shown,), told=call.state.told)
+    return Text(messages=() if shown is None else (shown,), told=state.told)

@@ -9,8 +9,8 @@ from opentelemetry import trace
 
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import context, failures
+from truegreen.instrumentation.model import state_of
 from truegreen.instrumentation.passages import Passages
-from truegreen.instrumentation.processor import state_of
 from truegreen.instrumentation.text import Text, encodable
 
 

@@ -22,7 +22,7 @@ UNKNOWN_SERVICE, UNKNOWN_ENVIRONMENT = "unknown_service", "unknown"
 class Call(View):
     """A GenAI span that is about to end, read through its dialect; each field is read once.
 
-    It does not hold the span: what is left to do may be done after its end, and the two would keep each other alive.
+    It does not hold the span, which would keep it alive.
 
     Args:
         attributes: the span's.
@@ -33,7 +33,7 @@ class Call(View):
         "_held", "_read", "_readers", "_status", "at", "context", "dialect", "limits", "operation", "parent", "resource", "scope", "state",
     )  # fmt: skip
 
-    def __init__(self, span: Span, state: State, dialect: Dialect, scope: str, attributes: Mapping[str, Any], at: int) -> None:
+    def __init__(self, span: Span, state: State, dialect: Dialect, attributes: Mapping[str, Any], at: int) -> None:
         self.attributes = attributes
         self.name = span.name
         self.start = span.start_time or 0
@@ -42,7 +42,7 @@ class Call(View):
         self._held = held if held is not None else span.events
         self.state = state
         self.dialect = dialect
-        self.scope = scope
+        self.scope = state.scope
         self.at = at
         self.context = span.get_span_context()
         self.parent = span.parent

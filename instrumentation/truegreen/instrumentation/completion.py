@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from truegreen.instrumentation import failures
-from truegreen.instrumentation.processor import state_of
+from truegreen.instrumentation.model import state_of
 from truegreen.instrumentation.text import Messages
 
 _LISTS = (list, tuple)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import baggage
 from opentelemetry import context as otel
@@ -55,13 +55,13 @@ class Carried(NamedTuple):
     agent: Agent | None = None
 
 
-_NOTHING = Carried()
+NOTHING: Final = Carried()
 
 
 def carried(context: Context | None = None) -> Carried:
     """What this context carries."""
     found = (otel.get_current() if context is None else context).get(_KEY)
-    return found if isinstance(found, Carried) else _NOTHING
+    return found if isinstance(found, Carried) else NOTHING
 
 
 def with_agent(agent: Agent, context: Context) -> Context:

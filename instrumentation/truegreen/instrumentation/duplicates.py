@@ -14,19 +14,19 @@ from __future__ import annotations
 import re
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words.normalise import View, of_scope, read, select
-from truegreen.instrumentation.call import Call, attributes_of, scope_of
+from truegreen.core.words.normalise import View, read, select
+from truegreen.instrumentation.call import Call, attributes_of
 from truegreen.instrumentation.locks import Lock
-from truegreen.instrumentation.model import State
+from truegreen.instrumentation.model import State, state_of
 from truegreen.instrumentation.text import Text, short
 
 KEPT = 2_048
@@ -65,7 +65,6 @@ class Node:
 
     Args:
         span: the open span, weakly.
-        state: its state while it is open: heir of what the other spans of the call know.
         above: the node of the parent, if that was open when the span started.
     """
 
@@ -80,17 +79,22 @@ class Node:
     facts: Facts | None = None
     done = False
 
-    def __init__(self, span: Span, state: State, above: Node | None, scope: str) -> None:
+    def __init__(self, span: Span, above: Node | None, scope: str) -> None:
         self.span = weakref.ref(span)
-        self.state: State | None = state
         self.above = above
         self.parent = span.parent.span_id if span.parent else 0
         self.scope = scope
 
+    @property
+    def state(self) -> State | None:
+        """Its state while it is open: heir of what the other spans of the call know."""
+        span = self.span()
+        return None if span is None else state_of(span)
+
     def ended(self) -> None:
         """Let go of everything that would keep other spans alive."""
         self.done = True
-        self.state = self.above = self.beside = None
+        self.above = self.beside = None
 
     def libraries(self) -> set[str]:
         """Those whose spans are of one call with it."""
@@ -128,7 +132,7 @@ class Node:
         return Facts(operation, _models(asked, served), short(str(read(dialect, "response_id", view) or "")))
 
 
-_open: ContextVar[tuple[tuple[weakref.ref[Span], State], ...]] = ContextVar("truegreen-open-calls", default=())
+_open: ContextVar[tuple[weakref.ref[Span], ...]] = ContextVar("truegreen-open-calls", default=())
 
 
 class Duplicates:
@@ -138,25 +142,20 @@ class Duplicates:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = Lock()
 
-    def opened(self, span: Span, state: State, scope: str, attributes: Mapping[str, Any]) -> None:
-        """Take note of a span that may become a model's call.
-
-        Args:
-            attributes: what it has at its start.
-        """
-        if state.dialect is None:
-            if of_scope(scope) is None:
-                return
-        else:
-            operation = read(state.dialect, "operation", View(attributes)) or names.CHAT_OPERATIONS[0]
-            if operation not in names.LLM_OPERATIONS:
-                return
-            state.operation = operation
+    def opened(self, span: Span, state: State) -> None:
+        """Take note of a span that is, or may become, a model's call."""
         opened = _open.get()
-        others = tuple([entry for entry in opened if not entry[1].done and entry[0]() is not None]) if opened else ()
+        others = (
+            [(other, its) for at in opened if (other := at()) is not None and (its := state_of(other)) is not None]
+            if opened
+            else []
+        )
         if others:
-            _join(_node_of(span, state), tuple(_node_of(other, its) for at, its in others if (other := at()) is not None))
-        _open.set((*others[1 - BESIDE :], (weakref.ref(span), state)))
+            _join(_node_of(span, state), tuple([_node_of(other, its) for other, its in others]))
+            opened = tuple([weakref.ref(other) for other, _ in others[1 - BESIDE :]])
+            _open.set((*opened, weakref.ref(span)))
+        else:
+            _open.set((weakref.ref(span),))
 
     def among(self, span: Span, state: State) -> Node:
         """The place of a span among those around it."""
@@ -240,7 +239,7 @@ def _node_of(span: Span, state: State) -> Node:
         span, at = at.parent, None if span.kind in (SpanKind.SERVER, SpanKind.CONSUMER) else at.outer
     above: Node | None = at.node if at is not None else None
     for each, its in reversed(missing):
-        above = its.node = Node(each, its, above, scope_of(each))
+        above = its.node = Node(each, above, its.scope)
     found: Node = state.node
     return found
 

@@ -13,7 +13,8 @@ from typing import Any
 from opentelemetry.sdk.trace import Span
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words.normalise import select
+from truegreen.core.words.dialects import Dialect
+from truegreen.core.words.normalise import View, of_scope, read, select
 from truegreen.instrumentation import failures, later, normalised
 from truegreen.instrumentation.answers import Answers, text_of, use_up
 from truegreen.instrumentation.call import Call, attributes_of, scope_of
@@ -52,11 +53,19 @@ class Enricher:
 
     def at_start(self, span: Span, state: State) -> None:
         """Take note of a span that is a GenAI span from its first moment, or whose library makes such spans."""
-        scope, attributes = scope_of(span), attributes_of(span)
-        state.dialect = select(scope, attributes)
-        if state.dialect is not None:
-            state.source = {name: attributes[name] for name in KEPT if name in attributes}
-        self._duplicates.opened(span, state, scope, attributes)
+        state.scope, attributes = scope_of(span), attributes_of(span)
+        state.dialect = dialect = select(state.scope, attributes)
+        if dialect is not None:
+            state.source = dict(attributes)
+            operation = (
+                attributes.get(names.OPERATION_NAME) if dialect.canonical else read(dialect, "operation", View(attributes))
+            )
+            if (operation or names.CHAT_OPERATIONS[0]) not in names.LLM_OPERATIONS:
+                return
+            state.calls = True
+        elif of_scope(state.scope) is None:
+            return
+        self._duplicates.opened(span, state)
 
     def at_end(self, span: Span, state: State, at: int) -> None:
         """Complete a span that is about to end.
@@ -64,64 +73,92 @@ class Enricher:
         Args:
             at: its end, in unix ns.
         """
-        scope, present = scope_of(span), attributes_of(span)
-        dialect, operation = state.dialect, ""
+        dialect, present, operation = state.dialect, attributes_of(span), ""
         if dialect is None or not dialect.scopes:  # by its attributes alone: there may be more of them by now
-            dialect = select(scope, present) or dialect
+            state.dialect = dialect = select(state.scope, present) or dialect
         beneath = self._steps.beneath(span)
         if dialect is not None:
-            if state.source and (kept := {name: value for name, value in state.source.items() if name not in present}):
-                span.set_attributes(kept)
+            if state.source is not None and span.dropped_attributes:
+                _put_back(span, state.source, present)
                 present = attributes_of(span)
-            call = Call(span, state, dialect, scope, present, at)
-            operation = call.operation
-            self._serving.note(state, call.context.trace_id)
-            if operation in names.LLM_OPERATIONS:
-                self._model(span, call, beneath)
+            self._note(span, state, present)
+            samples = self._answers.samples(span, state.carried)
+            if state.calls and not samples and beneath is None and self._waits(span, state, dialect, present, at):
+                operation = names.CHAT_OPERATIONS[0]
             else:
-                self._step(span, call, beneath)
+                operation = self._complete(span, Call(span, state, dialect, present, at), samples, beneath)
         else:
-            if scope == OURS:
-                self._serving.note(state, span.get_span_context().trace_id)
+            if state.scope == OURS:
+                self._note(span, state, present)
                 served, _ = self._serving.snapshot(state, span.resource, present, at)
-                span.set_attributes(_lacking({**served.attributes, **self._stamps(state, present)}, present))
+                span.set_attributes(_lacking({**served.attributes, **state.carried.stamps}, present))
             self._steps.pass_on(span.parent, None, beneath, duplicate=False)
-        if state.local_root and not (state.remote_parent and operation in _LEAVES):
+        if span.parent is None or (span.parent.is_remote and operation not in _LEAVES):
             self._store.drop(span.get_span_context().trace_id)
 
-    def _model(self, span: Span, call: Call, beneath: Tally | None) -> None:
-        """Complete a call of a model: most of it waits where nobody judges the answer, and no other span of the process is concerned."""
-        state, text = call.state, _text(call)
-        stamps = self._stamps(state, call.attributes)
-        if stamps is not state.carried.stamps:
-            state.carried = state.carried._replace(stamps=stamps)
-        samples = self._answers.samples(call, stamps.get(names.COHORT))
-        if state.request is not None:
-            use_up(call, text)
-        waits = not samples and beneath is None and self._duplicates.alone(span, state) and text.settle(CHARACTERS)
-        if waits and later.put(span, partial(self._completed, call, text)):
+    def _note(self, span: Span, state: State, present: Mapping[str, Any]) -> None:
+        """Keep what is known of a span's surroundings now, and may not be so when somebody looks at it."""
+        self._serving.note(state, span.get_span_context().trace_id)
+        if state.carried.request is not None:
+            state.request = state.carried.request
+        stamps, name = state.carried.stamps, self._settings.cohort_attribute
+        if name and names.COHORT not in stamps:
+            cohort = carried_cohort(name, state.context) or present.get(name)
+            if cohort is not None:
+                state.carried = state.carried._replace(stamps={**stamps, names.COHORT: str(cohort)})
+
+    def _waits(self, span: Span, state: State, dialect: Dialect, present: Mapping[str, Any], at: int) -> bool:
+        """Leave a call of a model, whose answer nobody judges, for the first look at its span, if it concerns no other span of the process."""
+        if not self._duplicates.alone(span, state):
+            return False
+        text = None if state.hooked is None and state.told is None else _text(state)
+        if text is not None and not text.settle(CHARACTERS):
+            return False
+        call = None
+        if state.outer is not None or state.request is not None or not (span.parent is None or span.parent.is_remote):
+            call = Call(span, state, dialect, present, at)
+            use_up(call, _text(state, call) if text is None else text)
+        if not later.put(span, partial(self._later, span if call is None else call, state, dialect, text, at)):
+            return False
+        if call is not None:
             self._duplicates.ends(call)
             self._steps.pass_on(call.parent, call, None, duplicate=False)
-            return
-        self._duplicates.among(span, state)
-        found = self._called(call, text, samples, alone=False)
+        return True
+
+    def _later(
+        self, of: Span | Call, state: State, dialect: Dialect, text: Text | None, at: int, present: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """What a call of a model lacks that has waited."""
+        if isinstance(of, Call):
+            call = of
+            call.attributes = present
+        else:
+            call = Call(of, state, dialect, present, at)
+        return _lacking(self._model(call, _text(state, call) if text is None else text, {}, alone=True), present)
+
+    def _complete(self, span: Span, call: Call, samples: Mapping[str, str], beneath: Tally | None) -> str:
+        """Put everything on a GenAI span; gives its operation."""
+        if call.operation in names.LLM_OPERATIONS:
+            text = _text(call.state, call)
+            use_up(call, text)
+            self._duplicates.among(span, call.state)
+            found = self._model(call, text, samples, alone=False)
+        else:
+            found = self._step(call, beneath)
         self._steps.pass_on(call.parent, call, beneath, duplicate=names.DUPLICATE in found)
         span.set_attributes(_lacking(found, call.attributes))
+        return call.operation
 
-    def _completed(self, call: Call, text: Text, present: Mapping[str, Any]) -> Mapping[str, Any]:
-        call.attributes = present
-        return _lacking(self._called(call, text, {}, alone=True), present)
-
-    def _called(self, call: Call, text: Text, samples: Mapping[str, str], *, alone: bool) -> Mapping[str, Any]:
+    def _model(self, call: Call, text: Text, samples: Mapping[str, str], *, alone: bool) -> Mapping[str, Any]:
         """What a call of a model gets.
 
         Args:
             samples: the evaluations that it is in the sample of.
             alone: no other span is concerned.
         """
-        present = call.attributes
-        found = {names.DIALECT: call.dialect.name, **(call.borrow() if call.state.lent else {}), **call.state.carried.stamps}
-        served, prompt = self._serving.snapshot(call.state, call.resource, present, call.at, call)
+        state, present = call.state, call.attributes
+        found = {names.DIALECT: call.dialect.name, **(call.borrow() if state.lent else {}), **state.carried.stamps}
+        served, prompt = self._serving.snapshot(state, call.resource, present, call.at, call)
         found.update(served.attributes)
         if prompt := prompt or _template(text):
             found[names.PROMPT_TEMPLATE] = prompt
@@ -133,30 +170,26 @@ class Enricher:
             found.update(self._answers.attributes(call, text, samples, {**present, **found} if samples else found))
         return found
 
-    def _step(self, span: Span, call: Call, beneath: Tally | None) -> None:
-        """Complete any other GenAI span."""
+    def _step(self, call: Call, beneath: Tally | None) -> Mapping[str, Any]:
+        """What any other GenAI span gets."""
         state, present = call.state, call.attributes
         served, _ = self._serving.snapshot(state, call.resource, present, call.at, call)
-        found = {names.DIALECT: call.dialect.name, **self._stamps(state, present), **served.attributes}
+        found = {names.DIALECT: call.dialect.name, **state.carried.stamps, **served.attributes}
         found.update(normalised.attributes(call, len(found)))
         found.update(self._steps.attributes(call, beneath))
         if call.operation == names.RETRIEVAL_OPERATION:
             self._serving.retrieved(call, found)
-        self._steps.pass_on(call.parent, call, beneath, duplicate=names.DUPLICATE in found)
-        span.set_attributes(_lacking(found, present))
-
-    def _stamps(self, state: State, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the context says of the request, with its cohort."""
-        stamps, name = state.carried.stamps, self._settings.cohort_attribute
-        if not name or names.COHORT in stamps:
-            return stamps
-        cohort = carried_cohort(name, state.context) or attributes.get(name)
-        return stamps if cohort is None else {**stamps, names.COHORT: str(cohort)}
+        return found
 
 
-def _text(call: Call) -> Text:
+def _put_back(span: Span, source: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    """Give a span back what it had at its start and its limit evicted, as far as it is needed."""
+    span.set_attributes({name: source[name] for name in KEPT if name in source and name not in present})
+
+
+def _text(state: State, call: Call | None = None) -> Text:
     try:
-        return text_of(call)
+        return text_of(state, call)
     except Exception as error:  # messages of any form come from outside; the rest of the span is worth having without
         failures.count("text", error)
         return Text()

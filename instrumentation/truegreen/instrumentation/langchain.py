@@ -25,7 +25,7 @@ from truegreen.instrumentation.around import Running
 from truegreen.instrumentation.call import scope_of
 from truegreen.instrumentation.corpus import corpora
 from truegreen.instrumentation.documents import read
-from truegreen.instrumentation.processor import state_of
+from truegreen.instrumentation.model import state_of
 from truegreen.instrumentation.retrievals import remember
 from truegreen.instrumentation.shared import undo
 from truegreen.instrumentation.spans import OURS, start

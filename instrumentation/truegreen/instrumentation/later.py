@@ -16,8 +16,9 @@ from truegreen.instrumentation.locks import Lock
 Complete = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """A span's attributes to those that it lacks."""
 _lock = Lock()
-_waiting: deque[weakref.ref[Later]] = deque(maxlen=4_096)
-"""Spans that nobody has looked at, the newest: an exporter that has more of them in its queue loses spans anyway."""
+WAITING = 2_048
+"""So many spans wait, as many as an exporter has in its queue unless it is told otherwise; then the oldest is completed."""
+_waiting: deque[weakref.ref[Later]] = deque()
 
 
 class Later(BoundedAttributes):
@@ -60,7 +61,7 @@ def put(span: Span, complete: Complete) -> bool:
     """Have a span that is about to end get more attributes at the first look at them.
 
     Args:
-        complete: gives them; it must not keep the span.
+        complete: gives them.
 
     Returns:
         Whether they wait.
@@ -70,6 +71,8 @@ def put(span: Span, complete: Complete) -> bool:
         own.__dict__["_complete"] = complete
         own.__class__ = Later
         _waiting.append(weakref.ref(own))  # type: ignore[arg-type]
+        if len(_waiting) > WAITING:
+            _look()
         return True
     return False  # the SDK keeps them in another way
 
@@ -77,9 +80,16 @@ def put(span: Span, complete: Complete) -> bool:
 def settle_all() -> None:
     """Look at all spans that wait."""
     while _waiting:
+        _look()
+
+
+def _look() -> None:
+    try:
         held = _waiting.popleft()()
-        if held is not None:
-            held.copy()
+    except IndexError:  # another thread was faster
+        return
+    if held is not None and "_complete" in held.__dict__:
+        _settle(held.__dict__)
 
 
 def _settle(own: dict[str, Any]) -> None:

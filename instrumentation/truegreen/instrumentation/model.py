@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import time_ns
 from typing import Any
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import get_current_span
 
 from truegreen.core.words.dialects import Dialect
-from truegreen.instrumentation.context import Carried
+from truegreen.instrumentation import failures
+from truegreen.instrumentation.context import NOTHING, Carried, waiting
 from truegreen.instrumentation.documents import Document
 from truegreen.instrumentation.passages import Passages
 from truegreen.instrumentation.text import Messages, Text
@@ -17,17 +21,23 @@ _LEFT = Context()
 
 
 class State:
-    """One open span, between its start and its end. Every span of the application has one: what most never need costs nothing until it is set.
+    """One open span, between its start and its end, for which it stands in: completes the span, then ends it at the time at which that was called.
+
+    Every span of the application has one: what most never need costs nothing until it is set.
 
     Args:
-        context: the OpenTelemetry context that it started in.
-        carried: what that carried for us.
-        parent: the parent span when it was open at the start and is one of ours; it may end first.
-        outer: the state of that parent.
-        local_root: its parent is in another process, or it has none.
-        remote_parent: its parent is in another process.
+        context: the OpenTelemetry context that the span started in.
+        finish: completes it; given the time, in unix ns.
     """
 
+    scope: str = ""
+    """Its instrumentation scope."""
+    carried: Carried = NOTHING
+    """What its context carries for us; known at its end."""
+    parent: Any = None
+    """The parent span when it was open at the start and is one of ours; it may end first."""
+    outer: State | None = None
+    """The state of that parent."""
     source: Mapping[str, Any] | None = None
     """Its attributes at the start where it looked like a GenAI span: some are put back when they were evicted."""
     dialect: Dialect | None = None
@@ -42,8 +52,8 @@ class State:
     """Text from `answer`, or from another span of the same call."""
     tools: Any = None
     """Tool definitions from the completion hook; at the end their hash."""
-    operation: str = ""
-    """What it said it was when it started, empty for a span that is no call of a model."""
+    calls: bool = False
+    """It was a call of a model from its first moment."""
     stated: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
     """What configuration and code said of versions when it ended."""
     linked: str = ""
@@ -65,21 +75,46 @@ class State:
     done: bool = False
     """It has ended."""
 
-    def __init__(
-        self, context: Context, carried: Carried, parent: Any, outer: State | None, *, local_root: bool, remote_parent: bool
-    ) -> None:
+    def __init__(self, span: Span, context: Context, finish: Callable[[Span, State, int], None]) -> None:
+        self._span = span
+        self._finish = finish
         self.context = context
-        self.carried = carried
-        self.parent = parent
-        self.outer = outer
-        self.local_root = local_root
-        self.remote_parent = remote_parent
+        above = span.parent
+        if above is None:
+            self.request = waiting()
+        elif not above.is_remote:
+            parent = get_current_span(context)
+            self.outer = state_of(parent)
+            if self.outer is not None:
+                self.parent = parent
+
+    def __call__(self, end_time: int | None = None) -> None:
+        """Complete the span and end it."""
+        at, span = time_ns() if end_time is None else end_time, self._span
+        original = type(span).end
+        try:
+            if not self.done:
+                self.done = True
+                try:
+                    self._finish(span, self, at)
+                except Exception as error:
+                    failures.count("end", error)
+                if span.__dict__.get("end") is self:
+                    del span.__dict__["end"]  # the span and this object would keep each other alive
+        finally:  # a thread's or a task's cancellation may come in the middle
+            original(span, at)
 
     def leave(self) -> None:
         """Let go of other spans, of the context and of all text that came with it, once this one has ended."""
-        self.parent = self.outer = self.request = self.hooked = self.told = None
+        self.parent = self.outer = self.request = self.hooked = self.told = self.source = None
         self.context = _LEFT
         if self.carried.request is not None:
             self.carried = self.carried._replace(request=None)
         if self.node is not None:
             self.node.ended()
+
+
+def state_of(span: Any) -> State | None:
+    """Our state of a span that is still open, None for any other object."""
+    end = getattr(span, "__dict__", {}).get("end")
+    return end if isinstance(end, State) else None

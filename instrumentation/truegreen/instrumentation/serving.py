@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import revision, snapshot
 from truegreen.instrumentation.call import Call, attributes_of, scope_of
-from truegreen.instrumentation.context import linked
+from truegreen.instrumentation.context import carried, linked
 from truegreen.instrumentation.corpus import corpora
 from truegreen.instrumentation.indexes import Index
 from truegreen.instrumentation.locks import Lock
@@ -62,7 +62,8 @@ class Serving:
         """
         state.stated = (self._stated.versions, snapshot.defaults())
         context = state.context
-        if len(context) > (not state.local_root or state.remote_parent) and (prompt := linked(context)):  # more in it than a span
+        state.carried = carried(context)
+        if context and (prompt := linked(context)):
             state.linked = prompt
         elif state.outer is not None:
             state.linked = _enclosing(state)
