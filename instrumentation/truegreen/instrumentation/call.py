@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
@@ -16,6 +16,8 @@ from truegreen.core.words.normalise import COMPILED, View
 from truegreen.core.words.view import Event
 from truegreen.instrumentation.model import State
 
+LIMIT: Final = 128
+"""The SDK's limit of attributes on a span where the span does not tell its own."""
 UNKNOWN_SERVICE, UNKNOWN_ENVIRONMENT = "unknown_service", "unknown"
 
 
@@ -30,7 +32,19 @@ class Call(View):
     """
 
     __slots__ = (
-        "_held", "_read", "_readers", "_status", "at", "context", "dialect", "limits", "operation", "parent", "resource", "scope", "state",
+        "_held",
+        "_limits",
+        "_read",
+        "_readers",
+        "_status",
+        "at",
+        "context",
+        "dialect",
+        "operation",
+        "parent",
+        "resource",
+        "scope",
+        "state",
     )  # fmt: skip
 
     def __init__(self, span: Span, state: State, dialect: Dialect, attributes: Mapping[str, Any], at: int) -> None:
@@ -47,8 +61,7 @@ class Call(View):
         self.context = span.get_span_context()
         self.parent = span.parent
         self.resource = span.resource
-        self.limits = getattr(span, "_limits", None)
-        """The span's own limits, read where the SDK keeps them."""
+        self._limits = getattr(span, "_limits", None)
         self._status = span.status
         self._readers = COMPILED[dialect.name]
         self._read: dict[str, Any] = {}
@@ -58,6 +71,12 @@ class Call(View):
     def events(self) -> Sequence[Event]:
         """The span's events in their order."""
         return [(event.name, event.timestamp, event.attributes or {}) for event in self._held]
+
+    @property
+    def limit(self) -> int:
+        """How many attributes the span takes, read where the SDK keeps it."""
+        found = getattr(self._limits, "max_span_attributes", LIMIT)
+        return found if isinstance(found, int) else 1_000_000
 
     @property
     def failed(self) -> bool:

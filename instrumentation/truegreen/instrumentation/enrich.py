@@ -17,7 +17,7 @@ from truegreen.core.words.dialects import Dialect
 from truegreen.core.words.normalise import View, of_scope, read, select
 from truegreen.instrumentation import failures, later, normalised
 from truegreen.instrumentation.answers import Answers, text_of, use_up
-from truegreen.instrumentation.call import Call, attributes_of, scope_of
+from truegreen.instrumentation.call import LIMIT, Call, attributes_of, scope_of
 from truegreen.instrumentation.context import carried_cohort
 from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.evaluate import Evaluators
@@ -134,7 +134,7 @@ class Enricher:
             call.attributes = present
         else:
             call = Call(of, state, dialect, present, at)
-        return _lacking(self._model(call, _text(state, call) if text is None else text, {}, alone=True), present)
+        return _lacking(self._model(call, _text(state, call) if text is None else text, {}, alone=True), present, call.limit)
 
     def _complete(self, span: Span, call: Call, samples: Mapping[str, str], beneath: Tally | None) -> str:
         """Put everything on a GenAI span; gives its operation."""
@@ -146,7 +146,7 @@ class Enricher:
         else:
             found = self._step(call, beneath)
         self._steps.pass_on(call.parent, call, beneath, duplicate=names.DUPLICATE in found)
-        span.set_attributes(_lacking(found, call.attributes))
+        span.set_attributes(_lacking(found, call.attributes, call.limit))
         return call.operation
 
     def _model(self, call: Call, text: Text, samples: Mapping[str, str], *, alone: bool) -> Mapping[str, Any]:
@@ -203,10 +203,17 @@ def _template(text: Text) -> str:
         return ""
 
 
-def _lacking(found: Mapping[str, Any], present: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is missing or differs; an attribute that is not ours is never overwritten."""
-    return {
+def _lacking(found: Mapping[str, Any], present: Mapping[str, Any], limit: int = LIMIT) -> Mapping[str, Any]:
+    """What is missing or differs; an attribute that is not ours is never overwritten. What must not be pushed out comes last, once more.
+
+    Args:
+        limit: how many attributes the span takes.
+    """
+    missing = {
         name: value
         for name, value in found.items()
         if (present.get(name) != value if name.startswith("truegreen.") else name not in present)
     }
+    if len(present) + len(missing) > limit:
+        missing |= {name: present[name] for name in KEPT if name in present}
+    return missing

@@ -25,8 +25,6 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     names.WORKFLOW_OPERATION: ("operation", "error_type", "workflow"),
 }
 """What a span of each operation gets, the most needed first: what the metric catalogue reads."""
-LIMIT: Final = 128
-"""The SDK's limit of attributes on a span where the span does not tell its own."""
 RESERVED: Final = 24
 """Room that is left for what else is put on the span at its end."""
 
@@ -44,8 +42,7 @@ def attributes(call: Call, taken: int) -> Mapping[str, Any]:
     dialect, present = call.dialect, call.attributes
     if dialect.canonical or call.operation not in FIELDS:
         return {}
-    limit = getattr(call.limits, "max_span_attributes", LIMIT)
-    room = (limit if isinstance(limit, int) else 1_000_000) - len(present) - taken - RESERVED
+    room = call.limit - len(present) - taken - RESERVED
     found: dict[str, Any] = {}
     for field, name in _plans.get((dialect.name, call.operation)) or _plan(dialect, call.operation):
         if name in present or (len(found) >= room and field not in _NEEDED):
