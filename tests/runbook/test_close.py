@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -223,6 +225,20 @@ def test_a_smoke_suite_that_hangs_or_fails_is_told(run: Callable[..., Any]) -> N
     assert smoke(["sh", "-c", "echo 11/12; exit 3"]).number == "exit code 3"
     assert smoke(["no-such-command-here"]).state == "unknown"
     assert smoke([]).state == "unknown"
+
+
+def test_an_interrupt_ends_the_smoke_suite_too(tmp_path: Path) -> None:
+    """It runs in a session of its own, and hears no Ctrl-C of the terminal."""
+    from truegreen.runbook.validate import smoke
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            smoke(["sh", "-c", f"echo $$ > {tmp_path / 'group'}; kill -INT $PPID; exec sleep 60"], timeout=30)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int((tmp_path / "group").read_text()), signal.SIGKILL)
 
 
 def test_a_postmortem_of_an_altered_log_is_refused(story: Callable[..., Any], tmp_path: Path) -> None:

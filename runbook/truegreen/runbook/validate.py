@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from truegreen.core.clients import interrupts
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.words import records
 from truegreen.core.words.attributes import CHAT_OPERATIONS
@@ -153,22 +155,29 @@ class _Look:
 
 
 def smoke(command: Sequence[str], timeout: float = SMOKE_SECONDS) -> Check:
-    """Run the smoke suite: no shell, limited in time, its whole process group ended when the time is up."""
+    """Run the smoke suite: no shell, limited in time, its whole process group ended when the time is up or somebody interrupts."""
     if not command:
         return checks.smoke(None, "no smoke suite is configured (incidents.smoke)")
     try:
-        running = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        with ExitStack() as stack:
+            with interrupts.held():
+                running = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+                )
+                stack.callback(_end, running)
+            output, _ = running.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return checks.smoke(124, f"ended after {timeout:g} s without a result")
     except OSError as error:
         return checks.smoke(None, f"{command[0]}: {error.strerror or error}")
-    try:
-        output, _ = running.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-        if running.stdout is not None:
-            running.stdout.close()  # not read to its end: a grandchild in a session of its own may hold it open
-        return checks.smoke(124, f"ended after {timeout:g} s without a result")
     lines = output.decode("utf-8", "replace").strip().splitlines()
     return checks.smoke(running.returncode, clean(lines[-1], 200) if lines else "it printed nothing")
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """End the whole group of a suite that has not ended by itself; in a session of its own, it hears no Ctrl-C."""
+    if running.poll() is None:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    if running.stdout is not None:
+        running.stdout.close()  # not read to its end: a grandchild in a session of its own may hold it open
