@@ -116,6 +116,7 @@ TEXT_FIELDS = ("input_messages", "output_messages", "system")
 
 CASES: Mapping[str, Callable[..., Sequence[Record] | None]] = {
     "chat": lambda api: [answered(api)],
+    "chat_truncated": lambda api: [answered(api, finish_reasons=("length",))],
     "chat_async": lambda api: [answered(api)],
     "chat_in_request": lambda api: [answered(api)],
     "chat_stream": lambda api: [first_chunk(api)],
@@ -155,13 +156,25 @@ TOOL_ERRORS: Mapping[str, Record] = {
     "tool_raises": {**without(TOOL, "tool_result"), "error_type": "ToolException"},
     "tool_error_in_node": {**without(TOOL, "tool_result"), "error_type": "ToolException"},
 }
-WHOLE = ("invoke_agent", "create_agent", "invoke_workflow")
-"""Operations whose spans enclose others: their text is that of their steps, and only who they are is compared."""
+WHOLE = {"invoke_agent": "agent", "create_agent": "agent", "invoke_workflow": "workflow"}
+"""Operations whose spans enclose others, and the field that says who they are. What else is on them is compared where it is carried."""
 AROUND: Mapping[str, Sequence[str]] = {
     "agent": (AGENT,), "workflow": (AGENT, "support_flow"), "conversation": (s.SESSION,), "session": (s.SESSION,), "user": (s.USER,),
     "prompt_template": ("h3",),
 }  # fmt: skip
 """Where a span says which agent, workflow or person it belongs to, it is one of these."""
+
+
+def whole(case: str, record: Record) -> Record:
+    """Who a span is that encloses others, with what it says of them: the question and the answer of the whole."""
+    asks, answers = [ASKED], [ANSWERED]
+    if case == "prompt":
+        asks = [said("user", json.dumps({"question": s.QUESTION}))]
+    if case == "tool_error_in_node":  # a graph that has the call of the tool as its state
+        asks = answers = [CALLED]
+    may = {"request_model": s.MODEL_ASKED, "input_messages": asks, "output_messages": answers}
+    operation = record["operation"]
+    return {"operation": operation, WHOLE[operation]: AGENT, **{field: value for field, value in may.items() if field in record}}
 
 
 def expectations(api: str, case: str, records: Sequence[Record]) -> list[Record]:
@@ -186,7 +199,7 @@ def expectations(api: str, case: str, records: Sequence[Record]) -> list[Record]
         if operation in LLM:
             found.append(left.pop(0) if left else {})
         elif operation in WHOLE:
-            found.append({"operation": operation})
+            found.append(whole(case, record))
         else:
             found.append(TOOL_ERRORS.get(case, STEPS[operation]))
     return found + left

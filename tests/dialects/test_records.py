@@ -71,12 +71,10 @@ def compared(driver: str) -> Iterator[tuple[str, Driver, Mapping[str, Any], Mapp
 
 
 def differences(case: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    whole = found.get("operation") in expected.WHOLE
     for field in sorted({*found, *wanted}):
         if found.get(field) == wanted.get(field) or found.get(field) in expected.AROUND.get(field, ()):
             continue
-        if not whole or field in expected.AROUND or field == "operation":
-            yield field
+        yield field
 
 
 def holds(left: Left, case: str, field: str) -> bool:
