@@ -6,7 +6,9 @@ transport that answers in this process; spans go to nowhere through a BatchSpanP
 beside the microseconds is the same as a multiple of one bare span with 20 attributes in the same round: it does not depend on the machine. `calls` compares the call without an instrumentor, with
 one, and with truegreen added, for each instrumentor that is installed (`nox -s benchmark_instrumentation` installs three). `spans` does so for
 bare spans, also for those that are no GenAI spans. `sampled` is the inline evaluator's own time. `stages` says where the time goes. `flood` is
-10,000 spans a second with a background evaluator that never comes back.
+10,000 spans a second, every tenth a sampled answer, with a background evaluator that never comes back.
+
+Much of the work on a call that is not sampled waits until somebody looks at its span, which is the exporter in its own thread: that is a row of `spans`.
 """
 
 from __future__ import annotations
@@ -27,15 +29,15 @@ from typing import Any
 import instrumentation_flood
 import instrumentation_load as load
 import instrumentation_stages
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from truegreen.instrumentation.settings import Settings
 
 CALL_SECONDS = 0.5
 """How long a model takes to answer: the evaluator's share is of this."""
-HTTP = {
-    "http.request.method": "GET", "url.full": "http://db.invalid/x", "server.address": "db.invalid", "server.port": 80,
-    "http.response.status_code": 200, "network.protocol.version": "1.1", "user_agent.original": "x", "url.scheme": "http",
-}  # fmt: skip
+FINER = 5
+"""A call of the SDK takes a millisecond and more, and the machine changes its pace within a round of 200: shorter rounds, and more of them, are
+closer neighbours."""
 Case = tuple[AbstractContextManager[Any], Callable[[], None]]
 
 
@@ -77,14 +79,15 @@ def calls(count: int, number: int) -> dict[str, Any]:
 
 
 def _calls(library: str, ask: Callable[[], None], count: int, number: int) -> dict[str, Any]:
-    without, _ = load.provider()
-    with_, _ = load.provider()
+    without, _ = load.batched()
+    with_, _ = load.batched()
     tracer = without.get_tracer("app")
     bare: dict[str, Callable[[], Case]] = {"bare": lambda: (nullcontext(), ask)}
     with load.truegreen(with_, Settings(rate=0.0)):
         full, span = load.request(ask, with_.get_tracer("app")), load.span(tracer, load.SPAN)
+        beneath = load.plain(ask, with_.get_tracer("app"))
         if library in load.STAYS:  # what cannot be taken away is measured with truegreen switched off and on
-            first = rounds(bare, count, number)
+            first = rounds(bare, count * FINER, number // FINER)
             bare = {}
             load.install(library, with_, hook=True)
             plain, alone, both = (
@@ -104,36 +107,51 @@ def _calls(library: str, ask: Callable[[], None], count: int, number: int) -> di
             "instrumentor": lambda: (alone(), ask),
             "truegreen": lambda: (both(), ask),
             "request": lambda: (alone(), plain),
+            "plain request with truegreen": lambda: (both(), beneath),
             "request with truegreen": lambda: (both(), full),
         }
-        found = {**first, **rounds(cases, count, number)}
+        found = {**first, **rounds(cases, count * FINER, number // FINER)}
     for made in (without, with_):
         made.shutdown()
     return {
         "the instrumentor, on a bare call": added(found, "instrumentor", "bare", "span"),
         "truegreen, on the instrumented call": added(found, "truegreen", "instrumentor", "span"),
+        "truegreen, on an instrumented call within a request": added(found, "plain request with truegreen", "request", "span"),
         "session, cohort, snapshot and retrieval, on a request": added(found, "request with truegreen", "request", "span"),
     }
 
 
 def spans(count: int, number: int) -> dict[str, Any]:
     """Bare spans: one that is no GenAI span, and one of a model's call."""
-    without, _ = load.provider()
-    with_, _ = load.provider()
+    without, _ = load.batched()
+    with_, _ = load.batched()
     made = {
         f"{name} {side}": load.span(to.get_tracer(scope), attributes)
         for name, scope, attributes in (
-            ("no GenAI span", "opentelemetry.instrumentation.httpx", HTTP),
+            ("no GenAI span", "opentelemetry.instrumentation.httpx", load.HTTP),
             ("a model's call", "opentelemetry.instrumentation.genai.openai", load.SPAN),
         )
         for side, to in (("without", without), ("with", with_))
     }
+    unseen, kept = load.provider(SimpleSpanProcessor, load.Unseen())
     with load.truegreen(with_, Settings(rate=0.0)):
         found = rounds({name: partial(_bare, once) for name, once in made.items()}, count, number * 5)
-    for each in (without, with_):
+    with load.truegreen(unseen, Settings(rate=0.0)):
+        once = load.span(unseen.get_tracer("opentelemetry.instrumentation.genai.openai"), load.SPAN)
+        looks = {
+            "first look": lambda: (kept.filled(once, 10 + number * 5), kept.look),
+            "second look": lambda: (kept.again(), kept.look),
+        }
+        found |= rounds(looks, count, number * 5)
+    for each in (without, with_, unseen):
         each.shutdown()
     names = ("no GenAI span", "a model's call")
-    return {name: added(found, f"{name} with", f"{name} without", "a model's call without") for name in names}
+    return {
+        **{name: added(found, f"{name} with", f"{name} without", "a model's call without") for name in names},
+        "a model's call, later: the first look of the exporter": added(
+            found, "first look", "second look", "a model's call without"
+        ),
+    }
 
 
 def _bare(once: Callable[[], None]) -> Case:
@@ -153,7 +171,7 @@ def sampled(count: int, number: int) -> dict[str, Any]:
         return result
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        to, _ = load.provider()
+        to, _ = load.batched()
         stack.callback(to.shutdown)
         stack.enter_context(load.truegreen(to, Settings(rate=1.0, calibration=load.calibrated(Path(folder)))))
         ask = load.call(load.client())

@@ -9,12 +9,12 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import openai
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind
 
@@ -74,6 +74,12 @@ SPAN: Mapping[str, Any] = {
 """A span of a model's call: 20 attributes."""
 
 
+HTTP = {
+    "http.request.method": "GET", "url.full": "http://db.invalid/x", "server.address": "db.invalid", "server.port": 80,
+    "http.response.status_code": 200, "network.protocol.version": "1.1", "user_agent.original": "x", "url.scheme": "http",
+}  # fmt: skip
+
+
 class Nowhere(SpanExporter):
     """Counts what it is given, and looks at it as an exporter does: some of the work waits for that."""
 
@@ -86,9 +92,49 @@ class Nowhere(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def provider(processor: type = BatchSpanProcessor) -> tuple[TracerProvider, Nowhere]:
+class Unseen(SpanExporter):
+    """Keeps spans; `look` looks at one after the other."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+        self.at = 0
+
+    def export(self, spans: Any) -> SpanExportResult:
+        """Keep them."""
+        self.spans += spans
+        return SpanExportResult.SUCCESS
+
+    @contextmanager
+    def filled(self, once: Callable[[], None], number: int) -> Iterator[None]:
+        """So many new spans for a block."""
+        self.spans, self.at = [], 0
+        for _ in range(number):
+            once()
+        yield
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """The same spans once more."""
+        self.at = 0
+        yield
+
+    def look(self) -> None:
+        """Read the attributes of the next span."""
+        dict(self.spans[self.at].attributes or {})
+        self.at += 1
+
+
+Exporter = TypeVar("Exporter", bound=SpanExporter)
+
+
+def batched() -> tuple[TracerProvider, Nowhere]:
     """A provider that exports to nowhere in batches."""
-    made, exporter = TracerProvider(resource=Resource.create({"service.name": "bench"})), Nowhere()
+    return provider(BatchSpanProcessor, Nowhere())
+
+
+def provider(processor: Callable[[Any], SpanProcessor], exporter: Exporter) -> tuple[TracerProvider, Exporter]:
+    """A provider that exports to this exporter."""
+    made = TracerProvider(resource=Resource.create({"service.name": "bench"}))
     made.add_span_processor(processor(exporter))
     return made, exporter
 

@@ -47,7 +47,7 @@ def run(count: int, number: int) -> Mapping[str, float]:
 
         return wrapper
 
-    to, _ = load.provider()
+    to, _ = load.batched()
     ask = load.call(load.client())
     with ExitStack() as stack:
         stack.callback(to.shutdown)

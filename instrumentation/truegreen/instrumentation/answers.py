@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanContext, TraceFlags
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.shapes import Result, Sample
@@ -23,6 +23,8 @@ from truegreen.instrumentation.passages import Store
 from truegreen.instrumentation.settings import WORDS, Settings
 from truegreen.instrumentation.style import style
 from truegreen.instrumentation.text import TOOL_FINISHES, Messages, Text
+
+SAMPLED = TraceFlags.SAMPLED
 
 
 class _Known(NamedTuple):
@@ -48,13 +50,17 @@ class Answers:
         self._rates: dict[tuple[str, str], float] = {}
         self._known = _Known(None, (), ())
 
-    def samples(self, span: Span, carried: Carried) -> Mapping[str, str]:
+    def samples(self, span: SpanContext, resource: Resource, carried: Carried) -> Mapping[str, str]:
         """The evaluations that an answer is in the sample of, `base` or `boost`; empty when nobody judges it."""
         try:
-            context = span.get_span_context()
-            if not context.trace_flags.sampled:  # recorded, and exported by nobody
+            if not span.trace_flags & SAMPLED:  # recorded, and exported by nobody
                 return {}
-            return self._samples(context.trace_id, span.resource, carried)
+            boosted = carried.boost or (self._settings.boosted and carried.stamps.get(names.COHORT) in self._settings.boosted)
+            boost = 1.0 if boosted else self._boost.share()
+            known = self._known if self._known.resource is resource else self._know(resource)
+            rates = known.rates if boost else known.sampled
+            found = {name: sampling.sampled(span.trace_id, name, rate, boost=boost) for name, rate in rates} if rates else {}
+            return {name: sampled for name, sampled in found.items() if sampled != sampling.NONE} if found else found
         except Exception as error:  # the rest of the span is worth having without its evaluation
             failures.count("evaluation", error)
             return {}
@@ -85,17 +91,6 @@ class Answers:
         found[names.EVALUATION_SAMPLED] = sampling.BASE if sampling.BASE in samples.values() else sampling.BOOST
         if text.answer and len(text.answer) <= WORDS * evaluate.LETTERS_PER_WORD:
             found[names.ANSWER_STYLE] = style(text.answer)
-        return found
-
-    def _samples(self, trace: int, resource: Resource, carried: Carried) -> Mapping[str, str]:
-        boosted = carried.boost or (self._settings.boosted and carried.stamps.get(names.COHORT) in self._settings.boosted)
-        boost = 1.0 if boosted else self._boost.share()
-        known = self._known if self._known.resource is resource else self._know(resource)
-        found: dict[str, str] = {}
-        for evaluation, rate in known.rates if boost else known.sampled:
-            sampled = sampling.sampled(trace, evaluation, rate, boost=boost)
-            if sampled != sampling.NONE:
-                found[evaluation] = sampled
         return found
 
     def _know(self, resource: Resource) -> _Known:

@@ -33,7 +33,8 @@ class Running:
 
 
 _running: ContextVar[Running | None] = ContextVar("truegreen-running", default=None)
-_window: ContextVar[list[Any] | None] = ContextVar("truegreen-window", default=None)
+window: ContextVar[list[Any] | None] = ContextVar("truegreen-window", default=None)
+"""Where the processor shows the spans that start."""
 
 
 def running(operation: str) -> Running | None:
@@ -48,18 +49,11 @@ def run(found: Running) -> None:
 
 
 @contextmanager
-def window() -> Iterator[list[Any]]:
+def watched() -> Iterator[list[Any]]:
     """The spans that start inside the block, also in threads that got a copy of its context."""
     spans: list[Any] = []
-    token = _window.set(spans)
+    token = window.set(spans)
     try:
         yield spans
     finally:
-        _window.reset(token)
-
-
-def started(span: Any) -> None:
-    """A span has started: shown to the window around it."""
-    spans = _window.get()
-    if spans is not None:
-        spans.append(span)
+        window.reset(token)

@@ -20,7 +20,7 @@ _KEY = otel.create_key("truegreen")
 
 LEFT_SECONDS = 300.0
 """Passages that belong to no trace and no block wait so long for their answer."""
-_left: ContextVar[tuple[float, Passages] | None] = ContextVar("truegreen-left", default=None)
+left: ContextVar[tuple[float, Passages] | None] = ContextVar("truegreen-left", default=None)
 
 Value = str | bool | int | float
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -89,15 +89,15 @@ def carried_cohort(attribute: str, context: Context) -> str:
 
 def leave(texts: Iterable[str], query: str, clock: Callable[[], float] = time.monotonic) -> None:
     """Keep passages that were retrieved outside of any trace and block for the next answer made in the same thread or task."""
-    left = waiting(clock) or Passages()
-    left.add(texts, query)
-    _left.set((clock(), left))
+    kept = waiting(clock) or Passages()
+    kept.add(texts, query)
+    left.set((clock(), kept))
 
 
 def waiting(clock: Callable[[], float] = time.monotonic) -> Passages | None:
     """What `leave` kept; None when a call has used it, answered or failed, and five minutes after the last retrieval."""
-    since, left = _left.get() or (0.0, None)
-    return None if left is None or left.used or clock() - since >= LEFT_SECONDS else left
+    since, kept = left.get() or (0.0, None)
+    return None if kept is None or kept.used or clock() - since >= LEFT_SECONDS else kept
 
 
 @contextmanager

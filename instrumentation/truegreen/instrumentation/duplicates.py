@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
 from truegreen.core.words import attributes as names
-from truegreen.core.words.normalise import View, read, select
+from truegreen.core.words.normalise import View, marked, read, select
 from truegreen.instrumentation.call import Call, attributes_of
 from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.model import State, state_of
@@ -74,8 +74,6 @@ class Node:
     """The libraries whose spans are of one call with it; None for its own alone."""
     claims: frozenset[str] = frozenset()
     """The libraries that have ended a span of the same call."""
-    inside: tuple[Callable[[], Facts], ...] = ()
-    """Calls that ended below it or beside it, and may be its own."""
     facts: Facts | None = None
     done = False
 
@@ -161,28 +159,17 @@ class Duplicates:
         """The place of a span among those around it."""
         return state.node or _node_of(span, state)
 
-    def alone(self, span: Span, state: State) -> bool:
+    def alone(self, state: State) -> bool:
         """Whether no other span, as far as anybody knows by now, stands for the call of a span that is about to end."""
-        if state.node is None and state.outer is None:
-            return True
-        node = self.among(span, state)
-        return (
-            node.beside is None
-            and not node.claims
-            and not node.inside
-            and state.lent is None
-            and all(above.known() is None for above in node.ancestors())
-        )
+        node: Node | None = state.node
+        if state.inside or state.lent is not None or (node is not None and (node.beside is not None or node.claims)):
+            return False
+        return all(its.dialect is None and marked(attributes_of(above)) is None for above, its in _around(state))
 
     def ends(self, call: Call) -> None:
         """Leave word with the spans around a call that is alone as yet: one of them may turn out to stand for it."""
-        node: Node | None = call.state.node
-        if node is None or (node.above is None and node.beside is None):
-            return
-        with self._lock:
-            for enclosing in _enclosing(node):
-                if len(enclosing.inside) < INSIDE:
-                    enclosing.inside = (*enclosing.inside, partial(_facts, call))
+        for _, its in _around(call.state):
+            _leave_word(its, call)
 
     def is_one(self, call: Call, text: Text, *, alone: bool) -> bool:
         """Whether a span that ends repeats a call that another span of this process stands for; what it knows is then handed on.
@@ -195,9 +182,8 @@ class Duplicates:
             if node is not None:
                 node.facts = facts
             if not alone:
-                if not node.claims and any(
-                    facts.failed == other.failed and _same(facts, other) for other in (found() for found in node.inside)
-                ):
+                inside = [] if node.claims else [found() for found in call.state.inside or ()]
+                if any(facts.failed == other.failed and _same(facts, other) for other in inside):
                     return True
                 outer = _outer(node, facts)
                 if outer is not None and (outer.done or not facts.failed) and node.scope not in outer.claims:
@@ -208,7 +194,9 @@ class Duplicates:
             if facts.response_id and self._again(call, facts.response_id, call.scope):
                 return True
         if not alone:
-            self.ends(call)
+            for enclosing in _enclosing(node):
+                if (its := enclosing.state) is not None:
+                    _leave_word(its, call)
         return False
 
     def _again(self, call: Call, identity: str, scope: str) -> bool:
@@ -219,6 +207,26 @@ class Duplicates:
         while len(self._seen) > KEPT:
             self._seen.popitem(last=False)
         return False
+
+
+def _around(state: State) -> Iterator[tuple[Span, State]]:
+    """The open spans above one, nearest first, as far up as the server's."""
+    for _ in range(DEPTH):
+        above, outer = state.parent, state.outer
+        if outer is None:
+            return
+        yield above, outer
+        if above.kind in (SpanKind.SERVER, SpanKind.CONSUMER):
+            return
+        state = outer
+
+
+def _leave_word(state: State, call: Call) -> None:
+    """Have a span that is open know of a call that ended below it or beside it, and may be its own."""
+    if state.inside is None:
+        state.inside = []
+    if len(state.inside) < INSIDE:
+        state.inside.append(partial(_facts, call))
 
 
 def _join(node: Node, others: tuple[Node, ...]) -> None:

@@ -18,7 +18,6 @@ from truegreen.core.words.normalise import View, of_scope, read, select
 from truegreen.instrumentation import failures, later, normalised
 from truegreen.instrumentation.answers import Answers, text_of, use_up
 from truegreen.instrumentation.call import LIMIT, Call, attributes_of, scope_of
-from truegreen.instrumentation.context import carried_cohort
 from truegreen.instrumentation.duplicates import Duplicates
 from truegreen.instrumentation.evaluate import Evaluators
 from truegreen.instrumentation.model import State
@@ -35,6 +34,8 @@ KEPT = (names.OPERATION_NAME, names.PROVIDER_NAME, names.REQUEST_MODEL)
 """Source attributes that are put back when the span's attribute limit evicted them: without them nobody knows that it is an LLM span."""
 CHARACTERS = 8_000
 """Answer and system message of a call wait with it for a look at its span while they are not longer: an exporter has up to 2,048 spans in its queue."""
+CROWDED = 64
+"""With fewer attributes than this a span has lost none, unless its limit is lower than anybody sets it."""
 _LEAVES = (*names.LLM_OPERATIONS, names.RETRIEVAL_OPERATION, names.TOOL_OPERATION)
 
 
@@ -73,49 +74,40 @@ class Enricher:
         Args:
             at: its end, in unix ns.
         """
-        dialect, present, operation = state.dialect, attributes_of(span), ""
+        dialect, present, context, above, operation = state.dialect, attributes_of(span), span.context, state.above, ""
+        trace = context.trace_id
         if dialect is None or not dialect.scopes:  # by its attributes alone: there may be more of them by now
             state.dialect = dialect = select(state.scope, present) or dialect
-        beneath = self._steps.beneath(span)
+        beneath = self._steps.beneath(context.span_id) if self._steps.waiting else None
         if dialect is not None:
-            if state.source is not None and span.dropped_attributes:
+            if state.source is not None and len(present) >= CROWDED:
                 _put_back(span, state.source, present)
                 present = attributes_of(span)
-            self._note(span, state, present)
-            samples = self._answers.samples(span, state.carried)
+            self._serving.note(state, trace, present)
+            samples = self._answers.samples(context, span.resource, state.carried)
             if state.calls and not samples and beneath is None and self._waits(span, state, dialect, present, at):
                 operation = names.CHAT_OPERATIONS[0]
             else:
                 operation = self._complete(span, Call(span, state, dialect, present, at), samples, beneath)
         else:
             if state.scope == OURS:
-                self._note(span, state, present)
+                self._serving.note(state, trace, present)
                 served, _ = self._serving.snapshot(state, span.resource, present, at)
                 span.set_attributes(_lacking({**served.attributes, **state.carried.stamps}, present))
-            self._steps.pass_on(span.parent, None, beneath, duplicate=False)
-        if span.parent is None or (span.parent.is_remote and operation not in _LEAVES):
-            self._store.drop(span.get_span_context().trace_id)
-
-    def _note(self, span: Span, state: State, present: Mapping[str, Any]) -> None:
-        """Keep what is known of a span's surroundings now, and may not be so when somebody looks at it."""
-        self._serving.note(state, span.get_span_context().trace_id)
-        if state.carried.request is not None:
-            state.request = state.carried.request
-        stamps, name = state.carried.stamps, self._settings.cohort_attribute
-        if name and names.COHORT not in stamps:
-            cohort = carried_cohort(name, state.context) or present.get(name)
-            if cohort is not None:
-                state.carried = state.carried._replace(stamps={**stamps, names.COHORT: str(cohort)})
+            self._steps.pass_on(above, None, beneath, duplicate=False)
+        if self._store.traces and (above is None or (above.is_remote and operation not in _LEAVES)):
+            self._store.drop(trace)
 
     def _waits(self, span: Span, state: State, dialect: Dialect, present: Mapping[str, Any], at: int) -> bool:
         """Leave a call of a model, whose answer nobody judges, for the first look at its span, if it concerns no other span of the process."""
-        if not self._duplicates.alone(span, state):
+        lonely = state.outer is None and (state.above is None or state.above.is_remote)
+        if not (lonely and state.node is None) and not self._duplicates.alone(state):
             return False
         text = None if state.hooked is None and state.told is None else _text(state)
         if text is not None and not text.settle(CHARACTERS):
             return False
         call = None
-        if state.outer is not None or state.request is not None or not (span.parent is None or span.parent.is_remote):
+        if not lonely or state.request is not None:
             call = Call(span, state, dialect, present, at)
             use_up(call, _text(state, call) if text is None else text)
         if not later.put(span, partial(self._later, span if call is None else call, state, dialect, text, at)):

@@ -106,7 +106,7 @@ def _patch(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
 
 def _starting(operation: str) -> Callable[..., Any]:
     def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        with around.window() as spans:
+        with around.watched() as spans:
             manager = wrapped(*args, **kwargs)
         _begun(operation, instance, manager, args, kwargs, spans)
         return manager
@@ -116,7 +116,7 @@ def _starting(operation: str) -> Callable[..., Any]:
 
 def _starting_async(operation: str) -> Callable[..., Any]:
     async def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        with around.window() as spans:
+        with around.watched() as spans:
             manager = await wrapped(*args, **kwargs)
         _begun(operation, instance, manager, args, kwargs, spans)
         return manager

@@ -12,7 +12,7 @@ from opentelemetry.trace import get_current_span
 
 from truegreen.core.words.dialects import Dialect
 from truegreen.instrumentation import failures
-from truegreen.instrumentation.context import NOTHING, Carried, waiting
+from truegreen.instrumentation.context import NOTHING, Carried, left, waiting
 from truegreen.instrumentation.documents import Document
 from truegreen.instrumentation.passages import Passages
 from truegreen.instrumentation.text import Messages, Text
@@ -26,7 +26,8 @@ class State:
     Every span of the application has one: what most never need costs nothing until it is set.
 
     Args:
-        context: the OpenTelemetry context that the span started in.
+        span: the span; `above` is the context of its parent.
+        context: the OpenTelemetry context that it started in.
         finish: completes it; given the time, in unix ns.
     """
 
@@ -44,6 +45,8 @@ class State:
     """None as long as it does not look like a GenAI span."""
     node: Any = None
     """What `duplicates` knows of it, None as long as it does not matter."""
+    inside: list[Callable[[], Any]] | None = None
+    """What tells the facts of calls that ended below it or beside it (`duplicates`)."""
     request: Passages | None = None
     """The passages of the enclosing `traffic` block; of a root span without one, those that wait for it."""
     hooked: Messages | None = None
@@ -79,9 +82,10 @@ class State:
         self._span = span
         self._finish = finish
         self.context = context
-        above = span.parent
+        self.above = above = span.parent
         if above is None:
-            self.request = waiting()
+            if left.get() is not None:
+                self.request = waiting()
         elif not above.is_remote:
             parent = get_current_span(context)
             self.outer = state_of(parent)
@@ -96,7 +100,10 @@ class State:
             if not self.done:
                 self.done = True
                 try:
-                    self._finish(span, self, at)
+                    try:
+                        self._finish(span, self, at)
+                    finally:
+                        self.leave()
                 except Exception as error:
                     failures.count("end", error)
                 if span.__dict__.get("end") is self:
@@ -106,9 +113,9 @@ class State:
 
     def leave(self) -> None:
         """Let go of other spans, of the context and of all text that came with it, once this one has ended."""
-        self.parent = self.outer = self.request = self.hooked = self.told = self.source = None
+        self.parent = self.outer = self.request = self.hooked = self.told = self.source = self.inside = None
         self.context = _LEFT
-        if self.carried.request is not None:
+        if self.carried is not NOTHING and self.carried.request is not None:
             self.carried = self.carried._replace(request=None)
         if self.node is not None:
             self.node.ended()

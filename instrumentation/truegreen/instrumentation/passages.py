@@ -64,7 +64,7 @@ class Store:
     """Trace id to its passages: at most 1,000 traces and 20,000,000 characters."""
 
     def __init__(self) -> None:
-        self._traces: OrderedDict[int, Passages] = OrderedDict()
+        self.traces: OrderedDict[int, Passages] = OrderedDict()
         self._characters = 0
         self._lock = Lock()
 
@@ -74,36 +74,34 @@ class Store:
             return False
         texts = list(texts)
         with self._lock:
-            kept = self._traces.setdefault(trace, Passages())
-            self._traces.move_to_end(trace)
+            kept = self.traces.setdefault(trace, Passages())
+            self.traces.move_to_end(trace)
             before = kept.characters
             known = kept.add(texts, query, seen=seen)
-            if self._traces.get(trace) is kept:
+            if self.traces.get(trace) is kept:
                 self._characters += kept.characters - before
-            while len(self._traces) > 1 and (len(self._traces) > TRACES or self._characters > ALL_CHARACTERS):
-                self._characters -= self._traces.popitem(last=False)[1].characters
+            while len(self.traces) > 1 and (len(self.traces) > TRACES or self._characters > ALL_CHARACTERS):
+                self._characters -= self.traces.popitem(last=False)[1].characters
         return known
 
     def of(self, trace: int) -> tuple[tuple[str, ...], str]:
         """The passages of a trace and the query that found them."""
         with self._lock:
-            kept = self._traces.get(trace)
+            kept = self.traces.get(trace)
             return (kept.texts(), kept.query) if kept else ((), "")
 
     def drop(self, trace: int) -> None:
         """Forget a trace."""
-        if not self._traces:
-            return
         with self._lock:
-            kept = self._traces.pop(trace, None)
+            kept = self.traces.pop(trace, None)
             if kept:
                 self._characters -= kept.characters
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._traces.clear()
+            self.traces.clear()
             self._characters = 0
 
     def __len__(self) -> int:
-        return len(self._traces)
+        return len(self.traces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opentelemetry.context import Context, get_current
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import Span, SpanProcessor
 
 from truegreen.instrumentation import around, background, failures
 from truegreen.instrumentation.enrich import Enricher
@@ -23,16 +23,14 @@ class TruegreenSpanProcessor(SpanProcessor):
             return
         try:
             own = span.__dict__
-            if isinstance(own.get("end"), State) or not span.is_recording():
+            if isinstance(own.get("end"), State):
                 return
             own["end"] = state = State(span, get_current() if parent_context is None else parent_context, self._finish)
-            around.started(span)
+            if (spans := around.window.get()) is not None:
+                spans.append(span)
             self._enricher.at_start(span, state)
         except Exception as error:
             failures.count("on_start", error)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Nothing: the span is frozen by then."""
 
     def shutdown(self) -> None:
         """Wait for judgements in the background, and go on: one processor serves all providers, and another one of them may live on."""
@@ -43,8 +41,5 @@ class TruegreenSpanProcessor(SpanProcessor):
         return background.flush(timeout_millis / 1000)
 
     def _finish(self, span: Span, state: State, at: int) -> None:
-        try:
-            if self.enabled:
-                self._enricher.at_end(span, state, at)
-        finally:
-            state.leave()
+        if self.enabled:
+            self._enricher.at_end(span, state, at)

@@ -13,8 +13,8 @@ from opentelemetry.sdk.resources import Resource
 
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import revision, snapshot
-from truegreen.instrumentation.call import Call, attributes_of, scope_of
-from truegreen.instrumentation.context import carried, linked
+from truegreen.instrumentation.call import Call, attributes_of
+from truegreen.instrumentation.context import NOTHING, carried, carried_cohort, linked
 from truegreen.instrumentation.corpus import corpora
 from truegreen.instrumentation.indexes import Index
 from truegreen.instrumentation.locks import Lock
@@ -47,6 +47,7 @@ class Serving:
 
     def __init__(self, settings: Settings, snapshots: Snapshots) -> None:
         self._stated = Stated(settings)
+        self._cohort = settings.cohort_attribute
         self._snapshots = snapshots
         self._tools = Hashes()
         self._retrieved: OrderedDict[int, tuple[str, ...]] = OrderedDict()
@@ -54,19 +55,27 @@ class Serving:
         snapshot.begin(self._stated)
         undo(corpora.clear)
 
-    def note(self, state: State, trace: int) -> None:
+    def note(self, state: State, trace: int, present: Mapping[str, Any]) -> None:
         """Keep what a span that is about to end knows of its surroundings: they may be others when somebody looks at it.
 
         Args:
             trace: the trace's id.
+            present: the span's attributes.
         """
         state.stated = (self._stated.versions, snapshot.defaults())
-        context = state.context
-        state.carried = carried(context)
-        if context and (prompt := linked(context)):
-            state.linked = prompt
-        elif state.outer is not None:
-            state.linked = _enclosing(state)
+        context, cohort = state.context, self._cohort
+        if context:
+            state.carried = carried(context)
+            if state.carried.request is not None:
+                state.request = state.carried.request
+            if len(context) > (state.above is not None) + (state.carried is not NOTHING):  # more than the span and what is ours
+                state.linked = linked(context)
+            if state.outer is not None and not state.linked:
+                state.linked = _enclosing(state)
+        if cohort and names.COHORT not in state.carried.stamps:
+            found = carried_cohort(cohort, context) or present.get(cohort)
+            if found is not None:
+                state.carried = state.carried._replace(stamps={**state.carried.stamps, names.COHORT: str(found)})
         if self._retrieved:
             state.indexes = self._retrieved.get(trace, ())
         if state.tools:
@@ -160,7 +169,7 @@ def _enclosing(state: State) -> str:
     for _ in range(ANCESTORS):
         if outer is None:
             break
-        if (outer.dialect is not None or scope_of(above) == _LANGFUSE) and (found := _prompt(attributes_of(above))):
+        if (outer.dialect is not None or outer.scope == _LANGFUSE) and (found := _prompt(attributes_of(above))):
             return found
         above, outer = outer.parent, outer.outer
     return ""

@@ -46,6 +46,8 @@ class Steps:
         self._settings = settings
         self._store = store
         self._runs = runs
+        self.waiting = runs.beneath
+        """Spans beneath which something has ended; most often there is none."""
 
     def attributes(self, call: Call, beneath: Tally | None) -> Mapping[str, Any]:
         """What a step gets.
@@ -72,9 +74,9 @@ class Steps:
             return _guardrail(call)
         return {}
 
-    def beneath(self, span: Span) -> Tally | None:
-        """What ended beneath a span, once."""
-        return self._runs.take(span.get_span_context().span_id) if self._runs else None
+    def beneath(self, span: int) -> Tally | None:
+        """What ended beneath the span of this id, once."""
+        return self._runs.take(span)
 
     def pass_on(self, parent: SpanContext | None, call: Call | None, beneath: Tally | None, *, duplicate: bool) -> None:
         """Leave what a span adds up to for the span above; an agent's own run stays with it and is one step of the run above."""
@@ -82,9 +84,11 @@ class Steps:
             return
         part = beneath
         if call is not None and call.operation in STEPS and not duplicate:
+            step = _step(call, call.start)
             if call.operation == names.AGENT_OPERATION or part is None:
-                part = Tally()
-            part.add(_step(call, call.start))
+                part = step
+            else:
+                part.add(step)
         if part is not None:
             self._runs.give(parent.span_id, part)
 

@@ -108,25 +108,25 @@ class Runs:
     """Parts of runs on the way up: span id of the parent to what ended beneath it, for at most 512 parents, the oldest go first."""
 
     def __init__(self) -> None:
-        self._beneath: OrderedDict[int, Tally] = OrderedDict()
+        self.beneath: OrderedDict[int, Tally] = OrderedDict()
         self._lock = Lock()
 
     def give(self, parent: int, part: Tally) -> None:
         """Leave a part for the parent span, which need not be open, nor end in this thread."""
         with self._lock:
-            known = self._beneath.get(parent)
+            known = self.beneath.get(parent)
             if known is None:
-                self._beneath[parent] = part
+                self.beneath[parent] = part
             else:
                 known.add(part)
-                self._beneath.move_to_end(parent)
-            while len(self._beneath) > OPEN_SPANS:
-                self._beneath.popitem(last=False)
+                self.beneath.move_to_end(parent)
+            while len(self.beneath) > OPEN_SPANS:
+                self.beneath.popitem(last=False)
 
     def take(self, span: int) -> Tally | None:
         """What ended beneath a span; it is forgotten here."""
         with self._lock:
-            return self._beneath.pop(span, None)
+            return self.beneath.pop(span, None)
 
     def __len__(self) -> int:
-        return len(self._beneath)
+        return len(self.beneath)

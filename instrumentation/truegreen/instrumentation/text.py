@@ -65,21 +65,29 @@ class Text:
     def query(self) -> str:
         """The last message of the user."""
         for each in self._messages:
-            if found := _query(each):
-                return found
+            inputs = each.inputs or ()
+            for message in reversed(inputs if isinstance(inputs, Sequence) else tuple(inputs)):
+                if _get(message, "role") == "user":
+                    if found := _said(message)[0]:
+                        return found
+                    break
         return self._query or (self._told.query if self._told else "")
 
     @property
     def system(self) -> str:
-        """The system message."""
-        if self._system is None:
-            self._system = ""
-            for each in self._messages:
-                if found := _system(each):
-                    self._system = found
+        """The system message: on its own, or among the first messages."""
+        if self._system is not None:
+            return self._system
+        found = ""
+        for each in self._messages:
+            found = _said({"parts": each.system})[0] if each.system else ""
+            for message in () if found else islice(each.inputs or (), LEADING):
+                role = message.get("role") if isinstance(message, dict) else getattr(message, "role", None)
+                if role in SYSTEM_ROLES and (found := _said(message)[0]):
                     break
-            if not self._system and self._told is not None:
-                self._system = self._told.system
+            if found:
+                break
+        self._system = found or (self._told.system if self._told is not None else "")
         return self._system
 
     def settle(self, most: int) -> bool:
@@ -90,52 +98,32 @@ class Text:
         return True
 
 
-def _query(messages: Messages) -> str:
-    inputs = messages.inputs or ()
-    latest = reversed(inputs) if isinstance(inputs, Sequence) else reversed(tuple(inputs))
-    return next((_said(message)[0] for message in latest if _role(message) == "user"), "")
-
-
-def _system(messages: Messages) -> str:
-    if messages.system and (own := _parts(messages.system)[0]):
-        return own
-    for message in islice(messages.inputs or (), LEADING):
-        if _role(message) in SYSTEM_ROLES and (said := _said(message)[0]):
-            return said
-    return ""
-
-
-def _role(message: Any) -> Any:
-    return message.get("role") if isinstance(message, dict) else getattr(message, "role", None)
+def _get(message: Any, key: str) -> Any:
+    return message.get(key) if isinstance(message, dict) else getattr(message, key, None)
 
 
 def _said(message: Any) -> tuple[str, bool]:
-    """The text of a message, and whether it asks for tools."""
+    """The text of a message, and whether it asks for tools; one function, for it runs in the thread of every call."""
     plain = isinstance(message, dict)
-    found = message.get("parts") if plain else getattr(message, "parts", None)
-    text, tools = _parts(found) if isinstance(found, _LISTS) else ("", False)
-    content = message.get("content") if plain else getattr(message, "content", None)
-    return (content if isinstance(content, str) else text), tools
-
-
-def _parts(parts: Iterable[Any]) -> tuple[str, bool]:
-    texts, tools = [], False
-    for part in parts:
-        kind: Any
-        content: Any
+    content: Any = message.get("content") if plain else getattr(message, "content", None)
+    parts: Any = message.get("parts") if plain else getattr(message, "parts", None)
+    texts, tools, kind = [], False, None
+    for part in parts if isinstance(parts, _LISTS) else ():
         if isinstance(part, str):
             texts.append(part)
             continue
+        found: Any = None
         if isinstance(part, dict):
-            kind, content = part.get("type"), part.get("content")
+            kind, found = part.get("type"), part.get("content")
         else:
-            kind, content = getattr(part, "type", None), getattr(part, "content", None)
+            kind, found = getattr(part, "type", None), getattr(part, "content", None)
         if kind in _TEXTS:
-            if content and isinstance(content, str):
-                texts.append(content)
+            if found and isinstance(found, str):
+                texts.append(found)
         elif kind in _TOOL_CALLS:
             tools = True
-    return (texts[0] if len(texts) == 1 else "\n".join(texts)), tools
+    text = content if isinstance(content, str) else texts[0] if len(texts) == 1 else "\n".join(texts)
+    return text, tools
 
 
 def template(system: str) -> str:
