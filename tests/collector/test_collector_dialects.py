@@ -181,7 +181,7 @@ def test_libraries_agree_on_one_conversation(clock: Clock) -> None:
     for driver in ("genai_openai", "traceloop_openai", "openinference_openai", "langsmith_openai"):
         processor = Processor(clock, INTERVAL)
         cases = test_records.load(driver)["cases"]
-        for case in ("chat", "chat_async", "tools", "error_429", "error_500", "timeout", "embeddings"):
+        for case in ("chat", "chat_truncated", "chat_async", "tools", "error_429", "error_500", "timeout", "embeddings"):
             for one in cases[case]:
                 processor.traces(scoped(one["scope"]["name"], [as_otlp(one, one["attributes"])]))
         clock.advance(HOLD)
@@ -192,6 +192,7 @@ def test_libraries_agree_on_one_conversation(clock: Clock) -> None:
     assert requests["chat", "openai", "support-large", "throttled"] == [1]
     assert requests["chat", "openai", "support-large", "timeout"] == [1]
     assert counted["genai_openai"][1]["support-large", "tool_calls"] == [1]
+    assert counted["genai_openai"][1]["support-large", "length"] == [1]
 
 
 def test_a_span_that_stands_for_the_same_call_is_not_counted(clock: Clock) -> None:

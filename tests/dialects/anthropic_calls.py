@@ -61,6 +61,7 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
 
     return {
         "chat": lambda: client.messages.create(**request()),
+        "chat_truncated": lambda: client.messages.create(**request() | {"max_tokens": scenario.CUT_AT}),
         "chat_in_request": lambda: in_request(client),
         "chat_no_content": lambda: client.messages.create(**request()),
         "chat_stream": stream,

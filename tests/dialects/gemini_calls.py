@@ -30,9 +30,11 @@ def client(url: str) -> genai.Client:
     return genai.Client(api_key="key", http_options=types.HttpOptions(base_url=url, timeout=timeout))
 
 
-def asked(**more: Any) -> dict[str, Any]:
+def asked(max_output_tokens: int = 100, **more: Any) -> dict[str, Any]:
     """The arguments of one call."""
-    config = types.GenerateContentConfig(system_instruction=scenario.SYSTEM, temperature=0.5, max_output_tokens=100, **more)
+    config = types.GenerateContentConfig(
+        system_instruction=scenario.SYSTEM, temperature=0.5, max_output_tokens=max_output_tokens, **more
+    )
     return {"model": scenario.MODEL_ASKED, "contents": scenario.QUESTION, "config": config}
 
 
@@ -72,6 +74,7 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
 
     return {
         "chat": chat,
+        "chat_truncated": lambda: made[""].models.generate_content(**asked(scenario.CUT_AT)),
         "chat_stream": stream,
         "chat_async": lambda: asyncio.run(chat_async()),
         "chat_stream_async": lambda: asyncio.run(chat_stream_async()),

@@ -32,7 +32,7 @@ STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": 
 
 def asked(**more: Any) -> dict[str, Any]:
     """The arguments of one chat completion."""
-    return {"model": scenario.MODEL_ASKED, "messages": MESSAGES, "temperature": 0.5, "max_tokens": 100, **more}
+    return {"model": scenario.MODEL_ASKED, "messages": MESSAGES, "temperature": 0.5, "max_tokens": 100} | more
 
 
 def client(make: Callable[..., Any], url: str) -> Any:
@@ -63,6 +63,7 @@ def cases(
 
     return {
         "chat": chat,
+        "chat_truncated": lambda: chat(max_tokens=scenario.CUT_AT),
         "chat_stream": lambda: list(chat(**STREAMED)),
         "chat_async": lambda: asyncio.run(chat_async()),
         "chat_stream_async": lambda: asyncio.run(chat_async(**STREAMED)),

@@ -10,6 +10,9 @@ MODEL_SERVED = "support-large-2026-01-01"
 EMBEDDING_MODEL = "embed-small"
 """Asked and served."""
 
+CUT_AT = 9
+"""The limit of output tokens at which an answer is cut off."""
+
 SYSTEM = "Answer from the documents."
 QUESTION = "Where is order 42?"
 ANSWER = "Order 42 left the warehouse on Monday."

@@ -45,7 +45,7 @@ def reply_to(body: dict[str, Any]) -> dict[str, Any]:
         "role": "assistant",
         "model": scenario.MODEL_SERVED,
         "content": [content],
-        "stop_reason": "tool_use" if asks else "end_turn",
+        "stop_reason": "tool_use" if asks else "max_tokens" if body["max_tokens"] == scenario.CUT_AT else "end_turn",
         "stop_sequence": None,
         "usage": {
             "input_tokens": scenario.INPUT_TOKENS - scenario.CACHE_READ_TOKENS - scenario.CACHE_WRITE_TOKENS,

@@ -42,9 +42,12 @@ def reply_to(body: dict[str, Any]) -> dict[str, Any]:
     part: dict[str, Any] = {"text": scenario.ANSWER}
     if asks:
         part = {"functionCall": {"id": scenario.TOOL_CALL_ID, "name": scenario.TOOL, "args": scenario.TOOL_ARGUMENTS}}
+    cut = body.get("generationConfig", {}).get("maxOutputTokens") == scenario.CUT_AT
     answered = scenario.OUTPUT_TOKENS - scenario.REASONING_TOKENS
     return {
-        "candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}],
+        "candidates": [
+            {"content": {"role": "model", "parts": [part]}, "finishReason": "MAX_TOKENS" if cut else "STOP", "index": 0}
+        ],
         "modelVersion": scenario.MODEL_SERVED,
         "responseId": scenario.response_id(said, asks_for_tool=asks),
         "usageMetadata": {

@@ -73,7 +73,7 @@ def completion(body: dict[str, Any]) -> dict[str, Any]:
         "created": 1,
         "model": scenario.MODEL_SERVED,
         "system_fingerprint": scenario.FINGERPRINT,
-        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if asks else "stop"}],
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if asks else _ended(body)}],
         "usage": {
             "prompt_tokens": scenario.INPUT_TOKENS,
             "completion_tokens": scenario.OUTPUT_TOKENS,
@@ -82,6 +82,10 @@ def completion(body: dict[str, Any]) -> dict[str, Any]:
             "completion_tokens_details": {"reasoning_tokens": scenario.REASONING_TOKENS},
         },
     }
+
+
+def _ended(body: dict[str, Any]) -> str:
+    return "length" if body.get("max_tokens") == scenario.CUT_AT else "stop"
 
 
 def chunks(reply: dict[str, Any], body: dict[str, Any]) -> list[dict[str, Any]]:
