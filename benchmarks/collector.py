@@ -4,6 +4,7 @@ A real `truegreen collect` process is pinned to one core, this client to another
 resources, 48 combinations of model, cohort and version, every answer evaluated) are made in advance and sent over loopback by HTTP, by HTTP
 with gzip, and by gRPC, with the whole catalogue on. The rate is spans over the CPU seconds of the server (its own core, whatever else the machine does) and
 over wall time. With `--official`, the same spans are read by the official protobuf classes and counted with prometheus_client, in this process.
+`--dialects` plays the recorded spans of every dialect instead, as their libraries wrote them (no evaluation, no snapshot), a row for each; the first row is the load above.
 """
 
 from __future__ import annotations
@@ -181,6 +182,19 @@ def measured(
     }  # fmt: skip
 
 
+def by_dialect(seconds: float) -> dict[str, object]:
+    """For each dialect of the table, spans a second of the processor alone, in this process, with recorded spans of its libraries."""
+    import collector_recorded
+
+    played = {"ours": [request(seed) for seed in range(REQUESTS)]}
+    for name, spans in collector_recorded.recorded().items():
+        played[name] = collector_recorded.requests(spans, SPANS, REQUESTS)
+    return {
+        name: {"spans_per_cpu_second": inner(made, seconds), "bytes_per_span": sum(map(len, made)) / len(made) / SPANS}
+        for name, made in played.items()
+    }
+
+
 def run(seconds: float, with_official: bool) -> dict[str, object]:
     """All figures."""
     cores = sorted(os.sched_getaffinity(0))
@@ -269,12 +283,13 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--official", action="store_true", help="also the official classes with prometheus_client")
     parser.add_argument("--inner", action="store_true", help="the processor alone, without a server")
+    parser.add_argument("--dialects", action="store_true", help="recorded spans of every dialect, by the processor alone")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.inner:
         print(f"processor alone: {inner([request(seed) for seed in range(REQUESTS)], options.seconds):,.0f} spans/s")
         sys.exit(0)
-    figures = run(options.seconds, options.official)
+    figures = by_dialect(options.seconds) if options.dialects else run(options.seconds, options.official)
     if options.json:
         print(json.dumps(figures))
     else:
