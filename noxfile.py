@@ -218,6 +218,7 @@ PARTS = (
     "setups_ends",
     "bad_input",
     "harmless",
+    "later",
     "parts",
     "background",
     "evaluation_background",

@@ -298,3 +298,27 @@ def test_each_evaluation_says_for_itself_in_which_sample_an_answer_is(app, fake)
         "boost",
     ]
     assert (plain["truegreen.evaluation.a.sampled"], plain.get("truegreen.evaluation.b.sampled")) == ("base", None)
+
+
+def test_a_block_that_is_left_open_and_collected_elsewhere_says_nothing_of_what_is_handled_there(caplog):
+    """OpenTelemetry logs a detach in a foreign context with the exception of that place, whose text may be a prompt."""
+
+    def stream():
+        with snapshot.use(prompt="support@3"), traffic(cohort="gold"):
+            yield 1
+
+    def abandon():
+        held = stream()
+        next(held)
+        return held
+
+    apart = contextvars.copy_context()
+    held = apart.run(abandon)
+    try:
+        raise RuntimeError("ZEBRA")
+    except RuntimeError:
+        del held
+        apart = None
+        gc.collect()
+    assert "ZEBRA" not in caplog.text
+    assert "detach" not in caplog.text

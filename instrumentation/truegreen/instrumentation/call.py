@@ -16,6 +16,8 @@ from truegreen.core.words.normalise import COMPILED, View
 from truegreen.core.words.view import Event
 from truegreen.instrumentation.model import State
 
+SCOPES: Final = 1_024
+_scopes: dict[int, tuple[object, str]] = {}
 LIMIT: Final = 128
 """The SDK's limit of attributes on a span where the span does not tell its own."""
 UNKNOWN_SERVICE, UNKNOWN_ENVIRONMENT = "unknown_service", "unknown"
@@ -112,10 +114,18 @@ def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:
     return dict(span.attributes or {})
 
 
-def scope_of(span: Span) -> str:
-    """The name of the instrumentation scope, empty without one."""
+def scope_of(span: ReadableSpan) -> str:
+    """The name of the instrumentation scope, empty without one; its object is the tracer's, and asked once."""
     scope = span.instrumentation_scope
-    return scope.name if scope else ""
+    if scope is None:
+        return ""
+    known = _scopes.get(id(scope))
+    if known is not None and known[0] is scope:
+        return known[1]
+    if len(_scopes) >= SCOPES:
+        _scopes.clear()
+    _scopes[id(scope)] = (scope, scope.name)
+    return scope.name
 
 
 def identity(of: Resource) -> tuple[str, str]:

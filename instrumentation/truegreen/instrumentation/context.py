@@ -109,7 +109,7 @@ def carry(
     boost: bool = False,
 ) -> Iterator[None]:
     """Add to what the context carries, for a block; works with threads, tasks and generators as far as the context does."""
-    token = None
+    token, ours = None, None
     try:
         known = carried()
         inside = Carried(
@@ -119,11 +119,18 @@ def carry(
             known.boost or boost,
             known.agent,
         )
-        token = otel.attach(otel.set_value(_KEY, inside))
+        ours = otel.set_value(_KEY, inside)
+        token = otel.attach(ours)
     except Exception as error:
         failures.count("context", error)
     try:
         yield
+    except (
+        GeneratorExit
+    ):  # a block that was left open is collected, wherever that happens to be: OpenTelemetry would log what is handled there
+        if otel.get_current() is not ours:
+            token = None
+        raise
     finally:
         if token is not None:
             otel.detach(token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import time_ns
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span
@@ -20,6 +20,25 @@ from truegreen.instrumentation.text import Messages, Text
 _LEFT = Context()
 
 
+class Enricher(Protocol):
+    """What completes spans."""
+
+    def at_end(self, span: Span, state: State, at: int) -> None:
+        """Complete a span that is about to end at this time, in unix ns."""
+        ...
+
+
+class Processor(Protocol):
+    """Where a span started."""
+
+    enabled: bool
+
+    @property
+    def enricher(self) -> Enricher:
+        """What completes the span while it is enabled."""
+        ...
+
+
 class State:
     """One open span, between its start and its end, for which it stands in: completes the span, then ends it at the time at which that was called.
 
@@ -28,7 +47,7 @@ class State:
     Args:
         span: the span; `above` is the context of its parent.
         context: the OpenTelemetry context that it started in.
-        finish: completes it; given the time, in unix ns.
+        processor: has what completes it.
     """
 
     scope: str = ""
@@ -78,9 +97,9 @@ class State:
     done: bool = False
     """It has ended."""
 
-    def __init__(self, span: Span, context: Context, finish: Callable[[Span, State, int], None]) -> None:
+    def __init__(self, span: Span, context: Context, processor: Processor) -> None:
         self._span = span
-        self._finish = finish
+        self._processor = processor
         self.context = context
         self.above = above = span.parent
         if above is None:
@@ -101,7 +120,8 @@ class State:
                 self.done = True
                 try:
                     try:
-                        self._finish(span, self, at)
+                        if self._processor.enabled:
+                            self._processor.enricher.at_end(span, self, at)
                     finally:
                         self.leave()
                 except Exception as error:
@@ -113,8 +133,13 @@ class State:
 
     def leave(self) -> None:
         """Let go of other spans, of the context and of all text that came with it, once this one has ended."""
-        self.parent = self.outer = self.request = self.hooked = self.told = self.source = self.inside = None
-        self.context = _LEFT
+        self.context, self.source = _LEFT, None
+        if self.outer is not None:
+            self.parent = self.outer = None
+        if self.hooked is not None:
+            self.hooked = None
+        if self.request is not None or self.told is not None or self.inside is not None:
+            self.request = self.told = self.inside = None
         if self.carried is not NOTHING and self.carried.request is not None:
             self.carried = self.carried._replace(request=None)
         if self.node is not None:

@@ -14,7 +14,7 @@ class TruegreenSpanProcessor(SpanProcessor):
     """Adds our attributes to the GenAI spans of a provider, whichever library makes them; its place among processors does not matter."""
 
     def __init__(self, enricher: Enricher) -> None:
-        self._enricher = enricher
+        self.enricher = enricher
         self.enabled = True
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -25,10 +25,10 @@ class TruegreenSpanProcessor(SpanProcessor):
             own = span.__dict__
             if isinstance(own.get("end"), State):
                 return
-            own["end"] = state = State(span, get_current() if parent_context is None else parent_context, self._finish)
+            own["end"] = state = State(span, get_current() if parent_context is None else parent_context, self)
             if (spans := around.window.get()) is not None:
                 spans.append(span)
-            self._enricher.at_start(span, state)
+            self.enricher.at_start(span, state)
         except Exception as error:
             failures.count("on_start", error)
 
@@ -39,7 +39,3 @@ class TruegreenSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until the judgements asked for so far are emitted; False when the time did not suffice."""
         return background.flush(timeout_millis / 1000)
-
-    def _finish(self, span: Span, state: State, at: int) -> None:
-        if self.enabled:
-            self._enricher.at_end(span, state, at)

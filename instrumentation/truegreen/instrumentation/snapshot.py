@@ -185,6 +185,7 @@ def begin(configured: _Configured) -> None:
 
 
 def _end() -> None:
+    later.settle_all()  # they are of this record, and not of the next one
     _live.configured = _Nothing()
     _live.served.clear()
 
