@@ -53,14 +53,14 @@ class Answers:
     def samples(self, span: SpanContext, resource: Resource, carried: Carried) -> Mapping[str, str]:
         """The evaluations that an answer is in the sample of, `base` or `boost`; empty when nobody judges it."""
         try:
-            if not span.trace_flags & SAMPLED:  # recorded, and exported by nobody
-                return {}
             boosted = carried.boost or (self._settings.boosted and carried.stamps.get(names.COHORT) in self._settings.boosted)
             boost = 1.0 if boosted else self._boost.share()
             known = self._known if self._known.resource is resource else self._know(resource)
             rates = known.rates if boost else known.sampled
-            found = {name: sampling.sampled(span.trace_id, name, rate, boost=boost) for name, rate in rates} if rates else {}
-            return {name: sampled for name, sampled in found.items() if sampled != sampling.NONE} if found else found
+            if not rates or not span.trace_flags & SAMPLED:  # recorded, and exported by nobody
+                return {}
+            found = {name: sampling.sampled(span.trace_id, name, rate, boost=boost) for name, rate in rates}
+            return {name: sampled for name, sampled in found.items() if sampled != sampling.NONE}
         except Exception as error:  # the rest of the span is worth having without its evaluation
             failures.count("evaluation", error)
             return {}
@@ -233,7 +233,11 @@ def text_of(state: State, call: Call | None = None) -> Text:
     Args:
         call: reads the attributes; None to leave them alone.
     """
-    shown = state.hooked
-    if shown is None and call is not None:
-        shown = Messages(call.read("input_messages"), call.read("output_messages"), call.read("system"))
-    return Text(messages=() if shown is None else (shown,), told=state.told)
+    try:
+        shown = state.hooked
+        if shown is None and call is not None:
+            shown = Messages(call.read("input_messages"), call.read("output_messages"), call.read("system"))
+        return Text(messages=() if shown is None else (shown,), told=state.told)
+    except Exception as error:  # messages of any form come from outside; the rest of the span is worth having without
+        failures.count("text", error)
+        return Text()

@@ -142,18 +142,16 @@ class Duplicates:
 
     def opened(self, span: Span, state: State) -> None:
         """Take note of a span that is, or may become, a model's call."""
-        opened = _open.get()
-        others = (
-            [(other, its) for at in opened if (other := at()) is not None and (its := state_of(other)) is not None]
-            if opened
-            else []
-        )
+        others = []
+        for at in _open.get():
+            other = at()
+            if other is not None and (its := state_of(other)) is not None:
+                others.append((other, its))
         if others:
             _join(_node_of(span, state), tuple([_node_of(other, its) for other, its in others]))
-            opened = tuple([weakref.ref(other) for other, _ in others[1 - BESIDE :]])
-            _open.set((*opened, weakref.ref(span)))
-        else:
-            _open.set((weakref.ref(span),))
+        _open.set(
+            (*[weakref.ref(other) for other, _ in others[1 - BESIDE :]], weakref.ref(span)) if others else (weakref.ref(span),)
+        )
 
     def among(self, span: Span, state: State) -> Node:
         """The place of a span among those around it."""

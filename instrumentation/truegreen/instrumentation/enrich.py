@@ -103,13 +103,13 @@ class Enricher:
         lonely = state.outer is None and (state.above is None or state.above.is_remote)
         if not (lonely and state.node is None) and not self._duplicates.alone(state):
             return False
-        text = None if state.hooked is None and state.told is None else _text(state)
+        text = None if state.hooked is None and state.told is None else text_of(state)
         if text is not None and not text.settle(CHARACTERS):
             return False
         call = None
         if not lonely or state.request is not None:
             call = Call(span, state, dialect, present, at)
-            use_up(call, _text(state, call) if text is None else text)
+            use_up(call, text_of(state, call) if text is None else text)
         if not later.put(span, partial(self._later, span if call is None else call, state, dialect, text, at)):
             return False
         if call is not None:
@@ -126,12 +126,12 @@ class Enricher:
             call.attributes = present
         else:
             call = Call(of, state, dialect, present, at)
-        return _lacking(self._model(call, _text(state, call) if text is None else text, {}, alone=True), present, call.limit)
+        return _lacking(self._model(call, text_of(state, call) if text is None else text, {}, alone=True), present, call.limit)
 
     def _complete(self, span: Span, call: Call, samples: Mapping[str, str], beneath: Tally | None) -> str:
         """Put everything on a GenAI span; gives its operation."""
         if call.operation in names.LLM_OPERATIONS:
-            text = _text(call.state, call)
+            text = text_of(call.state, call)
             use_up(call, text)
             self._duplicates.among(span, call.state)
             found = self._model(call, text, samples, alone=False)
@@ -177,14 +177,6 @@ class Enricher:
 def _put_back(span: Span, source: Mapping[str, Any], present: Mapping[str, Any]) -> None:
     """Give a span back what it had at its start and its limit evicted, as far as it is needed."""
     span.set_attributes({name: source[name] for name in KEPT if name in source and name not in present})
-
-
-def _text(state: State, call: Call | None = None) -> Text:
-    try:
-        return text_of(state, call)
-    except Exception as error:  # messages of any form come from outside; the rest of the span is worth having without
-        failures.count("text", error)
-        return Text()
 
 
 def _template(text: Text) -> str:
