@@ -29,7 +29,7 @@ NOT_BROKEN = (
 READS = {"loads", "dumps", "float"}
 """What fails here says something about the value and is no failure of ours: it need not be counted."""
 CANNOT_FAIL = {
-    "original", "wrapped",  # the application's own calls
+    "original", "wrapped", "_ended", "ref",  # the application's own calls
     "detach",  # OpenTelemetry's: it logs what goes wrong
     "hasattr", "isinstance", "getattr", "len", "list", "dict", "tuple", "deque", "set", "type", "iter", "next", "bool", "partial", "super", "nullcontext",
     "copy", "Agent", "encode", "digest",  # of our own dataclasses; with errors="replace"

@@ -8,13 +8,15 @@ import weakref
 
 import everyday
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import set_span_in_context
 
 from truegreen.instrumentation import TruegreenInstrumentor, completion, failures, later, retrieval, snapshot, traffic
+from truegreen.instrumentation.api import answer as told
 from truegreen.instrumentation.enrich import CHARACTERS, Enricher
+from truegreen.instrumentation.evaluate import judging
 from truegreen.instrumentation.later import Later
 from truegreen.instrumentation.settings import Settings
 
@@ -285,3 +287,139 @@ def test_a_look_after_uninstrument_is_complete(unjudged):
     chat(provider)
     TruegreenInstrumentor().uninstrument()
     assert kept.spans[0].attributes["truegreen.snapshot.id"]
+
+
+def test_the_model_that_serves_is_known_in_the_order_of_the_calls_not_of_the_looks(unjudged):
+    """A call that failed does not say who would have answered: the last one that did."""
+    provider, kept = unjudged
+    served = {"gen_ai.request.model": "m", "gen_ai.response.model": "m-1"}
+    chat(provider, "first", **served)
+    chat(provider, "failed", **{"gen_ai.request.model": "m", "error.type": "Timeout", "gen_ai.response.model": ""})
+    chat(provider, "second", **{**served, "gen_ai.response.model": "m-2"})
+    got = {span.name: span.attributes for span in reversed(kept.spans)}
+    assert [got[name]["truegreen.version.model"] for name in ("first", "failed", "second")] == ["m-1", "m-1", "m-2"]
+
+
+def test_a_judges_own_call_is_no_answer_whoever_looks_at_it(unjudged):
+    """The exporter's thread judges nothing."""
+    provider, kept = unjudged
+    token = judging.set(True)
+    chat(provider, "judge")
+    judging.reset(token)
+    chat(provider, "answer")
+    got = {span.name: span.attributes for span in kept.spans}
+    assert "truegreen.evaluation.sampled" not in got["judge"]
+    assert got["answer"]["truegreen.evaluation.sampled"] == "none"
+
+
+def test_what_answer_tells_does_not_hide_what_the_span_shows(unjudged):
+    """The span's own content comes first."""
+    provider, kept = unjudged
+    messages = '[{"role": "assistant", "parts": [{"type": "text", "content": "I cannot help with that."}]}]'
+    with provider.get_tracer("app").start_as_current_span("chat", attributes=everyday.chat()) as span:
+        span.set_attribute("gen_ai.output.messages", messages)
+        told(query="How long?", answer="")
+    assert kept.spans[0].attributes["truegreen.answer.markers"] == ("refusal",)
+
+
+@pytest.mark.parametrize("first_looked_at", [0, 1])
+def test_one_response_id_after_the_other_is_two_calls(unjudged, first_looked_at):
+    """A cache in between answers with the same id; in whichever order somebody looks."""
+    provider, kept = unjudged
+    for scope, start, end in (("one", 100, 200), ("two", 300, 400)):
+        attributes = everyday.chat() | {"gen_ai.response.id": "r1"}
+        provider.get_tracer(scope).start_span(scope, start_time=start, attributes=attributes).end(end)
+    for at in (first_looked_at, 1 - first_looked_at):
+        assert "truegreen.duplicate" not in kept.spans[at].attributes
+
+
+def test_two_libraries_whose_spans_overlap_and_do_not_nest_make_one_call(unjudged):
+    """The one that began first may end first."""
+    provider, kept = unjudged
+    one = provider.get_tracer("one").start_span("one", attributes=everyday.chat())
+    two = provider.get_tracer("two").start_span("two", attributes=everyday.chat())
+    one.end()
+    two.end()
+    assert [span.attributes.get("truegreen.duplicate") for span in kept.spans].count(True) == 1
+
+
+def test_a_call_that_turns_out_to_be_an_agents_run_is_one(unjudged):
+    """Its kind is said last."""
+    provider, kept = unjudged
+    span = provider.get_tracer("openinference.instrumentation.x").start_span(
+        "run", attributes={"openinference.span.kind": "LLM", "llm.model_name": "m"}
+    )
+    span.set_attribute("openinference.span.kind", "AGENT")
+    span.end()
+    assert kept.spans[0].attributes["truegreen.agent.outcome"] == "completed"
+
+
+def test_another_librarys_wrapper_of_a_spans_end_runs_too(unjudged):
+    """It was there before us, and is there after us."""
+    provider, kept = unjudged
+    ends = []
+
+    class Wraps(SpanProcessor):
+        def on_start(self, span, parent_context=None):
+            original = span.end
+
+            def end(end_time=None):
+                ends.append(span.name)
+                original(end_time)
+
+            span.end = end
+
+    others = TracerProvider()
+    others.add_span_processor(Wraps())
+    others.add_span_processor(SimpleSpanProcessor(kept))
+    TruegreenInstrumentor().uninstrument()
+    TruegreenInstrumentor().instrument(tracer_provider=others, settings=Settings(rate=0.0))
+    chat(others, "wrapped")
+    assert ends == ["wrapped"]
+    assert kept.spans[0].attributes["truegreen.snapshot.id"]
+
+
+def test_calls_are_on_record_where_no_exporter_is(unjudged):
+    """The record is of what served, not of what was exported."""
+    bare = TracerProvider()
+    TruegreenInstrumentor().uninstrument()
+    TruegreenInstrumentor().instrument(tracer_provider=bare, settings=Settings(rate=0.0))
+    for _ in range(50):
+        chat(bare)
+    gc.collect()
+    assert [entry["calls"] for entry in snapshot.record()["components"]["model"]] == [50]
+
+
+def test_who_looks_with_a_lock_that_the_completion_needs_is_not_stuck(unjudged, monkeypatch):
+    """A log handler that looks at spans, while the completion logs."""
+    monkeypatch.setattr(later, "PATIENCE", 0.05)
+    provider, kept = unjudged
+    chat(provider)
+    inside, held = threading.Event(), threading.Lock()
+    model = Enricher._model
+
+    def slow(*args, **kwargs):
+        inside.set()
+        with held:
+            return model(*args, **kwargs)
+
+    monkeypatch.setattr(Enricher, "_model", slow)
+    exporter = threading.Thread(target=lambda: dict(kept.spans[0].attributes))
+    with held:
+        exporter.start()
+        assert inside.wait(30)
+        assert kept.spans[0].attributes["gen_ai.operation.name"] == "chat"
+    exporter.join(30)
+    assert kept.spans[0].attributes["truegreen.snapshot.id"]
+    assert failures.counted() == {"completion of a span": 1}
+    failures.reset()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_is_complete_and_counts_nothing_twice(unjudged, copied):
+    """Of the attributes; a whole span holds locks that nobody can copy."""
+    provider, kept = unjudged
+    chat(provider)
+    attributes = copied(kept.spans[0]._attributes)
+    assert attributes["truegreen.snapshot.id"] == kept.spans[0].attributes["truegreen.snapshot.id"]
+    assert [entry["calls"] for entry in snapshot.record()["components"]["model"]] == [1]

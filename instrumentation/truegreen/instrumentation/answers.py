@@ -224,7 +224,7 @@ def is_answer(call: Call, text: Text) -> bool:
     """Whether a call answers: a chat or generate call that did not fail, whose finish is not a tool call, and that is not a judge's own."""
     finishes = call.read("finish_reasons")
     tools = bool(TOOL_FINISHES.intersection(finishes)) if finishes else text.tools
-    return call.operation in names.CHAT_OPERATIONS and not tools and not call.failed and not evaluate.judging.get()
+    return call.operation in names.CHAT_OPERATIONS and not tools and not call.failed and not call.state.judging
 
 
 def text_of(state: State, call: Call | None = None) -> Text:

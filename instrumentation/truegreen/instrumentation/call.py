@@ -26,7 +26,7 @@ UNKNOWN_SERVICE, UNKNOWN_ENVIRONMENT = "unknown_service", "unknown"
 class Call(View):
     """A GenAI span that is about to end, read through its dialect; each field is read once.
 
-    It does not hold the span, which would keep it alive.
+    It does not hold the span, which would keep it alive: a call may be remembered after its end.
 
     Args:
         attributes: the span's.

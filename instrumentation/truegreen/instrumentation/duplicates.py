@@ -137,7 +137,7 @@ class Duplicates:
     """Which spans of models' calls are open, and the response ids of the last 2,048 calls."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[str, int, int]] = OrderedDict()
         self._lock = Lock()
 
     def opened(self, span: Span, state: State) -> None:
@@ -160,7 +160,11 @@ class Duplicates:
     def alone(self, state: State) -> bool:
         """Whether no other span, as far as anybody knows by now, stands for the call of a span that is about to end."""
         node: Node | None = state.node
-        if state.inside or state.lent is not None or (node is not None and (node.beside is not None or node.claims)):
+        if (
+            state.inside
+            or state.lent is not None
+            or (node is not None and (node.members is not None or node.beside is not None or node.claims))
+        ):
             return False
         return all(its.dialect is None and marked(attributes_of(above)) is None for above, its in _around(state))
 
@@ -173,7 +177,7 @@ class Duplicates:
         """Whether a span that ends repeats a call that another span of this process stands for; what it knows is then handed on.
 
         Args:
-            alone: `alone` was true and `ends` was called.
+            alone: `alone` was true when it ended.
         """
         node, facts = call.state.node, _facts(call)
         with self._lock:
@@ -189,7 +193,7 @@ class Duplicates:
                     if outer.state is not None:
                         _hand_on(call, text, outer.state)
                     return True
-            if facts.response_id and self._again(call, facts.response_id, call.scope):
+            if self._again(call):
                 return True
         if not alone:
             for enclosing in _enclosing(node):
@@ -197,14 +201,24 @@ class Duplicates:
                     _leave_word(its, call)
         return False
 
-    def _again(self, call: Call, identity: str, scope: str) -> bool:
-        known = self._seen.get(identity)
-        if known is not None and known[0] != scope and call.start <= known[1]:
-            return True
-        self._seen[identity] = (scope, call.at)
-        while len(self._seen) > KEPT:
-            self._seen.popitem(last=False)
-        return False
+    def repeats(self, call: Call) -> bool:
+        """Whether a call that ends has the response id of one of another library that it overlaps in time."""
+        with self._lock:
+            return self._again(call)
+
+    def _again(self, call: Call) -> bool:
+        state = call.state
+        if state.repeated is None:
+            state.repeated = False
+            if identity := short(str(call.read("response_id") or "")):
+                known = self._seen.get(identity)
+                if known is not None and known[0] != call.scope and call.start <= known[2] and known[1] <= call.at:
+                    state.repeated = True
+                else:
+                    self._seen[identity] = (call.scope, call.start, call.at)
+                    while len(self._seen) > KEPT:
+                        self._seen.popitem(last=False)
+        return state.repeated
 
 
 def _around(state: State) -> Iterator[tuple[Span, State]]:

@@ -14,12 +14,12 @@ from opentelemetry.sdk.trace import Span
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import Dialect
-from truegreen.core.words.normalise import View, of_scope, read, select
+from truegreen.core.words.normalise import COMPILED, View, of_scope, read, select
 from truegreen.instrumentation import failures, later, normalised
 from truegreen.instrumentation.answers import Answers, text_of, use_up
 from truegreen.instrumentation.call import LIMIT, Call, attributes_of, scope_of
 from truegreen.instrumentation.duplicates import Duplicates
-from truegreen.instrumentation.evaluate import Evaluators
+from truegreen.instrumentation.evaluate import Evaluators, judging
 from truegreen.instrumentation.model import State
 from truegreen.instrumentation.passages import Store
 from truegreen.instrumentation.serving import Serving
@@ -83,6 +83,8 @@ class Enricher:
             if state.source is not None and len(present) >= CROWDED:
                 _put_back(span, state.source, present)
                 present = attributes_of(span)
+            if judging.get():
+                state.judging = True
             self._serving.note(state, trace, present)
             samples = self._answers.samples(context, span.resource, state.carried)
             if state.calls and not samples and beneath is None and self._waits(span, state, dialect, present, at):
@@ -103,7 +105,18 @@ class Enricher:
         lonely = state.outer is None and (state.above is None or state.above.is_remote)
         if not (lonely and state.node is None) and not self._duplicates.alone(state):
             return False
-        text = None if state.hooked is None and state.told is None else text_of(state)
+        if dialect.canonical:
+            operation, asked, served = (
+                present.get(names.OPERATION_NAME),
+                present.get(names.REQUEST_MODEL),
+                present.get(names.RESPONSE_MODEL),
+            )
+        else:
+            view, readers = View(present, span.name), COMPILED[dialect.name]
+            operation, asked, served = (readers[field](view) for field in ("operation", "request_model", "response_model"))
+        if operation not in names.LLM_OPERATIONS or state.told is not None:
+            return False
+        text = None if state.hooked is None else text_of(state)
         if text is not None and not text.settle(CHARACTERS):
             return False
         call = None
@@ -112,9 +125,10 @@ class Enricher:
             use_up(call, text_of(state, call) if text is None else text)
         if not later.put(span, partial(self._later, span if call is None else call, state, dialect, text, at)):
             return False
+        self._serving.learn(state, asked, served)
         if call is not None:
             self._duplicates.ends(call)
-            self._steps.pass_on(call.parent, call, None, duplicate=False)
+            self._steps.pass_on(call.parent, call, None, duplicate=self._duplicates.repeats(call))
         return True
 
     def _later(

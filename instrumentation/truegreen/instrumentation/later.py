@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import weakref
+import copy
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
+from threading import RLock
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Span
 
 from truegreen.instrumentation import failures
-from truegreen.instrumentation.locks import Lock
 
 Complete = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """A span's attributes to those that it lacks."""
-_lock = Lock()
 WAITING = 2_048
 """So many spans wait, as many as an exporter has in its queue unless it is told otherwise; then the oldest is completed."""
-_waiting: deque[weakref.ref[Later]] = deque()
+PATIENCE = 1.0
+"""Seconds for which who looks second waits for the first: who looks may hold a lock that the first one needs, such as a log handler's."""
+_waiting: deque[list[Later]] = deque()
+"""Each in a cell of its own, which is empty once somebody has looked."""
 
 
 class Later(BoundedAttributes):
@@ -31,14 +34,20 @@ class Later(BoundedAttributes):
         """Whether there are any, without a look: the SDK asks."""
         return True
 
+    def __copy__(self) -> BoundedAttributes:
+        """A copy that has nothing to wait for."""
+        _settle(self)
+        return copy.copy(self)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> BoundedAttributes:
         """A copy that has nothing to wait for."""
-        return BoundedAttributes(self.maxlen, dict(self._dict), True, self.max_value_len)
+        made = BoundedAttributes(self.maxlen, dict(self._dict), True, self.max_value_len)
+        memo[id(self)], made.dropped = made, self.dropped
+        return made
 
     @property
     def _dict(self) -> Any:
-        if "_complete" in self.__dict__:
-            _settle(self.__dict__)
+        _settle(self)
         return self.__dict__["_dict"]
 
     @_dict.setter
@@ -48,8 +57,7 @@ class Later(BoundedAttributes):
     @property
     def dropped(self) -> int:
         """How many did not fit."""
-        if "_complete" in self.__dict__:
-            _settle(self.__dict__)
+        _settle(self)
         return self.__dict__["dropped"]  # type: ignore[no-any-return]
 
     @dropped.setter
@@ -69,8 +77,9 @@ def put(span: Span, complete: Complete) -> bool:
     own = getattr(span, "_attributes", None)
     if type(own) is BoundedAttributes and "_dict" in own.__dict__:
         own.__dict__["_complete"] = complete
+        own.__dict__["_cell"] = cell = [own]
         own.__class__ = Later
-        _waiting.append(weakref.ref(own))  # type: ignore[arg-type]
+        _waiting.append(cell)  # type: ignore[arg-type]
         if len(_waiting) > WAITING:
             _look()
         return True
@@ -85,19 +94,25 @@ def settle_all() -> None:
 
 def _look() -> None:
     try:
-        held = _waiting.popleft()()
+        cell = _waiting.popleft()
+        held = cell[0] if cell else None
     except IndexError:  # another thread was faster
         return
-    if held is not None and "_complete" in held.__dict__:
-        _settle(held.__dict__)
+    if held is not None:
+        _settle(held)
 
 
-def _settle(own: dict[str, Any]) -> None:
-    """Complete the attributes; a second thread waits for the first."""
+def _settle(held: Later) -> None:
+    """Complete the attributes, which are plain ones from then on; a second thread waits for the first."""
+    own = held.__dict__
     try:
-        with _lock:
-            complete = own.get("_complete")
-            if complete is None:
+        lock = own.setdefault("_settling", RLock())
+        if not lock.acquire(timeout=PATIENCE):
+            failures.count("completion of a span", TimeoutError())
+            return
+        try:
+            complete = own.pop("_complete", None)
+            if complete is None:  # it is done, or this is the same thread in the middle of it
                 return
             try:
                 made = BoundedAttributes(own["maxlen"], None, False, own["max_value_len"])
@@ -106,6 +121,14 @@ def _settle(own: dict[str, Any]) -> None:
                     made[name] = value
                 own["_dict"], own["dropped"] = made.__dict__["_dict"], made.dropped
             finally:
-                own.pop("_complete", None)
+                own.pop("_cell").clear()
+                held.__class__ = BoundedAttributes  # type: ignore[assignment]
+        finally:
+            lock.release()
+            own.pop("_settling", None)
     except Exception as error:
         failures.count("completion of a span", error)
+
+
+if hasattr(os, "register_at_fork"):  # what waits is the parent's to look at, and another thread may be in the middle of it
+    os.register_at_fork(after_in_child=_waiting.clear)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from time import time_ns
 from typing import Any, Protocol
+from weakref import ref
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span
@@ -48,8 +49,11 @@ class State:
         span: the span; `above` is the context of its parent.
         context: the OpenTelemetry context that it started in.
         processor: has what completes it.
+        original: what another library has put in the place of the span's `end` before us.
     """
 
+    _original: Any = None
+    _ended: ref[Span] | None = None
     scope: str = ""
     """Its instrumentation scope."""
     carried: Carried = NOTHING
@@ -92,14 +96,22 @@ class State:
     """How a tool call ended, as its framework or the application said."""
     call: bytes | None = None
     """The key of a tool call and its arguments (`tally.key_of`)."""
+    model: str | None = None
+    """What answers for the model that was asked for, None as long as nobody has looked."""
+    judging: bool = False
+    """It is a judge's own call."""
+    repeated: bool | None = None
+    """Its response id is that of a call that has ended; None as long as nobody has looked."""
     twin: bool = False
     """Another instrumentor's span stands for the same call of a framework."""
     done: bool = False
     """It has ended."""
 
-    def __init__(self, span: Span, context: Context, processor: Processor) -> None:
-        self._span = span
+    def __init__(self, span: Span, context: Context, processor: Processor, original: Any = None) -> None:
+        self._span: Span | None = span
         self._processor = processor
+        if original is not None:
+            self._original = original
         self.context = context
         self.above = above = span.parent
         if above is None:
@@ -113,8 +125,11 @@ class State:
 
     def __call__(self, end_time: int | None = None) -> None:
         """Complete the span and end it."""
-        at, span = time_ns() if end_time is None else end_time, self._span
-        original = type(span).end
+        at, earlier = time_ns() if end_time is None else end_time, self._original
+        span = self._span if self._ended is None else self._ended()
+        if span is None:
+            return
+        original, arguments = (type(span).end, (span, at)) if earlier is None else (earlier, (at,))
         try:
             if not self.done:
                 self.done = True
@@ -126,10 +141,14 @@ class State:
                         self.leave()
                 except Exception as error:
                     failures.count("end", error)
-                if span.__dict__.get("end") is self:
-                    del span.__dict__["end"]  # the span and this object would keep each other alive
+                if span.__dict__.get("end") is self:  # the span and this object would keep each other alive
+                    if earlier is None:
+                        del span.__dict__["end"]
+                    else:
+                        span.__dict__["end"] = earlier
         finally:  # a thread's or a task's cancellation may come in the middle
-            original(span, at)
+            self._span, self._ended = None, ref(span)  # whoever holds this object does not keep the span
+            original(*arguments)
 
     def leave(self) -> None:
         """Let go of other spans, of the context and of all text that came with it, once this one has ended."""

@@ -23,9 +23,10 @@ class TruegreenSpanProcessor(SpanProcessor):
             return
         try:
             own = span.__dict__
-            if isinstance(own.get("end"), State):
+            earlier = own.get("end")
+            if isinstance(earlier, State):
                 return
-            own["end"] = state = State(span, get_current() if parent_context is None else parent_context, self)
+            own["end"] = state = State(span, get_current() if parent_context is None else parent_context, self, earlier)
             if (spans := around.window.get()) is not None:
                 spans.append(span)
             self.enricher.at_start(span, state)

@@ -81,6 +81,11 @@ class Serving:
         if state.tools:
             state.tools = self._tools.of(state.tools)
 
+    def learn(self, state: State, asked: Any, served: Any) -> None:
+        """Keep which model answers for the one that was asked for: a later call that fails does not say."""
+        if isinstance(asked or "", str) and isinstance(served or "", str):
+            state.model = self._snapshots.served(asked or "", served or "")
+
     def snapshot(
         self, state: State, resource: Resource, present: Mapping[str, Any], at: int, call: Call | None = None
     ) -> tuple[Snapshot, str]:
@@ -127,10 +132,10 @@ class Serving:
 
     def _seen(self, versions: dict[str, str], resource: Resource, state: State, present: Mapping[str, Any], call: Call) -> None:
         """Add what a call of a model shows by itself."""
-        if "model" not in versions and (
-            model := self._snapshots.served(call.read("request_model") or "", call.read("response_model") or "")
-        ):
-            versions["model"] = model
+        if state.model is None:
+            self.learn(state, call.read("request_model"), call.read("response_model"))
+        if "model" not in versions and state.model:
+            versions["model"] = state.model
         if "retrieval_index" not in versions and state.indexes:
             versions["retrieval_index"] = ",".join(state.indexes)
         if call.operation in names.CHAT_OPERATIONS:

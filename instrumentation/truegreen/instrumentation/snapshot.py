@@ -136,8 +136,7 @@ def eval_dataset(path: str | Path) -> str:
 def record(seconds: float = 3_600) -> Mapping[str, Any]:
     """What has served in this process lately, ready for JSON: all seven components, each version with first and last call (unix s) and number of calls.
 
-    Models with the one asked for, the one that served and the provider's fingerprint. Calls are counted when they end, except for those of spans that were lost on their way to
-    an exporter; up to 10,000 combinations are kept.
+    Models with the one asked for, the one that served and the provider's fingerprint. Calls are counted when they end; up to 10,000 combinations are kept.
 
     Args:
         seconds: how far to look back, by whole minutes.
