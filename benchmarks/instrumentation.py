@@ -20,7 +20,7 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import Any
 import instrumentation_flood
 import instrumentation_load as load
 import instrumentation_stages
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from truegreen.instrumentation.settings import Settings
@@ -41,8 +42,14 @@ closer neighbours."""
 Case = tuple[AbstractContextManager[Any], Callable[[], None]]
 
 
-def rounds(cases: Mapping[str, Callable[[], Case]], count: int, calls: int) -> Mapping[str, list[float]]:
-    """Microseconds of a call in each round; the first round is thrown away, and the order turns."""
+def rounds(
+    cases: Mapping[str, Callable[[], Case]], count: int, calls: int, providers: Iterable[TracerProvider] = ()
+) -> Mapping[str, list[float]]:
+    """Microseconds of a call in each round; the first round is thrown away, and the order turns.
+
+    Args:
+        providers: what they have is exported between the rounds: a thread that does nothing but compute may leave an exporter's hardly a turn.
+    """
     found: dict[str, list[float]] = {name: [] for name in cases}
     names = list(cases)
     for at in range(count + 1):
@@ -59,6 +66,8 @@ def rounds(cases: Mapping[str, Callable[[], Case]], count: int, calls: int) -> M
                     once()
                 took = time.thread_time() - began
                 gc.enable()
+            for provider in providers:
+                provider.force_flush()
             if at:
                 found[name].append(took / calls * 1e6)
     return found
@@ -106,16 +115,19 @@ def _calls(library: str, ask: Callable[[], None], count: int, number: int) -> di
             "span": lambda: (nullcontext(), span),
             "instrumentor": lambda: (alone(), ask),
             "truegreen": lambda: (both(), ask),
+            **({"hooked": lambda: (load.instrumented(library, without, hook=True), ask)} if library == load.HOOKED else {}),
             "request": lambda: (alone(), plain),
             "plain request with truegreen": lambda: (both(), beneath),
             "request with truegreen": lambda: (both(), full),
         }
-        found = {**first, **rounds(cases, count * FINER, number // FINER)}
+        found = {**first, **rounds(cases, count * FINER, number // FINER, (without, with_))}
     for made in (without, with_):
         made.shutdown()
+    hooked = {"of it: the instrumentor builds messages for a completion hook": added(found, "hooked", "instrumentor", "span")}
     return {
         "the instrumentor, on a bare call": added(found, "instrumentor", "bare", "span"),
         "truegreen, on the instrumented call": added(found, "truegreen", "instrumentor", "span"),
+        **(hooked if "hooked" in found else {}),
         "truegreen, on an instrumented call within a request": added(found, "plain request with truegreen", "request", "span"),
         "session, cohort, snapshot and retrieval, on a request": added(found, "request with truegreen", "request", "span"),
     }
@@ -135,14 +147,14 @@ def spans(count: int, number: int) -> dict[str, Any]:
     }
     unseen, kept = load.provider(SimpleSpanProcessor, load.Unseen())
     with load.truegreen(with_, Settings(rate=0.0)):
-        found = rounds({name: partial(_bare, once) for name, once in made.items()}, count, number * 5)
+        found = rounds({name: partial(_bare, once) for name, once in made.items()}, count, number * 2, (without, with_))
     with load.truegreen(unseen, Settings(rate=0.0)):
         once = load.span(unseen.get_tracer("opentelemetry.instrumentation.genai.openai"), load.SPAN)
         looks = {
-            "first look": lambda: (kept.filled(once, 10 + number * 5), kept.look),
+            "first look": lambda: (kept.filled(once, 10 + number * 2), kept.look),
             "second look": lambda: (kept.again(), kept.look),
         }
-        found |= rounds(looks, count, number * 5)
+        found |= rounds(looks, count, number * 2)
     for each in (without, with_, unseen):
         each.shutdown()
     names = ("no GenAI span", "a model's call")

@@ -29,6 +29,8 @@ INSTRUMENTORS = {
 }
 STAYS = ("openllmetry",)
 """Their `uninstrument` leaves wrappers behind, one more each time."""
+HOOKED = "genai"
+"""The one that shows messages to a completion hook."""
 HOOK = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
 WORDS = [
     "the",

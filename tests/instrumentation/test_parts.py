@@ -408,4 +408,4 @@ def test_snapshots_are_bounded():
     for n in range(snapshot.KEPT + 5):
         snapshots.served(f"asked {n}", "served")
         snapshots.of({"model": f"m{n}"}, n)
-    assert [len(kept) for kept in (snapshots._made, snapshots._served, snapshots._since)] == [snapshot.KEPT] * 3
+    assert [len(kept) for kept in (snapshots._made, snapshots.models, snapshots._since)] == [snapshot.KEPT] * 3

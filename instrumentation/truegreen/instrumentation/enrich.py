@@ -125,7 +125,9 @@ class Enricher:
             use_up(call, text_of(state, call) if text is None else text)
         if not later.put(span, partial(self._later, span if call is None else call, state, dialect, text, at)):
             return False
-        self._serving.learn(state, asked, served)
+        state.model = self._serving.models.get(asked) if served and asked.__class__ is str else None
+        if state.model is None or state.model != served:
+            self._serving.learn(state, asked, served)
         if call is not None:
             self._duplicates.ends(call)
             self._steps.pass_on(call.parent, call, None, duplicate=self._duplicates.repeats(call))

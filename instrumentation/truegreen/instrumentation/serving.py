@@ -49,6 +49,8 @@ class Serving:
         self._stated = Stated(settings)
         self._cohort = settings.cohort_attribute
         self._snapshots = snapshots
+        self.models = snapshots.models
+        """What answered last for each model that was asked for."""
         self._tools = Hashes()
         self._retrieved: OrderedDict[int, tuple[str, ...]] = OrderedDict()
         self._lock = Lock()

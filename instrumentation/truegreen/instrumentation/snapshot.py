@@ -260,21 +260,21 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[tuple[str, str], ...], Snapshot] = OrderedDict()
-        self._served: OrderedDict[str, str] = OrderedDict()
+        self.models: OrderedDict[str, str] = OrderedDict()
         self._since: OrderedDict[str, int] = OrderedDict()
         self._lock = Lock()
 
     def served(self, asked: str, served: str = "") -> str:
         """The model that answers for `asked`: the one named now, else the last one that was, else `asked` itself."""
-        known = self._served.get(asked)
+        known = self.models.get(asked)
         if known is not None and served in ("", known):
             return known
         asked, served = short(asked), short(served)
         with self._lock:
             if served and asked:
-                self._served[asked] = served
-                _bound(self._served)
-            return served or self._served.get(asked, asked)
+                self.models[asked] = served
+                _bound(self.models)
+            return served or self.models.get(asked, asked)
 
     def of(self, versions: Mapping[str, str], at: int) -> Snapshot:
         """The snapshot of these versions.
