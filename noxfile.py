@@ -219,6 +219,7 @@ PARTS = (
     "bad_input",
     "harmless",
     "later",
+    "later_order",
     "parts",
     "background",
     "evaluation_background",
