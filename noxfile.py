@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nox
 
+os.environ.setdefault("UV_SYSTEM_CERTS", "1")  # as pip does: a company's proxy has certificates of its own
 FOLDER = Path("tests") / "dialects"
 
 ENVIRONMENTS = {
