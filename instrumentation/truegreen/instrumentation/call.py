@@ -16,7 +16,8 @@ from truegreen.core.words.normalise import COMPILED, View
 from truegreen.core.words.view import Event
 from truegreen.instrumentation.model import State
 
-SCOPES: Final = 1_024
+SCOPES: Final = 64
+"""So many tracers are known by their object; with older SDKs (1.30, 1.39) each `get_tracer` makes another one."""
 _scopes: dict[int, tuple[object, str]] = {}
 LIMIT: Final = 128
 """The SDK's limit of attributes on a span where the span does not tell its own."""
