@@ -215,6 +215,22 @@ def test_feedback_goes_without_a_project_that_langsmith_does_not_know(monkeypatc
     assert failures.counted() == {}
 
 
+def test_feedback_goes_without_a_project_that_cannot_be_asked_for_and_that_is_counted(monkeypatch, feedback):
+    """The key may not be allowed to read projects."""
+    _judges(monkeypatch)
+
+    def refused(*_, **__):
+        raise langsmith.utils.LangSmithAuthError("ZEBRA")
+
+    monkeypatch.setattr(langsmith.Client, "read_project", refused)
+    with captured(_settings("langsmith", slow=True)) as seen, pytest.warns(langsmith.utils.LangSmithWarning, match="session_id"):
+        _ask(seen, **{"langsmith.metadata.truegreen_run_id": RUN, "langsmith.trace.session_name": "support"})
+        assert background.flush(WAIT)
+    (got,) = feedback()
+    assert "session_id" not in got
+    assert failures.counted() == {"langsmith project": 1}
+
+
 def test_a_run_that_is_not_known_is_said_and_counted(monkeypatch, feedback, caplog):
     """There is nothing to hang the feedback on."""
     _judges(monkeypatch)

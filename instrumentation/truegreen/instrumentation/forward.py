@@ -117,9 +117,14 @@ def _langsmith(verdict: Verdict) -> None:
 def _project(client: Any, name: str) -> dict[str, Any]:
     """The id of a project by its name, asked for once; nothing where LangSmith does not know it yet: it is made by its first run."""
     if name and name not in _projects:
+        from langsmith.utils import LangSmithNotFoundError
+
         try:
             found = client.read_project(project_name=name).id
-        except Exception:
+        except LangSmithNotFoundError:
+            return {}
+        except Exception as error:  # the verdict is worth sending without
+            failures.count("langsmith project", error)
             return {}
         if len(_projects) >= PROJECTS:
             _projects.clear()
