@@ -8,14 +8,15 @@ from decimal import Decimal
 from pathlib import Path as File
 from typing import Any
 
+from truegreen.core.config.forward import destinations
 from truegreen.core.config.model import Cohorts, Collector, Config, Containment, Incidents, Routes, Service
 from truegreen.core.config.source import Path, Source, dotted
+from truegreen.core.config.units import seconds
 from truegreen.core.errors import BadInput
 from truegreen.core.words import ready_made
 from truegreen.core.words.sampling import default
 from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
 
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NUMBER = re.compile(r"[+-]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _SHARED = ("description", "layer", "failure_mode", "pillar", "window", "mode", "unit", "owner")
 
@@ -37,7 +38,9 @@ def config(source: Source, path: File | None) -> Config:
         if data.get("cohorts")
         else None,
         routes=Routes(**data["routes"]),
-        collector=Collector(**data["collector"]),
+        collector=Collector(
+            **{**data["collector"], "forward": destinations(source, path), "flush": float(seconds(data["collector"]["flush"]))}
+        ),
         containment=Containment(**data["containment"]),
         incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
         scrape_interval_seconds=float(seconds(data["scrape_interval"])),
@@ -52,11 +55,6 @@ def config(source: Source, path: File | None) -> Config:
 def _approved(given: list[str] | Mapping[str, list[str]]) -> Mapping[str, tuple[str, ...]]:
     listed = {"": given} if isinstance(given, list) else given
     return {agent: tuple(tools) for agent, tools in listed.items()}
-
-
-def seconds(text: str) -> int:
-    """`30s`, `15m`, `24h`, `30d` in seconds."""
-    return int(text[:-1]) * _UNITS[text[-1]]
 
 
 def percentage(source: Source, path: Path, value: Any) -> Decimal:

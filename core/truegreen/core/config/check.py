@@ -52,6 +52,8 @@ def filled(data: Any, against: Schema, root: Schema | None = None) -> Any:
             elif "default" in below:
                 out[key] = filled(below["default"], below, root)
         return out
+    if isinstance(data, list) and isinstance(against.get("items"), dict):
+        return [filled(item, against["items"], root) for item in data]
     extra = against.get("additionalProperties")
     if isinstance(data, dict) and isinstance(extra, dict):
         return {key: filled(value, extra, root) for key, value in data.items()}

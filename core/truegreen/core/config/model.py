@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from truegreen.core.config.forward import Destination
 from truegreen.core.words.sampling import INLINE_RATE
 from truegreen.core.words.slo import Slo
 
@@ -61,11 +62,13 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Where `truegreen collect` listens."""
+    """Where `truegreen collect` listens and forwards to; a stop waits `flush` seconds for what is to be forwarded."""
 
     http_endpoint: str
     grpc_endpoint: str
     metrics_endpoint: str
+    forward: tuple[Destination, ...]
+    flush: float
 
 
 @dataclass(frozen=True, slots=True)
