@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path as File
 from typing import Any
 
+from truegreen.core.config.check import short
 from truegreen.core.config.forward import destinations
 from truegreen.core.config.model import Cohorts, Collector, Config, Containment, Incidents, Routes, Service
 from truegreen.core.config.source import Path, Source, dotted
 from truegreen.core.config.units import seconds
 from truegreen.core.errors import BadInput
 from truegreen.core.words import ready_made
+from truegreen.core.words.catalogue_check import Problem
+from truegreen.core.words.catalogue_own import Catalogue, extended
 from truegreen.core.words.sampling import default
 from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
 
@@ -47,9 +50,20 @@ def config(source: Source, path: File | None) -> Config:
         calibration=data["calibration"],
         retrieval_floor=data["retrieval"].get("floor"),
         approved_tools=_approved(data["agents"].get("approved_tools", {})),
+        metrics=_metrics(source),
         source=path,
         lines={dotted(place): line for place, line in source.lines.items() if place and place[0] == "slos"},
     )
+
+
+def _metrics(source: Source) -> Catalogue:
+    def refuse(problems: Iterable[Problem]) -> None:
+        said = [f"{source.at(('metrics', *path))}: found {short(found)}: {wrong}" for path, wrong, found in problems]
+        if said:
+            raise BadInput("\n".join(dict.fromkeys(said)))
+
+    given = source.data.get("metrics")
+    return extended(given, refuse) if given else Catalogue()
 
 
 def _approved(given: list[str] | Mapping[str, list[str]]) -> Mapping[str, tuple[str, ...]]:

@@ -99,7 +99,7 @@ def _describe(source: Source, error: ValidationError) -> Iterator[str]:
     elif error.context and (inner := best_match(error.context)) and len(inner.absolute_path) > len(path):
         yield from _describe(source, inner)
     else:
-        yield f"{source.at(path)}: found {_short(error.instance)}{_write(error)}"
+        yield f"{source.at(path)}: found {short(error.instance)}{_write(error)}"
 
 
 def _unknown(source: Source, error: ValidationError, path: Path) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _missing(source: Source, error: ValidationError, path: Path) -> Iterator[str
 def _enumeration(source: Source, error: ValidationError, path: Path) -> Iterator[str]:
     values = [str(v) for v in cast(list[Any], error.validator_value)]
     near = difflib.get_close_matches(str(error.instance), values, 1)
-    yield f"{source.at(path)}: found {_short(error.instance)}; write {near[0] if near else ' or '.join(values)}"
+    yield f"{source.at(path)}: found {short(error.instance)}; write {near[0] if near else ' or '.join(values)}"
 
 
 _WORDS: dict[str, Callable[[Source, ValidationError, Path], Iterator[str]]] = {
@@ -140,6 +140,7 @@ def _write(error: ValidationError) -> str:
     return f"; {error.message.rsplit(' ', 1)[0] if len(error.message) > 200 else error.message}"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """What was found, in at most 60 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from truegreen.core.config.forward import Destination
+from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.sampling import INLINE_RATE
 from truegreen.core.words.slo import Slo
 
@@ -120,6 +121,8 @@ class Config:
     """Similarity under which a retrieved document counts as irrelevant, None where nobody set one."""
     approved_tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Agent to the tools that it may call without asking; the empty name stands for every other agent."""
+    metrics: Catalogue = field(default_factory=Catalogue)
+    """Our metrics with the file's own."""
     source: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     """Where an SLO was written: `slos[0].objective` to its line, for errors found after loading."""

@@ -6,10 +6,12 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from truegreen.core.errors import BadInput
+from truegreen.core.words.catalogue_check import problems
 from truegreen.core.words.metric import Born, Case, Condition, External, Label, Metric, Part, Read, Value
 
 HERE: Final = Path(__file__).parent
@@ -18,7 +20,6 @@ MODULE: Final = HERE / "catalogue.py"
 PAGE: Final = HERE.parents[3] / "docs" / "metrics.md"
 READS: Final = ("attribute", "resource", "evaluation", "computed", "item")
 OPERATORS: Final = ("in", "contains", "has", "equals", "over", "under")
-SPAN_SOURCES: Final = ("span", "agent span", "span, evaluation event")
 
 
 def load(text: str, where: str) -> Mapping[str, Any]:
@@ -41,13 +42,29 @@ def load(text: str, where: str) -> Mapping[str, Any]:
         raise BadInput(
             f"{where}:{line}: not YAML: {error.problem}; write a mapping with limits, spans, conditions, labels, metrics"
         ) from None
-    schema = json.loads((HERE / "catalogue.schema.json").read_text())
-    errors = sorted(Draft202012Validator(schema).iter_errors(data), key=lambda e: [str(p) for p in e.absolute_path])
+    errors = sorted(Draft202012Validator(schema()).iter_errors(data), key=lambda e: [str(p) for p in e.absolute_path])
     if errors:
         first = errors[0]
-        _refuse(where, node, list(first.absolute_path), _says(first), first.instance)
-    _check_words(where, node, data)
+        _refuse(where, node, list(first.absolute_path), says(first), first.instance)
+    for path, wrong, found in problems(data):
+        _refuse(where, node, path, wrong, found)
     return data  # type: ignore[no-any-return]
+
+
+@cache
+def ours() -> Mapping[str, Any]:
+    """The shipped catalogue, as it is written."""
+    return load(SOURCE.read_text("utf-8"), SOURCE.name)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a catalogue."""
+    return json.loads((HERE / "catalogue.schema.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+def spans(data: Mapping[str, Any]) -> dict[str, Condition]:
+    """The classes of spans of a checked catalogue."""
+    return {key: _condition(gate, data) for key, gate in data["spans"].items()}
 
 
 def metrics(data: Mapping[str, Any]) -> tuple[Metric, ...]:
@@ -71,7 +88,7 @@ def module_text(data: Mapping[str, Any]) -> str:
     lines += [f"{name} = {_source(label, {})}" for label, name in names.items()]
     lines += ["", "SERVICE: Final = " + names[identity[0]], "ENVIRONMENT: Final = " + names[identity[1]], ""]
     lines += ["SPANS: Final[Mapping[str, Condition]] = {"]
-    lines += [f'    "{key}": {_source(_condition(gate, data), {})},' for key, gate in data["spans"].items()]
+    lines += [f'    "{key}": {_source(gate, {})},' for key, gate in spans(data).items()]
     lines += ["}", '"""The classes of spans: each metric looks at one."""', ""]
     for metric in made:
         lines.append(f"{metric.constant}: Final = Metric(")
@@ -95,8 +112,7 @@ def page_text(data: Mapping[str, Any]) -> str:
     from truegreen.core.words.catalogue_page import page
 
     identity = tuple(_label(name, data) for name in ("service", "environment"))
-    gates = {key: _condition(gate, data) for key, gate in data["spans"].items()}
-    return page(metrics(data), identity, gates, tuple(External(**e) for e in data["external"]), data["limits"])
+    return page(metrics(data), identity, spans(data), tuple(External(**e) for e in data["external"]), data["limits"])
 
 
 def _metric(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Metric:
@@ -179,38 +195,8 @@ def _source(value: Any, names: Mapping[Label, str]) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
-def _check_words(where: str, node: Any, data: Mapping[str, Any]) -> None:
-    seen: set[str] = set()
-    for position, entry in enumerate(data["metrics"]):
-        path = ["metrics", position]
-        if entry["name"] in seen:
-            _refuse(where, node, [*path, "name"], "a metric of this name stands above; write another name", entry["name"])
-        seen.add(entry["name"])
-        for index, name in enumerate(entry["labels"]):
-            if name not in data["labels"]:
-                _refuse(where, node, [*path, "labels", index], f"no such label; write one of {', '.join(data['labels'])}", name)
-        if entry["source"] in SPAN_SOURCES and entry["span"] not in data["spans"]:
-            _refuse(
-                where, node, [*path, "span"], f"no such class of spans; write one of {', '.join(data['spans'])}", entry["span"]
-            )
-        buckets = entry.get("buckets", [])
-        if buckets != sorted(set(buckets)):
-            _refuse(where, node, [*path, "buckets"], "bounds must rise; write them in rising order, each once", buckets)
-    for path, name in _references(data, []):
-        if name not in data["conditions"]:
-            _refuse(where, node, path, f"no such condition; write one of {', '.join(data['conditions'])}", name)
-
-
-def _references(value: Any, path: list[Any]) -> list[tuple[list[Any], str]]:
-    if isinstance(value, list):
-        return [found for index, item in enumerate(value) for found in _references(item, [*path, index])]
-    if isinstance(value, dict):
-        here = [([*path, "condition"], value["condition"])] if isinstance(value.get("condition"), str) else []
-        return here + [found for key, item in value.items() for found in _references(item, [*path, key])]
-    return []
-
-
-def _says(error: Any) -> str:
+def says(error: Any) -> str:
+    """What is wrong with a value that does not fit the schema, and what to write instead."""
     if error.validator == "enum":
         return f"not one of the allowed values; write one of {', '.join(map(str, error.validator_value))}"
     if error.validator == "required":
@@ -219,15 +205,23 @@ def _says(error: Any) -> str:
         return f"{error.message}; write one of {', '.join(error.schema.get('properties', {}))}"
     if error.validator == "type":
         return f"of the wrong type; write {error.validator_value}"
+    if error.validator == "maximum":
+        return f"over the limit; write at most {error.validator_value}"
+    if error.schema is False:
+        return "does not go with the rest of this entry; leave it away"
+    if error.validator == "anyOf" and "limit" in error.schema.get("properties", {}):
+        return "has no bound; write limit: 20, or the values that it can have"
+    if "x-write" in error.schema:
+        return f"not in the expected form; write {error.schema['x-write']}"
     if error.validator == "pattern":
         return f"not in the expected form; write it to match {error.validator_value}"
     return f"{error.message[:200]}; write what catalogue.schema.json says of it"
 
 
-def _refuse(where: str, node: Any, path: Sequence[Any], says: str, found: Any) -> None:
+def _refuse(where: str, node: Any, path: Sequence[Any], wrong: str, found: Any) -> None:
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "(file)"
     shown = json.dumps(found, ensure_ascii=False, default=str)
-    raise BadInput(f"{where}:{_line(node, path)}: {key}: found {shown if len(shown) < 80 else shown[:77] + '...'}: {says}")
+    raise BadInput(f"{where}:{_line(node, path)}: {key}: found {shown if len(shown) < 80 else shown[:77] + '...'}: {wrong}")
 
 
 def _line(node: Any, path: Sequence[Any]) -> int:
