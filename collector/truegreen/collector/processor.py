@@ -20,6 +20,7 @@ from truegreen.collector.shapes import Shapes, parts_of
 from truegreen.collector.state import Cell, Store
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
+from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.dialect import finish
 from truegreen.core.words.metric import Metric
 from truegreen.core.words.terms import FAIL
@@ -52,6 +53,7 @@ class Processor:
         clock: gives Unix seconds.
         scrape_interval: seconds between scrapes.
         aliases: other names of an attribute; None takes them from the dialect table.
+        derived: what is derived; None takes our catalogue, without a user's own metrics.
     """
 
     def __init__(
@@ -60,24 +62,26 @@ class Processor:
         scrape_interval: float,
         series_limit: int = catalogue.SERIES_LIMIT,
         aliases: compiler.Aliases | None = None,
+        derived: Catalogue | None = None,
     ) -> None:
+        derived = derived or Catalogue()
         aliases = aliases_of(dialects.DIALECTS) if aliases is None else aliases
-        self.store = Store(clock, scrape_interval, series_limit)
+        self.store = Store(clock, scrape_interval, series_limit, derived.metrics)
         self.store.expired = self._forget_plans
         self.contexts: dict[Any, Context] = {}
         self.by_identity: dict[tuple[str, str], Context] = {}
-        self._blocks = {block.name: block for block in compiler.blocks(catalogue.ALL, catalogue.SPANS)}
+        self._blocks = {block.name: block for block in compiler.blocks(derived.metrics, derived.spans)}
         self._positions = {name: at for at, name in enumerate(self._blocks)}
         self._shared = tuple(compiler.tried(aliases, *read) for read in self._blocks[compiler.EVALUATION].key)
         self._plans = 0
-        own = [name for gate in catalogue.SPANS.values() if gate.op == "present" and gate.read for name in gate.read.names]
+        own = [name for gate in derived.spans.values() if gate.op == "present" and gate.read for name in gate.read.names]
         self._shapes = Shapes(compiler.tried(aliases, *own), KEPT)
-        self._overlays = Overlays(compiler.looked_at(tuple(self._blocks.values()), catalogue.SPANS), dialects.DIALECTS)
+        self._overlays = Overlays(compiler.looked_at(tuple(self._blocks.values()), derived.spans), dialects.DIALECTS)
         who = ((gauge.prometheus, gauge.value) for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS))
         self._who = tuple((name, compiler.tried(aliases, *value.read.names)) for name, value in who if value and value.read)
         self._began = clock()
         self._clock = clock
-        self.source = compiler.source(tuple(self._blocks.values()), catalogue.SPANS, RESOURCE, aliases, self._overlays.marks)
+        self.source = compiler.source(tuple(self._blocks.values()), derived.spans, RESOURCE, aliases, self._overlays.marks)
         self._count_spans, self._evaluate = self._built()
 
     def traces(self, data: bytes) -> int:
