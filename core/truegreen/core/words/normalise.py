@@ -70,7 +70,7 @@ def marks(table: Iterable[Dialect]) -> Sequence[tuple[str, Dialect]]:
 
 def compile_(dialect: Dialect) -> Mapping[str, Reader]:
     """A function for each field of the dialect; it gives None where the span has nothing usable."""
-    return {field: _first([_reader(source) for source in sources]) for field, sources in dialect.fields.items()}
+    return {field: _first(sources) for field, sources in dialect.fields.items()}
 
 
 def read(dialect: Dialect, field: str, view: View) -> Any:
@@ -85,18 +85,28 @@ def record(dialect: Dialect, view: View) -> Mapping[str, Any]:
     return {field: value for field, value in found if value is not None}
 
 
-def _first(readers: Sequence[Reader]) -> Reader:
-    if len(readers) == 1:
-        return readers[0]
+def _first(sources: Sequence[Source]) -> Reader:
+    """The first source that has something; those that the span cannot have are passed over without a call."""
+    if len(sources) == 1:
+        return _reader(sources[0])
+    tried = tuple((*(source.when or ("", ())), _plain(source), _reader(source)) for source in sources)
 
     def first(view: View) -> Any:
-        for reader in readers:
+        held = view.attributes.get
+        for condition, allowed, name, reader in tried:
+            if (condition and held(condition) not in allowed) or (name and held(name) is None):
+                continue
             value = reader(view)
             if value is not None:
                 return value
         return None
 
     return first
+
+
+def _plain(source: Source) -> str:
+    """The one attribute without which a source has nothing, empty for any other kind of source."""
+    return source.name if source.kind == shapes.ATTRIBUTE and "*" not in source.name else ""
 
 
 def _reader(source: Source) -> Reader:
