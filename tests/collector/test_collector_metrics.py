@@ -282,7 +282,9 @@ def test_what_is_kept_stays_small_whatever_is_sent(processor: Processor) -> None
     many = [span(judged("fail") | {f"truegreen.evaluation.e{i}.label": "fail"}, trace_id=bytes([i]) * 5000) for i in range(60)]
     processor.traces(traces([*long, *many]))
     (context,) = processor.by_identity.values()
-    assert not [key for plans in context.plans for key in plans if len(repr(key)) > 10_000]
+    views = list(context.made.values())
+    plans = [plans for view in views for plans in (view.plans, *(kept for _, kept in view.own.values()))]
+    assert len(plans) > 60 and not [key for kept in plans for key in kept if len(repr(key)) > 10_000]
     assert len(context.evidence.slots) <= catalogue.EVALUATIONS.label("evaluation").limit + 1
     assert max(len(key[2]) for key in shown(processor, catalogue.FAILING_TRACE_INFO)) == 32
 
@@ -295,7 +297,7 @@ def test_plans_and_contexts_are_forgotten_at_their_bounds_and_the_counts_stay_tr
     processor = Processor(clock, INTERVAL)
     for i in range(35):
         processor.traces(traces([span(llm(gen_ai__request__model=f"m{i}"))], service=f"s{i % 25}"))
-        kept = sum(len(plans) for context in processor.by_identity.values() for plans in context.plans)
+        kept = sum(len(view.plans) for context in processor.by_identity.values() for view in context.made.values())
         assert kept <= 10 and len(processor.contexts) <= 10
     clock.advance(HOLD)
     assert total(processor, catalogue.LLM_REQUESTS) == 35

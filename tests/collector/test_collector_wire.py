@@ -42,7 +42,8 @@ def test_a_shadow_span_has_what_the_official_one_has(
         assert (left.trace_id, left.start, left.end) == (right.trace_id, right.start_time_unix_nano, right.end_time_unix_nano)
         assert wire.is_error(left.status) == (right.status.code == 2)
         expected = {pair.key: pair.value.SerializeToString() for pair in right.attributes}
-        assert dict(left.attributes) == expected
+        assert {wire.name(pair): wire.value(pair) for pair in left.attributes} == expected
+        assert list(left.attributes) == wire.plain(list(left.attributes)) == [wire.pair(k, v) for k, v in expected.items()]
         for raw in expected.values():
             check(raw)
 

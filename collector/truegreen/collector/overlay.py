@@ -1,4 +1,4 @@
-"""Reads spans of dialects that do not write the conventions' names: a look-up that answers as if they did. One for each span, and lazy."""
+"""Reads spans of dialects that do not write the conventions' names: their attributes as if they did."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from truegreen.collector import aliases, wire
 from truegreen.core.words import normalise
+from truegreen.core.words.attributes import EVALUATION_PREFIX
 from truegreen.core.words.dialects import CANONICAL, Dialect
 from truegreen.core.words.view import Event, View
 
-Get = Callable[[str], bytes | None]
-Overlay = Callable[[Any, Get], Get]
-"""A span and the look-up of its attributes, to the look-up of its attributes in the conventions' names."""
+Raw = Mapping[str, bytes]
+Overlay = Callable[[Any, Raw], Raw | None]
+"""A span and its attributes, to those attributes in the conventions' names; None where they are not of the dialect and stand as they are."""
 SCOPES: Final = 1_024
 LONGEST: Final = 256
 """A longer scope name is worked out anew each time."""
@@ -55,11 +56,11 @@ class Overlays:
             self._known[scope] = found
         return found
 
-    def _marked(self, span: Any, get: Get) -> Get:
+    def _marked(self, span: Any, raw: Raw) -> Raw | None:
         for mark, overlay in self._marks:
-            if mark in span.attributes:
-                return overlay(span, get) if overlay else get
-        return get
+            if mark in raw:
+                return overlay(span, raw) if overlay else None
+        return None
 
 
 class _Attributes(Mapping[str, Any]):
@@ -67,7 +68,7 @@ class _Attributes(Mapping[str, Any]):
 
     __slots__ = ("_kept", "_raw")
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Raw) -> None:
         self._raw = raw
         self._kept: dict[str, Any] = {}
 
@@ -96,26 +97,20 @@ def _overlay(dialect: Dialect, wanted: frozenset[str], old: Mapping[str, tuple[s
     compiled = normalise.compile_(dialect)
     readers = {CANONICAL[field]: read for field, read in compiled.items() if CANONICAL.get(field) in wanted}
     decided = frozenset(CANONICAL[field] for field in DECIDED)
-    passed_over = dict.fromkeys(name for attribute in decided for name in old.get(attribute, ()))
+    passed_over = frozenset(name for attribute in decided for name in old.get(attribute, ()))
+    read_on = (wanted | {name for attribute in wanted for name in old.get(attribute, ())}) - passed_over - decided
     markers = dialect.markers
 
-    def overlay(span: Any, plain: Get) -> Get:
-        if all(plain(marker) is None for marker in markers):
-            return plain
-        view = View(_Attributes(span.attributes), span.name.decode("utf-8", "replace"), lambda: _events(span), span.start)
-        made: dict[str, bytes | None] = dict(passed_over)
-
-        def get(name: str) -> bytes | None:
-            if name in made:
-                return made[name]
-            read = readers.get(name)
-            if read is None:
-                return plain(name)
+    def overlay(span: Any, raw: Raw) -> Raw | None:
+        if not any(marker in raw for marker in markers):
+            return None
+        view = View(_Attributes(raw), span.name.decode("utf-8", "replace"), lambda: _events(span), span.start)
+        made = {name: value for name, value in raw.items() if name in read_on or name.startswith(EVALUATION_PREFIX)}
+        for name, read in readers.items():
             found = _encoded(read(view))
-            made[name] = found = plain(name) if found is None and name not in decided else found
-            return found
-
-        return get
+            if found is not None:
+                made[name] = found
+        return made
 
     return overlay
 

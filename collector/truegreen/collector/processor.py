@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from math import isfinite
 from types import SimpleNamespace
 from typing import Any, Final
@@ -13,10 +15,10 @@ from typing import Any, Final
 from truegreen.collector import compile as compiler
 from truegreen.collector import evidence, wire
 from truegreen.collector.aliases import of as aliases_of
+from truegreen.collector.layout import Held, Layout, Layouts, Plan, View
 from truegreen.collector.model import GAP_SCRAPES, Exposed
 from truegreen.collector.overlay import Overlays
 from truegreen.collector.plan import Facts, clean, constant, holds, is_constant, label_value
-from truegreen.collector.shapes import Shapes, parts_of
 from truegreen.collector.state import Cell, Store
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
@@ -29,7 +31,12 @@ RESOURCE: Final = (names.SERVICE_NAME, names.ENVIRONMENT_NAME, names.ENVIRONMENT
 PLANS: Final = 50_000
 """Plans kept at once; past it all are forgotten and made anew as they are needed (series stay)."""
 KEPT: Final = 4096
-"""A longer key of attribute names or values is worked out anew each time: what is kept stays small whatever is sent."""
+"""A longer key of attribute values is worked out anew each time: what is kept stays small whatever is sent."""
+NAMES: Final = 8 * 1024 * 1024
+"""Bytes of attribute names in the layouts that are kept at once; one that takes over a 64th of it is worked out anew each time."""
+VIEWS: Final = 8
+"""Layouts of as many attributes that are tried in turn before a span is looked up by its names."""
+EVENT: Final = "event"
 _BASE: Final = wire.encoded("base")
 _EVENT: Final = names.EVALUATION_EVENT.encode()
 _NAMED_EVENT: Final = wire.encoded(names.EVALUATION_EVENT)
@@ -42,8 +49,10 @@ class Context:
     service: str
     environment: str
     resource: Mapping[str, bytes | None]
-    plans: tuple[dict[Any, list[Any]], ...]
     evidence: evidence.Evidence
+    views: dict[Any, dict[int, list[View]]] = field(default_factory=lambda: defaultdict(dict))
+    """By the dialect of the scope, and by how many attributes a span has."""
+    made: dict[Any, View] = field(default_factory=dict)
 
 
 class Processor:
@@ -71,18 +80,20 @@ class Processor:
         self.contexts: dict[Any, Context] = {}
         self.by_identity: dict[tuple[str, str], Context] = {}
         self._blocks = {block.name: block for block in compiler.blocks(derived.metrics, derived.spans)}
-        self._positions = {name: at for at, name in enumerate(self._blocks)}
-        self._shared = tuple(compiler.tried(aliases, *read) for read in self._blocks[compiler.EVALUATION].key)
-        self._plans = 0
-        own = [name for gate in derived.spans.values() if gate.op == "present" and gate.read for name in gate.read.names]
-        self._shapes = Shapes(compiler.tried(aliases, *own), KEPT)
+        self._codes = {name: code for code, name in enumerate(self._blocks)}
+        self._gates = {name: frozenset(map(wire.encoded, map(str, gate.values))) for name, gate in derived.spans.items()}
+        self._reads = {name: gate.read.names for name, gate in derived.spans.items() if gate.read}
+        self._layouts = Layouts(tuple(self._blocks.values()), derived.spans, aliases)
+        self._known: dict[Any, Layout] = {}
+        self._live: list[Plan] = []
+        self._names = 0
         self._overlays = Overlays(compiler.looked_at(tuple(self._blocks.values()), derived.spans), dialects.DIALECTS)
         who = ((gauge.prometheus, gauge.value) for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS))
-        self._who = tuple((name, compiler.tried(aliases, *value.read.names)) for name, value in who if value and value.read)
+        self._who = tuple((name, value.read.names) for name, value in who if value and value.read)
         self._began = clock()
         self._clock = clock
-        self.source = compiler.source(tuple(self._blocks.values()), derived.spans, RESOURCE, aliases, self._overlays.marks)
-        self._count_spans, self._evaluate = self._built()
+        self.source = compiler.source(tuple(self._blocks.values()), aliases)
+        self._count = self._built()
 
     def traces(self, data: bytes) -> int:
         """Count an ExportTraceServiceRequest; how many spans it had.
@@ -90,7 +101,13 @@ class Processor:
         Raises:
             wire.DecodeError: the bytes are no such message; nothing was counted.
         """
-        spans: int = self._count_spans(data)
+        spans = 0
+        now = self._clock()
+        dialect = self._overlays.of
+        for one in wire.parse_traces(data).resource_spans:
+            context = self._context(one.resource.attributes.get)
+            for scope in one.scope_spans:
+                spans += self._count(context, dialect(scope.scope.name), scope.spans, now)
         self.store.accepted[0] += spans
         return spans
 
@@ -102,19 +119,19 @@ class Processor:
         """
         counted = 0
         now = self._clock()
-        for rl in wire.parse_logs(data).resource_logs:
-            found = rl.resource.attributes.get
-            key = tuple(found(name) for name in RESOURCE)
-            for sl in rl.scope_logs:
-                for record in sl.log_records:
-                    named = record.event_name == _EVENT or record.attributes.get(names.EVENT_NAME) == _NAMED_EVENT
-                    if not named or record.attributes.get(names.EVALUATION_MIRRORED) == wire.TRUE:
-                        continue
-                    counted += self._event(self.contexts.get(key) or self._new_context(key), record, now)
+        for one in wire.parse_logs(data).resource_logs:
+            context = None
+            for record in chain.from_iterable(scope.log_records for scope in one.scope_logs):
+                named = record.event_name == _EVENT or record.attributes.get(names.EVENT_NAME) == _NAMED_EVENT
+                if not named or record.attributes.get(names.EVALUATION_MIRRORED) == wire.TRUE:
+                    continue
+                context = context or self._context(one.resource.attributes.get)
+                counted += self._event(context, record, now)
         return counted
 
     def copy(self) -> list[Exposed]:
         """All series as they stand."""
+        self._settle()
         part = evidence.slice_of(self._clock(), self.store.interval)
         for context in self.by_identity.values():
             for (metric, evaluation), distinct in context.evidence.distinct.items():
@@ -127,17 +144,20 @@ class Processor:
         context = self.by_identity.get((service, environment))
         return context.evidence if context else None
 
-    def _built(self) -> tuple[Any, Any]:
+    def _built(self) -> Callable[[Context, Any, Any, float], int]:
         scope: dict[str, Any] = {}
         exec(self.source, scope)  # noqa: S102  # the text is made from the catalogue alone, never from what is received
-        helpers = SimpleNamespace(
-            contexts=self.contexts, parse=wire.parse_traces, number=wire.number, double=wire.double, doubles=wire.doubles, bisect=bisect_left,
-            is_error=wire.is_error, new_context=self._new_context, make=self._make, touch=self._touch, bad=self._bad,
-            shape_of=self._shapes.of, failing=self._failing, clock=self._clock, gate=lambda texts: frozenset(map(wire.encoded, texts)),
-            overlays=self._overlays,
+        return scope["build"](  # type: ignore[no-any-return]
+            SimpleNamespace(
+                begins=bytes.startswith, double=wire.double, doubles=lambda pair: wire.doubles(wire.value(pair)), numbers=wire.Numbers(),
+                bisect=bisect_left, is_error=wire.is_error, look=self._look, more=self._more, touch=self._touch, bad=self._bad,
+                failing=self._failing,
+            )
         )  # fmt: skip
-        traces, evaluate = scope["build"](helpers)
-        return traces, evaluate
+
+    def _context(self, found: Callable[[str], bytes | None]) -> Context:
+        key = tuple(map(found, RESOURCE))
+        return self.contexts.get(key) or self._new_context(key)
 
     def _new_context(self, key: tuple[bytes | None, ...]) -> Context:
         resource = dict(zip(RESOURCE, key, strict=True))
@@ -147,7 +167,7 @@ class Processor:
         identity = self.store.identity(service, environment)
         context = self.by_identity.get(identity)
         if context is None:
-            context = Context(*identity, resource, tuple({} for _ in self._blocks), evidence.Evidence())
+            context = Context(*identity, resource, evidence.Evidence())
             self.by_identity[identity] = context
         if _size(key) < KEPT:
             if len(self.contexts) >= PLANS:
@@ -155,38 +175,127 @@ class Processor:
             self.contexts[key] = context
         return context
 
-    def _make(self, context: Context, name: str, key: tuple[Any, ...]) -> list[Any]:
-        block = self._blocks[name]
-        if name == compiler.EVALUATION:
-            evaluation, *parts, shared = key
-            texts = dict(zip(compiler.PARTS, parts, strict=True))
-            facts = Facts(dict(zip(block.key, shared, strict=True)), context.resource, name=evaluation, parts=texts)
+    def _look(self, context: Context, kind: Any, span: Any, held: list[bytes]) -> tuple[View, Plan, Held]:
+        """The view, the plan and the attributes of a span that was not found by position."""
+        pairs = held[:-2]
+        usual = wire.plain(pairs)
+        if callable(kind):
+            overlaid = kind(span, {wire.name(pair): wire.value(pair) for pair in usual})
+            if overlaid is not None:
+                usual = [wire.pair(name, value) for name, value in overlaid.items()]
+        event = span.evaluation if kind == EVENT else ""
+        if len(self._live) >= PLANS:
+            self._forget_plans()
+        view, kept = self._view(context, tuple(map(wire.head, usual)), event)
+        whole = (*usual, *held[-2:])
+        key = view.key(whole)
+        plan = view.plans.get(key)
+        if plan is None:
+            once = not kept or _size(key) >= KEPT
+            plan = self._plan(context, view, whole, once)
+            if not once:
+                view.plans[key] = plan
+        if kept and usual is pairs and not event:
+            known = context.views[kind].setdefault(len(held), [])
+            if view not in known:
+                known[VIEWS - 1 :] = []
+                known.insert(0, view)
+        return view, plan, whole
+
+    def _view(self, context: Context, heads: tuple[bytes, ...], event: str) -> tuple[View, bool]:
+        """The view of a sequence of names, and whether it is kept."""
+        view = context.made.get((heads, event))
+        if view is not None:
+            return view, True
+        layout = self._known.get((heads, event))
+        if layout is None:
+            layout = self._layouts.made(heads, event)
+            size = _size(heads) + len(event)
+            if size > NAMES // 64:
+                return self._layouts.view(layout), False
+            if self._names + size > NAMES:
+                self._forget_plans()
+            self._names += size
+            self._known[layout.heads, event] = layout
+        view = context.made[layout.heads, event] = self._layouts.view(layout)
+        return view, True
+
+    def _plan(self, context: Context, view: View, held: Held, once: bool) -> Plan:
+        layout = view.layout
+        reads = {read: self._layouts.value(layout, held, read) for block in layout.classes for read in block.key}
+        facts = Facts(reads, context.resource, error=held[-1] == compiler.FAILED[-1])
+        plan: Plan = [0, -1, [], [], [], ()]
+        if self._layouts.value(layout, held, (names.DUPLICATE,)) == wire.TRUE:
+            return self._registered(plan, once)
+        parts: list[tuple[Any, ...]] = []
+        evaluated = not layout.classes
+        for block in layout.classes:
+            gate = self._gates[block.name]
+            if gate and self._layouts.value(layout, held, self._reads[block.name]) not in gate:
+                continue
+            evaluated = evaluated or block.name == "llm"
+            cells = self._cells(block, context, facts, plan)
+            if cells:
+                row, starts = self._layouts.row(layout, block)
+                parts.append((self._codes[block.name], cells, row, None, "", starts))
+        block = self._blocks[compiler.EVALUATION]
+        for name in layout.evaluations if evaluated else ():
+            own = view.own.get(name)
+            cells = () if own else self._evaluation_cells(context, layout, held, name, plan)
+            row, starts = self._layouts.row(layout, block, name)
+            parts.append((self._codes[compiler.EVALUATION], cells, row, own, name, starts))
+        plan[5] = tuple(parts)
+        return self._registered(plan, once)
+
+    def _more(self, context: Context, view: View, own: tuple[Any, dict[Any, Plan]], name: str, held: Held) -> Plan:
+        """The plan of one of several evaluations of a span."""
+        plan: Plan = [0, -1, [], [], [], ()]
+        plan[5] = self._evaluation_cells(context, view.layout, held, name, plan)
+        key = own[0](held)
+        once = _size(key) >= KEPT or len(self._live) >= 2 * PLANS
+        if not once:
+            own[1][key] = plan
+        return self._registered(plan, once)
+
+    def _registered(self, plan: Plan, once: bool) -> Plan:
+        """A plan whose counts are added when the next copy is taken; of one that is used once they are added now."""
+        if once:
+            _add(plan[2], 1)
         else:
-            facts = Facts(dict(zip(block.key, key[1:], strict=True)), context.resource, error=key[0])
-        ones: list[Cell] = []
-        kept: list[tuple[Cell, str]] = []
+            self._live.append(plan)
+        return plan
+
+    def _settle(self) -> None:
+        for plan in self._live:
+            if plan[0]:
+                _add(plan[2], plan[0])
+                plan[0] = 0
+
+    def _evaluation_cells(self, context: Context, layout: Layout, held: Held, name: str, plan: Plan) -> tuple[Any, ...]:
+        block = self._blocks[compiler.EVALUATION]
+        value = partial(self._layouts.value, layout, held)
+        parts = {part: value((names.evaluation(name, part),)) for part in compiler.PARTS}
+        parts["sampled"] = parts["sampled"] or value((names.EVALUATION_SAMPLED,))
+        facts = Facts({read: value(read) for read in block.key}, context.resource, name=name, parts=parts)
+        scores = self._scores(context, facts) if parts["sampled"] == _BASE else None
+        return (*self._cells(block, context, facts, plan), scores, parts["label"] == wire.encoded(FAIL))
+
+    def _cells(self, block: compiler.Block, context: Context, facts: Facts, plan: Plan) -> tuple[Cell | None, ...]:
+        """The cells of a block's measured numbers; those of its counts and gauges are put into the plan."""
         measured: list[Cell | None] = []
         for metric in block.metrics:
             self._born(metric, context, facts)
             active = metric.when is None or holds(metric.when, facts)
             if metric.keep == "since" or is_constant(metric):
                 if active:
-                    self._constant(metric, context, facts, ones, kept)
+                    self._constant(metric, context, facts, plan)
             else:
                 fixed = [dict(part.labels) for part in metric.parts] or [{}]
                 measured += [self._cell(metric, context, facts, None, one) if active else None for one in fixed]
-        plan: list[Any] = [-1, ones, kept, *measured]
-        if name == compiler.EVALUATION:
-            base = facts.parts["sampled"] == _BASE
-            plan += [self._scores(context, facts) if base else None, facts.parts["label"] == wire.encoded(FAIL)]
-        if _size(key) < KEPT:
-            if self._plans >= PLANS:
-                self._forget_plans()
-            self._plans += 1
-            context.plans[self._positions[name]][key] = plan
-        return plan
+        return tuple(measured)
 
-    def _constant(self, metric: Metric, context: Context, facts: Facts, ones: list[Cell], kept: list[tuple[Cell, str]]) -> None:
+    def _constant(self, metric: Metric, context: Context, facts: Facts, plan: Plan) -> None:
+        _, _, ones, kept, dropped, _ = plan
         items: list[str | None] = [None]
         if metric.each and metric.each != compiler.EVALUATION:
             listed = facts.attributes.get((metric.each,))
@@ -195,7 +304,7 @@ class Processor:
         for item in items:
             cell = self._cell(metric, context, facts, item, {}) if amount is not None else None
             if cell is None:
-                ones.append(self.store.own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, "not_a_label"])
+                dropped.append(self.store.own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, "not_a_label"])
                 continue
             if metric.kind == "gauge":
                 kept.append((cell, metric.keep))
@@ -213,34 +322,37 @@ class Processor:
                 self._cell(metric, context, facts, None, {metric.born.label: value})
 
     def _scores(self, context: Context, facts: Facts) -> Callable[[float, bytes | None], None]:
-        scores = context.evidence.scores.setdefault(self._known(context, facts.name), evidence.Scores())
+        scores = context.evidence.scores.setdefault(self._admitted(context, facts.name), evidence.Scores())
         said = (facts.parts["evaluator"], facts.attributes.get((names.SNAPSHOT_ID,)))
         evaluator, snapshot = (clean(wire.text(read or b"") or "", catalogue.VALUE_LENGTH) for read in said)
         return partial(scores.add, evaluator, snapshot)
 
-    def _known(self, context: Context, evaluation: str) -> str:
+    def _admitted(self, context: Context, evaluation: str) -> str:
         label = catalogue.EVALUATIONS.label("evaluation")
         return self.store.limited(context.service, context.environment, label, evaluation)
 
-    def _touch(self, kept: list[tuple[Cell, str]], now: float, get: Callable[[str], bytes | None]) -> None:
+    def _touch(self, plan: Plan, tick: int, now: float, view: View, held: Held) -> None:
+        _, _, _, kept, dropped, _ = plan
+        for cell in dropped:
+            cell[0] += 1.0
+        if not dropped:
+            plan[1] = tick
         gap = GAP_SCRAPES * self.store.interval
         for cell, keep in kept:
             if keep != "since":
                 cell[0] = 1.0
             elif now - cell[1] > gap:
                 # A collector that has just started cannot know whether the snapshot is new: the application's own word is better.
-                said = wire.number(get(names.SNAPSHOT_SINCE) or b"")
+                said = wire.number(self._layouts.value(view.layout, held, (names.SNAPSHOT_SINCE,)) or b"")
                 cell[0] = said if 0 < said < now and now - self._began < gap else now
             cell[1] = now
 
-    def _failing(
-        self, context: Context, name: str, trace_id: bytes, end: int, now: float, get: Callable[[str], bytes | None]
-    ) -> None:
+    def _failing(self, context: Context, name: str, span: Any, now: float, view: View, held: Held) -> None:
         interval = self.store.interval
         kept = context.evidence
-        name, trace_id = self._known(context, name), trace_id[:16]
+        name, trace_id = self._admitted(context, name), span.trace_id[:16]
         metric = catalogue.FAILING_TRACE_INFO
-        changed = evidence.failed(kept, name, trace_id, end * 1e-9 or now, now, interval)
+        changed = evidence.failed(kept, name, trace_id, span.end * 1e-9 or now, now, interval)
         if changed is not None:
             slot, before = changed
             labels = (context.service, context.environment, name, str(slot))
@@ -248,8 +360,8 @@ class Processor:
                 self.store.remove(metric, (*labels, before))
             self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
         part = evidence.slice_of(now, interval)
-        for gauge, tried in self._who:
-            found = next((value for value in map(get, tried) if value), None)
+        for gauge, read in self._who:
+            found = self._layouts.value(view.layout, held, read)
             if found:
                 kept.distinct.setdefault((gauge, name), evidence.Distinct()).add(found, part)
 
@@ -264,20 +376,29 @@ class Processor:
                 found.setdefault(names.evaluation(name, part), found[own])
         if names.evaluation(name, "label") not in found and names.ERROR_TYPE in found:
             found.setdefault(names.evaluation(name, "skipped"), wire.encoded("error"))
-        shared = tuple(next((value for value in map(found.get, read) if value), None) for read in self._shared)
-        plans = context.plans[self._positions[compiler.EVALUATION]]
-        time = record.time or record.observed
-        self._evaluate(context, plans, (parts_of(name),), found.get, shared, record.trace_id, time, now, int(now))
-        return 1
+        pairs = [wire.pair(name, value) for name, value in found.items()]
+        event = SimpleNamespace(
+            attributes=pairs, status=b"", start=0, end=record.time or record.observed, trace_id=record.trace_id, evaluation=name
+        )
+        return self._count(context, EVENT, (event,), now)
 
     def _bad(self, value: float) -> None:
         self.store.dropped("out_of_range" if isfinite(value) else "not_a_number")
 
     def _forget_plans(self) -> None:
-        self._plans = 0
+        self._settle()
+        self._live.clear()
+        self._names = 0
+        self._known.clear()
         for context in self.by_identity.values():
-            for plans in context.plans:
-                plans.clear()
+            context.made.clear()
+            for views in context.views.values():
+                views.clear()
+
+
+def _add(cells: list[Cell], many: int) -> None:
+    for cell in cells:
+        cell[0] += many
 
 
 def _size(key: tuple[Any, ...]) -> int:

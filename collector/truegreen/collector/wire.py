@@ -1,7 +1,8 @@
-"""OTLP on the wire: shadow messages whose attributes are `map<string, bytes>`, and the few values that are decoded by hand.
+"""OTLP on the wire: shadow messages whose attributes stay bytes, and the few values that are decoded by hand.
 
-`repeated KeyValue {string key = 1; AnyValue value = 2}` has the same bytes as `map<string, bytes>`: look-ups stay in C, a value stays the
-bytes of its AnyValue until it is needed. Only fields that are read are declared; others are skipped by the parser. Field numbers are those
+A span's attributes are `repeated bytes`, one KeyValue each: the parser copies them and nothing more, and `layout.py` knows where each stands.
+Those of resources, log records and events are `map<string, bytes>`, which has the same bytes as `repeated KeyValue {string key = 1; AnyValue
+value = 2}`: a value stays the bytes of its AnyValue. Only fields that are read are declared; others are skipped by the parser. Field numbers are those
 of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `logs/v1/logs.proto`, `common/v1/common.proto`).
 """
 
@@ -16,6 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 NAN: Final = float("nan")
+NUMBERS: Final = 10_000
 TRUE: Final = b"\x10\x01"
 double: Final = Struct("<d").unpack_from
 _OPTIONAL: Final[Any] = 1
@@ -27,8 +29,9 @@ _SHADOW: Final = {
     "Resource": [("attributes", 1, "map", False)],
     "Span": [
         ("trace_id", 1, "bytes", False), ("name", 5, "bytes", False), ("start", 7, "fixed64", False), ("end", 8, "fixed64", False),
-        ("attributes", 9, "map", False), ("events", 11, "bytes", True), ("status", 15, "bytes", False),
+        ("attributes", 9, "bytes", True), ("events", 11, "bytes", True), ("status", 15, "bytes", False),
     ],
+    "KeyValue": [("key", 1, "bytes", False), ("value", 2, "bytes", False)],
     "Event": [("time", 1, "fixed64", False), ("name", 2, "bytes", False), ("attributes", 3, "map", False)],
     "Scope": [("name", 1, "bytes", False)],
     "ScopeSpans": [("scope", 1, "Scope", False), ("spans", 2, "Span", True)],
@@ -75,24 +78,60 @@ parse_logs: Final[Callable[[bytes], Any]] = _MADE["LogsRequest"].FromString
 """Bytes of an ExportLogsServiceRequest to its shadow; raises `DecodeError`."""
 parse_event: Final[Callable[[bytes], Any]] = _MADE["Event"].FromString
 """Bytes of one event of a span to its shadow; raises `DecodeError`."""
+_parse_pair: Final[Callable[[bytes], Any]] = _MADE["KeyValue"].FromString
 
 __all__ = [
     "NAN",
     "TRUE",
     "DecodeError",
+    "Numbers",
     "double",
     "doubles",
     "encoded",
     "encoded_list",
+    "head",
     "is_error",
+    "name",
     "number",
+    "pair",
     "parse_event",
     "parse_logs",
     "parse_traces",
+    "plain",
     "strings",
     "text",
+    "value",
     "value_of",
 ]
+
+
+def pair(name: str, value: bytes) -> bytes:
+    """The bytes of a KeyValue: its name and the bytes of its AnyValue."""
+    return _field(b"\x0a", name.encode("utf-8", "replace")) + _field(b"\x12", value)
+
+
+def head(pair: bytes) -> bytes:
+    """How a KeyValue written as usual begins: all before the length of its value, so that no two names have the same."""
+    length, start = _varint(pair, 1)
+    return pair[: start + length + 1]
+
+
+def name(pair: bytes) -> str:
+    """The name in a KeyValue, or in its head."""
+    length, start = _varint(pair, 1)
+    return pair[start : start + length].decode("utf-8", "replace")
+
+
+def value(pair: bytes) -> bytes:
+    """The AnyValue of a KeyValue written as usual; no bytes where it is cut short."""
+    length, start = _varint(pair, 1)
+    length, start = _varint(pair, start + length + 1)
+    return pair[start:] if start + length == len(pair) else b""
+
+
+def plain(pairs: list[bytes]) -> list[bytes]:
+    """KeyValues written as usual: first the name, then the value, nothing else. The same list where all are; what is no KeyValue is left out."""
+    return pairs if all(map(_is_usual, pairs)) else [made for one in pairs if (made := _usual(one))]
 
 
 def number(value: bytes) -> float:
@@ -107,6 +146,18 @@ def number(value: bytes) -> float:
         made, end = _varint(value, 1)
         return NAN if end != len(value) else made - (1 << 64) if made >> 63 else made
     return NAN
+
+
+class Numbers(dict[bytes, float]):
+    """The number in a KeyValue, NaN where there is none; what was decoded is kept, bounded: counts of tokens come again and again."""
+
+    def __missing__(self, pair: bytes) -> float:
+        found = number(value(pair))
+        if len(pair) < 128:
+            if len(self) >= NUMBERS:
+                self.clear()
+            self[pair] = found
+        return found
 
 
 def text(value: bytes) -> str | None:
@@ -188,6 +239,23 @@ def is_error(status: bytes) -> bool:
         else:
             return code == 2
     return code == 2
+
+
+def _is_usual(pair: bytes) -> bool:
+    if len(pair) < 4 or pair[0] != 0x0A or pair[1] > 127 or len(pair) < pair[1] + 4 or pair[pair[1] + 2] != 0x12:
+        return False
+    length, start = _varint(pair, pair[1] + 3)
+    return start + length == len(pair)
+
+
+def _usual(one: bytes) -> bytes:
+    if _is_usual(one):
+        return one
+    try:
+        made = _parse_pair(one)
+    except DecodeError:
+        return b""
+    return _field(b"\x0a", made.key) + _field(b"\x12", made.value)
 
 
 def _elements(value: bytes) -> list[bytes]:
