@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ARTEFACTS = {"rules": "alert_rules/generated", "dashboards": "dashboards/generated", "collector": "collector/generated"}
 PAGES = {
     "docs/attributes.md": "truegreen.core.words.documentation:attributes_page",
+    "docs/otelcol.md": "truegreen.collector.generate_page:page",
     "docs/configuration.md": "truegreen.core.config.documentation:configuration_page",
     "docs/slos.md": "truegreen.alert_rules.documentation:slos_page",
 }

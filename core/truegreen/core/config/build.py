@@ -10,7 +10,7 @@ from typing import Any
 
 from truegreen.core.config.check import short
 from truegreen.core.config.forward import destinations
-from truegreen.core.config.model import Cohorts, Collector, Config, Containment, Incidents, Routes, Service
+from truegreen.core.config.model import Cohorts, Collector, Config, Containment, Incidents, Kubernetes, Routes, Service
 from truegreen.core.config.source import Path, Source, dotted
 from truegreen.core.config.units import seconds
 from truegreen.core.errors import BadInput
@@ -41,9 +41,7 @@ def config(source: Source, path: File | None) -> Config:
         if data.get("cohorts")
         else None,
         routes=Routes(**data["routes"]),
-        collector=Collector(
-            **{**data["collector"], "forward": destinations(source, path), "flush": float(seconds(data["collector"]["flush"]))}
-        ),
+        collector=_collector(source, path),
         containment=Containment(**data["containment"]),
         incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
         scrape_interval_seconds=float(seconds(data["scrape_interval"])),
@@ -53,6 +51,19 @@ def config(source: Source, path: File | None) -> Config:
         metrics=_metrics(source),
         source=path,
         lines={dotted(place): line for place, line in source.lines.items() if place and place[0] == "slos"},
+    )
+
+
+def _collector(source: Source, path: File | None) -> Collector:
+    given = source.data["collector"]
+    return Collector(
+        **{
+            **given,
+            "forward": destinations(source, path),
+            "flush": float(seconds(given["flush"])),
+            "backends": tuple(given["backends"]),
+            "kubernetes": Kubernetes(**given["kubernetes"]),
+        }
     )
 
 

@@ -62,14 +62,29 @@ class Routes:
 
 
 @dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """What `kubernetes.yaml` says: where the collectors and Prometheus run, how many there are, and of which image."""
+
+    namespace: str
+    prometheus_namespace: str
+    replicas: int
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
 class Collector:
-    """Where `truegreen collect` listens and forwards to; a stop waits `flush` seconds for what is to be forwarded."""
+    """Where `truegreen collect` listens and forwards to; a stop waits `flush` seconds for what is to be forwarded.
+
+    `backends` are the OTLP/gRPC addresses of several, behind one tier that spreads services over them.
+    """
 
     http_endpoint: str
     grpc_endpoint: str
     metrics_endpoint: str
     forward: tuple[Destination, ...]
     flush: float
+    backends: tuple[str, ...]
+    kubernetes: Kubernetes
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ LLM_TIME_PER_OUTPUT_TOKEN: Final = Metric(
     description="(duration - time to first chunk) / (output tokens - 1) of a streamed answer of at least two tokens.",
     layer="infrastructure",
     source="span",
-    stock="partial",
+    stock="full",
     label_set=(_OPERATION, _PROVIDER, _MODEL),
     failure_mode="latency",
     span="llm",
@@ -178,6 +178,7 @@ LLM_FINISHES: Final = Metric(
     failure_mode="latency",
     span="llm",
     each="gen_ai.response.finish_reasons",
+    stock_why="the first 4 elements of the list",
 )
 CONTAINED_REQUESTS: Final = Metric(
     name="truegreen.contained.requests",
@@ -205,6 +206,7 @@ EVALUATED_ANSWERS: Final = Metric(
     each="evaluation",
     when=Condition(op="all", parts=(Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)), Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("pass", "fail")))),
     born=Born(when=Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)), label="result"),
+    stock_why="evaluations that truegreen.yaml names, not any",
 )
 EVALUATIONS: Final = Metric(
     name="truegreen.evaluations",
@@ -218,6 +220,7 @@ EVALUATIONS: Final = Metric(
     failure_mode="hallucination",
     span="llm",
     each="evaluation",
+    stock_why="evaluations that truegreen.yaml names, not any",
 )
 EVALUATION_SCORE: Final = Metric(
     name="truegreen.evaluation.score",
@@ -234,6 +237,7 @@ EVALUATION_SCORE: Final = Metric(
     when=Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)),
     value=Value(read=Read(kind="evaluation", names=("score",)), low=0, high=1),
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
+    stock_why="evaluations that truegreen.yaml names, not any",
 )
 EVALUATION_SCORE_SQUARED: Final = Metric(
     name="truegreen.evaluation.score.squared",
@@ -249,6 +253,7 @@ EVALUATION_SCORE_SQUARED: Final = Metric(
     each="evaluation",
     when=Condition(op="in", read=Read(kind="evaluation", names=("sampled",)), values=("base",)),
     value=Value(read=Read(kind="evaluation", names=("score",)), squared=True, low=0, high=1),
+    stock_why="evaluations that truegreen.yaml names, not any",
 )
 CALIBRATION_INFO: Final = Metric(
     name="truegreen.calibration.info",
@@ -263,6 +268,7 @@ CALIBRATION_INFO: Final = Metric(
     each="evaluation",
     when=Condition(op="present", read=Read(kind="evaluation", names=("calibration",))),
     expires=20,
+    stock_why="evaluations that truegreen.yaml names, not any; leaves a day after it was last seen, as all series do",
 )
 FAILING_TRACE_INFO: Final = Metric(
     name="truegreen.failing.trace.info",
@@ -279,6 +285,7 @@ FAILING_TRACE_INFO: Final = Metric(
     when=Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("fail",)),
     keep="traces",
     expires=240,
+    stock_why="names single traces: the connector keeps no state",
 )
 ANSWERS: Final = Metric(
     name="truegreen.answers",
@@ -287,7 +294,7 @@ ANSWERS: Final = Metric(
     description="Answers: chat and generate calls that did not fail and whose finish is not a tool call.",
     layer="quality",
     source="span",
-    stock="partial",
+    stock="full",
     label_set=(_MODEL, _COHORT, _SNAPSHOT, _SAMPLED),
     span="llm",
     when=Condition(op="all", parts=(Condition(op="in", read=Read(kind="attribute", names=("gen_ai.operation.name",)), values=("chat", "generate_content", "text_completion")), Condition(op="not", parts=(Condition(op="any", parts=(Condition(op="present", read=Read(kind="computed", names=("status_error",))), Condition(op="present", read=Read(kind="attribute", names=("error.type",))))),)), Condition(op="not", parts=(Condition(op="has", read=Read(kind="attribute", names=("gen_ai.response.finish_reasons",)), values=("tool_calls", "tool_call", "tool_use", "function_call")),)))),
@@ -304,6 +311,7 @@ ANSWER_MARKERS: Final = Metric(
     failure_mode="hallucination",
     span="llm",
     each="truegreen.answer.markers",
+    stock_why="the first 4 elements of the list",
 )
 DRIFT_ZSCORE: Final = Metric(
     name="truegreen.drift.zscore",
@@ -379,7 +387,7 @@ RETRIEVAL_CHUNKS: Final = Metric(
     description="Retrieved chunks above and below the similarity floor, where there is a floor.",
     layer="quality",
     source="span",
-    stock="partial",
+    stock="full",
     label_set=(_DATA_SOURCE, _RELEVANCE),
     failure_mode="retrieval",
     pillar="memory",
@@ -401,6 +409,7 @@ RETRIEVAL_RELEVANCE: Final = Metric(
     each="truegreen.retrieval.relevance.scores",
     value=Value(read=Read(kind="item")),
     buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    stock_why="the first 10 elements of the list",
 )
 RETRIEVAL_DOCUMENTS: Final = Metric(
     name="truegreen.retrieval.documents",
@@ -583,7 +592,7 @@ AGENT_LOOPS: Final = Metric(
     description="Agent runs that went round in a loop; born at 0 with the agent's first run.",
     layer="quality",
     source="agent span",
-    stock="partial",
+    stock="full",
     label_set=(_AGENT,),
     failure_mode="latency",
     pillar="planning",
@@ -635,7 +644,7 @@ FEEDBACK: Final = Metric(
     description="Feedback of users: a score over, at or under 0.",
     layer="business",
     source="span",
-    stock="partial",
+    stock="full",
     label_set=(_TASK, _SENTIMENT),
     failure_mode="drift",
     span="feedback",
@@ -679,6 +688,7 @@ AFFECTED_USERS: Final = Metric(
     when=Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("fail",)),
     value=Value(read=Read(kind="attribute", names=("user.id",))),
     keep="distinct",
+    stock_why="counts different ids: the connector keeps no state",
 )
 AFFECTED_SESSIONS: Final = Metric(
     name="truegreen.affected.sessions",
@@ -695,6 +705,7 @@ AFFECTED_SESSIONS: Final = Metric(
     when=Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("fail",)),
     value=Value(read=Read(kind="attribute", names=("session.id", "gen_ai.conversation.id"))),
     keep="distinct",
+    stock_why="counts different ids: the connector keeps no state",
 )
 SNAPSHOT_INFO: Final = Metric(
     name="truegreen.snapshot.info",
@@ -723,6 +734,7 @@ SNAPSHOT_SINCE_TIMESTAMP: Final = Metric(
     value=Value(read=Read(kind="attribute", names=("truegreen.snapshot.since",))),
     keep="since",
     expires=2880,
+    stock_why="remembers when a value was first seen: the connector keeps no state",
 )
 MODEL_SERVED: Final = Metric(
     name="truegreen.model.served",

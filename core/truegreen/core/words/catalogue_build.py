@@ -119,7 +119,7 @@ def _metric(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Metric:
     plain = {key: entry[key] for key in ("name", "unit", "kind", "description", "layer", "source", "stock")}
     optional = {
         key: entry[key]
-        for key in ("failure_mode", "pillar", "span", "each", "keep", "expires", "identity", "nearest")
+        for key in ("failure_mode", "pillar", "span", "each", "keep", "expires", "identity", "nearest", "stock_why")
         if key in entry
     }
     return Metric(

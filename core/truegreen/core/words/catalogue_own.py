@@ -19,7 +19,7 @@ LABEL_LIMIT: Final = 1000
 DEFAULTS: Final = {"layer": "business", "stock": "none"}
 NO_LABELS: Final = frozenset((*attributes.CONTENT, attributes.USER_ID, attributes.SESSION_ID, attributes.CONVERSATION_ID))
 """What people wrote, and who they are: never a label, for it would stand in Prometheus."""
-_OURS_ALONE: Final = ("keep", "identity", "nearest")
+_OURS_ALONE: Final = ("keep", "identity", "nearest", "stock_why")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ Written from `core/truegreen/core/words/catalogue.yaml` by `python -m truegreen.
 
 A label value that has no source is `unknown` or as stated; a value outside a closed set becomes `other`; past a limit it becomes
 `__overflow__` and `truegreen_collector_overflow_total` says so. A counter or histogram series is exposed as 0 for two scrape intervals after
-its birth, so that `increase()` sees its first events. *Stock* says what an OpenTelemetry Collector alone can do of a metric. Every metric that
+its birth, so that `increase()` sees its first events. *Stock* says what an OpenTelemetry Collector alone can do of a metric ([otelcol.md](otelcol.md)). Every metric that
 is fed by spans has the labels `service` and `environment`. Spans with `truegreen.duplicate` true are not counted.
 """
 
@@ -66,6 +66,8 @@ def section(m: Metric) -> list[str]:
         lines.append(f"- Born at 0, every `{m.born.label}`, when {_condition(m.born.when)}")
     if m.buckets:
         lines.append(f"- Buckets: {', '.join(f'{b:g}' for b in m.buckets)}")
+    if m.span:
+        lines.append(f"- OpenTelemetry Collector alone: {m.stock}" + (f" ({m.stock_why})" if m.stock_why else ""))
     if m.nearest:
         lines.append(f"- Nearest of the conventions: `{m.nearest}`")
     if m.label_set:

@@ -119,7 +119,7 @@ class Metric:
         keep: empty (add, observe or set), `distinct`, `since` or `traces`.
         expires: scrape intervals after which a gauge that was not seen leaves, 0 for never.
         identity: whether it has the labels service and environment.
-        stock: what an OpenTelemetry Collector alone can do of it: `full`, `partial`, `none`.
+        stock: what an OpenTelemetry Collector alone can do of it: `full`, `partial`, `none`; `stock_why` says what it cannot.
         nearest: the `gen_ai.client.*` (or `gen_ai.*`) metric that comes nearest, or empty.
     """
 
@@ -144,6 +144,7 @@ class Metric:
     identity: bool = True
     buckets: tuple[float, ...] = ()
     nearest: str = ""
+    stock_why: str = ""
 
     @property
     def prometheus(self) -> str:

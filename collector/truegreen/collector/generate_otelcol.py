@@ -1,0 +1,208 @@
+"""Configurations of the OpenTelemetry Collector: the one that derives the metrics itself, and the tier that spreads services over several collectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from truegreen.collector import generate_dialects, generate_metrics, generate_series
+from truegreen.collector.generate_ottl import SPAN
+from truegreen.core.words import attributes as names
+from truegreen.core.words import catalogue, dialects
+from truegreen.core.words.catalogue_own import Catalogue
+
+LIMIT: Final = 20
+"""MiB of one request, as in truegreen's own collector: spans with content outgrow the 4 MiB that gRPC has by default."""
+MEMORY: Final = {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20}
+RETRY: Final = {"enabled": True, "initial_interval": "1s", "max_interval": "5s", "max_elapsed_time": "300s"}
+
+
+def metrics(evaluations: Sequence[str], scrape_interval: float, wanted: Catalogue | None = None) -> Mapping[str, Any]:
+    """The configuration that derives the metrics without truegreen's collector.
+
+    Args:
+        evaluations: names of the evaluations that are counted.
+        scrape_interval: seconds between scrapes; series leave 2,880 of them after they were last counted.
+        wanted: what is derived, as far as it can be; None takes our catalogue, without a user's own metrics.
+    """
+    derived = generate_metrics.derived(wanted or Catalogue())
+    spans, events = generate_metrics.spans(derived, evaluations), generate_metrics.events(derived, evaluations)
+    looked_at = generate_metrics.looked_at(derived)
+    stay = f"{generate_metrics.EXPIRES * scrape_interval:.0f}s"
+    normalised = generate_dialects.groups(dialects.DIALECTS, looked_at)
+    series = generate_series.afterwards((spans, events), derived.metrics)
+    connector = {"error_mode": "silent", "spans": spans.definitions} | (
+        {"logs": events.definitions} if events.definitions else {}
+    )
+    made = {
+        "extensions": {"health_check": {"endpoint": "127.0.0.1:13133"}},
+        "receivers": {"otlp": {"protocols": receiver("127.0.0.1:4317", "127.0.0.1:4318")}},
+        "processors": {
+            "memory_limiter": MEMORY,
+            "filter/spans": {"error_mode": "silent", "traces": {"span": _dropped(derived)}},
+            "filter/events": {"error_mode": "silent", "logs": {"log_record": _no_event()}},
+            "transform/spans": {
+                "error_mode": "silent",
+                "trace_statements": [
+                    _group("resource", [], _identity()),
+                    *(_group(*group) for group in normalised),
+                    *(_group("span", *group) for group in spans.groups),
+                ],
+            },
+            "transform/events": {
+                "error_mode": "silent",
+                "log_statements": [
+                    _group("resource", [], _identity()), *(_group("log", *group) for group in events.groups),
+                ],
+            },
+            "batch/spans": {"send_batch_size": 8192, "send_batch_max_size": 16384, "timeout": "1s"},
+            "batch/events": {"send_batch_size": 8192, "timeout": "1s"},
+            "batch/series": {"send_batch_size": 100_000, "timeout": "200ms"},
+            "transform/series": {
+                "error_mode": "silent",
+                "metric_statements": [
+                    _group("metric", [], ["set(metric.is_monotonic, true) where metric.type == METRIC_DATA_TYPE_SUM"]),
+                    *(_group("datapoint", *group) for group in series),
+                    _group("resource", [], ['delete_matching_keys(resource.attributes, ".*")']),
+                ],
+            },
+            "deltatocumulative": {"max_stale": stay, "max_streams": catalogue.SERIES_LIMIT},
+        },
+        "connectors": {"forward/spans": {}, "forward/events": {}, "signal_to_metrics": connector},
+        "exporters": {
+            "prometheus": {
+                "endpoint": "127.0.0.1:9464", "metric_expiration": stay, "translation_strategy": "UnderscoreEscapingWithSuffixes",
+                "without_scope_info": True,
+            },
+        },
+    }  # fmt: skip
+    made["service"] = {
+        "extensions": ["health_check"],
+        "pipelines": {
+            "traces/in": {"receivers": ["otlp"], "processors": ["memory_limiter"], "exporters": ["forward/spans"]},
+            "logs/in": {"receivers": ["otlp"], "processors": ["memory_limiter"], "exporters": ["forward/events"]},
+            "traces/counted": {
+                "receivers": ["forward/spans"], "processors": ["filter/spans", "transform/spans", "batch/spans"],
+                "exporters": ["signal_to_metrics"],
+            },
+            "logs/counted": {
+                "receivers": ["forward/events"], "processors": ["filter/events", "transform/events", "batch/events"],
+                "exporters": ["signal_to_metrics"],
+            },
+            "metrics/out": {
+                "receivers": ["signal_to_metrics"], "processors": ["batch/series", "transform/series", "deltatocumulative"],
+                "exporters": ["prometheus"],
+            },
+        },
+    }  # fmt: skip
+    return made
+
+
+def balancer(backends: Sequence[str], service: str, queue: bool) -> Mapping[str, Any]:
+    """The tier that gives each service's spans to one of several truegreen collectors.
+
+    Args:
+        backends: their OTLP/gRPC addresses; none to find them by the DNS name `service`.
+        service: the name of a headless service that resolves to all of them.
+        queue: whether what waits is on disk, so that a crash does not lose it.
+    """
+    resolver: dict[str, Any] = {"static": {"hostnames": list(backends)}} if backends else {
+        "dns": {"hostname": service, "port": "4317", "interval": "5s"}
+    }  # fmt: skip
+    sending: dict[str, Any] = {"enabled": True, "queue_size": 1000}
+    # The queue stands before the choice of a collector, so that what waits goes to those that are there when it is sent.
+    exporter: dict[str, Any] = {
+        "routing_key": "service",
+        "protocol": {"otlp": {"timeout": "5s", "compression": "gzip", "tls": {"insecure": True}}},
+        "resolver": resolver,
+        "sending_queue": sending,
+        "retry_on_failure": dict(RETRY),
+    }
+    extensions: dict[str, Any] = {"health_check": {"endpoint": "127.0.0.1:13133"}}
+    if queue:
+        sending["storage"] = "file_storage/queue"
+        exporter["retry_on_failure"]["max_elapsed_time"] = "0s"
+        extensions["file_storage/queue"] = {
+            "directory": "/var/lib/otelcol/queue", "create_directory": True, "timeout": "1s", "fsync": True,
+            "compaction": {"on_start": True, "on_rebound": True, "directory": "/var/lib/otelcol/queue"},
+        }  # fmt: skip
+    # Of logs the exporter knows the trace id only; evaluation events are few, and their counts add up wherever they are counted.
+    events = {key: value for key, value in exporter.items() if key != "routing_key"} | {"routing_key": "traceID"}
+    pipeline = {"receivers": ["otlp"], "processors": ["memory_limiter"]}
+    return {
+        "extensions": extensions,
+        "receivers": {"otlp": {"protocols": receiver("127.0.0.1:4317", "127.0.0.1:4318")}},
+        "processors": {"memory_limiter": MEMORY},
+        "exporters": {"loadbalancing/spans": exporter, "loadbalancing/events": events},
+        "service": {
+            "extensions": list(extensions),
+            "pipelines": {
+                "traces": {**pipeline, "exporters": ["loadbalancing/spans"]},
+                "logs": {**pipeline, "exporters": ["loadbalancing/events"]},
+            },
+        },
+    }
+
+
+def receiver(grpc: str, http: str) -> Mapping[str, Any]:
+    """The protocols of an OTLP receiver."""
+    return {
+        "grpc": {"endpoint": grpc, "max_recv_msg_size_mib": LIMIT},
+        "http": {"endpoint": http, "max_request_body_size": LIMIT * 1024 * 1024},
+    }
+
+
+def text(configuration: Mapping[str, Any], head: str) -> str:
+    """The YAML of a configuration under a comment; a dollar sign is doubled, as the Collector wants it."""
+    return comment(head) + yaml_of(configuration).replace("$", "$$")
+
+
+def comment(words: str) -> str:
+    """The words as lines of a comment."""
+    return "".join(f"# {line}\n" for line in words.strip().splitlines())
+
+
+def yaml_of(value: Any) -> str:
+    """YAML in the order of the keys; repeats are written out, and texts of several lines as they are."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def written(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, "|" if "\n" in value else None)
+
+    Dumper.add_representer(str, written)
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, width=100_000, allow_unicode=True)
+
+
+def _group(context: str, conditions: Sequence[str], statements: Sequence[str]) -> dict[str, Any]:
+    held = {"conditions": list(conditions)} if conditions else {}
+    return {"context": context, **held, "statements": list(statements)}
+
+
+def _identity() -> list[str]:
+    made = []
+    for label in (catalogue.SERVICE, catalogue.ENVIRONMENT):
+        assert label.read is not None
+        x = f'resource.attributes["{label.name}"]'
+        made.append(f'set({x}, "{label.default}")')
+        made += [
+            f'set({x}, resource.attributes["{name}"]) where resource.attributes["{name}"] != nil and resource.attributes["{name}"] != ""'
+            for name in reversed(label.read.names)
+        ]
+    return made
+
+
+def _dropped(derived: Catalogue) -> list[str]:
+    """A span is dropped that some library has counted already, and one that has nothing that is looked at."""
+    gates = [name for gate in derived.spans.values() if gate.read for name in gate.read.names]
+    signs = dict.fromkeys((*gates, *generate_dialects.marks_of(dialects.DIALECTS)))
+    absent = " and ".join(f"{SPAN.attribute(name)} == nil" for name in signs)
+    return [f"{SPAN.attribute(names.DUPLICATE)} == true", absent]
+
+
+def _no_event() -> list[str]:
+    event = f'log.event_name == "{names.EVALUATION_EVENT}" or log.attributes["{names.EVENT_NAME}"] == "{names.EVALUATION_EVENT}"'
+    return [f"not ({event})", f'log.attributes["{names.EVALUATION_MIRRORED}"] == true']

@@ -1,0 +1,134 @@
+"""The catalogue's conditions and values as OTTL, the language of the OpenTelemetry Collector's processors. Pure; see `generate_metrics.py`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from truegreen.core.words import attributes as names
+from truegreen.core.words.metric import Condition, Label, Read, Value
+
+LARGEST: Final = "1.7976931348623157e308"
+PARTS: Final = ("label", "evaluator", "scale", "calibration", "skipped", "sampled", "score", "raw")
+"""Parts of an evaluation; one of them on a span means that the evaluation is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a statement is about.
+
+    Args:
+        kind: `span` or `log`, the first word of its paths.
+        evaluation: the evaluation at hand, empty where there is none.
+    """
+
+    kind: str = "span"
+    evaluation: str = ""
+
+    def attribute(self, name: str) -> str:
+        """The path of an attribute."""
+        return f"{self.kind}.attributes[{quoted(name)}]"
+
+    def names(self, read: Read) -> tuple[str, ...]:
+        """The attributes that a read of the catalogue looks at; empty for what is no attribute."""
+        if read.kind == "attribute":
+            return read.names
+        if read.kind == "evaluation" and read.names != ("name",):
+            return (names.evaluation(self.evaluation, read.names[0]),)
+        return ()
+
+    def path(self, read: Read) -> str:
+        """The path of a read of one attribute."""
+        (name,) = self.names(read)
+        return self.attribute(name)
+
+
+SPAN: Final = Item()
+
+
+def quoted(text: str) -> str:
+    """A text of OTTL."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def pattern(words: Iterable[str], whole: bool = True) -> str:
+    """An RE2 pattern of one of these words; in any case of letters where it may stand anywhere in a text."""
+    inner = "|".join(re.escape(word).replace("\\-", "-").replace("\\ ", " ") for word in words)
+    return f"^({inner})$" if whole else f"(?i)({inner})"
+
+
+def matches(path: str, words: Iterable[str], whole: bool = True) -> str:
+    """A condition: the text is, or holds, one of these words."""
+    return f"IsMatch({path}, {quoted(pattern(words, whole))})"
+
+
+def one_of(path: str, values: Sequence[str]) -> str:
+    """A condition: the value is one of these."""
+    found = " or ".join(f"{path} == {quoted(value)}" for value in values)
+    return f"({found})" if len(values) > 1 else found
+
+
+def condition(c: Condition, item: Item) -> str:
+    """A condition of the catalogue."""
+    if c.op in ("all", "any"):
+        return "(" + (" and " if c.op == "all" else " or ").join(condition(part, item) for part in c.parts) + ")"
+    if c.op == "not":
+        return f"not ({condition(c.parts[0], item)})"
+    assert c.read is not None
+    if c.read.names == ("status_error",):
+        return "span.status.code == STATUS_CODE_ERROR" if item.kind == "span" else "false"
+    x = item.path(c.read)
+    if c.op == "present":
+        return f"{x} != nil"
+    if c.op == "in":
+        return one_of(x, [str(value) for value in c.values])
+    if c.op == "contains":
+        return matches(x, [str(value) for value in c.values], whole=False)
+    if c.op == "has":
+        listed = " or ".join(f"ContainsValue({x}, {quoted(str(value))})" for value in c.values)
+        return f"(IsList({x}) and ({listed}) or {one_of(x, [str(value) for value in c.values])})"
+    sign = {"equals": "==", "over": ">", "under": "<"}[c.op]
+    return f"{x} {sign} {json.dumps(c.values[0])}"
+
+
+def number(value: Value, item: Item) -> tuple[str, str]:
+    """The condition under which a measured value counts, and the value; a text, NaN and infinity are none, nor what is out of its range."""
+    low = f"-{LARGEST}" if value.low is None else repr(float(value.low))
+    high = LARGEST if value.high is None else repr(float(value.high))
+    assert value.read is not None
+    took = "(span.end_time_unix_nano - span.start_time_unix_nano) / 1000000000.0"
+    if value.read.names == ("duration",):
+        return "span.end_time_unix_nano >= span.start_time_unix_nano", took
+    if value.read.names == ("time_per_output_token",):
+        first, tokens = item.attribute(names.TIME_TO_FIRST_CHUNK), item.attribute(names.OUTPUT_TOKENS)
+        made = f"({took} - {first}) / ({tokens} - 1)"
+        return f"{tokens} > 1 and {tokens} <= {LARGEST} and {first} <= {LARGEST} and {took} - {first} >= 0", made
+    x = item.path(value.read)
+    if value.minus:
+        y = item.attribute(value.minus)
+        return f"{x} <= {high} and {y} <= {high} and {x} - {y} >= {low}", f"Double({x} - {y})"
+    found = f"Double({x})"
+    return f"{x} >= {low} and {x} <= {high}", f"{found} * {found}" if value.squared else found
+
+
+def label_statements(label: Label, key: str, item: Item) -> list[str]:
+    """The statements that put the value of a label with cases at `key`; its plain default is left to the connector."""
+    x = item.attribute(key)
+    made = []
+    if label.read is not None and item.names(label.read):
+        read = item.path(label.read)
+        made.append(f'set({x}, {read}) where {read} != nil and {read} != ""')
+    made += [
+        f"set({x}, {quoted(str(case.then))}) where {x} == nil and {condition(case.when, item)}" for case in label.default_cases
+    ]
+    # The first case that holds wins, so the first is set last.
+    made += [f"set({x}, {quoted(str(case.then))}) where {condition(case.when, item)}" for case in reversed(label.cases)]
+    return made
+
+
+def evaluated(item: Item) -> str:
+    """A condition: the evaluation at hand is on the span."""
+    return " or ".join(f"{item.attribute(names.evaluation(item.evaluation, part))} != nil" for part in PARTS)

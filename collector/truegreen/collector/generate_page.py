@@ -1,0 +1,75 @@
+"""The page `docs/otelcol.md`: what an OpenTelemetry Collector does beside, in front of and instead of truegreen's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from truegreen.collector import generate_dialects, generate_metrics
+from truegreen.collector.generate_metrics import EXPIRES, LISTED, MEASURED, mark
+from truegreen.core.words import catalogue, dialects
+from truegreen.core.words.catalogue_own import Catalogue
+
+HEAD: Final = """# With an OpenTelemetry Collector
+
+Written from code by `make generate`; do not edit.
+
+`truegreen generate collector --out DIR` writes, and `collector/generated/` holds for the default configuration:
+
+| file | what it is |
+|---|---|
+| `tee.yaml` | a stanza for your own OpenTelemetry Collector: it sends a copy of traces and logs to truegreen's collector |
+| `scrape.yml` | the Prometheus scrape configuration |
+| `otelcol_metrics.yaml` | an OpenTelemetry Collector that derives the metrics itself, without truegreen's collector |
+| `balancer.yaml` | an OpenTelemetry Collector in front of several truegreen collectors |
+| `balancer_queue.yaml` | the same with a queue on disk (`file_storage`), which survives a crash |
+| `kubernetes.yaml` | StatefulSet, Deployment of the balancer, Services, ServiceMonitor, NetworkPolicies |
+
+## Several collectors
+
+One collector is enough for tens of thousands of LLM spans a second (`benchmarks/collector.py`). Past that, `balancer.yaml` gives all spans of one service to one of
+several (`routing_key: service`), so that what is kept for each service (duplicates, estimates of users, failing traces, raw scores) is whole. Series are disjoint by
+service, and sums over the collectors are the totals. Evaluation events are logs, of which the exporter knows the trace id only: they are counted where they arrive, so an
+evaluation's counts may stand in several collectors, and their sum is right. A service's spans that were counted before the number of collectors changed stay where they are.
+
+## Without truegreen's collector
+
+`otelcol_metrics.yaml` is compiled from the same catalogue and the same dialect table: a filter, OTTL statements that give spans of every dialect the conventions' names, the
+connector `signal_to_metrics`, `deltatocumulative`, the Prometheus exporter. `make test-full` runs it in a real OpenTelemetry Collector beside truegreen's, sends both the
+recorded spans of every library and generated ones, and compares every series, value by value. What differs, for all metrics:
+
+- A series is not born at 0: what has counted nothing is not there, and `increase()` loses the first events of a new one.
+- Labels have no limit, there is no `__overflow__`; past {limit:,} streams new ones are dropped. Label values are cut at {length} bytes, not characters.
+- No exemplars, no `/failing`, no `/scores`: `baseline take` and the trace links of alerts have nothing to read.
+- A series that nothing was counted for leaves after a day ({expires:,} scrapes), counters too.
+- What is unusable (NaN, out of range, a text for a number) is left out in silence: no `truegreen_collector_dropped_spans_total`.
+- A request is acknowledged before it is counted: a crash loses up to a second.
+- Of lists the first {listed} texts or {measured} numbers are counted. Of `truegreen.evaluation.*`, the evaluations that `truegreen.yaml` names.
+- JSON is read as JSON only, not as Python writes it.
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    derived = generate_metrics.derived(Catalogue())
+    said = {
+        "limit": catalogue.SERIES_LIMIT,
+        "length": catalogue.VALUE_LENGTH,
+        "expires": EXPIRES,
+        "listed": LISTED,
+        "measured": MEASURED,
+    }
+    lines = [HEAD.format(**said), "| metric | how much | what it cannot |", "|---|---|---|"]
+    for metric in catalogue.ALL:
+        stock, why = mark(metric)
+        if metric.span:
+            lines.append(f"| [`{metric.prometheus}`](metrics.md#{metric.prometheus}) | {stock} | {why or '-'} |")
+    lines += [
+        "",
+        "Of the dialects' fields ([dialects.md](dialects.md)):",
+        "",
+        "| dialect | field | what differs |",
+        "|---|---|---|",
+    ]
+    differing = generate_dialects.left_out(dialects.DIALECTS, generate_metrics.looked_at(derived))
+    lines += [f"| {dialect} | `{field}` | {why} |" for dialect, field, why in differing]
+    return "\n".join([*lines, ""])
