@@ -15,7 +15,7 @@ from collector_process import Running, until
 from otlp_requests import Clock, llm, span, total, traces
 
 from truegreen.collector import intake, receiver, server
-from truegreen.collector.model import IN_FLIGHT, MAX_MESSAGE, Settings
+from truegreen.collector.model import IN_FLIGHT, MAX_MESSAGE, Limits, Settings
 from truegreen.collector.processor import Processor
 from truegreen.core.errors import Failed
 from truegreen.core.words import catalogue
@@ -26,12 +26,10 @@ DEADLINE: Final = 20.0
 
 
 @asynccontextmanager
-async def listening(
-    limit: int = IN_FLIGHT, body_seconds: float = receiver.BODY_SECONDS
-) -> AsyncIterator[tuple[intake.Intake, int]]:
+async def listening(limit: int = IN_FLIGHT, **limits: float) -> AsyncIterator[tuple[intake.Intake, int]]:
     """The real receiver on a free port."""
-    gate = intake.Intake(Processor(Clock(), 30.0), limit)
-    runner = web.ServerRunner(receiver.server(gate, body_seconds), shutdown_timeout=0.1)
+    gate = intake.Intake(Processor(Clock(), 30.0), limit, Limits(**limits))
+    runner = web.ServerRunner(receiver.server(gate), shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -86,15 +84,19 @@ def test_silent_connections_take_no_room_from_others() -> None:
     asyncio.run(run())
 
 
-def test_a_body_that_stalls_is_answered_408_and_closed() -> None:
-    """What it held is given back, the refusal is counted, and the connection ends."""
+def test_a_body_that_stalls_is_answered_503_and_closed() -> None:
+    """It may be sent again (SDKs drop a batch after 408); what it held is given back, the refusal is counted, and the connection ends."""
 
     async def run() -> None:
         async with listening(body_seconds=0.05) as (gate, port):
             reader, writer = await opened(port, 1000, b"x" * 10)
             async with asyncio.timeout(DEADLINE):
                 answer = await reader.read()
-            assert answer.startswith(b"HTTP/1.1 408 ") and b"\r\nConnection: close\r\n" in answer
+            assert (
+                answer.startswith(b"HTTP/1.1 503 ")
+                and b"\r\nRetry-After: 1\r\n" in answer
+                and b"\r\nConnection: close\r\n" in answer
+            )
             assert (gate.held, refused(gate, "timed_out")) == (0, 1)
             writer.close()
 
@@ -170,7 +172,7 @@ def test_all_waits_of_a_stop_are_within_its_grace(collector: Running, monkeypatc
         monkeypatch.setattr(web, name, noted(getattr(web, name)))
     with pytest.raises(Failed, match="cannot listen"):
         asyncio.run(server.serve(Settings(metrics_endpoint=collector.metrics), lambda _: None))
-    assert len(waits) == 2 and 2 * sum(waits) <= server.GRACE_SECONDS
+    assert len(waits) == 2 and server.DRAIN_SECONDS + 2 * sum(waits) <= server.GRACE_SECONDS
 
 
 def test_a_body_of_unknown_length_is_bounded_by_what_may_be_held() -> None:

@@ -20,7 +20,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from otlp_requests import Clock, llm, span, total, traces
 
-from truegreen.collector import grpc_receiver, intake, receiver
+from truegreen.collector import grpc_receiver, inflate, intake, receiver, refusals
 from truegreen.collector.processor import Processor
 from truegreen.core.clients.engines import free_port
 from truegreen.core.words import catalogue
@@ -87,11 +87,11 @@ def test_many_tiny_gzip_members_are_refused_after_the_sixteenth(monkeypatch: pyt
             made += 1
             return zlib.decompressobj(wbits)
 
-    monkeypatch.setattr(intake, "zlib", Counted)
-    with pytest.raises(intake.Refused, match="over 16 members") as caught:
-        intake.inflated(gzip.compress(b"") * 100_000)
+    monkeypatch.setattr(inflate, "zlib", Counted)
+    with pytest.raises(refusals.Refused, match="over 16 members") as caught:
+        inflate.inflated(gzip.compress(b"") * 100_000)
     assert (caught.value.status, caught.value.reason, made) == (400, "undecodable", 16)
-    assert intake.inflated(gzip.compress(b"ab") * 16) == b"ab" * 16
+    assert inflate.inflated(gzip.compress(b"ab") * 16) == b"ab" * 16
 
 
 def test_other_methods_and_paths_are_named(collector: Running) -> None:

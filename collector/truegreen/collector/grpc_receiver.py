@@ -1,57 +1,118 @@
-"""OTLP over gRPC: handlers that take and give raw bytes."""
+"""OTLP over gRPC: handlers that take and give raw bytes.
+
+Export has one request, and is served as if it might have many: what a handler of a stream gets first are the headers, so that who may not send, or
+comes when all places are taken, is answered before the message is read, and a message that never ends is given up.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import grpc
 import grpc.aio
 
-from truegreen.collector import intake as into
-from truegreen.collector.intake import Intake, Refused
-from truegreen.collector.model import MAX_MESSAGE, RETRY_SECONDS
+from truegreen.collector import refusals
+from truegreen.collector.intake import Intake
+from truegreen.collector.model import MAX_MESSAGE
+from truegreen.collector.otlp_json import LOGS, TRACES
+from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE, Refused, busy
 
 SERVICES: Final = {
-    "opentelemetry.proto.collector.trace.v1.TraceService": into.TRACES,
-    "opentelemetry.proto.collector.logs.v1.LogsService": into.LOGS,
+    "opentelemetry.proto.collector.trace.v1.TraceService": TRACES,
+    "opentelemetry.proto.collector.logs.v1.LogsService": LOGS,
 }
-OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.so_reuseport", 0),
-)
-_CODES: Final = {into.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT, into.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE}
+STREAMS: Final = 100
+"""Requests of one connection that are open at once; a client that has more waits, which it does by itself."""
+TURN_SECONDS: Final = 2.0
+"""A request waits so long for its turn to be read."""
+_CODES: Final = {
+    INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
+    RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+}
 
 
 def server(intake: Intake) -> grpc.aio.Server:
     """The gRPC receiver, without a port; others than Export of traces and logs are UNIMPLEMENTED by gRPC itself."""
-    made = grpc.aio.server(options=OPTIONS)
+    limits = intake.limits
+    wait = int(limits.header_seconds * 1000)
+    made = grpc.aio.server(
+        options=(
+            ("grpc.max_receive_message_length", MAX_MESSAGE),
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_concurrent_streams", STREAMS),
+            ("grpc.max_allowed_incoming_connections", limits.connections),
+            ("grpc.server_handshake_timeout_ms", wait),
+            ("grpc.http2.settings_timeout", wait),
+            ("grpc.max_connection_idle_ms", wait),
+            ("grpc.keepalive_time_ms", wait),
+        )
+    )
+    turns = asyncio.Semaphore(limits.reading)
     for service, signal in SERVICES.items():
-        handler = grpc.unary_unary_rpc_method_handler(_export(intake, signal))
+        handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, turns))
         made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
     return made
 
 
-def _export(intake: Intake, signal: str) -> Any:
-    async def export(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        size = len(request)
+def _export(intake: Intake, signal: str, turns: asyncio.Semaphore) -> Any:
+    async def export(_requests: Any, context: Any) -> bytes:
         try:
-            intake.reserve(size)
-            try:
-                intake.take(signal, request)
-            finally:
-                intake.release(size)
+            with intake.request(_header(context, "authorization")):
+                intake.check(0)
+                async with _turn(turns):
+                    message = await _read(intake, context)
+                size = len(message)
+                intake.reserve(size)
+                try:
+                    rejected, words = intake.take(signal, message)
+                finally:
+                    intake.release(size)
         except Refused as refused:
-            intake.processor.store.refused(refused.reason)
+            intake.refused(refused)
             await _abort(context, refused)
-        return b""
+        return refusals.partial_bytes(rejected, words) if words else b""
 
     return export
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], refused: Refused) -> None:
-    retry = RETRY_SECONDS if refused.code == into.UNAVAILABLE else 0
-    metadata = [("grpc-status-details-bin", into.status_bytes(refused.code, refused.message, retry))]
-    if retry:
+@asynccontextmanager
+async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            await turns.acquire()
+    except TimeoutError:
+        raise busy("overloaded", "too many messages are being read") from None
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+async def _read(intake: Intake, context: Any) -> bytes:
+    seconds = intake.limits.body_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            message = await context.read()
+    except TimeoutError:
+        raise busy("timed_out", f"the message was not whole after {seconds:g} s") from None
+    if message is grpc.aio.EOF:
+        # What is over the limit, gRPC has refused by itself; all that is seen of it here is that nothing came.
+        raise Refused("too_large", 413, INVALID_ARGUMENT, f"there is no message in the call, or one of over {MAX_MESSAGE} bytes")
+    return bytes(message)
+
+
+def _header(context: Any, name: str) -> str:
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == name), "")
+
+
+async def _abort(context: Any, refused: Refused) -> None:
+    metadata = [("grpc-status-details-bin", refusals.status_bytes(refused))]
+    if refused.retry_seconds:
         # The Python exporter reads this key and not the standard one above.
-        metadata.append(("google.rpc.retryinfo-bin", into.retry_bytes(retry)))
+        metadata.append(("google.rpc.retryinfo-bin", refusals.retry_bytes(refused.retry_seconds)))
     await context.abort(_CODES[refused.code], refused.message, trailing_metadata=tuple(metadata))

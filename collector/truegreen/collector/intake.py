@@ -1,42 +1,31 @@
-"""What HTTP and gRPC share: the bound on bytes in flight, bounded inflation, one request into the processor, answers of refusal."""
+"""What HTTP and gRPC share: who may send, the bounds on what is held at once, and one request into the processor."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+import asyncio
 import logging
 import time
-import zlib
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from truegreen.collector.model import MAX_MESSAGE
+from truegreen.collector import wire
+from truegreen.collector.access import Allow, anybody
+from truegreen.collector.model import Limits
+from truegreen.collector.otlp_json import LOGS, TRACES
 from truegreen.collector.processor import Processor
-from truegreen.collector.wire import DecodeError
+from truegreen.collector.refusals import INVALID_ARGUMENT, Refused, busy
+from truegreen.collector.state import DROPPED
 from truegreen.core.words import catalogue
 
 log = logging.getLogger("truegreen.collector")
-TRACES: Final = "traces"
-LOGS: Final = "logs"
-# google.rpc.Code
-INVALID_ARGUMENT: Final = 3
-DEADLINE_EXCEEDED: Final = 4
-UNIMPLEMENTED: Final = 12
-UNAVAILABLE: Final = 14
-RESOURCE_EXHAUSTED: Final = 8
-MEMBERS: Final = 16
-"""Gzip members of one body; clients send one. Each costs a copy of what is left, so a body of tiny ones would cost the square of its size."""
-_IDS: Final = ("traceId", "spanId", "parentSpanId")
-
-
-class Refused(Exception):
-    """A request that is not taken; `reason` is the label of the counter."""
-
-    def __init__(self, reason: str, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.reason, self.status, self.code, self.message = reason, status, code, message
+Partial = tuple[int, str]
+"""How many spans or log records were not taken, and why; 0 with words is a warning (OTLP, partial success)."""
+WHOLE: Final[Partial] = (0, "")
+UNUSABLE: Final = ("not_a_number", "out_of_range")
+"""Reasons for which a number of a span is left out while the rest of the span is counted: the sender is warned."""
 
 
 @dataclass(slots=True)
@@ -46,32 +35,64 @@ class Intake:
     Args:
         processor: counts them.
         limit: bytes of requests that may be held at once.
+        limits: what else is taken at once.
+        allow: raises where a request's Authorization header is not enough.
     """
 
     processor: Processor
     limit: int
+    limits: Limits = field(default_factory=Limits)
+    allow: Allow = anybody
     held: int = 0
+    active: int = 0
     draining: bool = False
     _timer: Callable[[], float] = field(default=time.perf_counter)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @contextmanager
+    def request(self, authorization: str) -> Iterator[None]:
+        """One request, from its headers to its answer.
+
+        Raises:
+            Refused: the sender may not, there are too many others, or the collector is stopping.
+        """
+        self.allow(authorization)
+        if self.draining:
+            raise busy("draining", "the collector is stopping")
+        if self.active >= self.limits.requests:
+            raise busy("overloaded", f"{self.active} requests are in flight, as many as are taken at once")
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+            if self.draining and not self.active:
+                self._idle.set()
+
+    async def drained(self, seconds: float) -> None:
+        """Refuse what comes from now on, and wait until the requests that were let in before are answered, at most so long."""
+        self.draining = True
+        if self.active:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                log.warning("%d requests were not whole after %g s; their senders were not answered", self.active, seconds)
 
     def check(self, size: int) -> None:
         """Whether there is room for `size` more bytes now; nothing is held.
 
         Raises:
-            Refused: there is no room, or the collector is stopping.
+            Refused: there is no room.
         """
-        if self.draining:
-            raise Refused("draining", 503, UNAVAILABLE, "the collector is stopping; send again")
         if self.held + size > self.limit:
-            raise Refused(
-                "overloaded", 503, UNAVAILABLE, f"{self.held} bytes are in flight, at most {self.limit} are held; send again"
-            )
+            raise busy("overloaded", f"{self.held} bytes are in flight, at most {self.limit} are held")
 
     def reserve(self, size: int) -> None:
         """Hold `size` more bytes that are here; give them back with `release`.
 
         Raises:
-            Refused: there is no room, or the collector is stopping.
+            Refused: there is no room.
         """
         self.check(size)
         self.held += size
@@ -80,108 +101,58 @@ class Intake:
         """Give bytes back."""
         self.held -= size
 
-    def take(self, signal: str, data: bytes) -> None:
-        """Count one request.
+    def refused(self, refused: Refused) -> None:
+        """Count a refusal."""
+        self.processor.store.refused(refused.reason)
+
+    def take(self, signal: str, data: bytes) -> Partial:
+        """Count one request; what of it was not taken.
 
         Raises:
             Refused: the bytes are no such message.
         """
         began = self._timer()
         processor = self.processor
+        own = processor.store.own
+        before = [own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, reason][0] for reason in DROPPED]
+        failed = 0
         try:
             if signal == TRACES:
                 processor.traces(data)
             else:
                 processor.logs(data)
-        except DecodeError:
+        except wire.DecodeError:
             raise Refused("undecodable", 400, INVALID_ARGUMENT, f"the body is not an OTLP {signal} request") from None
         except Exception as error:
-            # A retry would count the first part twice: the request is taken, what is left of it is lost, and the counter says so.
+            # A retry would count the first part twice: the request is taken, what is left of it is lost, and counter and answer say so.
             processor.store.dropped("internal")
             log.error("a request could not be counted to its end: %s", type(error).__name__)  # noqa: TRY400  # a traceback could show content
+            failed = size_of(signal, data)
         taken = self._timer() - began
         cell = processor.store.request_duration
         cell[bisect_left(catalogue.COLLECTOR_REQUEST_DURATION.buckets, taken) + 1] += 1
         cell[0] += taken
+        after = [own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, reason][0] for reason in DROPPED]
+        return WHOLE if before == after else partial(dict(zip(DROPPED, map(float.__sub__, after, before), strict=True)), failed)
 
 
-def inflated(data: bytes, limit: int = MAX_MESSAGE) -> bytes:
-    """Gunzip, never making more than `limit` bytes.
+def partial(dropped: dict[str, float], failed: int) -> Partial:
+    """What to say of a request of which something was left out.
 
-    Raises:
-        Refused: not gzip, cut short, of more than 16 members, or more than the limit.
+    A span without our attributes is no loss, and one with a number that no metric can hold is counted but for that number. What is rejected
+    is an evaluation event that does not name its evaluation, and what was not counted because of a fault of ours.
     """
-    parts: list[bytes] = []
-    left = limit
-    try:
-        while data:
-            if len(parts) == MEMBERS:
-                raise Refused("undecodable", 400, INVALID_ARGUMENT, f"the gzip body has over {MEMBERS} members; write one")
-            member = zlib.decompressobj(31)
-            made = member.decompress(data, left + 1)
-            if len(made) > left:
-                raise Refused(
-                    "too_large", 413, RESOURCE_EXHAUSTED, f"the body is over {limit} bytes when inflated; send smaller batches"
-                )
-            if not member.eof:
-                raise Refused("undecodable", 400, INVALID_ARGUMENT, "the gzip body is cut short")
-            parts.append(made)
-            left -= len(made)
-            data = member.unused_data
-    except zlib.error:
-        raise Refused("undecodable", 400, INVALID_ARGUMENT, "the body is not gzip") from None
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    unnamed = int(dropped["no_evaluation_name"])
+    said = [f"{int(dropped[reason])} values were left out of metrics: {reason}" for reason in UNUSABLE if dropped[reason]]
+    if unnamed:
+        said.append(f"{unnamed} evaluation events lack gen_ai.evaluation.name")
+    if failed:
+        said.append(f"up to {failed} were not counted: the collector failed, see its log")
+    return unnamed + failed, "; ".join(said)
 
 
-def from_json(signal: str, data: bytes) -> bytes:
-    """An OTLP/JSON request (ids in hex, other bytes in base64, unknown fields ignored) as the bytes of the same protobuf message.
-
-    Raises:
-        Refused: not JSON, or not such a message.
-    """
-    import json
-
-    from google.protobuf import json_format
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    message: Any = ExportTraceServiceRequest() if signal == TRACES else ExportLogsServiceRequest()
-    try:
-        parsed = json.loads(data)
-        if not isinstance(parsed, dict):
-            raise Refused("undecodable", 400, INVALID_ARGUMENT, "the body is no JSON object")
-        json_format.ParseDict(_with_base64_ids(parsed), message, ignore_unknown_fields=True, max_recursion_depth=100)
-    except (ValueError, TypeError, RecursionError, binascii.Error, json_format.ParseError):
-        raise Refused("undecodable", 400, INVALID_ARGUMENT, f"the body is not an OTLP/JSON {signal} request") from None
-    return bytes(message.SerializeToString())
-
-
-def _with_base64_ids(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_with_base64_ids(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            key: base64.b64encode(bytes.fromhex(item)).decode()
-            if key in _IDS and isinstance(item, str)
-            else _with_base64_ids(item)
-            for key, item in value.items()
-        }
-    return value
-
-
-def status_bytes(code: int, message: str, retry_seconds: int = 0) -> bytes:
-    """A google.rpc.Status, with a RetryInfo where there is something to wait for."""
-    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
-    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-
-    status = Status(code=code, message=message)
-    if retry_seconds:
-        status.details.add().Pack(RetryInfo(retry_delay={"seconds": retry_seconds}))
-    return bytes(status.SerializeToString())
-
-
-def retry_bytes(seconds: int) -> bytes:
-    """A google.rpc.RetryInfo."""
-    from google.rpc.error_details_pb2 import RetryInfo
-
-    return bytes(RetryInfo(retry_delay={"seconds": seconds}).SerializeToString())
+def size_of(signal: str, data: bytes) -> int:
+    """How many spans or log records a request has."""
+    if signal == LOGS:
+        return sum(len(scope.log_records) for one in wire.parse_logs(data).resource_logs for scope in one.scope_logs)
+    return sum(len(scope.spans) for one in wire.parse_traces(data).resource_spans for scope in one.scope_spans)

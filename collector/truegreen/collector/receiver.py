@@ -1,30 +1,31 @@
-"""OTLP over HTTP: protobuf and JSON, gzip, bounded at every step. aiohttp with its own inflation off (it would inflate a bomb first)."""
+"""OTLP over HTTP: protobuf and JSON, gzip and zstd, bounded at every step. aiohttp with its own inflation off (it would inflate a bomb first)."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from truegreen.collector import intake as into
-from truegreen.collector.intake import Intake, Refused
-from truegreen.collector.model import MAX_MESSAGE, RETRY_SECONDS
+from truegreen.collector import refusals
+from truegreen.collector.inflate import encodings, inflated
+from truegreen.collector.intake import Intake, Partial
+from truegreen.collector.model import MAX_MESSAGE
+from truegreen.collector.otlp_json import LOGS, TRACES, from_json
+from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, Refused, busy
 
-PATHS: Final = {"/v1/traces": into.TRACES, "/v1/logs": into.LOGS}
+PATHS: Final = {"/v1/traces": TRACES, "/v1/logs": LOGS}
+COUNTED: Final = {TRACES: "rejectedSpans", LOGS: "rejectedLogRecords"}
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 READ_BUFFER: Final = 1 << 20
 """Bytes read before the sender is paused; with aiohttp's 64 KiB a batch of 200 spans costs three times the CPU to receive."""
-HEADER_SECONDS: Final = 60
-"""A connection that sends nothing for so long is closed."""
-BODY_SECONDS: Final = 30.0
-"""A body must be whole within so long: the longest time that exporters wait by default (the OpenTelemetry Collector's; an SDK's is 10 s)."""
 LINGER_SECONDS: Final = 2.0
 """A client that is answered while it still sends is read for so long, or it would see a reset and not the answer."""
+FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def _quiet(record: logging.LogRecord) -> bool:
@@ -42,81 +43,152 @@ LOG: Final = logging.getLogger("truegreen.collector.http")
 LOG.addFilter(_quiet)
 
 
-def server(intake: Intake, body_seconds: float = BODY_SECONDS) -> web.Server:
-    """The HTTP receiver, to be run by a `ServerRunner`; a body that is not whole within `body_seconds` is given up."""
+class _Connection(web.RequestHandler):
+    """Counts what is no HTTP."""
+
+    __slots__ = ("malformed",)
+    malformed: Callable[[], None]
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> Any:
+        if status < 500:
+            self.malformed()
+        return super().handle_error(request, status, exc, message)
+
+
+class _Server(web.Server):
+    """Bounds the connections, and the time to a first request: aiohttp before 3.14 waits for one without end."""
+
+    def __init__(self, intake: Intake, handler: Any, **named: Any) -> None:
+        super().__init__(handler, **named)
+        self._intake = intake
+        self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        self._named = named
+        self._open = 0
+
+    def __call__(self) -> web.RequestHandler:
+        made = _Connection(self, loop=self._loop, **self._named)
+        made.malformed = lambda: self._intake.processor.store.refused("malformed")
+        return made
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._open += 1
+        limits = self._intake.limits
+        if self._open > limits.connections:
+            self._intake.processor.store.refused("connections")
+            transport.write(FULL)
+            transport.close()
+        else:
+            self._silent[handler] = self._loop.call_later(limits.header_seconds, transport.abort)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        self._open -= 1
+        self.heard(handler)
+        super().connection_lost(handler, exc)
+
+    def heard(self, handler: web.RequestHandler) -> None:
+        """The headers of a first request are here."""
+        timer = self._silent.pop(handler, None)
+        if timer:
+            timer.cancel()
+
+
+def server(intake: Intake) -> web.Server:
+    """The HTTP receiver, to be run by a `ServerRunner`."""
+    encoded = encodings()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        made.heard(request.protocol)
         try:
-            return await _taken(intake, request, body_seconds)
+            return await _taken(intake, request, encoded)
         except Refused as refused:
-            intake.processor.store.refused(refused.reason)
+            intake.refused(refused)
             return _refusal(request, refused)
 
-    return web.Server(
-        handle, auto_decompress=False, access_log=None, keepalive_timeout=HEADER_SECONDS, read_bufsize=READ_BUFFER,
-        lingering_time=LINGER_SECONDS, logger=LOG,
+    made = _Server(
+        intake, handle, auto_decompress=False, access_log=None, keepalive_timeout=intake.limits.header_seconds,
+        read_bufsize=READ_BUFFER, lingering_time=LINGER_SECONDS, logger=LOG,
     )  # fmt: skip
+    return made
 
 
-async def _taken(intake: Intake, request: web.BaseRequest, body_seconds: float) -> web.Response:
+async def _taken(intake: Intake, request: web.BaseRequest, encoded: tuple[str, ...]) -> web.Response:
     signal = PATHS.get(request.path)
     if signal is None:
         return web.Response(status=404, text=f"this is an OTLP receiver: POST to {' or '.join(PATHS)}\n")
     if request.method != "POST":
         return web.Response(status=405, headers={"Allow": "POST"}, text="write POST\n")
-    kind = request.content_type
-    if kind not in (PROTOBUF, JSON):
-        raise Refused("content_type", 415, into.INVALID_ARGUMENT, f"content type {kind[:60]}: write {PROTOBUF} or {JSON}")
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
-    if encoding not in ("identity", "gzip"):
-        raise Refused("encoding", 415, into.INVALID_ARGUMENT, f"content encoding {encoding[:60]}: write gzip or identity")
+    with intake.request(request.headers.get("Authorization", "")):
+        kind = request.content_type
+        if kind not in (PROTOBUF, JSON):
+            raise Refused("content_type", 415, INVALID_ARGUMENT, f"content type {kind[:60]}: write {PROTOBUF} or {JSON}")
+        encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
+        if encoding not in encoded:
+            raise Refused("encoding", 415, INVALID_ARGUMENT, f"content encoding {encoding[:60]}: write {' or '.join(encoded)}")
+        return await _counted(intake, request, signal, kind, encoding)
+
+
+async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: str, encoding: str) -> web.Response:
     expected = request.content_length or 0
     if expected > MAX_MESSAGE:
         raise Refused(
-            "too_large", 413, into.RESOURCE_EXHAUSTED, f"{expected} bytes, at most {MAX_MESSAGE} are taken; send smaller batches"
+            "too_large", 413, RESOURCE_EXHAUSTED, f"{expected} bytes, at most {MAX_MESSAGE} are taken; send smaller batches"
         )
     intake.check(expected)
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
     chunks: list[bytes] = []
     held = [0]
     try:
-        try:
-            async with asyncio.timeout(body_seconds):
-                await _read(intake, request, chunks, held)
-        except TimeoutError:
-            raise Refused(
-                "timed_out", 408, into.DEADLINE_EXCEEDED, f"the body was not whole after {body_seconds:g} s; send again"
-            ) from None
-        except (ConnectionError, ClientPayloadError, HttpProcessingError):
-            raise Refused("disconnected", 400, into.INVALID_ARGUMENT, "the body ended before it was whole") from None
+        await _read(intake, request, chunks, held)
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        if encoding == "gzip":
-            body = into.inflated(body)
+        if encoding != "identity":
+            body = inflated(body, encoding)
         if kind == JSON:
-            body = into.from_json(signal, body) if body else b""
-        intake.take(signal, body)
+            body = from_json(signal, body) if body else b""
+        partial = intake.take(signal, body)
     finally:
         intake.release(held[0])
-    return web.Response(body=b"{}" if kind == JSON else b"", content_type=kind)
+    return web.Response(body=_answer(signal, kind, partial), content_type=kind)
 
 
 async def _read(intake: Intake, request: web.BaseRequest, chunks: list[bytes], held: list[int]) -> None:
     """Read the body into `chunks`, holding the bytes that are here and no others: a length that is only announced takes no room from others."""
-    async for chunk in request.content.iter_any():
-        if held[0] + len(chunk) > MAX_MESSAGE:
-            raise Refused("too_large", 413, into.RESOURCE_EXHAUSTED, f"over {MAX_MESSAGE} bytes; send smaller batches")
-        intake.reserve(len(chunk))
-        held[0] += len(chunk)
-        chunks.append(chunk)
+    seconds = intake.limits.body_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.content.iter_any():
+                if held[0] + len(chunk) > MAX_MESSAGE:
+                    raise Refused("too_large", 413, RESOURCE_EXHAUSTED, f"over {MAX_MESSAGE} bytes; send smaller batches")
+                intake.reserve(len(chunk))
+                held[0] += len(chunk)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise busy("timed_out", f"the body was not whole after {seconds:g} s") from None
+    except (ConnectionError, ClientPayloadError, HttpProcessingError):
+        raise Refused("disconnected", 400, INVALID_ARGUMENT, "the body ended before it was whole") from None
+
+
+def _answer(signal: str, kind: str, partial: Partial) -> bytes:
+    rejected, message = partial
+    if not message:
+        return b"{}" if kind == JSON else b""
+    return (
+        refusals.partial_json(COUNTED[signal], rejected, message) if kind == JSON else refusals.partial_bytes(rejected, message)
+    )
 
 
 def _refusal(request: web.BaseRequest, refused: Refused) -> web.Response:
-    if request.content_type == JSON:
-        body, kind = json.dumps({"code": refused.code, "message": refused.message}).encode(), JSON
-    else:
-        body, kind = into.status_bytes(refused.code, refused.message, RETRY_SECONDS if refused.status == 503 else 0), PROTOBUF
-    headers = {"Retry-After": str(RETRY_SECONDS)} if refused.status == 503 else None
-    answer = web.Response(status=refused.status, body=body, content_type=kind, headers=headers)
-    if refused.status == 408:
+    json = request.content_type == JSON
+    body = refusals.status_json(refused) if json else refusals.status_bytes(refused)
+    headers = {"Retry-After": str(refused.retry_seconds)} if refused.retry_seconds else {}
+    if refused.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    answer = web.Response(status=refused.status, body=body, content_type=JSON if json else PROTOBUF, headers=headers)
+    if refused.reason in ("timed_out", "draining"):
         answer.force_close()
     return answer

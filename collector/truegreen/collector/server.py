@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import grpc
 import grpc.aio
 from aiohttp import web
 
-from truegreen.collector import grpc_receiver, pages, receiver
+from truegreen.collector import access, grpc_receiver, pages, receiver, tls
 from truegreen.collector.calibrations import expose
 from truegreen.collector.intake import Intake
 from truegreen.collector.model import Settings
@@ -24,9 +26,11 @@ from truegreen.core.words import catalogue
 
 GRACE_SECONDS: Final = 5.0
 """How long a stop waits for requests in flight, all in all."""
-OTLP_WAIT: Final = 2.0
-"""aiohttp waits so long twice, for handlers to end and to be cancelled; gRPC once, for as long as both."""
-PAGES_WAIT: Final = (GRACE_SECONDS - 2 * OTLP_WAIT) / 2
+DRAIN_SECONDS: Final = 3.0
+"""How long a stop waits for requests that were let in: aiohttp reads no more of a body once it shuts down, so they must be whole before."""
+OTLP_WAIT: Final = 0.5
+"""aiohttp waits so long twice, for handlers to end and to be cancelled."""
+PAGES_WAIT: Final = (GRACE_SECONDS - DRAIN_SECONDS - 2 * OTLP_WAIT) / 2
 """The pages stay up until the receivers have stopped; a scrape in flight takes milliseconds."""
 
 
@@ -34,12 +38,14 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
     """Run until SIGTERM or SIGINT; requests in flight are finished.
 
     Raises:
-        BadInput: an endpoint is not HOST:PORT.
+        BadInput: an endpoint is not HOST:PORT, or a file of tokens or certificates cannot be read.
         Failed: a port is in use or an address is not this machine's.
     """
     processor = Processor(clock, settings.scrape_interval)
     processor.store.cell(catalogue.COLLECTOR_BUILD_INFO, (version("truegreen"),), hold=False)[0] = 1
-    intake = Intake(processor, settings.in_flight)
+    allow = access.by_token(settings.token_file, say) if settings.token_file else access.anybody
+    files = tls.renewed(settings.tls, say) if settings.tls else None
+    intake = Intake(processor, settings.in_flight, settings.limits, allow)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,16 +60,25 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
     otlp = web.ServerRunner(receiver.server(intake), shutdown_timeout=OTLP_WAIT)
     rpc = grpc_receiver.server(intake)
     try:
+        secured = tls.http_context(files, lambda: processor.store.refused("tls")) if files else None
         await _listen(metrics, settings.metrics_endpoint, "--metrics-endpoint")
-        await _listen(otlp, settings.http_endpoint, "--http-endpoint")
-        await _listen_rpc(rpc, settings.grpc_endpoint)
+        site = await _listen(otlp, settings.http_endpoint, "--http-endpoint", secured)
+        await _listen_rpc(
+            rpc,
+            settings.grpc_endpoint,
+            tls.grpc_credentials(files, settings.tls.client_ca is not None) if files and settings.tls else None,
+        )
+        for warning in access.warnings(settings):
+            say(warning)
         say(
             f"OTLP by HTTP on {settings.http_endpoint}, by gRPC on {settings.grpc_endpoint}; metrics on http://{settings.metrics_endpoint}/metrics"
         )
         await stop.wait()
-        intake.draining = True
+        await site.stop()
+        await asyncio.gather(rpc.stop(DRAIN_SECONDS), intake.drained(DRAIN_SECONDS))
     finally:
-        await asyncio.gather(rpc.stop(2 * OTLP_WAIT), otlp.cleanup())
+        intake.draining = True
+        await asyncio.gather(rpc.stop(0), otlp.cleanup())
         await metrics.cleanup()
     say(f"stopped; {processor.store.accepted[0]:.0f} spans counted")
 
@@ -80,16 +95,18 @@ def split(endpoint: str, option: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-async def _listen(runner: web.BaseRunner, endpoint: str, option: str) -> None:
+async def _listen(runner: web.BaseRunner, endpoint: str, option: str, secured: ssl.SSLContext | None = None) -> web.TCPSite:
     host, port = split(endpoint, option)
     await runner.setup()
+    site = web.TCPSite(runner, host, port, backlog=512, ssl_context=secured)
     try:
-        await web.TCPSite(runner, host, port, backlog=512).start()
+        await site.start()
     except OSError as error:
         raise Failed(_cannot(option, endpoint, error.strerror or str(error))) from None
+    return site
 
 
-async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str) -> None:
+async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str, secured: grpc.ServerCredentials | None) -> None:
     host, port = split(endpoint, "--grpc-endpoint")
     try:
         # gRPC writes its own line when it cannot listen; asking the system first says why, in one.
@@ -97,7 +114,8 @@ async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str) -> None:
             with socket.socket(family, kind, proto) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
-        rpc.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        rpc.add_secure_port(where, secured) if secured else rpc.add_insecure_port(where)
     except (OSError, RuntimeError) as error:
         raise Failed(_cannot("--grpc-endpoint", endpoint, getattr(error, "strerror", None) or "gRPC refuses it")) from None
     await rpc.start()

@@ -17,7 +17,10 @@ from truegreen.core.words.terms import OVERFLOW
 Cell = list[float]
 """A counter: [value]. A gauge: [value, time at which it was last seen]; NaN until a value is known. A histogram: [sum, count of each bucket, not cumulative]."""
 
-REFUSED: Final = ("overloaded", "draining", "too_large", "undecodable", "content_type", "encoding", "timed_out", "disconnected")
+REFUSED: Final = (
+    "overloaded", "connections", "draining", "unauthenticated", "tls", "malformed", "content_type", "encoding", "too_large", "undecodable",
+    "timed_out", "disconnected",
+)  # fmt: skip
 DROPPED: Final = ("not_a_number", "out_of_range", "not_a_label", "no_evaluation_name", "internal")
 ANSWER_REASONS: Final = {catalogue.COLLECTOR_REFUSED_REQUESTS: REFUSED, catalogue.COLLECTOR_DROPPED_SPANS: DROPPED}
 
