@@ -13,9 +13,10 @@ SCORES: Final = 5000
 FAILING: Final = 100
 SLOTS: Final = 3
 DISTINCT: Final = 10_000
-"""Ids kept in one slice of an hour; past it the number is a lower bound."""
+"""Ids kept in one slice of an hour; past it the number is an estimate."""
 SLICES: Final = 6
 _MASK: Final = (1 << 64) - 1
+_NEW: Final = (1 << 64, array("Q"))
 
 
 class Scores:
@@ -53,26 +54,43 @@ class Scores:
 
 
 class Distinct:
-    """How many different ids were seen in the last hour: six slices, each exact up to 10,000 ids and a lower bound past that."""
+    """How many different ids were seen in the last hour: six slices, each a Theta sketch of at most 10,000 hashes.
+
+    A slice holds every hash below its bound, so it is exact up to 10,000 ids; a full one halves its bound, and with it what it holds. Slices are
+    merged under the least of their bounds. Standard error past that: 1/sqrt(5,000), 1.4 % (Dasgupta, Lang, Rhodes and Thaler, 2015, "A framework
+    for estimating stream expression cardinalities").
+    """
 
     __slots__ = ("_slices",)
 
     def __init__(self) -> None:
-        self._slices: dict[int, set[int]] = {}
+        self._slices: dict[int, tuple[int, set[int] | array[int]]] = {}
+        """By number: the bound, and the hashes below it; a set in the slice that is written, eight bytes a hash in the others."""
 
     def add(self, value: bytes, slice_number: int) -> None:
         """See an id, kept as a 64-bit hash."""
-        known = self._slices.get(slice_number)
-        if known is None:
-            known = self._slices[slice_number] = set()
-            self._forget(slice_number)
-        if len(known) < DISTINCT:
-            known.add(hash(value))
+        bound, known = self._slices.get(slice_number, _NEW)
+        if not isinstance(known, set):
+            known = self._begun(slice_number, bound, known)
+        hashed = hash(value) & _MASK
+        if hashed < bound:
+            known.add(hashed)
+            if len(known) > DISTINCT:
+                self._slices[slice_number] = bound >> 1, {kept for kept in known if kept < bound >> 1}
 
     def count(self, slice_number: int) -> int:
         """Different ids in this slice and the five before it."""
         self._forget(slice_number)
-        return len(set().union(*self._slices.values()))
+        least = min((bound for bound, _ in self._slices.values()), default=1 << 64)
+        seen: set[int] = set().union(*(known for _, known in self._slices.values()))
+        return round(sum(hashed < least for hashed in seen) * (1 << 64) / least)
+
+    def _begun(self, slice_number: int, bound: int, known: array[int]) -> set[int]:
+        self._forget(slice_number)
+        self._slices = {number: (below, array("Q", kept)) for number, (below, kept) in self._slices.items()}
+        made = set(known)
+        self._slices[slice_number] = bound, made
+        return made
 
     def _forget(self, slice_number: int) -> None:
         for old in [number for number in self._slices if number <= slice_number - SLICES]:
