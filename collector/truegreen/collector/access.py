@@ -49,12 +49,13 @@ def by_token(path: Path, say: Callable[[str], None]) -> Allow:
 
 def warnings(settings: Settings) -> Iterator[str]:
     """What to say of receivers that others than this machine can reach."""
+    asked = settings.receiver
     for option, endpoint in (("--http-endpoint", settings.http_endpoint), ("--grpc-endpoint", settings.grpc_endpoint)):
         if is_loopback(endpoint.rpartition(":")[0].strip("[]")):
             continue
-        if settings.token_file is None and (settings.tls is None or settings.tls.client_ca is None):
+        if asked.token_file is None and (asked.tls is None or asked.tls.client_ca is None):
             yield f"warning: {option} {endpoint} takes spans from whoever reaches it; give --token-file, or --tls-client-ca, or listen on 127.0.0.1"
-        elif settings.tls is None:
+        elif asked.tls is None:
             yield f"warning: {option} {endpoint} is plain text, so the token can be read on the way; give --tls-cert and --tls-key"
 
 

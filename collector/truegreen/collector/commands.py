@@ -13,6 +13,7 @@ from typing import Final
 
 import click
 
+from truegreen.core.config.receiver import Receiver, Tls
 from truegreen.core.errors import BadInput
 from truegreen.core.options import config_option, json_option
 from truegreen.core.words import catalogue, catalogue_page
@@ -20,6 +21,7 @@ from truegreen.core.words import catalogue, catalogue_page
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _ALL: Final = "all"
 _SOURCE: Final = "source"
+_FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
@@ -35,13 +37,20 @@ _SOURCE: Final = "source"
 )
 @click.option("--calibration", "calibrations", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Expose size and date of the baselines in this folder; may be repeated.")  # fmt: skip
+@click.option(
+    "--tls-cert", metavar="FILE", type=_FILE, help="Speak TLS with this certificate chain (PEM); read again when it changes."
+)
+@click.option("--tls-key", metavar="FILE", type=_FILE, help="Its private key.")
+@click.option("--tls-client-ca", metavar="FILE", type=_FILE, help="Let in only clients with a certificate of these authorities.")
+@click.option("--token-file", metavar="FILE", type=_FILE, help="Let in only clients with one of these bearer tokens, one a line.")
 @click.option("--explain", is_flag=False, flag_value=_ALL, metavar="[METRIC]",
               help="Say what feeds a metric, or every metric, and leave; `source` prints the processor that the catalogue compiles to.")  # fmt: skip
 @config_option
 @json_option
 def collect(
     http_endpoint: str | None, grpc_endpoint: str | None, metrics_endpoint: str | None, scrape_interval: str | None,
-    calibrations: tuple[Path, ...], explain: str | None, config_path: Path | None, as_json: bool,
+    calibrations: tuple[Path, ...], tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None, token_file: Path | None,
+    explain: str | None, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Receive OTLP, derive behavioural metrics, serve them to Prometheus; ends on SIGTERM.
 
@@ -61,12 +70,28 @@ def collect(
         metrics_endpoint or config.collector.metrics_endpoint,
         config.scrape_interval_seconds if scrape_interval is None else seconds(scrape_interval),
         calibrations,
+        receiver(config.collector.receiver, tls_cert, tls_key, tls_client_ca, token_file),
     )
 
     def say(line: str) -> None:
         click.echo(json.dumps({"message": line}) if as_json else line, err=not as_json)
 
     asyncio.run(serve(settings, say))
+
+
+def receiver(written: Receiver, cert: Path | None, key: Path | None, client_ca: Path | None, token_file: Path | None) -> Receiver:
+    """The receiver that is written, with what the options say instead.
+
+    Raises:
+        BadInput: certificate and key are not both there.
+    """
+    said = {"cert": cert, "key": key, "client_ca": client_ca}
+    before = {part: getattr(written.tls, part) for part in said} if written.tls else {}
+    files = before | {part: path for part, path in said.items() if path}
+    lacking = [f"--tls-{part}" for part in ("cert", "key") if files and not files.get(part)]
+    if lacking:
+        raise BadInput(f"{lacking[0]}: found nothing; TLS needs --tls-cert and --tls-key")
+    return dataclasses.replace(written, tls=Tls(**files) if files else None, token_file=token_file or written.token_file)
 
 
 def seconds(text: str) -> float:

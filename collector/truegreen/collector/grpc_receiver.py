@@ -16,7 +16,6 @@ import grpc.aio
 
 from truegreen.collector import refusals
 from truegreen.collector.intake import Intake
-from truegreen.collector.model import MAX_MESSAGE
 from truegreen.collector.otlp_json import LOGS, TRACES
 from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE, Refused, busy
 
@@ -42,7 +41,7 @@ def server(intake: Intake) -> grpc.aio.Server:
     wait = int(limits.header_seconds * 1000)
     made = grpc.aio.server(
         options=(
-            ("grpc.max_receive_message_length", MAX_MESSAGE),
+            ("grpc.max_receive_message_length", limits.request),
             ("grpc.so_reuseport", 0),
             ("grpc.max_concurrent_streams", STREAMS),
             ("grpc.max_allowed_incoming_connections", limits.connections),
@@ -102,7 +101,9 @@ async def _read(intake: Intake, context: Any) -> bytes:
         raise busy("timed_out", f"the message was not whole after {seconds:g} s") from None
     if message is grpc.aio.EOF:
         # What is over the limit, gRPC has refused by itself; all that is seen of it here is that nothing came.
-        raise Refused("too_large", 413, INVALID_ARGUMENT, f"there is no message in the call, or one of over {MAX_MESSAGE} bytes")
+        raise Refused(
+            "too_large", 413, INVALID_ARGUMENT, f"there is no message in the call, or one of over {intake.limits.request} bytes"
+        )
     return bytes(message)
 
 

@@ -13,11 +13,11 @@ from typing import Final
 
 from truegreen.collector import wire
 from truegreen.collector.access import Allow, anybody
-from truegreen.collector.model import Limits
 from truegreen.collector.otlp_json import LOGS, TRACES
 from truegreen.collector.processor import Processor
 from truegreen.collector.refusals import INVALID_ARGUMENT, Refused, busy
 from truegreen.collector.state import DROPPED
+from truegreen.core.config.receiver import Limits
 from truegreen.core.words import catalogue
 
 log = logging.getLogger("truegreen.collector")
@@ -48,6 +48,11 @@ class Intake:
     draining: bool = False
     _timer: Callable[[], float] = field(default=time.perf_counter)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
+    _dropped: tuple[list[float], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = self.processor.store.own
+        self._dropped = tuple(own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, reason] for reason in DROPPED)
 
     @contextmanager
     def request(self, authorization: str) -> Iterator[None]:
@@ -113,8 +118,7 @@ class Intake:
         """
         began = self._timer()
         processor = self.processor
-        own = processor.store.own
-        before = [own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, reason][0] for reason in DROPPED]
+        before = [cell[0] for cell in self._dropped]
         failed = 0
         try:
             if signal == TRACES:
@@ -132,7 +136,7 @@ class Intake:
         cell = processor.store.request_duration
         cell[bisect_left(catalogue.COLLECTOR_REQUEST_DURATION.buckets, taken) + 1] += 1
         cell[0] += taken
-        after = [own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, reason][0] for reason in DROPPED]
+        after = [cell[0] for cell in self._dropped]
         return WHOLE if before == after else partial(dict(zip(DROPPED, map(float.__sub__, after, before), strict=True)), failed)
 
 

@@ -13,7 +13,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from truegreen.collector import refusals
 from truegreen.collector.inflate import encodings, inflated
 from truegreen.collector.intake import Intake, Partial
-from truegreen.collector.model import MAX_MESSAGE
 from truegreen.collector.otlp_json import LOGS, TRACES, from_json
 from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, Refused, busy
 
@@ -131,11 +130,9 @@ async def _taken(intake: Intake, request: web.BaseRequest, encoded: tuple[str, .
 
 
 async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: str, encoding: str) -> web.Response:
-    expected = request.content_length or 0
-    if expected > MAX_MESSAGE:
-        raise Refused(
-            "too_large", 413, RESOURCE_EXHAUSTED, f"{expected} bytes, at most {MAX_MESSAGE} are taken; send smaller batches"
-        )
+    expected, most = request.content_length or 0, intake.limits.request
+    if expected > most:
+        raise Refused("too_large", 413, RESOURCE_EXHAUSTED, f"{expected} bytes, at most {most} are taken; send smaller batches")
     intake.check(expected)
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -147,7 +144,7 @@ async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: 
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         if encoding != "identity":
-            body = inflated(body, encoding)
+            body = inflated(body, encoding, most)
         if kind == JSON:
             body = from_json(signal, body) if body else b""
         partial = intake.take(signal, body)
@@ -158,12 +155,12 @@ async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: 
 
 async def _read(intake: Intake, request: web.BaseRequest, chunks: list[bytes], held: list[int]) -> None:
     """Read the body into `chunks`, holding the bytes that are here and no others: a length that is only announced takes no room from others."""
-    seconds = intake.limits.body_seconds
+    most, seconds = intake.limits.request, intake.limits.body_seconds
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.content.iter_any():
-                if held[0] + len(chunk) > MAX_MESSAGE:
-                    raise Refused("too_large", 413, RESOURCE_EXHAUSTED, f"over {MAX_MESSAGE} bytes; send smaller batches")
+                if held[0] + len(chunk) > most:
+                    raise Refused("too_large", 413, RESOURCE_EXHAUSTED, f"over {most} bytes; send smaller batches")
                 intake.reserve(len(chunk))
                 held[0] += len(chunk)
                 chunks.append(chunk)

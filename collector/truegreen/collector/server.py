@@ -43,9 +43,10 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
     """
     processor = Processor(clock, settings.scrape_interval)
     processor.store.cell(catalogue.COLLECTOR_BUILD_INFO, (version("truegreen"),), hold=False)[0] = 1
-    allow = access.by_token(settings.token_file, say) if settings.token_file else access.anybody
-    files = tls.renewed(settings.tls, say) if settings.tls else None
-    intake = Intake(processor, settings.in_flight, settings.limits, allow)
+    asked = settings.receiver
+    files = tls.renewed(asked.tls, say) if asked.tls else None
+    allow = access.by_token(asked.token_file, say) if asked.token_file else access.anybody
+    intake = Intake(processor, asked.limits.in_flight, asked.limits, allow)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,11 +64,7 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
         secured = tls.http_context(files, lambda: processor.store.refused("tls")) if files else None
         await _listen(metrics, settings.metrics_endpoint, "--metrics-endpoint")
         site = await _listen(otlp, settings.http_endpoint, "--http-endpoint", secured)
-        await _listen_rpc(
-            rpc,
-            settings.grpc_endpoint,
-            tls.grpc_credentials(files, settings.tls.client_ca is not None) if files and settings.tls else None,
-        )
+        await _listen_rpc(rpc, settings.grpc_endpoint, tls.grpc_credentials(files, asked.tls) if files and asked.tls else None)
         for warning in access.warnings(settings):
             say(warning)
         say(

@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 
-from truegreen.collector.model import Tls
 from truegreen.collector.renewed import Renewed
+from truegreen.core.config.receiver import Tls
 from truegreen.core.errors import BadInput
 
 
@@ -54,7 +54,7 @@ def http_context(files: Renewed[Made], failed: Callable[[], None]) -> ssl.SSLCon
     return Renewing(ssl.PROTOCOL_TLS_SERVER)
 
 
-def grpc_credentials(files: Renewed[Made], client_ca: bool) -> grpc.ServerCredentials:
+def grpc_credentials(files: Renewed[Made], tls: Tls) -> grpc.ServerCredentials:
     """Credentials that ask the files again for each new connection."""
     used = [files()]
 
@@ -65,7 +65,9 @@ def grpc_credentials(files: Renewed[Made], client_ca: bool) -> grpc.ServerCreden
         used[0] = made
         return made.configuration
 
-    return grpc.dynamic_ssl_server_credentials(used[0].configuration, newer, require_client_authentication=client_ca)
+    return grpc.dynamic_ssl_server_credentials(
+        used[0].configuration, newer, require_client_authentication=tls.client_ca is not None
+    )
 
 
 def _made(tls: Tls) -> Made:
@@ -88,4 +90,6 @@ def _made(tls: Tls) -> Made:
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)).lower().replace("_", " ")
+    if isinstance(error, ssl.SSLError):
+        return error.reason.lower().replace("_", " ") if error.reason else "there is nothing of the kind in it"
+    return getattr(error, "strerror", None) or str(error)

@@ -11,6 +11,7 @@ from typing import Any
 from truegreen.core.config.check import short
 from truegreen.core.config.forward import destinations
 from truegreen.core.config.model import Cohorts, Collector, Config, Containment, Incidents, Kubernetes, Routes, Service
+from truegreen.core.config.receiver import receiver
 from truegreen.core.config.source import Path, Source, dotted
 from truegreen.core.config.units import seconds
 from truegreen.core.errors import BadInput
@@ -58,7 +59,8 @@ def _collector(source: Source, path: File | None) -> Collector:
     given = source.data["collector"]
     return Collector(
         **{
-            **given,
+            **{key: value for key, value in given.items() if key not in ("tls", "token_file", "limits")},
+            "receiver": receiver(source, path),
             "forward": destinations(source, path),
             "flush": float(seconds(given["flush"])),
             "backends": tuple(given["backends"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from truegreen.core.config.forward import Destination
+from truegreen.core.config.receiver import Receiver
 from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.sampling import INLINE_RATE
 from truegreen.core.words.slo import Slo
@@ -73,7 +74,7 @@ class Kubernetes:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Where `truegreen collect` listens and forwards to; a stop waits `flush` seconds for what is to be forwarded.
+    """Where `truegreen collect` listens, whom it lets in, and where it forwards to; a stop waits `flush` seconds for what is to be forwarded.
 
     `backends` are the OTLP/gRPC addresses of several, behind one tier that spreads services over them.
     """
@@ -81,6 +82,7 @@ class Collector:
     http_endpoint: str
     grpc_endpoint: str
     metrics_endpoint: str
+    receiver: Receiver
     forward: tuple[Destination, ...]
     flush: float
     backends: tuple[str, ...]
