@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
 import re
-import time
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +15,9 @@ import click
 from truegreen.core.config.receiver import Receiver, Tls
 from truegreen.core.errors import BadInput
 from truegreen.core.options import config_option, json_option
-from truegreen.core.words import catalogue, catalogue_page
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _ALL: Final = "all"
-_SOURCE: Final = "source"
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -43,6 +40,8 @@ _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--tls-key", metavar="FILE", type=_FILE, help="Its private key.")
 @click.option("--tls-client-ca", metavar="FILE", type=_FILE, help="Let in only clients with a certificate of these authorities.")
 @click.option("--token-file", metavar="FILE", type=_FILE, help="Let in only clients with one of these bearer tokens, one a line.")
+@click.option("--state", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Keep gauges such as when a snapshot came up in this file, so that they survive a restart.")  # fmt: skip
 @click.option("--explain", is_flag=False, flag_value=_ALL, metavar="[METRIC]",
               help="Say what feeds a metric, or every metric, and leave; `source` prints the processor that the catalogue compiles to.")  # fmt: skip
 @config_option
@@ -50,20 +49,24 @@ _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 def collect(
     http_endpoint: str | None, grpc_endpoint: str | None, metrics_endpoint: str | None, scrape_interval: str | None,
     calibrations: tuple[Path, ...], tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None, token_file: Path | None,
-    explain: str | None, config_path: Path | None, as_json: bool,
+    state: Path | None, explain: str | None, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Receive OTLP, derive behavioural metrics, serve them to Prometheus; ends on SIGTERM.
 
     Options win over truegreen.yaml. Every hold and gap is a multiple of the scrape interval.
     """
-    if explain is not None:
-        click.echo(explained(explain, as_json))
-        return
     from truegreen.collector.model import Settings
-    from truegreen.collector.server import serve
     from truegreen.core.config import load
 
     config = load(config_path, os.environ)
+    if explain is not None:
+        from truegreen.collector.explain import explained
+
+        click.echo(explained(explain, config.metrics, as_json))
+        return
+    from truegreen.collector import live, logs
+    from truegreen.collector.server import serve
+
     settings = Settings(
         http_endpoint or config.collector.http_endpoint,
         grpc_endpoint or config.collector.grpc_endpoint,
@@ -71,12 +74,19 @@ def collect(
         config.scrape_interval_seconds if scrape_interval is None else seconds(scrape_interval),
         calibrations,
         receiver(config.collector.receiver, tls_cert, tls_key, tls_client_ca, token_file),
+        config.metrics,
+        state or config.collector.state,
+        forward=config.collector.forward,
+        flush=config.collector.flush,
     )
+    status = live.Status(sys.stderr) if not as_json and live.wanted(sys.stderr) else None
 
-    def say(line: str) -> None:
-        click.echo(json.dumps({"message": line}) if as_json else line, err=not as_json)
+    def write(line: str) -> None:
+        if status:
+            status.clear()
+        click.echo(line, err=not as_json)
 
-    asyncio.run(serve(settings, say))
+    asyncio.run(serve(settings, logs.begin(write, as_json), status=status))
 
 
 def receiver(written: Receiver, cert: Path | None, key: Path | None, client_ca: Path | None, token_file: Path | None) -> Receiver:
@@ -104,24 +114,3 @@ def seconds(text: str) -> float:
     if not found or float(found[1]) <= 0:
         raise BadInput(f"--scrape-interval: found {text!r}; write a time such as 30s or 500ms")
     return float(found[1]) * _UNITS[found[2]]
-
-
-def explained(what: str, as_json: bool) -> str:
-    """What `--explain` prints.
-
-    Raises:
-        BadInput: the catalogue has no such metric.
-    """
-    if what == _SOURCE:
-        from truegreen.collector.processor import Processor
-
-        return Processor(time.time, 30.0).source
-    chosen = [m for m in catalogue.ALL if what in (_ALL, m.prometheus, m.name, m.constant)]
-    if not chosen:
-        raise BadInput(f"--explain: found {what!r}; write one of {', '.join(catalogue.BY_NAME)}, or source")
-    if as_json:
-        return json.dumps([{"metric": m.prometheus, "labels": m.labels, **dataclasses.asdict(m)} for m in chosen])
-    if what == _ALL:
-        width = max(len(m.prometheus) for m in chosen)
-        return "\n".join(f"{m.prometheus:{width}}  {m.kind:9}  {m.source:22}  {m.description}" for m in chosen)
-    return "\n".join(catalogue_page.section(chosen[0]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from truegreen.core.config.receiver import Limits, Receiver
+from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.metric import Metric
 
 HOLD_SCRAPES: Final = 2
@@ -32,6 +33,8 @@ class Settings:
         scrape_interval: seconds between two scrapes; every hold and gap is a multiple of it.
         calibrations: folders of calibration files, whose size and date are exposed.
         receiver: who may send, and how much.
+        derived: what is derived: our metrics and a user's own.
+        state: the file in which gauges survive a restart, None for none.
     """
 
     http_endpoint: str = "127.0.0.1:4318"
@@ -40,6 +43,8 @@ class Settings:
     scrape_interval: float = 30.0
     calibrations: tuple[Path, ...] = ()
     receiver: Receiver = field(default_factory=Receiver)
+    derived: Catalogue = field(default_factory=Catalogue)
+    state: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ import grpc
 import grpc.aio
 from aiohttp import web
 
-from truegreen.collector import access, grpc_receiver, pages, receiver, tls
+from truegreen.collector import access, grpc_receiver, pages, receiver, state_file, tls
 from truegreen.collector.calibrations import expose
 from truegreen.collector.intake import Intake
+from truegreen.collector.live import Status
 from truegreen.collector.model import Settings
 from truegreen.collector.processor import Processor
 from truegreen.core.errors import BadInput, Failed
@@ -34,14 +35,16 @@ PAGES_WAIT: Final = (GRACE_SECONDS - DRAIN_SECONDS - 2 * OTLP_WAIT) / 2
 """The pages stay up until the receivers have stopped; a scrape in flight takes milliseconds."""
 
 
-async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
+async def serve(
+    settings: Settings, say: Callable[[str], None], clock: Callable[[], float] = time.time, status: Status | None = None
+) -> None:
     """Run until SIGTERM or SIGINT; requests in flight are finished.
 
     Raises:
         BadInput: an endpoint is not HOST:PORT, or a file of tokens or certificates cannot be read.
-        Failed: a port is in use or an address is not this machine's.
+        Failed: a port is in use or an address is not this machine's, or the state cannot be kept in its file.
     """
-    processor = Processor(clock, settings.scrape_interval)
+    processor = Processor(clock, settings.scrape_interval, derived=settings.derived)
     processor.store.cell(catalogue.COLLECTOR_BUILD_INFO, (version("truegreen"),), hold=False)[0] = 1
     asked = settings.receiver
     files = tls.renewed(asked.tls, say) if asked.tls else None
@@ -51,6 +54,9 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if settings.state:
+        state_file.restore(settings.state, processor.store, say)
+    beside: list[asyncio.Task[None]] = []
     read: dict[Path, float] = {}
     metrics = web.AppRunner(
         pages.application(intake, lambda: expose(settings.calibrations, processor.store, read, say)),
@@ -70,6 +76,10 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
         say(
             f"OTLP by HTTP on {settings.http_endpoint}, by gRPC on {settings.grpc_endpoint}; metrics on http://{settings.metrics_endpoint}/metrics"
         )
+        if settings.state:
+            beside.append(asyncio.create_task(state_file.keep(settings.state, processor.store, say)))
+        if status:
+            beside.append(asyncio.create_task(status.run(processor.store)))
         await stop.wait()
         await site.stop()
         await asyncio.gather(rpc.stop(DRAIN_SECONDS), intake.drained(DRAIN_SECONDS))
@@ -77,6 +87,9 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
         intake.draining = True
         await asyncio.gather(rpc.stop(0), otlp.cleanup())
         await metrics.cleanup()
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
     say(f"stopped; {processor.store.accepted[0]:.0f} spans counted")
 
 

@@ -61,6 +61,7 @@ def _collector(source: Source, path: File | None) -> Collector:
         **{
             **{key: value for key, value in given.items() if key not in ("tls", "token_file", "limits")},
             "receiver": receiver(source, path),
+            "state": (path.parent if path else File()) / given["state"] if given["state"] else None,
             "forward": destinations(source, path),
             "flush": float(seconds(given["flush"])),
             "backends": tuple(given["backends"]),

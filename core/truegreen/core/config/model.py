@@ -76,13 +76,14 @@ class Kubernetes:
 class Collector:
     """Where `truegreen collect` listens, whom it lets in, and where it forwards to; a stop waits `flush` seconds for what is to be forwarded.
 
-    `backends` are the OTLP/gRPC addresses of several, behind one tier that spreads services over them.
+    Gauges survive a restart in the file `state`; `backends` are the OTLP/gRPC addresses of several, behind one tier that spreads services over them.
     """
 
     http_endpoint: str
     grpc_endpoint: str
     metrics_endpoint: str
     receiver: Receiver
+    state: Path | None
     forward: tuple[Destination, ...]
     flush: float
     backends: tuple[str, ...]
