@@ -13,6 +13,8 @@ from typing import Final
 
 from truegreen.collector import wire
 from truegreen.collector.access import Allow, anybody
+from truegreen.collector.forward import Forward
+from truegreen.collector.forward_payload import Original
 from truegreen.collector.otlp_json import LOGS, TRACES
 from truegreen.collector.processor import Processor
 from truegreen.collector.refusals import INVALID_ARGUMENT, Refused, busy
@@ -37,12 +39,14 @@ class Intake:
         limit: bytes of requests that may be held at once.
         limits: what else is taken at once.
         allow: raises where a request's Authorization header is not enough.
+        forward: where accepted requests go besides.
     """
 
     processor: Processor
     limit: int
     limits: Limits = field(default_factory=Limits)
     allow: Allow = anybody
+    forward: Forward = field(default_factory=lambda: Forward(()))
     held: int = 0
     active: int = 0
     draining: bool = False
@@ -110,12 +114,17 @@ class Intake:
         """Count a refusal."""
         self.processor.store.refused(refused.reason)
 
-    def take(self, signal: str, data: bytes) -> Partial:
-        """Count one request; what of it was not taken.
+    def take(self, signal: str, data: bytes, original: Original | None = None) -> Partial:
+        """Count one request and hand it on to be forwarded; what of it was not taken.
+
+        Args:
+            original: the request as it came, where that is not `data`.
 
         Raises:
-            Refused: the bytes are no such message.
+            Refused: the bytes are no such message, or one that forwards must have it and has no room.
         """
+        original = original or Original(signal, data)
+        self.forward.check(signal, len(original.body))
         began = self._timer()
         processor = self.processor
         before = [cell[0] for cell in self._dropped]
@@ -132,6 +141,7 @@ class Intake:
             processor.store.dropped("internal")
             log.error("a request could not be counted to its end: %s", type(error).__name__)  # noqa: TRY400  # a traceback could show content
             failed = size_of(signal, data)
+        self.forward.offer(original)
         taken = self._timer() - began
         cell = processor.store.request_duration
         cell[bisect_left(catalogue.COLLECTOR_REQUEST_DURATION.buckets, taken) + 1] += 1

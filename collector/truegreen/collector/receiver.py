@@ -11,6 +11,7 @@ from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from truegreen.collector import refusals
+from truegreen.collector.forward_payload import Original
 from truegreen.collector.inflate import encodings, inflated
 from truegreen.collector.intake import Intake, Partial
 from truegreen.collector.otlp_json import LOGS, TRACES, from_json
@@ -141,13 +142,13 @@ async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: 
     held = [0]
     try:
         await _read(intake, request, chunks, held)
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        raw = body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         if encoding != "identity":
             body = inflated(body, encoding, most)
         if kind == JSON:
             body = from_json(signal, body) if body else b""
-        partial = intake.take(signal, body)
+        partial = intake.take(signal, body, Original(signal, raw, kind, encoding))
     finally:
         intake.release(held[0])
     return web.Response(body=_answer(signal, kind, partial), content_type=kind)
