@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from truegreen.core.config.forward import Destination
 from truegreen.core.config.receiver import Limits, Receiver
 from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.metric import Metric
@@ -35,6 +36,8 @@ class Settings:
         receiver: who may send, and how much.
         derived: what is derived: our metrics and a user's own.
         state: the file in which gauges survive a restart, None for none.
+        forward: where accepted requests are passed on to.
+        flush: seconds that a stop waits for what is to be passed on.
     """
 
     http_endpoint: str = "127.0.0.1:4318"
@@ -45,6 +48,8 @@ class Settings:
     receiver: Receiver = field(default_factory=Receiver)
     derived: Catalogue = field(default_factory=Catalogue)
     state: Path | None = None
+    forward: tuple[Destination, ...] = ()
+    flush: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from truegreen.collector import access, grpc_receiver, pages, receiver, state_file, tls
 from truegreen.collector.calibrations import expose
+from truegreen.collector.forward import forwarding, not_itself
 from truegreen.collector.intake import Intake
 from truegreen.collector.live import Status
 from truegreen.collector.model import Settings
@@ -38,7 +39,7 @@ PAGES_WAIT: Final = (GRACE_SECONDS - DRAIN_SECONDS - 2 * OTLP_WAIT) / 2
 async def serve(
     settings: Settings, say: Callable[[str], None], clock: Callable[[], float] = time.time, status: Status | None = None
 ) -> None:
-    """Run until SIGTERM or SIGINT; requests in flight are finished.
+    """Run until SIGTERM or SIGINT; requests in flight are finished, and what waits to be forwarded is sent for at most `flush` seconds.
 
     Raises:
         BadInput: an endpoint is not HOST:PORT, or a file of tokens or certificates cannot be read.
@@ -49,7 +50,9 @@ async def serve(
     asked = settings.receiver
     files = tls.renewed(asked.tls, say) if asked.tls else None
     allow = access.by_token(asked.token_file, say) if asked.token_file else access.anybody
-    intake = Intake(processor, asked.limits.in_flight, asked.limits, allow)
+    not_itself(settings.forward, settings.http_endpoint, settings.grpc_endpoint)
+    forward = forwarding(settings.forward, processor.store, say)
+    intake = Intake(processor, asked.limits.in_flight, asked.limits, allow, forward)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,6 +70,7 @@ async def serve(
     otlp = web.ServerRunner(receiver.server(intake), shutdown_timeout=OTLP_WAIT)
     rpc = grpc_receiver.server(intake)
     try:
+        forward.start()
         secured = tls.http_context(files, lambda: processor.store.refused("tls")) if files else None
         await _listen(metrics, settings.metrics_endpoint, "--metrics-endpoint")
         site = await _listen(otlp, settings.http_endpoint, "--http-endpoint", secured)
@@ -86,6 +90,7 @@ async def serve(
     finally:
         intake.draining = True
         await asyncio.gather(rpc.stop(0), otlp.cleanup())
+        await forward.close(settings.flush, say)
         await metrics.cleanup()
         for task in beside:
             task.cancel()
