@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
@@ -232,3 +233,11 @@ def test_the_defaults_allow_our_names_and_no_content() -> None:
         "user.id", "session.id", "gen_ai.conversation.id", "enduser.id", "process.command_line", "process.command_args", "http.request.header.authorization",
     )  # fmt: skip
     assert [key for key in content if allowed.key(key.encode())] == []
+
+
+def test_the_page_names_every_reason_and_every_beginning() -> None:
+    """docs/forwarding.md has a row for each reason of a loss."""
+    page = (Path(__file__).parents[2] / "docs" / "forwarding.md").read_text()
+    assert [reason for reason in verdicts.LOSSES if f"`{reason}`" not in page] == []
+    code = {*verdicts.GRPC_RETRIED, *map(str, verdicts.HTTP_RETRIED)}
+    assert [word for word in code if word not in page] == []

@@ -1,5 +1,6 @@
 """`collector.forward` of `truegreen.yaml`: what it becomes, and what is not taken."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,15 @@ def test_what_is_not_taken_says_what_to_write(entry: str, says: str):
         forward(entry)
     assert says in str(caught.value)
     assert "abc" not in str(caught.value)
+
+
+def test_the_example_of_the_page_is_a_configuration():
+    """docs/forwarding.md can be copied."""
+    page = (Path(__file__).parents[2] / "docs" / "forwarding.md").read_text()
+    example = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1]
+    made = parse_text(example, "truegreen.yaml", {}, None).collector.forward
+    assert [(one.name, one.protocol, one.signals, one.redact) for one in made] == [
+        ("langfuse", "http", ("traces",), None),
+        ("langsmith", "http", ("traces",), None),
+        ("tempo", "grpc", ("traces",), Redact()),
+    ]

@@ -190,7 +190,7 @@ class Exporter:
         self._delivered[0] += 1
         if self._failing:
             self._failing = False
-            log.warning("forwarding to %s works again", self.destination.name)
+            log.info("forwarding to %s works again", self.destination.name)
         if verdict.rejected:
             before = self._rejected[0]
             self._rejected[0] += verdict.rejected
