@@ -82,8 +82,8 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
     """
     lines = [
         "def build(h):",
-        "    begins, double, doubles, numbers, bisect, is_error = h.begins, h.double, h.doubles, h.numbers, h.bisect, h.is_error",
-        "    look, more, touch, bad, failing = h.look, h.more, h.touch, h.bad, h.failing",
+        "    double, doubles, numbers, bisect, is_error = h.double, h.doubles, h.numbers, h.bisect, h.is_error",
+        "    look, more, touch, bad = h.look, h.more, h.touch, h.bad",
         f"    GOOD, FAILED, NONE, MISSING = {GOOD!r}, {FAILED!r}, (), float('-inf')",
     ]
     for block in made:
@@ -105,7 +105,7 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
         "            held += GOOD if not s or not is_error(s) else FAILED",
         "            for view in views.get(len(held), NONE):",
         "                p = view.plans.get(view.key(held))",
-        "                if p is not None and all(map(begins, view.rest(held), view.heads)): break",
+        "                if p is not None: break",
         "            else: view, p, held = look(ctx, kind, span, held)",
         "            p[0] += 1",
         "            if p[1] != tick: touch(p, tick, now, view, held)",
@@ -157,7 +157,7 @@ def _counted(block: Block, pad: str) -> list[str]:
     held = {read: f"w{i}" for i, read in enumerate(block.row)}
     lines = []
     if block.name == EVALUATION:
-        cells += ["scores", "fails"]
+        cells += ["scores", "failed"]
         lines += [
             f"{pad}if own is not None:",
             f"{pad}    p = own[1].get(own[0](held)) or more(ctx, view, own, name, held)",
@@ -171,7 +171,7 @@ def _counted(block: Block, pad: str) -> list[str]:
         lines.append(f"{pad}{', '.join(f'at_{variable}' for variable in held.values())}, = ats")
     steps = [(cell, step) for cell, step in zip(cells, block.steps, strict=False)]
     if any(step.value.read and step.value.read.names in _TIMED for _, step in steps):
-        lines.append(f"{pad}d = (span.end - span.start) * 1e-9")
+        lines.append(f"{pad}d = (span.end - span.start) / 1e9")
     lists = {Read("attribute", (step.metric.each,)) for _, step in steps if step.value.read and step.value.read.kind == "item"}
     for read, variable in held.items():
         if read not in lists and read != SESSION:
@@ -187,7 +187,7 @@ def _counted(block: Block, pad: str) -> list[str]:
             f"{pad}if scores is not None and {raw} is not None:",
             f"{pad}    if {-LARGEST!r} <= {raw} <= {LARGEST!r}: scores({raw}, {session})",
             f"{pad}    else: bad({raw})",
-            f"{pad}if fails: failing(ctx, name, span, now, view, held)",
+            f"{pad}if failed is not None: failed(span, now, held)",
         ]
     return lines
 
@@ -210,7 +210,7 @@ def _measure(takers: Sequence[tuple[str, Step]], held: Mapping[Read, str], pad: 
     elif read.names == ("time_per_output_token",):
         first, many = held[_FIRST_CHUNK], held[_OUTPUT]
         lines = [
-            f"{pad}if {first} is not None and {many} is not None and {many} > 1{active}:",
+            f"{pad}if {first} is not None and {many} is not None and 1 < {many} <= {LARGEST!r}{active}:",
             f"{pad}    v = (d - {first}) / ({many} - 1)",
         ]
         pad += "    "

@@ -38,6 +38,7 @@ VIEWS: Final = 8
 """Layouts of as many attributes that are tried in turn before a span is looked up by its names."""
 EVENT: Final = "event"
 _BASE: Final = wire.encoded("base")
+_FAIL: Final = wire.encoded(FAIL)
 _EVENT: Final = names.EVALUATION_EVENT.encode()
 _NAMED_EVENT: Final = wire.encoded(names.EVALUATION_EVENT)
 
@@ -149,9 +150,8 @@ class Processor:
         exec(self.source, scope)  # noqa: S102  # the text is made from the catalogue alone, never from what is received
         return scope["build"](  # type: ignore[no-any-return]
             SimpleNamespace(
-                begins=bytes.startswith, double=wire.double, doubles=lambda pair: wire.doubles(wire.value(pair)), numbers=wire.Numbers(),
+                double=wire.double, doubles=lambda pair: wire.doubles(wire.value(pair)), numbers=wire.Numbers(),
                 bisect=bisect_left, is_error=wire.is_error, look=self._look, more=self._more, touch=self._touch, bad=self._bad,
-                failing=self._failing,
             )
         )  # fmt: skip
 
@@ -188,7 +188,7 @@ class Processor:
             self._forget_plans()
         view, kept = self._view(context, tuple(map(wire.head, usual)), event)
         whole = (*usual, *held[-2:])
-        key = view.key(whole)
+        key = view.key(whole) or ()
         plan = view.plans.get(key)
         if plan is None:
             once = not kept or _size(key) >= KEPT
@@ -251,7 +251,7 @@ class Processor:
         """The plan of one of several evaluations of a span."""
         plan: Plan = [0, -1, [], [], [], ()]
         plan[5] = self._evaluation_cells(context, view.layout, held, name, plan)
-        key = own[0](held)
+        key = own[0](held) or ()
         once = _size(key) >= KEPT or len(self._live) >= 2 * PLANS
         if not once:
             own[1][key] = plan
@@ -278,7 +278,8 @@ class Processor:
         parts["sampled"] = parts["sampled"] or value((names.EVALUATION_SAMPLED,))
         facts = Facts({read: value(read) for read in block.key}, context.resource, name=name, parts=parts)
         scores = self._scores(context, facts) if parts["sampled"] == _BASE else None
-        return (*self._cells(block, context, facts, plan), scores, parts["label"] == wire.encoded(FAIL))
+        failed = self._failed(context, layout, name) if parts["label"] == _FAIL else None
+        return (*self._cells(block, context, facts, plan), scores, failed)
 
     def _cells(self, block: compiler.Block, context: Context, facts: Facts, plan: Plan) -> tuple[Cell | None, ...]:
         """The cells of a block's measured numbers; those of its counts and gauges are put into the plan."""
@@ -337,6 +338,7 @@ class Processor:
             cell[0] += 1.0
         if not dropped:
             plan[1] = tick
+        view.use()
         gap = GAP_SCRAPES * self.store.interval
         for cell, keep in kept:
             if keep != "since":
@@ -347,23 +349,28 @@ class Processor:
                 cell[0] = said if 0 < said < now and now - self._began < gap else now
             cell[1] = now
 
-    def _failing(self, context: Context, name: str, span: Any, now: float, view: View, held: Held) -> None:
-        interval = self.store.interval
-        kept = context.evidence
-        name, trace_id = self._admitted(context, name), span.trace_id[:16]
-        metric = catalogue.FAILING_TRACE_INFO
-        changed = evidence.failed(kept, name, trace_id, span.end * 1e-9 or now, now, interval)
-        if changed is not None:
-            slot, before = changed
-            labels = (context.service, context.environment, name, str(slot))
-            if before:
-                self.store.remove(metric, (*labels, before))
-            self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
-        part = evidence.slice_of(now, interval)
-        for gauge, read in self._who:
-            found = self._layouts.value(view.layout, held, read)
-            if found:
-                kept.distinct.setdefault((gauge, name), evidence.Distinct()).add(found, part)
+    def _failed(self, context: Context, layout: Layout, name: str) -> Callable[[Any, float, Held], None]:
+        """What keeps a failing answer of a layout: its trace, its user, its session."""
+        interval, kept, metric = self.store.interval, context.evidence, catalogue.FAILING_TRACE_INFO
+        name = self._admitted(context, name)
+        who = [(gauge, self._layouts.positions(layout.at, read)) for gauge, read in self._who]
+
+        def failed(span: Any, now: float, held: Held) -> None:
+            trace_id = span.trace_id[:16]
+            changed = evidence.failed(kept, name, trace_id, span.end * 1e-9 or now, now, interval)
+            if changed is not None:
+                slot, before = changed
+                labels = (context.service, context.environment, name, str(slot))
+                if before:
+                    self.store.remove(metric, (*labels, before))
+                self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
+            part = evidence.slice_of(now, interval)
+            for gauge, places in who:
+                found = next((value for i in places if (value := wire.value(held[i]))), None)
+                if found:
+                    kept.distinct.setdefault((gauge, name), evidence.Distinct()).add(found, part)
+
+        return failed
 
     def _event(self, context: Context, record: Any, now: float) -> int:
         found = dict(record.attributes)
