@@ -90,7 +90,6 @@ BAD = [
     ("attribute: shop.region", "attribute: gen_ai.input.messages", 8, "metrics.labels.region.attribute", "texts"),
     ("attribute: shop.region", "attribute: [shop.region, user.id]", 8, "metrics.labels.region.attribute", "user.id"),
     ("attribute: shop.region", "resource: k8s.pod.name", 8, "metrics.labels.region.resource", "on the span"),
-    ("{attribute: shop.checkout.step}", "{attribute: shop.step, in: [pay]}", 4, "metrics.spans.checkout", "'in' was unexpected"),
     ("  entries:", "  entrys:", 9, "metrics.entrys", "did you mean entries?"),
 ]
 

@@ -67,7 +67,6 @@ def own_schema() -> dict[str, Any]:
     metric["properties"]["source"]["enum"] = list(SPAN_SOURCES)
     metric["allOf"] = metric["allOf"][:1]
     metric["properties"]["expires"]["maximum"] = 100_000
-    del defs["gate"]["properties"]["in"]
     label = defs["label"]["properties"]
     label["limit"]["maximum"] = LABEL_LIMIT
     del label["computed"]
