@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import pytest
 from collector_process import Running, until
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from otlp_requests import HOLD, INTERVAL, START, Clock, scoped, shown, span, total
+from otlp_requests import HOLD, INTERVAL, Clock, scoped, shown, span, total
+from recorded_spans import as_otlp, moved
 
 from truegreen.collector import aliases
 from truegreen.collector.commands import explained
@@ -125,23 +125,6 @@ COUNTED = (
     catalogue.RETRIEVALS, catalogue.TOOL_CALLS, catalogue.AGENT_RUNS, catalogue.MODEL_SERVED,
 )  # fmt: skip
 RECORDS = sorted(set(test_records.DRIVEN) - set(test_records.ALONE))
-
-
-def as_otlp(recorded: Mapping[str, Any], attributes: Mapping[str, Any]) -> Span:
-    """A recorded span with these attributes, one second long."""
-    made = span(attributes, error=recorded["status"]["code"] == "ERROR")
-    made.name = recorded["name"]
-    for event in recorded["events"]:
-        at = START + event["time"] - recorded["start"]
-        made.events.append(Span.Event(name=event["name"], time_unix_nano=at, attributes=span(event["attributes"]).attributes))
-    return made
-
-
-def moved(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Its attributes, with the moment that they name where the test's span is."""
-    at = datetime.fromtimestamp((START + 250_000_000) / 1e9, UTC).isoformat()
-    key = "langfuse.observation.completion_start_time"
-    return recorded["attributes"] | ({key: json.dumps(at)} if key in recorded["attributes"] else {})
 
 
 def canonical(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -48,7 +48,8 @@ of users, failing traces and raw scores are whole; sums over the collectors are 
 Written by `truegreen generate collector`; collector.backends of truegreen.yaml names the collectors.{queue}"""
 
 QUEUE: Final = """
-What waits lies on disk and survives a crash; it is retried until it is taken."""
+What waits lies on disk and survives a crash; it is retried until it is taken. Let applications send to it directly: a request in which another collector
+has batched several services may be sent again whole, and so be counted twice, when one of the collectors does not take its part."""
 
 
 def files(config: Config, time_scale: int) -> Generated:

@@ -188,8 +188,10 @@ def _definition(
     found: dict[str, Any] = {"name": metric.name, "unit": metric.unit, "description": metric.description}
     found["include_resource_attributes"] = [{"key": "service"}, {"key": "environment"}]
     found["attributes"] = keys
-    if conditions:
-        found["conditions"] = [" and ".join(conditions)]
+    # What has no default must be there, which the connector sees to, and must not be empty.
+    stated = [f'{item.attribute(one["key"])} != ""' for one in keys[1:] if "default_value" not in one]
+    if stated or conditions:
+        found["conditions"] = [" and ".join([*stated, *conditions])]
     if metric.kind == "histogram":
         found["histogram"] = {"buckets": [int(b) if b == int(b) else b for b in metric.buckets], "count": "1", "value": value}
     else:

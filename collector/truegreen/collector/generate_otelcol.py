@@ -109,23 +109,24 @@ def balancer(backends: Sequence[str], service: str, queue: bool) -> Mapping[str,
     resolver: dict[str, Any] = {"static": {"hostnames": list(backends)}} if backends else {
         "dns": {"hostname": service, "port": "4317", "interval": "5s"}
     }  # fmt: skip
-    sending: dict[str, Any] = {"enabled": True, "queue_size": 1000}
-    # The queue stands before the choice of a collector, so that what waits goes to those that are there when it is sent.
-    exporter: dict[str, Any] = {
-        "routing_key": "service",
-        "protocol": {"otlp": {"timeout": "5s", "compression": "gzip", "tls": {"insecure": True}}},
-        "resolver": resolver,
-        "sending_queue": sending,
-        "retry_on_failure": dict(RETRY),
-    }
+    # A queue for each collector is in memory only. The one on disk stands before the choice of a collector: what waits goes to those that are there when it
+    # is sent, and a request of several services of which one collector takes its part and another does not is sent again whole.
+    sending = {"enabled": True, "queue_size": 1000}
+    otlp: dict[str, Any] = {"timeout": "5s", "compression": "gzip", "tls": {"insecure": True}}
+    exporter: dict[str, Any] = {"routing_key": "service", "protocol": {"otlp": otlp}, "resolver": resolver}
     extensions: dict[str, Any] = {"health_check": {"endpoint": "127.0.0.1:13133"}}
     if queue:
-        sending["storage"] = "file_storage/queue"
-        exporter["retry_on_failure"]["max_elapsed_time"] = "0s"
+        otlp |= {"sending_queue": {"enabled": False}, "retry_on_failure": {"enabled": False}}
+        exporter |= {
+            "sending_queue": sending | {"storage": "file_storage/queue"},
+            "retry_on_failure": RETRY | {"max_elapsed_time": "0s"},
+        }
         extensions["file_storage/queue"] = {
             "directory": "/var/lib/otelcol/queue", "create_directory": True, "timeout": "1s", "fsync": True,
             "compaction": {"on_start": True, "on_rebound": True, "directory": "/var/lib/otelcol/queue"},
         }  # fmt: skip
+    else:
+        otlp |= {"sending_queue": sending, "retry_on_failure": RETRY}
     # Of logs the exporter knows the trace id only; evaluation events are few, and their counts add up wherever they are counted.
     events = {key: value for key, value in exporter.items() if key != "routing_key"} | {"routing_key": "traceID"}
     pipeline = {"receivers": ["otlp"], "processors": ["memory_limiter"]}

@@ -31,6 +31,10 @@ several (`routing_key: service`), so that what is kept for each service (duplica
 service, and sums over the collectors are the totals. Evaluation events are logs, of which the exporter knows the trace id only: they are counted where they arrive, so an
 evaluation's counts may stand in several collectors, and their sum is right. A service's spans that were counted before the number of collectors changed stay where they are.
 
+`balancer.yaml` keeps a queue in memory for each collector: a crash of the balancer loses what waits in it. `balancer_queue.yaml` keeps it on disk; `make test-full` kills it while no
+collector is there, and nothing is lost. Its price: a request of several services (applications send none; another collector that batches does) of which one collector takes its
+part and another does not is sent again whole, and the part that was taken counts twice.
+
 ## Without truegreen's collector
 
 `otelcol_metrics.yaml` is compiled from the same catalogue and the same dialect table: a filter, OTTL statements that give spans of every dialect the conventions' names, the

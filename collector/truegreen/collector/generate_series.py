@@ -43,7 +43,7 @@ def afterwards(plans: Sequence[Plan], metrics: Sequence[Metric]) -> list[tuple[l
             mended += _finish_words(x)
         if label.default:
             mended.append(f'set({x}, {quoted(label.default)}) where {x} == ""')
-        if label.values and not label.cases and label.read is not None and label.read.names != ("name",):
+        if label.values and label.read is not None and label.read.names != ("name",):
             mended.append(f"set({x}, {quoted(OTHER)}) where {x} != nil and not ({matches(x, (*label.values, OTHER))})")
         if mended:
             groups.append(([one_of("metric.name", [metric.name for metric in own])], mended))
