@@ -91,11 +91,15 @@ async def keep(path: Path, store: Store, say: Callable[[str], None]) -> None:
         say: told once of a file that cannot be written, until it can be again.
     """
     good = True
+    writing: asyncio.Future[bool] | None = None
     try:
         while True:
             await asyncio.sleep(max(WRITE_SECONDS, store.interval))
-            good = await asyncio.to_thread(_written, path, text(store), say, good)
+            writing = asyncio.ensure_future(asyncio.to_thread(_written, path, text(store), say, good))
+            good = await asyncio.shield(writing)
     finally:
+        if writing and not writing.done():  # else the older one could be the last
+            good = await writing
         _written(path, text(store), say, good)
 
 
