@@ -312,20 +312,12 @@ def test_a_context_of_long_names_is_counted_and_not_kept_by_its_key(processor: P
     assert [total(processor, catalogue.LLM_REQUESTS, service=service) for service, _ in processor.by_identity] == [10, 10]
 
 
-def test_ids_of_a_slice_past_the_bound_are_a_lower_bound(processor: Processor, clock: Clock) -> None:
-    """10,000 ids are kept in a sixth of an hour, and no more."""
-    failing = [span(judged("fail", user__id=f"u{i}")) for i in range(evidence.DISTINCT + 50)]
+def test_affected_users_past_the_bound_are_an_estimate(processor: Processor, clock: Clock) -> None:
+    """Past 10,000 in a sixth of an hour the number keeps growing, near the truth, and users who fail again do not count again."""
+    failing = [span(judged("fail", user__id=f"u{i}")) for i in range(2 * evidence.DISTINCT)]
     processor.traces(traces(failing))
-    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == evidence.DISTINCT
+    found = shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0]
+    assert found == pytest.approx(2 * evidence.DISTINCT, rel=0.08)
     clock.advance(600)
-    processor.traces(traces(failing[-50:]))
-    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == evidence.DISTINCT + 50
-
-
-def test_a_span_of_two_classes_is_counted_in_both(processor: Processor, clock: Clock) -> None:
-    """A chat call that carries a guardrail decision and feedback."""
-    both = llm() | {"truegreen.guardrail.name": "pii", "truegreen.guardrail.action": "allow", "truegreen.feedback.score": 1}
-    processor.traces(traces([span(both), span(llm())]))
-    clock.advance(HOLD)
-    counted = [total(processor, m) for m in (catalogue.LLM_REQUESTS, catalogue.GUARDRAIL_DECISIONS, catalogue.FEEDBACK)]
-    assert counted == [2, 1, 1]
+    processor.traces(traces(failing[:50]))
+    assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == pytest.approx(found, abs=1)

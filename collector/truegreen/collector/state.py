@@ -71,6 +71,9 @@ class Store:
         }
         self.accepted = self.cell(catalogue.COLLECTOR_ACCEPTED_SPANS, (), hold=False)
         self.request_duration = self.cell(catalogue.COLLECTOR_REQUEST_DURATION, (), hold=False)
+        for name, family in self.families.items():
+            if family.metric.identity:
+                self.cell(catalogue.COLLECTOR_OVERFLOW, (name,), hold=False)
 
     def identity(self, service: str, environment: str) -> tuple[str, str]:
         """Service and environment, cleaned, with `__overflow__` for one past its limit."""
@@ -169,4 +172,4 @@ class Store:
         return made
 
     def _overflow(self, metric: Metric) -> None:
-        self.cell(catalogue.COLLECTOR_OVERFLOW, (metric.prometheus,), hold=True)[0] += 1
+        self.cell(catalogue.COLLECTOR_OVERFLOW, (metric.prometheus,), hold=False)[0] += 1
