@@ -122,17 +122,19 @@ def judged(label: str = "pass", score: float = 0.5, raw: float = 1.5, sampled: s
 
 def shown(processor: Processor, of: Metric, /, **labels: str) -> dict[tuple[str, ...], list[float]]:
     """The exposed series of a metric that have these labels, by the values of its own labels (service and environment left out)."""
-    exposed = next(one for one in processor.copy() if one.metric is of)
     own = len(of.labels) - len(of.label_set)
-    wanted = {of.labels.index(name): given for name, given in labels.items()}
-    return {
-        key[own:]: list(numbers)
-        for key, numbers in exposed.series.items()
-        if all(key[at] == given for at, given in wanted.items())
-    }
+    return {key[own:]: numbers for key, numbers in _exposed(processor, of, labels).items()}
 
 
 def total(processor: Processor, of: Metric, /, **labels: str) -> float:
-    """The sum of a metric's series: values of counters and gauges, counts of histograms."""
-    series = shown(processor, of, **labels).values()
+    """The sum of a metric's series, of all services: values of counters and gauges, counts of histograms."""
+    series = _exposed(processor, of, labels).values()
     return sum(sum(numbers[1:]) if of.kind == "histogram" else numbers[0] for numbers in series)
+
+
+def _exposed(processor: Processor, of: Metric, labels: Mapping[str, str]) -> dict[tuple[str, ...], list[float]]:
+    exposed = next(one for one in processor.copy() if one.metric is of)
+    wanted = {of.labels.index(name): given for name, given in labels.items()}
+    return {
+        key: list(numbers) for key, numbers in exposed.series.items() if all(key[at] == given for at, given in wanted.items())
+    }
