@@ -321,3 +321,12 @@ def test_affected_users_past_the_bound_are_an_estimate(processor: Processor, clo
     clock.advance(600)
     processor.traces(traces(failing[:50]))
     assert shown(processor, catalogue.AFFECTED_USERS)["groundedness",][0] == pytest.approx(found, abs=1)
+
+
+def test_a_span_of_two_classes_is_counted_in_both(processor: Processor, clock: Clock) -> None:
+    """A chat call that carries a guardrail decision and feedback."""
+    both = llm() | {"truegreen.guardrail.name": "pii", "truegreen.guardrail.action": "allow", "truegreen.feedback.score": 1}
+    processor.traces(traces([span(both), span(llm())]))
+    clock.advance(HOLD)
+    counted = [total(processor, m) for m in (catalogue.LLM_REQUESTS, catalogue.GUARDRAIL_DECISIONS, catalogue.FEEDBACK)]
+    assert counted == [2, 1, 1]
