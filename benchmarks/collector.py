@@ -5,6 +5,7 @@ resources, 48 combinations of model, cohort and version, every answer evaluated)
 with gzip, and by gRPC, with the whole catalogue on. The rate is spans over the CPU seconds of the server (its own core, whatever else the machine does) and
 over wall time. With `--official`, the same spans are read by the official protobuf classes and counted with prometheus_client, in this process.
 `--dialects` plays the recorded spans of every dialect instead, as their libraries wrote them (no evaluation, no snapshot), a row for each; the first row is the load above.
+`--otelcol` measures a real OpenTelemetry Collector beside it, by the same load (`collector_otelcol.py`).
 """
 
 from __future__ import annotations
@@ -284,12 +285,23 @@ if __name__ == "__main__":
     parser.add_argument("--official", action="store_true", help="also the official classes with prometheus_client")
     parser.add_argument("--inner", action="store_true", help="the processor alone, without a server")
     parser.add_argument("--dialects", action="store_true", help="recorded spans of every dialect, by the processor alone")
+    parser.add_argument(
+        "--otelcol", action="store_true", help="beside a real OpenTelemetry Collector, as a ratio (needs `make otelcol`)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="rounds of --otelcol, each of --seconds for each collector and protocol"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.inner:
         print(f"processor alone: {inner([request(seed) for seed in range(REQUESTS)], options.seconds):,.0f} spans/s")
         sys.exit(0)
-    figures = by_dialect(options.seconds) if options.dialects else run(options.seconds, options.official)
+    if options.otelcol:
+        from collector_otelcol import run as beside
+
+        figures = beside(options.seconds, options.rounds)
+    else:
+        figures = by_dialect(options.seconds) if options.dialects else run(options.seconds, options.official)
     if options.json:
         print(json.dumps(figures))
     else:

@@ -37,7 +37,7 @@ _PACKAGES: Final = {"prometheus": "prometheus", "promtool": "prometheus"}
 
 
 def find(name: str, environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Path | None:
-    """Where the program `name` (one of `NAMES`) is; None when there is none.
+    """Where the program `name` (one of `NAMES`, or `otelcol`) is; None when there is none.
 
     Looked at in this order: the folder named by TRUEGREEN_ENGINES, `.engines/bin` in or above `start` (default: the current
     directory), `.engines/bin` of the checkout that this package comes from, PATH.
@@ -60,6 +60,8 @@ def find(name: str, environ: Mapping[str, str] = os.environ, start: Path | None 
 
 def missing_help(name: str) -> str:
     """One line: the program `name` is not there, and how to get it."""
+    if name == "otelcol":
+        return f"otelcol was not found: run `make otelcol` in a checkout (needs Go), or name its folder with {FOLDER_VARIABLE}"
     package = _PACKAGES.get(name, "alertmanager")
     debian = package if package == "prometheus" else f"prometheus-{package}"
     return (
