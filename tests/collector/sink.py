@@ -17,6 +17,7 @@ HANG: Final = "hang"
 RESET: Final = "reset"
 HALF: Final = "half"
 SLOW: Final = "slow"
+LOST: Final = "lost"
 OK: Final = "200"
 METHODS: Final = {
     "opentelemetry.proto.collector.trace.v1.TraceService": "/v1/traces",
@@ -38,7 +39,8 @@ class Sink:
     """What a destination saw, and what it does next.
 
     Args:
-        script: what it does with each attempt: OK, HANG, RESET, HALF (takes it, then breaks off its answer), SLOW, a status such as `503`, with
+        script: what it does with each attempt: OK, HANG, RESET, HALF (takes it, then breaks off its answer),
+            LOST (takes it and does not answer), SLOW, a status such as `503`, with
             a Retry-After such as `503:2`, or the name of a gRPC code, with a RetryInfo such as `UNAVAILABLE:2`; when it is at its end, `then`.
         gate: while it is set, nothing is answered.
         answer: the body of a 200.
@@ -70,12 +72,12 @@ class Sink:
             await asyncio.sleep(3600)
         if what == SLOW:
             await asyncio.sleep(0.2)
-        if what == RESET:
+        if what in (OK, SLOW, HALF, LOST):
+            self.taken.append(got)
+        if what in (RESET, LOST):
             assert request.transport
             request.transport.abort()
             return web.Response()
-        if what in (OK, SLOW, HALF):
-            self.taken.append(got)
         if what == HALF:
             answer = web.StreamResponse(headers={"Content-Length": "1000"})
             await answer.prepare(request)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from otlp_requests import Clock, events, llm, span, traces
-from sink import HALF, HANG, OK, RESET, SLOW, Sink
+from sink import HALF, HANG, LOST, OK, RESET, SLOW, Sink
 
 from truegreen.collector import renewed
 from truegreen.collector.forward import Forward, forwarding
@@ -189,6 +189,22 @@ def test_what_may_pass_is_tried_again_after_the_wait_that_was_asked(protocol: st
     assert line.time.pauses == waits
     assert (line.delivered, line.dropped) == (1, {})
     assert line.number(catalogue.COLLECTOR_FORWARD_RETRIES) == len(waits)
+
+
+def test_11_a_request_whose_answer_was_lost_is_sent_again() -> None:
+    """Delivery is at least once, as the page says: the destination has it twice, and it is counted as delivered once."""
+    line = sent(Original("traces", BODY), script=[LOST])
+    assert [one.body for one in line.sink.taken] == [BODY, BODY]
+    assert (line.delivered, line.dropped, line.number(catalogue.COLLECTOR_FORWARD_RETRIES)) == (1, {}, 1)
+
+
+def test_a_destination_that_fails_now_and_then_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A hundred failures and successes in turn are one line a minute."""
+    line = sent(*[Original("traces", BODY)] * 100, script=["503", OK] * 100)
+    assert line.delivered == 100 and 49 < line.time.now < 51
+    assert caplog.text.count("forwarding to d fails: HTTP 503") == 1
+    line = sent(*[Original("traces", BODY)] * 4, script=["503:50", OK] * 4)
+    assert caplog.text.count("forwarding to d fails: HTTP 503") == 1 + 2
 
 
 def test_waits_double_and_a_success_begins_anew() -> None:
@@ -471,7 +487,7 @@ FAULTS = st.sampled_from([OK, OK, OK, "503", "503:3", "429", "400", "500", "401"
     st.integers(1, 5),
     st.integers(1, 30_000),
 )
-def test_every_request_is_delivered_or_dropped_for_a_reason_or_still_there(
+def test_10_every_request_is_delivered_or_dropped_for_a_reason_or_still_there(
     script: list[str], then: str, sizes: list[int], in_flight: int, queue: int
 ) -> None:
     """At every moment the sums are exact, and in the end the destination has what is counted as delivered, each request once."""

@@ -77,7 +77,7 @@ def test_what_the_sdk_sends_arrives_at_every_destination(start: Start, tmp_path:
         until(lambda: number(collector, "forward_delivered_total", destination="a") == 1, "the counter says so")
 
 
-def test_the_bytes_are_those_that_were_sent(start: Start, tmp_path: Path) -> None:
+def test_10_the_bytes_are_those_that_were_sent(start: Start, tmp_path: Path) -> None:
     """Of traces and logs, plain, gzip and JSON; a request that is refused is not forwarded, and an empty one neither."""
     as_json = b'{"resourceSpans": [ ] }'
     with threaded(Sink()) as sink:
@@ -213,7 +213,7 @@ def test_a_crash_with_an_empty_queue_loses_nothing(start: Start, tmp_path: Path)
         assert ids(sink) == list(range(50))
 
 
-def test_redaction_and_secrets_from_end_to_end(start: Start, tmp_path: Path) -> None:
+def test_16_redaction_and_secrets_from_end_to_end(start: Start, tmp_path: Path) -> None:
     """The destination that is redacted gets no prompt, the other one does; the header arrives, and is in no line of the log and no metric."""
     (tmp_path / "key").write_text("Basic c2VjcmV0\n")
     with threaded(Sink()) as whole, threaded(Sink(script=["401"])) as cut:

@@ -21,6 +21,8 @@ from truegreen.core.words import catalogue
 log = logging.getLogger("truegreen.collector")
 OVERHEAD: Final = 512
 """Bytes that a request counts beside its body, so that a queue of tiny ones is bounded too."""
+QUIET_SECONDS: Final = 60.0
+"""A destination that fails now and then is named in the log at most so often."""
 
 
 class Sender(Protocol):
@@ -71,7 +73,7 @@ class Exporter:
         self._not_before = -inf
         self._stopping = asyncio.Event()
         self._deadline = inf
-        self._failing = False
+        self._failing, self._quiet_until = False, -inf
         self.held = 0
         """Bytes that wait or are on their way."""
         self._left = [0, 0]
@@ -181,8 +183,9 @@ class Exporter:
             self._not_before = max(self._not_before, until)
         if until < item.born + self.destination.max_age and until <= self._deadline:
             self._retries[0] += 1
-        if not self._failing:
-            self._failing = True
+        now = self._timing.clock()
+        if now >= self._quiet_until:
+            self._failing, self._quiet_until = True, now + QUIET_SECONDS
             log.warning("forwarding to %s fails: %s; requests are kept and tried again", self.destination.name, verdict.said)
         return until
 
