@@ -17,10 +17,11 @@ from otlp_requests import HOLD, INTERVAL, Clock, scoped, shown, span, total
 from recorded_spans import as_otlp, moved
 
 from truegreen.collector import aliases
-from truegreen.collector.commands import explained
+from truegreen.collector.explain import explained
 from truegreen.collector.processor import Processor
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects, normalise
+from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.dialects import CANONICAL, FINISHES, NUMBER, Dialect, Source
 from truegreen.core.words.not_carried import DRIVERS
 from truegreen.instrumentation import answer, evaluate
@@ -117,7 +118,7 @@ def test_a_name_of_an_older_version_becomes_an_alias_of_the_conventions_name() -
 
 def test_explain_source_shows_the_look_ups_of_the_table() -> None:
     """What a running collector does, with the same aliases."""
-    assert "gen_ai.provider.name or gen_ai.system" in explained("source", False)
+    assert "gen_ai.provider.name or gen_ai.system" in explained("source", Catalogue(), False)
 
 
 COUNTED = (

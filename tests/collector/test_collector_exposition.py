@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from otlp_requests import Clock, judged, llm, span, traces
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from truegreen.collector import exposition
 from truegreen.collector.model import Exposed
@@ -73,3 +75,87 @@ def test_a_second_scrape_says_the_new_values_with_the_kept_beginnings() -> None:
         found = parsed(exposition.text(processor.copy(), heads))
         assert list(found[catalogue.LLM_REQUESTS.prometheus].values()) == [expected]
         clock.advance(61)
+
+
+def opened(text: str) -> dict[str, dict[tuple[tuple[str, str], ...], Sample]]:
+    """What the official parser of OpenMetrics reads: sample name to label pairs to sample."""
+    found: dict[str, dict[tuple[tuple[str, str], ...], Sample]] = {}
+    for family in openmetrics_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample
+    return found
+
+
+def judged_calls(clock: Clock) -> Processor:
+    """Three judged calls of one trace each, 61 s later."""
+    processor = Processor(clock, 30.0)
+    calls = (("pass", 0.5, 0.2), ("fail", 0.03, 7), ("pass", 1.0, 999))
+    processor.traces(
+        traces([span(judged(label, score), seconds=s, trace_id=bytes([i]) * 16) for i, (label, score, s) in enumerate(calls, 1)])
+    )
+    clock.advance(61)
+    return processor
+
+
+def test_openmetrics_has_what_plain_text_has_and_when_each_series_began() -> None:
+    """The same samples by the official parsers of both formats; counters and histograms with the time of their birth."""
+    clock = Clock()
+    born = clock()
+    copy = judged_calls(clock).copy()
+    plain, found = parsed(exposition.text(copy, {})), opened(exposition.openmetrics(copy, {}))
+    created = {name: samples for name, samples in found.items() if name.endswith("_created")}
+    assert {name.removesuffix("_created") for name in created} == {
+        one.metric.prometheus.removesuffix("_total") for one in copy if one.series and one.metric.kind != "gauge"
+    }
+    assert {sample.value for samples in created.values() for sample in samples.values()} == {born}
+
+    def canonical(key: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        return tuple((name, str(float(value)) if name == "le" else value) for name, value in key)
+
+    assert {name: {canonical(key): value for key, value in samples.items()} for name, samples in plain.items()} == {
+        name: {canonical(key): sample.value for key, sample in samples.items()}
+        for name, samples in found.items()
+        if name not in created
+    }
+
+
+def test_exemplars_lead_from_failing_answers_scores_and_durations_to_traces() -> None:
+    """Of each bucket its own span, of a counter of failing answers the failing one, of one that passes none; none while a series is held at 0."""
+    clock = Clock()
+    processor = judged_calls(clock)
+    found = opened(exposition.openmetrics(processor.copy(), {}))
+
+    def exemplars(name: str, **labels: str) -> dict[str, str]:
+        samples = [sample for key, sample in found[name].items() if labels.items() <= dict(key).items() and sample.exemplar]
+        assert all(sample.exemplar.labels["span_id"] == "02" * 8 for sample in samples)
+        return {sample.labels.get("le", ""): sample.exemplar.labels["trace_id"][:2] for sample in samples}
+
+    assert exemplars(catalogue.LLM_DURATION.bucket) == {"0.25": "01", "10.0": "02", "+Inf": "03"}
+    assert exemplars(catalogue.EVALUATION_SCORE.bucket) == {"0.5": "01", "0.05": "02", "1.0": "03"}
+    for counter in (catalogue.EVALUATIONS, catalogue.EVALUATED_ANSWERS):
+        assert exemplars(counter.prometheus, result="fail") == {"": "02"}
+        assert exemplars(counter.prometheus, result="pass") == {}
+    processor.traces(traces([span(judged("fail") | {"gen_ai.request.model": "new"})]))
+    found = opened(exposition.openmetrics(processor.copy(), {}))
+    assert exemplars(catalogue.LLM_DURATION.bucket, model="new") == {}
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/plain;version=0.0.4", False),
+        ("application/openmetrics-text", True),
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5,*/*;q=0.1",
+            True,
+        ),
+        ("text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5", False),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text;q=much", False),
+    ],
+)
+def test_the_format_is_what_the_scraper_prefers(accept: str, wanted: bool) -> None:
+    """Prometheus names OpenMetrics first; a browser and curl get plain text."""
+    assert exposition.prefers_openmetrics(accept) == wanted

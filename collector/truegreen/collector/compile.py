@@ -15,6 +15,8 @@ from truegreen.collector.plan import attributes_of, is_constant
 from truegreen.core.words import attributes as names
 from truegreen.core.words.metric import Condition, Metric, Read, Value
 
+EXAMPLES: Final = (Read("computed", ("duration",)), Read("evaluation", ("score",)))
+"""Histograms of these have exemplars."""
 LARGEST: Final = 1.7976931348623157e308
 PARTS: Final = ("label", "evaluator", "scale", "calibration", "skipped", "sampled")
 """The parts of an evaluation that are texts, in the order of its key."""
@@ -83,7 +85,7 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
     lines = [
         "def build(h):",
         "    double, doubles, numbers, bisect, is_error = h.double, h.doubles, h.numbers, h.bisect, h.is_error",
-        "    look, more, touch, bad = h.look, h.more, h.touch, h.bad",
+        "    look, more, touch, bad, example = h.look, h.more, h.touch, h.bad, h.example",
         f"    GOOD, FAILED, NONE, MISSING = {GOOD!r}, {FAILED!r}, (), float('-inf')",
     ]
     for block in made:
@@ -108,7 +110,7 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
         "                if p is not None: break",
         "            else: view, p, held = look(ctx, kind, span, held)",
         "            p[0] += 1",
-        "            if p[1] != tick: touch(p, tick, now, view, held)",
+        "            if p[1] != tick: touch(p, tick, now, view, span, held)",
         "            for code, cells, row, own, name, ats in p[5]:",
     ]
     word = "if"
@@ -162,7 +164,7 @@ def _counted(block: Block, pad: str) -> list[str]:
             f"{pad}if own is not None:",
             f"{pad}    p = own[1].get(own[0](held)) or more(ctx, view, own, name, held)",
             f"{pad}    p[0] += 1",
-            f"{pad}    if p[1] != tick: touch(p, tick, now, view, held)",
+            f"{pad}    if p[1] != tick: touch(p, tick, now, view, span, held)",
             f"{pad}    cells = p[5]",
         ]
     lines.append(f"{pad}{', '.join(cells)}, = cells")
@@ -226,6 +228,9 @@ def _measure(takers: Sequence[tuple[str, Step]], held: Mapping[Read, str], pad: 
     for (cell, step), certain in zip(takers, sure, strict=True):
         amount = f"{v} * {v}" if step.value.squared else v
         inner = pad + "    " + ("" if certain or len(takers) == 1 else f"if {cell} is not None: ")
+        if step.metric.kind == "histogram" and read == EXAMPLES[0]:
+            slow = step.metric.buckets[len(step.metric.buckets) * 3 // 4]
+            lines.append(f"{inner}if {v} > {slow!r} and p[7] != tick: p[7] = tick; example(p[6], span, now, held)")
         if step.metric.kind == "histogram":
             lines.append(f"{inner}{cell}[bisect({_edges(step.metric)}, {amount})] += 1.0; {cell}[0] += {amount}")
         elif step.metric.kind == "counter":

@@ -62,7 +62,7 @@ def code(metric: Metric, derived: Catalogue, source: str) -> list[str]:
     edges = [line for line in lines if line.strip().startswith(f"EDGES_{metric.constant} =")]
     begun = next(at for at, line in enumerate(lines) if "for span in spans:" in line)
     loop = [line for part in _suite(lines, begun) for line in part if "for code," not in part[0]]
-    cells = [f"m{at}" for at, step in enumerate(block.steps) if step.metric is metric] if block else ["failing"]
+    cells = [f"m{at}" for at, step in enumerate(block.steps) if step.metric is metric] if block else ["failed"]
     branch = next((at for at, line in enumerate(lines) if line.endswith(f":  # {name}")), None)
     counted: list[str] = []
     if cells and branch is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from truegreen.core.config.forward import Destination
 from truegreen.core.config.receiver import Limits, Receiver
@@ -52,12 +52,27 @@ class Settings:
     flush: float = 10.0
 
 
+class Exemplar(NamedTuple):
+    """A span behind a number: its ids, what it added, and when it was counted, Unix seconds."""
+
+    trace_id: bytes
+    span_id: bytes
+    value: float
+    time: float
+
+
 @dataclass(frozen=True, slots=True)
 class Exposed:
     """One metric at one moment: label values to numbers.
 
     A counter or gauge has one number; a histogram has its sum and then one count per bucket, not cumulative, the last above all bounds.
+
+    Args:
+        created: when each series of a counter or histogram began, Unix seconds.
+        exemplars: of a series, by the place of the number that they are an example of.
     """
 
     metric: Metric
     series: Mapping[tuple[str, ...], Sequence[float]]
+    created: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    exemplars: Mapping[tuple[str, ...], Mapping[int, Exemplar]] = field(default_factory=dict)

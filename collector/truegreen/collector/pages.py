@@ -14,14 +14,18 @@ from truegreen.core.errors import BadInput
 
 def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Application:
     """The pages; `before_scrape` runs on the loop before each copy is taken."""
-    heads: exposition.Heads = {}
+    plain: exposition.Heads = {}
+    opened: exposition.Heads = {}
     processor = intake.processor
 
-    async def metrics(_request: web.Request) -> web.Response:
+    async def metrics(request: web.Request) -> web.Response:
         before_scrape()
         copy = processor.copy()
-        text = await asyncio.to_thread(exposition.text, copy, heads)
-        return web.Response(body=text.encode(), headers={"Content-Type": exposition.CONTENT_TYPE})
+        if exposition.prefers_openmetrics(request.headers.get("Accept", "")):
+            text, kind = await asyncio.to_thread(exposition.openmetrics, copy, opened), exposition.OPENMETRICS_TYPE
+        else:
+            text, kind = await asyncio.to_thread(exposition.text, copy, plain), exposition.CONTENT_TYPE
+        return web.Response(body=text.encode(), headers={"Content-Type": kind})
 
     async def scores(request: web.Request) -> web.Response:
         service, environment, evaluation = _asked(request, "service", "environment", "evaluation")

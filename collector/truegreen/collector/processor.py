@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable
 from itertools import chain
 from math import isfinite
 from types import SimpleNamespace
@@ -16,16 +13,14 @@ from truegreen.collector import compile as compiler
 from truegreen.collector import evidence, wire
 from truegreen.collector.aliases import of as aliases_of
 from truegreen.collector.layout import Held, Layout, Layouts, Plan, View
-from truegreen.collector.model import GAP_SCRAPES, Exposed
+from truegreen.collector.model import Exposed
 from truegreen.collector.overlay import Overlays
-from truegreen.collector.plan import Facts, clean, constant, holds, is_constant, label_value
+from truegreen.collector.plan import Facts, label_value
+from truegreen.collector.planner import Context, Planner
 from truegreen.collector.state import Cell, Store
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
 from truegreen.core.words.catalogue_own import Catalogue
-from truegreen.core.words.dialect import finish
-from truegreen.core.words.metric import Metric
-from truegreen.core.words.terms import FAIL
 
 RESOURCE: Final = (names.SERVICE_NAME, names.ENVIRONMENT_NAME, names.ENVIRONMENT_NAME_OLD)
 PLANS: Final = 50_000
@@ -37,23 +32,8 @@ NAMES: Final = 8 * 1024 * 1024
 VIEWS: Final = 8
 """Layouts of as many attributes that are tried in turn before a span is looked up by its names."""
 EVENT: Final = "event"
-_BASE: Final = wire.encoded("base")
-_FAIL: Final = wire.encoded(FAIL)
 _EVENT: Final = names.EVALUATION_EVENT.encode()
 _NAMED_EVENT: Final = wire.encoded(names.EVALUATION_EVENT)
-
-
-@dataclass(slots=True)
-class Context:
-    """One service and environment: its plans by class of spans, and its evidence."""
-
-    service: str
-    environment: str
-    resource: Mapping[str, bytes | None]
-    evidence: evidence.Evidence
-    views: dict[Any, dict[int, list[View]]] = field(default_factory=lambda: defaultdict(dict))
-    """By the dialect of the scope, and by how many attributes a span has."""
-    made: dict[Any, View] = field(default_factory=dict)
 
 
 class Processor:
@@ -81,17 +61,12 @@ class Processor:
         self.contexts: dict[Any, Context] = {}
         self.by_identity: dict[tuple[str, str], Context] = {}
         self._blocks = {block.name: block for block in compiler.blocks(derived.metrics, derived.spans)}
-        self._codes = {name: code for code, name in enumerate(self._blocks)}
-        self._gates = {name: frozenset(map(wire.encoded, map(str, gate.values))) for name, gate in derived.spans.items()}
-        self._reads = {name: gate.read.names for name, gate in derived.spans.items() if gate.read}
         self._layouts = Layouts(tuple(self._blocks.values()), derived.spans, aliases)
         self._known: dict[Any, Layout] = {}
         self._live: list[Plan] = []
         self._names = 0
         self._overlays = Overlays(compiler.looked_at(tuple(self._blocks.values()), derived.spans), dialects.DIALECTS)
-        who = ((gauge.prometheus, gauge.value) for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS))
-        self._who = tuple((name, value.read.names) for name, value in who if value and value.read)
-        self._began = clock()
+        self._planner = Planner(self.store, self._layouts, self._blocks, derived.spans, clock())
         self._clock = clock
         self.source = compiler.source(tuple(self._blocks.values()), aliases)
         self._count = self._built()
@@ -151,7 +126,7 @@ class Processor:
         return scope["build"](  # type: ignore[no-any-return]
             SimpleNamespace(
                 double=wire.double, doubles=lambda pair: wire.doubles(wire.value(pair)), numbers=wire.Numbers(),
-                bisect=bisect_left, is_error=wire.is_error, look=self._look, more=self._more, touch=self._touch, bad=self._bad,
+                bisect=bisect_left, is_error=wire.is_error, look=self._look, more=self._more, touch=self._planner.touch, bad=self._bad, example=self._planner.example,
             )
         )  # fmt: skip
 
@@ -192,7 +167,7 @@ class Processor:
         plan = view.plans.get(key)
         if plan is None:
             once = not kept or _size(key) >= KEPT
-            plan = self._plan(context, view, whole, once)
+            plan = self._registered(self._planner.plan(context, view, whole), once)
             if not once:
                 view.plans[key] = plan
         if kept and usual is pairs and not event:
@@ -220,37 +195,10 @@ class Processor:
         view = context.made[layout.heads, event] = self._layouts.view(layout)
         return view, True
 
-    def _plan(self, context: Context, view: View, held: Held, once: bool) -> Plan:
-        layout = view.layout
-        reads = {read: self._layouts.value(layout, held, read) for block in layout.classes for read in block.key}
-        facts = Facts(reads, context.resource, error=held[-1] == compiler.FAILED[-1])
-        plan: Plan = [0, -1, [], [], [], ()]
-        if self._layouts.value(layout, held, (names.DUPLICATE,)) == wire.TRUE:
-            return self._registered(plan, once)
-        parts: list[tuple[Any, ...]] = []
-        evaluated = not layout.classes
-        for block in layout.classes:
-            gate = self._gates[block.name]
-            if gate and self._layouts.value(layout, held, self._reads[block.name]) not in gate:
-                continue
-            evaluated = evaluated or block.name == "llm"
-            cells = self._cells(block, context, facts, plan)
-            if cells:
-                row, starts = self._layouts.row(layout, block)
-                parts.append((self._codes[block.name], cells, row, None, "", starts))
-        block = self._blocks[compiler.EVALUATION]
-        for name in layout.evaluations if evaluated else ():
-            own = view.own.get(name)
-            cells = () if own else self._evaluation_cells(context, layout, held, name, plan)
-            row, starts = self._layouts.row(layout, block, name)
-            parts.append((self._codes[compiler.EVALUATION], cells, row, own, name, starts))
-        plan[5] = tuple(parts)
-        return self._registered(plan, once)
-
     def _more(self, context: Context, view: View, own: tuple[Any, dict[Any, Plan]], name: str, held: Held) -> Plan:
         """The plan of one of several evaluations of a span."""
-        plan: Plan = [0, -1, [], [], [], ()]
-        plan[5] = self._evaluation_cells(context, view.layout, held, name, plan)
+        plan: Plan = [0, -1, [], [], [], (), [], -1]
+        plan[5] = self._planner.evaluation(context, view.layout, held, name, plan)
         key = own[0](held) or ()
         once = _size(key) >= KEPT or len(self._live) >= 2 * PLANS
         if not once:
@@ -259,6 +207,7 @@ class Processor:
 
     def _registered(self, plan: Plan, once: bool) -> Plan:
         """A plan whose counts are added when the next copy is taken; of one that is used once they are added now."""
+        plan[2:5] = map(tuple, plan[2:5])
         if once:
             _add(plan[2], 1)
         else:
@@ -270,107 +219,6 @@ class Processor:
             if plan[0]:
                 _add(plan[2], plan[0])
                 plan[0] = 0
-
-    def _evaluation_cells(self, context: Context, layout: Layout, held: Held, name: str, plan: Plan) -> tuple[Any, ...]:
-        block = self._blocks[compiler.EVALUATION]
-        value = partial(self._layouts.value, layout, held)
-        parts = {part: value((names.evaluation(name, part),)) for part in compiler.PARTS}
-        parts["sampled"] = parts["sampled"] or value((names.EVALUATION_SAMPLED,))
-        facts = Facts({read: value(read) for read in block.key}, context.resource, name=name, parts=parts)
-        scores = self._scores(context, facts) if parts["sampled"] == _BASE else None
-        failed = self._failed(context, layout, name) if parts["label"] == _FAIL else None
-        return (*self._cells(block, context, facts, plan), scores, failed)
-
-    def _cells(self, block: compiler.Block, context: Context, facts: Facts, plan: Plan) -> tuple[Cell | None, ...]:
-        """The cells of a block's measured numbers; those of its counts and gauges are put into the plan."""
-        measured: list[Cell | None] = []
-        for metric in block.metrics:
-            self._born(metric, context, facts)
-            active = metric.when is None or holds(metric.when, facts)
-            if metric.keep == "since" or is_constant(metric):
-                if active:
-                    self._constant(metric, context, facts, plan)
-            else:
-                fixed = [dict(part.labels) for part in metric.parts] or [{}]
-                measured += [self._cell(metric, context, facts, None, one) if active else None for one in fixed]
-        return tuple(measured)
-
-    def _constant(self, metric: Metric, context: Context, facts: Facts, plan: Plan) -> None:
-        _, _, ones, kept, dropped, _ = plan
-        items: list[str | None] = [None]
-        if metric.each and metric.each != compiler.EVALUATION:
-            listed = facts.attributes.get((metric.each,))
-            items = [finish(item) if metric.each == names.FINISH_REASONS else item for item in wire.strings(listed or b"")]
-        amount = 1.0 if metric.keep == "since" else constant(metric.value, facts)
-        for item in items:
-            cell = self._cell(metric, context, facts, item, {}) if amount is not None else None
-            if cell is None:
-                dropped.append(self.store.own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, "not_a_label"])
-                continue
-            if metric.kind == "gauge":
-                kept.append((cell, metric.keep))
-            elif amount:
-                ones.extend([cell] * int(amount))
-
-    def _cell(self, metric: Metric, context: Context, facts: Facts, item: str | None, fixed: Mapping[str, str]) -> Cell | None:
-        values = [fixed.get(label.name, None) or label_value(label, facts, item) for label in metric.label_set]
-        whole = tuple(value for value in values if value is not None)
-        return self.store.admit(metric, context.service, context.environment, whole) if len(whole) == len(values) else None
-
-    def _born(self, metric: Metric, context: Context, facts: Facts) -> None:
-        if metric.born and holds(metric.born.when, facts):
-            for value in metric.label(metric.born.label).values:
-                self._cell(metric, context, facts, None, {metric.born.label: value})
-
-    def _scores(self, context: Context, facts: Facts) -> Callable[[float, bytes | None], None]:
-        scores = context.evidence.scores.setdefault(self._admitted(context, facts.name), evidence.Scores())
-        said = (facts.parts["evaluator"], facts.attributes.get((names.SNAPSHOT_ID,)))
-        evaluator, snapshot = (clean(wire.text(read or b"") or "", catalogue.VALUE_LENGTH) for read in said)
-        return partial(scores.add, evaluator, snapshot)
-
-    def _admitted(self, context: Context, evaluation: str) -> str:
-        label = catalogue.EVALUATIONS.label("evaluation")
-        return self.store.limited(context.service, context.environment, label, evaluation)
-
-    def _touch(self, plan: Plan, tick: int, now: float, view: View, held: Held) -> None:
-        _, _, _, kept, dropped, _ = plan
-        for cell in dropped:
-            cell[0] += 1.0
-        if not dropped:
-            plan[1] = tick
-        view.use()
-        gap = GAP_SCRAPES * self.store.interval
-        for cell, keep in kept:
-            if keep != "since":
-                cell[0] = 1.0
-            elif now - cell[1] > gap:
-                # A collector that has just started cannot know whether the snapshot is new: the application's own word is better.
-                said = wire.number(self._layouts.value(view.layout, held, (names.SNAPSHOT_SINCE,)) or b"")
-                cell[0] = said if 0 < said < now and now - self._began < gap else now
-            cell[1] = now
-
-    def _failed(self, context: Context, layout: Layout, name: str) -> Callable[[Any, float, Held], None]:
-        """What keeps a failing answer of a layout: its trace, its user, its session."""
-        interval, kept, metric = self.store.interval, context.evidence, catalogue.FAILING_TRACE_INFO
-        name = self._admitted(context, name)
-        who = [(gauge, self._layouts.positions(layout.at, read)) for gauge, read in self._who]
-
-        def failed(span: Any, now: float, held: Held) -> None:
-            trace_id = span.trace_id[:16]
-            changed = evidence.failed(kept, name, trace_id, span.end * 1e-9 or now, now, interval)
-            if changed is not None:
-                slot, before = changed
-                labels = (context.service, context.environment, name, str(slot))
-                if before:
-                    self.store.remove(metric, (*labels, before))
-                self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
-            part = evidence.slice_of(now, interval)
-            for gauge, places in who:
-                found = next((value for i in places if (value := wire.value(held[i]))), None)
-                if found:
-                    kept.distinct.setdefault((gauge, name), evidence.Distinct()).add(found, part)
-
-        return failed
 
     def _event(self, context: Context, record: Any, now: float) -> int:
         found = dict(record.attributes)
@@ -385,7 +233,13 @@ class Processor:
             found.setdefault(names.evaluation(name, "skipped"), wire.encoded("error"))
         pairs = [wire.pair(name, value) for name, value in found.items()]
         event = SimpleNamespace(
-            attributes=pairs, status=b"", start=0, end=record.time or record.observed, trace_id=record.trace_id, evaluation=name
+            attributes=pairs,
+            status=b"",
+            start=0,
+            end=record.time or record.observed,
+            trace_id=record.trace_id,
+            span_id=record.span_id,
+            evaluation=name,
         )
         return self._count(context, EVENT, (event,), now)
 
@@ -403,7 +257,7 @@ class Processor:
                 views.clear()
 
 
-def _add(cells: list[Cell], many: int) -> None:
+def _add(cells: Iterable[Cell], many: int) -> None:
     for cell in cells:
         cell[0] += many
 

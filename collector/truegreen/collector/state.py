@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import Final
 
-from truegreen.collector.model import HOLD_SCRAPES, Exposed
+from truegreen.collector.model import HOLD_SCRAPES, Exemplar, Exposed
 from truegreen.collector.plan import clean
 from truegreen.collector.wire import NAN
 from truegreen.core.words import catalogue
@@ -33,6 +33,8 @@ class Family:
     cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
     young: dict[tuple[str, ...], float] = field(default_factory=dict)
     """Series that are still shown as 0, with the time of their birth."""
+    created: dict[tuple[str, ...], float] = field(default_factory=dict)
+    """When each series of a counter or histogram began."""
 
     @property
     def width(self) -> int:
@@ -63,6 +65,8 @@ class Store:
         self.series = 0
         self.families = {metric.prometheus: Family(metric) for metric in metrics}
         self.expired: Callable[[], None] = lambda: None
+        self.exemplars: dict[int, dict[int, Exemplar]] = {}
+        """By the id of a counter's or histogram's cell, which never leaves, and the place in it: one for each number."""
         self._values: dict[tuple[str, str, Label], set[str]] = {}
         self.own = {
             (metric.prometheus, reason): self.cell(metric, (reason,), hold=False)
@@ -109,8 +113,11 @@ class Store:
             family.cells[labels] = found
             if metric.identity:
                 self.series += family.width
+            now = self.clock()
+            if metric.kind != "gauge":
+                family.created[labels] = now
             if hold:
-                family.young[labels] = self.clock()
+                family.young[labels] = now
         return found
 
     def remove(self, metric: Metric, labels: tuple[str, ...]) -> None:
@@ -132,7 +139,16 @@ class Store:
         now = self.clock()
         self._expire(now)
         self.cell(catalogue.COLLECTOR_SERIES, (), hold=False)[0] = self.series
-        return [Exposed(family.metric, self._shown(family, now)) for family in self.families.values()]
+        return [
+            Exposed(family.metric, self._shown(family, now), family.created, self._exemplars(family))
+            for family in self.families.values()
+        ]
+
+    def _exemplars(self, family: Family) -> Mapping[tuple[str, ...], Mapping[int, Exemplar]]:
+        if not self.exemplars or family.metric.kind == "gauge":
+            return {}
+        found = ((labels, self.exemplars.get(id(cell))) for labels, cell in family.cells.items())
+        return {labels: kept.copy() for labels, kept in found if kept and labels not in family.young}
 
     def _shown(self, family: Family, now: float) -> Mapping[tuple[str, ...], list[float]]:
         if family.young:

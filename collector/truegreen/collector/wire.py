@@ -28,7 +28,7 @@ _TYPES: Final[dict[str, Any]] = {"int32": 5, "fixed64": 6, "string": 9, "message
 _SHADOW: Final = {
     "Resource": [("attributes", 1, "map", False)],
     "Span": [
-        ("trace_id", 1, "bytes", False), ("name", 5, "bytes", False), ("start", 7, "fixed64", False), ("end", 8, "fixed64", False),
+        ("trace_id", 1, "bytes", False), ("span_id", 2, "bytes", False), ("name", 5, "bytes", False), ("start", 7, "fixed64", False), ("end", 8, "fixed64", False),
         ("attributes", 9, "bytes", True), ("events", 11, "bytes", True), ("status", 15, "bytes", False),
     ],
     "KeyValue": [("key", 1, "bytes", False), ("value", 2, "bytes", False)],
@@ -38,7 +38,7 @@ _SHADOW: Final = {
     "ResourceSpans": [("resource", 1, "Resource", False), ("scope_spans", 2, "ScopeSpans", True)],
     "TraceRequest": [("resource_spans", 1, "ResourceSpans", True)],
     "LogRecord": [
-        ("time", 1, "fixed64", False), ("attributes", 6, "map", False), ("trace_id", 9, "bytes", False),
+        ("time", 1, "fixed64", False), ("attributes", 6, "map", False), ("trace_id", 9, "bytes", False), ("span_id", 10, "bytes", False),
         ("observed", 11, "fixed64", False), ("event_name", 12, "bytes", False),
     ],
     "ScopeLogs": [("log_records", 2, "LogRecord", True)],
