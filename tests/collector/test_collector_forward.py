@@ -418,6 +418,20 @@ def test_a_header_file_that_cannot_be_used_ends_the_start(tmp_path: Path, conten
     assert "collector.forward d: headers.x-api-key" in str(caught.value) and str(tmp_path / "s") in str(caught.value)
 
 
+def test_a_secret_that_would_go_in_the_clear_is_named_at_the_start(tmp_path: Path) -> None:
+    """Over http:// to another machine; the loopback and https:// are fine."""
+    (tmp_path / "s").write_text("abc")
+    told: list[str] = []
+    given_ = [Destination(f"d{n}", address, header_files={"x-api-key": tmp_path / "s"})
+              for n, address in enumerate(("http://tempo:4318", "http://127.0.0.1:4318", "https://tempo:4318"))]  # fmt: skip
+    forwarding(given_, Store(Clock(), 30.0), told.append)
+    assert (
+        len(told) == 1
+        and "d0: x-api-key go to http://tempo:4318 in the clear; write https://" in told[0]
+        and "abc" not in told[0]
+    )
+
+
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 @pytest.mark.parametrize("form", ["plain", "gzip", "json"])
 def test_redaction_cuts_what_is_not_allowed_before_it_leaves(protocol: str, form: str) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
-from otlp_requests import llm, span, traces
+from otlp_requests import llm, span, traces, value
 
 from truegreen.collector import forward_verdict as verdicts
 from truegreen.collector.redaction import DEFAULTS, Allowed, redacted_logs, redacted_traces
@@ -154,6 +154,77 @@ def test_what_is_listed_is_kept_whole_by_key_or_beginning() -> None:
     keys = [pair.key for pair in made.resource_spans[0].scope_spans[0].spans[0].attributes]
     assert keys == ["gen_ai.input.messages", "exception.message"]
     assert not made.resource_spans[0].resource.attributes[:-2]
+
+
+KEYS = st.sampled_from(
+    [
+        "service.name",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage",
+        "gen_ai.prompt",
+        "truegreen.",
+        "x",
+        "",
+        "ü",
+        "k" * 127,
+        "k" * 300,
+    ]
+)
+VALUES = st.one_of(
+    st.text(max_size=300),
+    st.integers(-(2**63), 2**63 - 1),
+    st.booleans(),
+    st.floats(allow_nan=False),
+    st.just("x" * 20_000),
+    st.just([1, 2]),
+    st.none(),
+)
+PAIRS = st.lists(st.tuples(KEYS, VALUES), max_size=5)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(PAIRS, PAIRS, PAIRS, PAIRS, PAIRS, st.text(max_size=20)), max_size=3))
+def test_redaction_is_what_the_official_classes_would_do(drawn: list[tuple[list[tuple[str, object]], ...]]) -> None:
+    """Any keys and values in any place: the same as reading each attribute's key and leaving out those that no list names."""
+    made = ExportTraceServiceRequest()
+    for *places, message in drawn:
+        resource = made.resource_spans.add()
+        scope = resource.scope_spans.add()
+        resource.resource.SetInParent()
+        scope.scope.SetInParent()
+        one = scope.spans.add(span_id=b"\x01" * 8, name="chat")
+        one.status.message = message
+        homes = (
+            resource.resource.attributes,
+            scope.scope.attributes,
+            one.attributes,
+            one.events.add().attributes,
+            one.links.add().attributes,
+        )
+        for home, pairs in zip(homes, places, strict=True):
+            for key, given_ in pairs:
+                pair = home.add(key=key)
+                if given_ is not None:
+                    pair.value.CopyFrom(value(given_))
+    cut = ExportTraceServiceRequest.FromString(
+        redacted_traces(made.SerializeToString(), Allowed(["service.*", "gen_ai.usage.*", "truegreen.*", "ü", "k" * 300]))
+    )
+    kept = ("service.name", "gen_ai.usage.input_tokens", "truegreen.", "ü", "k" * 300)
+    for resource in made.resource_spans:
+        (scope,) = resource.scope_spans
+        (one,) = scope.spans
+        one.status.message = ""
+        for home in (
+            resource.resource.attributes,
+            scope.scope.attributes,
+            one.attributes,
+            one.events[0].attributes,
+            one.links[0].attributes,
+        ):
+            left = [pair for pair in home if pair.key in kept]
+            del home[:]
+            home.extend(left)
+    assert cut == made
 
 
 def test_bodies_of_logs_are_cut() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from truegreen.collector.forward_exporter import Exporter, Sender
-from truegreen.collector.forward_payload import Original
+from truegreen.collector.forward_payload import LOOPBACK, Original
 from truegreen.collector.refusals import busy
 from truegreen.collector.state import Store
 from truegreen.core.config.forward import Destination
@@ -68,6 +68,11 @@ def forwarding(destinations: Sequence[Destination], store: Store, say: Say) -> F
     Raises:
         BadInput: a file of headers or certificates cannot be used.
     """
+    for one in destinations:
+        if one.header_files and one.endpoint.startswith("http://") and urlsplit(one.endpoint).hostname not in LOOPBACK:
+            say(
+                f"collector.forward {one.name}: {', '.join(one.header_files)} go to {one.endpoint} in the clear; write https:// where others share the network"
+            )
     return Forward([Exporter(one, _sender(one, say), store) for one in destinations])
 
 
