@@ -66,9 +66,9 @@ def accepted(collector: Running, spans: float) -> None:
     until(lambda: count(collector, "truegreen_collector_accepted_spans_total") == spans, f"{spans:.0f} spans accepted")
 
 
-def running(options: Sequence[str], folder: Path) -> Running:
-    """A collector that is ready."""
-    http, grpc, metrics = (f"127.0.0.1:{free_port()}" for _ in range(3))
+def running(options: Sequence[str], folder: Path, at: Running | None = None) -> Running:
+    """A collector that is ready; `at` is one that has ended, whose addresses it takes."""
+    http, grpc, metrics = (at.http, at.grpc, at.metrics) if at else (f"127.0.0.1:{free_port()}" for _ in range(3))
     command = [
         sys.executable,
         "-m",

@@ -22,11 +22,11 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """`start("--scrape-interval", "50ms")` is a ready collector with these further options; all are ended with the test."""
+    """`start("--scrape-interval", "50ms")` is a ready collector with these further options, `at=` the addresses of one that has ended; all are ended with the test."""
     made: list[Running] = []
 
-    def one(*options: str) -> Running:
-        made.append(running(options, tmp_path))
+    def one(*options: str, at: Running | None = None) -> Running:
+        made.append(running(options, tmp_path, at))
         return made[-1]
 
     yield one
