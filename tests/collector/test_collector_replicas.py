@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count as numbers
@@ -104,6 +106,15 @@ def test_two_replicas_that_scrape_at_different_moments_see_the_first_failures_of
                 assert seen[0] == 5 and found == 0, seen
 
 
+def began(collector: Running) -> float:
+    """When the counter of failing answers began, as OpenMetrics says it."""
+    asked = urllib.request.Request(f"http://{collector.metrics}/metrics", headers={"Accept": "application/openmetrics-text"})
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        found = re.search(r'^truegreen_evaluated_answers_created\{.*result="fail"\} (\S+)$', answer.read().decode(), re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.full)])
 def test_a_restart_is_one_reset_and_nothing_is_counted_twice(
     start: Start, engine: Engine, tmp_path: Path, end: signal.Signals
@@ -119,6 +130,7 @@ def test_a_restart_is_one_reset_and_nothing_is_counted_twice(
         until(lambda: value(server, series) == 7, "seven are scraped")
         if end == signal.SIGKILL:
             until(lambda: "snapshot_since" in (tmp_path / "state.json").read_text(), "the file is written while it runs")
+        before = began(collector)
         collector.process.send_signal(end)
         collector.process.wait(20)
         until(lambda: up(server) == 0, "it is gone")
@@ -128,6 +140,7 @@ def test_a_restart_is_one_reset_and_nothing_is_counted_twice(
         until(lambda: value(server, series) == 5, "five are scraped")
         samples = raw(server, series)
         last = samples[-1].time
+        assert before < min(one.time for one in samples if one.value == 7) < began(again) < last
         assert value(server, f"resets({series}[2m] @ {last:.3f})") == 1, [one.value for one in samples]
         # Evaluated at a scrape, of a series that began at 0: nothing to extrapolate, so the numbers are exact.
         assert value(server, f"increase({series}[2m] @ {last:.3f})") == pytest.approx(12)
