@@ -60,23 +60,33 @@ def server(intake: Intake) -> grpc.aio.Server:
 
 def _export(intake: Intake, signal: str, turns: asyncio.Semaphore) -> Any:
     async def export(_requests: Any, context: Any) -> bytes:
-        try:
-            with intake.request(_header(context, "authorization")):
-                intake.check(0)
-                async with _turn(turns):
-                    message = await _read(intake, context)
-                size = len(message)
-                intake.reserve(size)
-                try:
-                    rejected, words = intake.take(signal, message)
-                finally:
-                    intake.release(size)
-        except Refused as refused:
-            intake.refused(refused)
-            await _abort(context, refused)
-        return refusals.partial_bytes(rejected, words) if words else b""
+        answer = await _answer(intake, signal, turns, context)
+        if isinstance(answer, Refused):
+            intake.refused(answer)
+            await _abort(context, answer)
+            return b""
+        return answer
 
     return export
+
+
+async def _answer(intake: Intake, signal: str, turns: asyncio.Semaphore, context: Any) -> bytes | Refused:
+    try:
+        with intake.request(_header(context, "authorization")):
+            intake.check(0)
+            async with _turn(turns):
+                message = await _read(intake, context)
+            size = len(message)
+            intake.reserve(size)
+            try:
+                rejected, words = intake.take(signal, message)
+            finally:
+                intake.release(size)
+        return refusals.partial_bytes(rejected, words) if words else b""
+    except Refused as refused:
+        # Its frames hold the message, and gRPC holds what ends a call for a while: forty refusals of 19 MiB were 800 MiB.
+        refused.__context__ = None
+        return refused.with_traceback(None)
 
 
 @asynccontextmanager

@@ -51,6 +51,8 @@ class Intake:
     active: int = 0
     draining: bool = False
     _timer: Callable[[], float] = field(default=time.perf_counter)
+    converting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while JSON is read in a thread: one at a time, for it is large while it is read."""
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _dropped: tuple[list[float], ...] = field(init=False)
 
