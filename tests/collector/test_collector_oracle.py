@@ -1,270 +1,204 @@
-"""The compiled processor against the official classes and the catalogue interpreted span by span: every series, value by value."""
+"""The official protobuf classes as a second oracle: the same numbers from a plain reading of the same random requests."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping
+import gzip
+from collections import Counter
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from otlp_requests import HOLD, INTERVAL, Clock, span, traces
+from otlp_requests import HOLD, START, Clock, value
 
-from truegreen.collector import layout, wire
-from truegreen.collector.plan import Facts, constant, holds, is_constant, label_value
+from truegreen.collector.inflate import inflated
+from truegreen.collector.intake import Intake
+from truegreen.collector.otlp_json import from_json
 from truegreen.collector.processor import Processor
-from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue
-from truegreen.core.words.dialect import finish
-from truegreen.core.words.metric import Metric, Read, Value
+from truegreen.core.words.metric import Metric
 
-COUNTED = [m for m in catalogue.ALL if m.span and not m.keep]
-EVALUATION = "truegreen.evaluation.groundedness."
-PARTS = ("label", "evaluator", "scale", "calibration", "skipped", "sampled")
-NUMBER = st.one_of(st.floats(-1, 3), st.integers(-1, 500), st.just(float("nan")), st.just("many"))
-WORD = st.sampled_from(["a", "b", "ok", "true_positive", "chat", "error", "block", "429", ""])
-VALUES: Mapping[str, st.SearchStrategy[Any]] = {
-    "gen_ai.operation.name": st.sampled_from(["chat", "chat", "embeddings", "retrieval", "execute_tool", "invoke_agent", "other"]),
-    "gen_ai.request.model": WORD, "gen_ai.provider.name": WORD, "gen_ai.system": WORD, "gen_ai.response.model": WORD, "error.type": WORD,
-    "gen_ai.response.finish_reasons": st.lists(st.sampled_from(["stop", "tool_calls", "length"]), max_size=2),
-    "gen_ai.usage.input_tokens": NUMBER, "gen_ai.usage.output_tokens": NUMBER, "gen_ai.usage.prompt_tokens": NUMBER,
-    "gen_ai.response.time_to_first_chunk": NUMBER, "truegreen.cohort": WORD, "truegreen.snapshot.id": WORD, "truegreen.duplicate": st.booleans(),
-    "truegreen.answer.markers": st.lists(st.sampled_from(["refusal", "empty", "odd"]), max_size=2), "gen_ai.tool.name": WORD,
-    "truegreen.tool.outcome": WORD, "gen_ai.agent.name": WORD, "truegreen.agent.steps": NUMBER, "truegreen.agent.loop": st.booleans(),
-    "gen_ai.data_source.id": WORD, "truegreen.retrieval.documents.count": NUMBER, "truegreen.retrieval.relevance.below_floor": NUMBER,
-    "truegreen.retrieval.relevance.scores": st.lists(st.floats(-2, 2), max_size=4), "truegreen.retrieval.index.name": WORD,
-    "truegreen.retrieval.index.rebuilt": NUMBER, "truegreen.guardrail.name": WORD, "truegreen.guardrail.action": WORD,
-    "truegreen.guardrail.verdict": WORD, "truegreen.feedback.score": NUMBER, "truegreen.task.name": WORD, "truegreen.task.outcome": WORD,
-    "truegreen.agent.branch": WORD, "truegreen.evaluation.sampled": st.sampled_from(["base", "boost", "none"]), "foreign": WORD,
-    **{EVALUATION + part: WORD for part in ("evaluator", "scale", "calibration", "skipped")},
-    EVALUATION + "label": st.sampled_from(["pass", "fail", "odd"]), EVALUATION + "score": NUMBER, EVALUATION + "raw": NUMBER,
-    EVALUATION + "sampled": st.sampled_from(["base", "boost"]), "truegreen.evaluation.tone.label": st.sampled_from(["pass", "fail"]),
-    "truegreen.evaluation.tone.score": NUMBER,
-}  # fmt: skip
-ALIASES = {"gen_ai.provider.name": "gen_ai.system", "gen_ai.usage.input_tokens": "gen_ai.usage.prompt_tokens"}
-Held = Mapping[str, bytes]
-SPAN = st.tuples(
-    st.lists(st.sampled_from(sorted(VALUES)), max_size=14).flatmap(
-        lambda keys: st.tuples(*(st.tuples(st.just(key), VALUES[key]) for key in ["gen_ai.operation.name", *keys]))
-    ),
-    st.booleans(),
-    st.floats(0, 100),
+LLM = {"chat", "generate_content", "text_completion", "embeddings"}
+NAMES = st.sampled_from(["large", "small", "", "a\tb", "é" * 5, "x" * 300])
+NUMBERS = st.one_of(st.integers(0, 10**6), st.floats(0, 100), st.just(-1), st.just(float("nan")), st.just("12"), st.booleans())
+ATTRIBUTES = st.fixed_dictionaries(
+    {},
+    optional={
+        "gen_ai.operation.name": st.sampled_from(["chat", "generate_content", "execute_tool", "embeddings", "retrieval", ""]),
+        "gen_ai.provider.name": NAMES,
+        "gen_ai.request.model": NAMES,
+        "gen_ai.tool.name": NAMES,
+        "gen_ai.usage.input_tokens": NUMBERS,
+        "gen_ai.usage.output_tokens": NUMBERS,
+        "truegreen.tool.outcome": st.sampled_from(["ok", "silent_error", "something"]),
+        "truegreen.evaluation.sampled": st.sampled_from(["base", "boost", "none"]),
+        "truegreen.evaluation.g.label": st.sampled_from(["pass", "fail", "maybe"]),
+        "truegreen.evaluation.g.evaluator": NAMES,
+        "truegreen.evaluation.g.score": st.one_of(st.floats(0, 1), st.just(2.0), st.just(float("nan"))),
+        "truegreen.duplicate": st.booleans(),
+        "http.route": NAMES,
+        "more": st.lists(NAMES, max_size=3),
+    },
 )
+SPANS = st.tuples(ATTRIBUTES, st.booleans(), st.integers(-2, 200))
+RESOURCES = st.tuples(
+    st.sampled_from([None, "bot", "shop"]), st.sampled_from([None, "production", "test"]), st.lists(SPANS, max_size=4)
+)
+REQUESTS = st.lists(RESOURCES, max_size=3)
+Counts = dict[tuple[str, ...], float]
 
 
-def expected(spans: list[Span]) -> dict[tuple[str, tuple[str, ...]], list[float]]:
-    """Every series of these spans of service bot in production, by metric and labels."""
-    found: dict[tuple[str, tuple[str, ...]], list[float]] = {}
-    for one in spans:
-        held = {pair.key: pair.value.SerializeToString() for pair in one.attributes}
-        if held.get(names.DUPLICATE) == AnyValue(bool_value=True).SerializeToString():
-            continue
-        for metric in COUNTED:
-            gate = catalogue.SPANS[metric.span]
-            assert gate.read
-            value = read(held, gate.read.names)
-            present = any(name in held for name in gate.read.names)
-            if not present or (gate.values and (value is None or wire.text(value) not in gate.values or value[:1] != b"\x0a")):
-                continue
-            for name in evaluations(held) if metric.each == "evaluation" else [""]:
-                _count(metric, held, one, name, found)
-    return found
-
-
-def read(held: Held, wanted: tuple[str, ...]) -> bytes | None:
-    tried = [name for one in wanted for name in (one, ALIASES.get(one, one))]
-    return next((held[name] for name in tried if held.get(name)), None)
-
-
-def evaluations(held: Held) -> list[str]:
-    parts = [key.removeprefix("truegreen.evaluation.").split(".") for key in held if key.startswith("truegreen.evaluation.")]
-    return sorted({part[0] for part in parts if len(part) == 2})
-
-
-class _Attributes(dict[tuple[str, ...], bytes | None]):
-    def __init__(self, held: Held) -> None:
-        self._held = held
-
-    def get(self, wanted: Any, default: Any = None) -> Any:
-        return read(self._held, wanted)
-
-
-def _count(metric: Metric, held: Held, one: Span, name: str, found: dict[tuple[str, tuple[str, ...]], list[float]]) -> None:
-    parts = {part: held.get(f"truegreen.evaluation.{name}.{part}") for part in PARTS}
-    parts["sampled"] = parts["sampled"] or held.get(names.EVALUATION_SAMPLED)
-    facts = Facts(_Attributes(held), error=one.status.code == 2, name=name, parts=parts)
-
-    def cell(item: str | None, fixed: Mapping[str, str]) -> list[float] | None:
-        values = [fixed.get(label.name) or label_value(label, facts, item) for label in metric.label_set]
-        if None in values:
-            return None
-        size = {"histogram": len(metric.buckets) + 2, "counter": 1, "gauge": 1}[metric.kind]
-        return found.setdefault((metric.prometheus, tuple(map(str, values))), [0.0] * size)
-
-    if metric.born and holds(metric.born.when, facts):
-        for birth in metric.label(metric.born.label).values:
-            cell(None, {metric.born.label: birth})
-    if metric.when and not holds(metric.when, facts):
-        return
-    if is_constant(metric):
-        items: list[str | None] = [None]
-        if metric.each and metric.each != "evaluation":
-            items = [finish(i) if metric.each == names.FINISH_REASONS else i for i in wire.strings(held.get(metric.each, b""))]
-        for item in items:
-            amount = constant(metric.value, facts)
-            into = cell(item, {})
-            if into is not None and amount is not None:
-                into[0] = 1.0 if metric.kind == "gauge" else into[0] + amount
-        return
-    for value, fixed in [(p.value, dict(p.labels)) for p in metric.parts] or [(metric.value, {})]:
-        assert value
-        into = cell(None, fixed)
-        for v in numbers(metric, value, held, one, name):
-            if into is None or not (value.low is None or v >= value.low) or not (value.high is None or v <= value.high) or v != v:
-                continue
-            amount = v * v if value.squared else v
-            if metric.kind == "gauge":
-                into[0] = amount
-            else:
-                into[0] += amount
-            if metric.kind == "histogram":
-                into[1 + sum(bound < amount for bound in metric.buckets)] += 1
-
-
-def numbers(metric: Metric, value: Value, held: Held, one: Span, name: str) -> list[float]:
-    """What a metric measures on one span: the official classes' values."""
-    wanted = value.read
-    assert wanted
-    seconds = (one.end_time_unix_nano - one.start_time_unix_nano) * 1e-9
-
-    def official(raw: bytes | None) -> float | None:
-        if raw is None:
-            return None
-        parsed = AnyValue.FromString(raw)
-        kind = parsed.WhichOneof("value")
-        return float(getattr(parsed, kind)) if kind in ("int_value", "double_value") else float("nan")
-
-    def attribute(key: str) -> float | None:
-        return official(read(held, (key,)))
-
-    if wanted == Read("computed", ("duration",)):
-        return [seconds]
-    if wanted == Read("computed", ("time_per_output_token",)):
-        first, many = attribute(names.TIME_TO_FIRST_CHUNK), attribute(names.OUTPUT_TOKENS)
-        return [(seconds - first) / (many - 1)] if first is not None and many is not None and many > 1 else []
-    if wanted.kind == "item":
-        listed = held.get(metric.each)
-        return [float(v.double_value) for v in AnyValue.FromString(listed).array_value.values] if listed else []
-    made = (
-        official(held.get(f"truegreen.evaluation.{name}.{wanted.names[0]}"))
-        if wanted.kind == "evaluation"
-        else attribute(wanted.names[0])
-    )
-    if made is None or not value.minus:
-        return [] if made is None else [made]
-    less = attribute(value.minus)
-    return [] if less is None else [made - less]
-
-
-def counted(processor: Processor, clock: Clock) -> dict[tuple[str, tuple[str, ...]], list[float]]:
-    clock.advance(HOLD)
-    shown = {
-        (one.metric.prometheus, labels[2:]): list(numbers)
-        for one in processor.copy()
-        if one.metric in COUNTED
-        for labels, numbers in one.series.items()
-    }
-    return {key: numbers[:1] if catalogue.BY_NAME[key[0]].kind == "gauge" else numbers for key, numbers in shown.items()}
-
-
-def same(processor: Processor, clock: Clock, spans: list[Span]) -> None:
-    """The processor shows what these spans give; a gauge that nobody stated is not shown."""
-    wanted = expected(spans)
-    found = counted(processor, clock)
-    stated = {key for key, numbers in wanted.items() if catalogue.BY_NAME[key[0]].kind != "gauge" or any(numbers) or key in found}
-    assert found.keys() == stated
-    for key, shown in found.items():
-        assert shown == pytest.approx(wanted[key], rel=1e-9, abs=1e-9), key
-
-
-@settings(deadline=None)
-@given(st.lists(SPAN, min_size=1, max_size=8), st.randoms(use_true_random=False))
-def test_every_series_is_that_of_the_official_classes(made: list[Any], r: random.Random) -> None:
-    """Arbitrary spans, each several times and out of order, so that they are found by position as well as looked up."""
-    clock = Clock()
-    spans = [_span(pairs, error, seconds) for pairs, error, seconds in made] * 3
-    r.shuffle(spans)
-    processor = Processor(clock, INTERVAL)
-    for at in range(0, len(spans), 5):
-        clock.advance(1)
-        processor.traces(traces(spans[at : at + 5]))
-    same(processor, clock, spans)
-
-
-def _span(pairs: Any, error: bool, seconds: float) -> Span:
-    made: Span = span({}, seconds, error)
-    for key, value in pairs:  # a name may be there twice: the last one counts
-        made.attributes.extend(span({key: value}).attributes)
+def request(given_: Any) -> ExportTraceServiceRequest:
+    """These resources with their spans, each in a scope of its own."""
+    made = ExportTraceServiceRequest()
+    for service, environment, spans in given_:
+        resource = made.resource_spans.add()
+        for key, text in (("service.name", service), ("deployment.environment.name", environment)):
+            if text is not None:
+                resource.resource.attributes.add(key=key).value.string_value = text
+        for attributes, error, seconds in spans:
+            span = resource.scope_spans.add().spans.add(
+                name="x", trace_id=b"\1" * 16, start_time_unix_nano=START, end_time_unix_nano=START + seconds * 10**9
+            )
+            span.status.code = 2 if error else 0
+            for key, one in attributes.items():
+                span.attributes.add(key=key).value.CopyFrom(value(one))
     return made
 
 
-def test_spans_of_as_many_attributes_are_told_apart_when_their_keys_are_compiled() -> None:
-    """Names that begin alike, the same values in other places, a longer text where a number was: each is counted as what it is."""
+def text(attributes: dict[str, Any], key: str, default: str) -> str:
+    """A label as the catalogue has it: control characters are spaces, at most 128 characters, empty is absent."""
+    found = attributes[key].string_value if key in attributes and attributes[key].WhichOneof("value") == "string_value" else ""
+    return "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in (found or default)[: catalogue.VALUE_LENGTH])
+
+
+def number(attributes: dict[str, Any], key: str) -> float | None:
+    """A number that is one; None for texts, booleans and what is not there."""
+    kind = attributes[key].WhichOneof("value") if key in attributes else ""
+    return float(getattr(attributes[key], kind)) if kind in ("int_value", "double_value") else None
+
+
+def plain(made: ExportTraceServiceRequest) -> dict[str, Counter[tuple[str, ...]]]:
+    """What the official classes give, counted as the catalogue says and in no clever way."""
+    counted: dict[str, Counter[tuple[str, ...]]] = {
+        name: Counter() for name in ("requests", "durations", "tools", "tokens", "answers", "spans")
+    }
+    for resource in made.resource_spans:
+        said = {one.key: one.value.string_value for one in resource.resource.attributes}
+        where = (said.get("service.name", "unknown_service"), said.get("deployment.environment.name", "unknown"))
+        for span in (span for scope in resource.scope_spans for span in scope.spans):
+            counted["spans"][()] += 1
+            attributes = {one.key: one.value for one in span.attributes}
+            if "truegreen.duplicate" in attributes and attributes["truegreen.duplicate"].bool_value:
+                continue
+            operation = text(attributes, "gen_ai.operation.name", "")
+            if operation == "execute_tool":
+                error = "error" if span.status.code == 2 else "ok"
+                outcome = text(attributes, "truegreen.tool.outcome", error)
+                outcome = outcome if outcome in ("ok", "error", "timeout", "invalid_output", "silent_error") else "other"
+                counted["tools"][*where, text(attributes, "gen_ai.tool.name", "unknown"), outcome] += 1
+            if operation not in LLM:
+                continue
+            call = (
+                *where,
+                operation,
+                text(attributes, "gen_ai.provider.name", "unknown"),
+                text(attributes, "gen_ai.request.model", "unknown"),
+            )
+            counted["requests"][*call, "error" if span.status.code == 2 else "ok"] += 1
+            counted["durations"][call] += span.end_time_unix_nano >= span.start_time_unix_nano
+            for kind in ("input", "output"):
+                tokens = number(attributes, f"gen_ai.usage.{kind}_tokens")
+                counted["tokens"][*where, call[-1], kind] += tokens if tokens is not None and tokens >= 0 else 0
+            label = text(attributes, "truegreen.evaluation.g.label", "")
+            if text(attributes, "truegreen.evaluation.sampled", "") == "base" and label in ("pass", "fail"):
+                counted["answers"][*where, "g", text(attributes, "truegreen.evaluation.g.evaluator", "unknown"), label] += 1
+    return counted
+
+
+def exposed(processor: Processor, of: Metric) -> Counter[tuple[str, ...]]:
+    """What the collector shows: values of counters, counts of histograms."""
+    found = next(one for one in processor.copy() if one.metric is of)
+    return Counter({key: sum(cell[1:]) if of.kind == "histogram" else cell[0] for key, cell in found.series.items()})
+
+
+PAIRS = {
+    "requests": catalogue.LLM_REQUESTS,
+    "durations": catalogue.LLM_DURATION,
+    "tools": catalogue.TOOL_CALLS,
+    "tokens": catalogue.LLM_TOKENS,
+    "answers": catalogue.EVALUATED_ANSWERS,
+    "spans": catalogue.COLLECTOR_ACCEPTED_SPANS,
+}
+
+
+@settings(max_examples=150)
+@given(REQUESTS, st.sampled_from(["identity", "gzip", "json"]))
+def test_random_requests_give_the_numbers_of_the_official_classes(given_: Any, encoding: str) -> None:
+    """Six metrics, every series, by protobuf, gzip and JSON; the request is sent twice, so plans are made and used."""
+    made = request(given_)
     clock = Clock()
-    base = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 7, "foreign": "x"}
-    others = [
-        base, base | {"foreign": "y" * 300}, {**base, "gen_ai.usage.input_tokens": "\x09!seven"}, {**base, "gen_ai.usage.input_tokens": 2.5},
-        {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 7, "truegreen.cohort": "x"},
-        {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.output_tokens": 7, "foreign": "x"},
-        {"gen_ai.operation.name": "chat", "gen_ai.request.modem": "m", "gen_ai.usage.input_tokens": 7, "foreign": "x"},
-        {"gen_ai.operation.name": "chat", "gen_ai.request.mode": "m", "gen_ai.usage.input_tokens": 7, "foreign": "x"},
-        dict(reversed(base.items())), {"a": 1, "b": 2, "c": 3, "d": 4}, {"a": 1, "b": 2, "c": 3, "truegreen.guardrail.name": "g"},
-    ]  # fmt: skip
-    spans = [span(one) for one in others]
-    processor = Processor(clock, INTERVAL)
-    sent = []
-    for _ in range(layout.USES + 5):
-        clock.advance(1)
-        processor.traces(traces(spans))
-        sent += spans
-    (context,) = processor.by_identity.values()
-    assert any(view.layout.fast for view in context.made.values())
-    same(processor, clock, sent)
+    gate = Intake(Processor(clock, 30.0), 1 << 30)
+    for _ in range(2):
+        body = made.SerializeToString()
+        if encoding == "gzip":
+            body = inflated(gzip.compress(body))
+        elif encoding == "json":
+            body = from_json("traces", as_otlp_json(made))
+        gate.take("traces", body)
+    clock.advance(HOLD)
+    for name, counted in plain(made).items():
+        twice = Counter({key: number * 2 for key, number in counted.items()})
+        assert +exposed(gate.processor, PAIRS[name]) == +twice, name
 
 
-def test_attributes_that_are_written_in_unusual_ways_are_read_as_the_official_classes_read_them() -> None:
-    """The value before the name, a field that is not known, a length in more bytes than it needs, no value, a long name."""
+def as_otlp_json(message: Any) -> bytes:
+    """OTLP/JSON of a message whose only ids are those of `request`."""
+    from google.protobuf import json_format
+
+    return json_format.MessageToJson(message).replace("AQEBAQEBAQEBAQEBAQEBAQ==", "01" * 16).encode()
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["gen_ai.evaluation.result", "exception"]),
+        st.booleans(),
+        st.sampled_from(["pass", "fail", "maybe"]),
+        st.sampled_from(["a", "b", ""]),
+    ),
+    max_size=6,
+)
+
+
+@given(EVENTS)
+def test_random_events_give_the_numbers_of_the_official_classes(given_: Any) -> None:
+    """Evaluation events that mirror nothing and name their evaluation."""
+    made = ExportLogsServiceRequest()
+    records = made.resource_logs.add().scope_logs.add().log_records
+    for name, mirrored, label, evaluation in given_:
+        record = records.add(event_name=name, time_unix_nano=START)
+        told = {
+            "gen_ai.evaluation.name": evaluation,
+            "gen_ai.evaluation.score.label": label,
+            "truegreen.evaluation.sampled": "base",
+        }
+        for key, one in (told | ({"truegreen.evaluation.mirrored": True} if mirrored else {})).items():
+            record.attributes.add(key=key).value.CopyFrom(value(one))
     clock = Clock()
-    usual = span({"gen_ai.operation.name": "chat", "gen_ai.request.model": "AAAA", "truegreen.cohort": "c"})
-    pair = wire.pair("gen_ai.request.model", wire.encoded("AAAA"))
-    name, value = pair[: pair.index(b"\x12")], pair[pair.index(b"\x12") :]
-    ways = [
-        value + name, pair + b"\x18\x01", b"\x0a\x94\x00" + pair[2:], name, name + b"\x12\x00", pair + name[:2] + b"x" * 20,
-        wire.pair("n" * 300, b"\x18\x01"), name + b"\x12\x86\x00" + value[2:],
-    ]  # fmt: skip
-    data = traces([usual])
-    spans: list[Span] = []
-    processor = Processor(clock, INTERVAL)
-    for way in (pair, *ways, *ways):
-        whole = _with(data, pair, way)
-        processor.traces(whole)
-        spans += ExportTraceServiceRequest.FromString(whole).resource_spans[0].scope_spans[0].spans
-    same(processor, clock, spans)
-
-
-def _with(data: bytes, pair: bytes, way: bytes) -> bytes:
-    """A request whose one span has other bytes for one attribute: every length around it is written anew."""
-    request = ExportTraceServiceRequest.FromString(data)
-    one = request.resource_spans[0].scope_spans[0].spans[0]
-    others = [p for p in one.attributes if p.SerializeToString() != pair]
-    assert len(others) == len(one.attributes) - 1
-    del one.attributes[:]
-    one.attributes.extend(others)
-    raw = one.SerializeToString() + wire._field(b"\x4a", way)
-    inner = wire._field(b"\x12", raw)
-    resource = wire._field(b"\x0a", request.resource_spans[0].resource.SerializeToString())
-    return wire._field(b"\x0a", resource + wire._field(b"\x12", inner))
+    processor = Processor(clock, 30.0)
+    processor.logs(made.SerializeToString())
+    clock.advance(HOLD)
+    read = ExportLogsServiceRequest.FromString(made.SerializeToString()).resource_logs[0].scope_logs[0].log_records
+    expected: Counter[tuple[str, ...]] = Counter()
+    for record in read:
+        told = {one.key: one.value for one in record.attributes}
+        label, evaluation = told["gen_ai.evaluation.score.label"].string_value, told["gen_ai.evaluation.name"].string_value
+        if (
+            record.event_name == "gen_ai.evaluation.result"
+            and "truegreen.evaluation.mirrored" not in told
+            and evaluation
+            and label != "maybe"
+        ):
+            expected["unknown_service", "unknown", evaluation, "unknown", label] += 1
+    assert +exposed(processor, catalogue.EVALUATED_ANSWERS) == expected
