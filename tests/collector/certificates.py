@@ -21,14 +21,15 @@ class Pair:
 def authority(folder: Path, name: str) -> Pair:
     """A certificate authority."""
     pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
-    _openssl("req", "-x509", *_new(pair.key), "-subj", f"/CN={name}", "-days", "2", "-out", str(pair.cert))
+    _openssl("req", "-x509", *_new(pair.key), "-subj", f"/CN={name}", "-days", "2", "-addext", "keyUsage=critical,keyCertSign",
+             "-out", str(pair.cert))  # fmt: skip
     return pair
 
 
 def issued(folder: Path, name: str, by: Pair, days: int = 2) -> Pair:
     """A certificate for 127.0.0.1 by this authority; with 0 days it is over."""
     pair, request, more = Pair(folder / f"{name}.crt", folder / f"{name}.key"), folder / f"{name}.csr", folder / f"{name}.ext"
-    more.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    more.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n")
     _openssl("req", *_new(pair.key), "-subj", f"/CN={name}", "-out", str(request))
     _openssl("x509", "-req", "-in", str(request), "-CA", str(by.cert), "-CAkey", str(by.key), "-CAcreateserial", "-days", str(days),
              "-extfile", str(more), "-out", str(pair.cert))  # fmt: skip

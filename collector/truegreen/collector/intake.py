@@ -142,7 +142,7 @@ class Intake:
             # A retry would count the first part twice: the request is taken, what is left of it is lost, and counter and answer say so.
             processor.store.dropped("internal")
             log.error("a request could not be counted to its end: %s", type(error).__name__)  # noqa: TRY400  # a traceback could show content
-            failed = size_of(signal, data)
+            failed = size_of(signal, data) or 1
         self.forward.offer(original)
         taken = self._timer() - began
         cell = processor.store.request_duration
@@ -168,7 +168,10 @@ def partial(dropped: dict[str, float], failed: int) -> Partial:
 
 
 def size_of(signal: str, data: bytes) -> int:
-    """How many spans or log records a request has."""
-    if signal == LOGS:
-        return sum(len(scope.log_records) for one in wire.parse_logs(data).resource_logs for scope in one.scope_logs)
-    return sum(len(scope.spans) for one in wire.parse_traces(data).resource_spans for scope in one.scope_spans)
+    """How many spans or log records a request has; 0 where it cannot be read."""
+    try:
+        if signal == LOGS:
+            return sum(len(scope.log_records) for one in wire.parse_logs(data).resource_logs for scope in one.scope_logs)
+        return sum(len(scope.spans) for one in wire.parse_traces(data).resource_spans for scope in one.scope_spans)
+    except wire.DecodeError:
+        return 0
