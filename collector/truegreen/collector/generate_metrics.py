@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from truegreen.collector.generate_ottl import SPAN, Item, condition, evaluated, label_statements, number, quoted
+from truegreen.collector.generate_ottl import PARTS, SPAN, Item, condition, evaluated, label_statements, number, quoted
 from truegreen.collector.plan import is_constant
 from truegreen.core.words import attributes as names
 from truegreen.core.words.catalogue_own import Catalogue
@@ -81,6 +81,13 @@ def looked_at(wanted: Catalogue) -> frozenset[str]:
         reads += [Read("attribute", (metric.each,))] if metric.each and metric.each != EVALUATION else []
     more = (names.TIME_TO_FIRST_CHUNK, names.OUTPUT_TOKENS, names.DUPLICATE)
     return frozenset((*(name for read in reads if read.kind == "attribute" for name in read.names), *more))
+
+
+def kept(plan: Plan, wanted: Catalogue, evaluations: Sequence[str]) -> list[str]:
+    """The attributes that the connector needs: nothing else, prompts and answers least of all, waits in a batch."""
+    counted = (attribute["key"] for definition in plan.definitions for attribute in definition["attributes"])
+    parts = (names.evaluation(evaluation, part) for evaluation in evaluations for part in PARTS)
+    return sorted({*counted, *parts, *looked_at(wanted)})
 
 
 def spans(wanted: Catalogue, evaluations: Sequence[str]) -> Plan:

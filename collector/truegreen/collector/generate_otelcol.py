@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from truegreen.collector import generate_dialects, generate_metrics, generate_series
-from truegreen.collector.generate_ottl import SPAN
+from truegreen.collector.generate_ottl import SPAN, quoted
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
 from truegreen.core.words.catalogue_own import Catalogue
@@ -28,6 +28,7 @@ def metrics(evaluations: Sequence[str], scrape_interval: float, wanted: Catalogu
     derived = generate_metrics.derived(wanted or Catalogue())
     spans, events = generate_metrics.spans(derived, evaluations), generate_metrics.events(derived, evaluations)
     looked_at = generate_metrics.looked_at(derived)
+    kept = generate_metrics.kept(spans, derived, evaluations)
     stay = f"{generate_metrics.EXPIRES * scrape_interval:.0f}s"
     normalised = generate_dialects.groups(dialects.DIALECTS, looked_at)
     series = generate_series.afterwards((spans, events), derived.metrics)
@@ -47,6 +48,7 @@ def metrics(evaluations: Sequence[str], scrape_interval: float, wanted: Catalogu
                     _group("resource", [], _identity()),
                     *(_group(*group) for group in normalised),
                     *(_group("span", *group) for group in spans.groups),
+                    _group("span", [], [f"keep_keys(span.attributes, [{', '.join(map(quoted, kept))}])"]),
                 ],
             },
             "transform/events": {
