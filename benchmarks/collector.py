@@ -5,6 +5,7 @@ resources, 48 combinations of model, cohort and version, every answer evaluated)
 with gzip, and by gRPC, with the whole catalogue on. The rate is spans over the CPU seconds of the server (its own core, whatever else the machine does) and
 over wall time. With `--official`, the same spans are read by the official protobuf classes and counted with prometheus_client, in this process.
 `--dialects` plays the recorded spans of every dialect instead, as their libraries wrote them (no evaluation, no snapshot), a row for each; the first row is the load above.
+`--stages`, `--growth` and `--scrape` say where the time goes, how the cost grows, and what a scrape of 20,000 series takes (`collector_stages.py`, ...).
 `--otelcol` measures a real OpenTelemetry Collector beside it, by the same load (`collector_otelcol.py`).
 """
 
@@ -28,27 +29,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 SPANS = 200
 REQUESTS = 20
 WORDS = [
-    "the",
-    "refund",
-    "window",
-    "for",
-    "unopened",
-    "items",
-    "is",
-    "thirty",
-    "days",
-    "counted",
-    "from",
-    "the",
-    "day",
-    "of",
-    "delivery",
-    "and",
-    "a",
-    "receipt",
-    "is",
-    "needed",
-]
+    "the", "refund", "window", "for", "unopened", "items", "is", "thirty", "days", "counted", "from", "the", "day", "of", "delivery", "and", "a",
+    "receipt", "is", "needed",
+]  # fmt: skip
 
 
 def request(seed: int) -> bytes:
@@ -68,6 +51,19 @@ def request(seed: int) -> bytes:
         for _ in range(SPANS // 4):
             _span(scope.spans.add(), r)
     return made.SerializeToString()
+
+
+def alone(seed: int) -> list[bytes]:
+    """The spans of such a request, each in a request of its own."""
+    whole = ExportTraceServiceRequest.FromString(request(seed))
+    found = []
+    for one in whole.resource_spans:
+        for span in one.scope_spans[0].spans:
+            made = ExportTraceServiceRequest()
+            resource = made.resource_spans.add(resource=one.resource)
+            resource.scope_spans.add(scope=one.scope_spans[0].scope).spans.append(span)
+            found.append(made.SerializeToString())
+    return found
 
 
 def _span(span, r: random.Random) -> None:  # type: ignore[no-untyped-def]
@@ -108,51 +104,6 @@ def _span(span, r: random.Random) -> None:  # type: ignore[no-untyped-def]
     span.attributes.add(key="truegreen.answer.markers").value.array_value.values.add().string_value = "overconfident"
 
 
-def official(requests: list[bytes], seconds: float) -> float:
-    """Spans a second of the plain way: official classes, `prometheus_client`, ten of the metrics."""
-    from prometheus_client import CollectorRegistry, Counter, Histogram
-
-    registry = CollectorRegistry()
-    identity = ["service", "environment"]
-    model = [*identity, "model"]
-    wide = [*model, "cohort", "snapshot"]
-    calls = Counter("llm_requests", "c", [*model, "outcome"], registry=registry)
-    duration = Histogram("llm_duration", "c", model, registry=registry)
-    first = Histogram("llm_first", "c", model, registry=registry)
-    tokens = Counter("llm_tokens", "c", [*model, "type"], registry=registry)
-    answers = Counter("answers", "c", wide, registry=registry)
-    evaluated = Counter("evaluated", "c", [*identity, "evaluation", "result"], registry=registry)
-    evaluations = Counter("evaluations", "c", [*wide, "evaluation", "result"], registry=registry)
-    score = Histogram("score", "c", model, registry=registry)
-    squared = Counter("squared", "c", model, registry=registry)
-    served = Counter("served", "c", [*model, "served"], registry=registry)
-    done, began = 0, time.process_time()
-    while time.process_time() - began < seconds:
-        parsed = ExportTraceServiceRequest.FromString(requests[done // SPANS % len(requests)])
-        for rs in parsed.resource_spans:
-            resource = {a.key: a.value.string_value for a in rs.resource.attributes}
-            who = (resource["service.name"], resource["deployment.environment.name"])
-            for ss in rs.scope_spans:
-                for span in ss.spans:
-                    a = {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in span.attributes}
-                    m = (*who, a["gen_ai.request.model"])
-                    w = (*m, a["truegreen.cohort"], a["truegreen.snapshot.id"])
-                    label, value = a["truegreen.evaluation.groundedness.label"], a["truegreen.evaluation.groundedness.score"]
-                    calls.labels(*m, "ok").inc()
-                    duration.labels(*m).observe((span.end_time_unix_nano - span.start_time_unix_nano) * 1e-9)
-                    first.labels(*m).observe(a["gen_ai.response.time_to_first_chunk"])
-                    tokens.labels(*m, "input").inc(a["gen_ai.usage.input_tokens"])
-                    tokens.labels(*m, "output").inc(a["gen_ai.usage.output_tokens"])
-                    answers.labels(*w).inc()
-                    evaluated.labels(*who, "groundedness", label).inc()
-                    evaluations.labels(*w, "groundedness", label).inc()
-                    score.labels(*m).observe(value)
-                    squared.labels(*m).inc(value * value)
-                    served.labels(*m, a["gen_ai.response.model"]).inc()
-                    done += 1
-    return done / (time.process_time() - began)
-
-
 def inner(requests: list[bytes], seconds: float) -> float:
     """Spans a second of the processor alone, in this process."""
     from truegreen.collector.processor import Processor
@@ -165,7 +116,7 @@ def inner(requests: list[bytes], seconds: float) -> float:
 
 
 def measured(
-    server: subprocess.Popen[bytes], send: Callable[[bytes], None], requests: list[bytes], seconds: float
+    server: subprocess.Popen[bytes], send: Callable[[bytes], None], requests: list[bytes], seconds: float, spans: int = SPANS
 ) -> dict[str, float]:
     """Send for so long; spans by the server's CPU second and by wall second, and the median and 99th percentile of a request in ms."""
     for one in requests:
@@ -178,7 +129,7 @@ def measured(
     wall, used = time.perf_counter() - began, _cpu(server.pid) - cpu
     times.sort()
     return {
-        "spans_per_cpu_second": done * SPANS / used, "spans_per_second": done * SPANS / wall,
+        "spans_per_cpu_second": done * spans / used, "spans_per_second": done * spans / wall,
         "p50_ms": times[len(times) // 2] * 1e3, "p99_ms": times[int(len(times) * 0.99)] * 1e3,
     }  # fmt: skip
 
@@ -196,8 +147,8 @@ def by_dialect(seconds: float) -> dict[str, object]:
     }
 
 
-def run(seconds: float, with_official: bool) -> dict[str, object]:
-    """All figures."""
+def run(seconds: float, with_official: bool, scrape: bool) -> dict[str, object]:
+    """All figures, or those of a scrape of 20,000 series."""
     cores = sorted(os.sched_getaffinity(0))
     requests = [request(seed) for seed in range(REQUESTS)]
     ports = _ports(3)
@@ -210,11 +161,18 @@ def run(seconds: float, with_official: bool) -> dict[str, object]:
     try:
         _wait(ports[2])
         send = _http(ports[0], {})
+        if scrape:
+            from collector_scrape import scraped
+
+            return scraped(server.pid, send, ports[2], seconds)
         found["http"] = measured(server, send, requests, seconds)
         found["http_gzip"] = measured(
             server, _http(ports[0], {"Content-Encoding": "gzip"}), [gzip.compress(r, 6) for r in requests], seconds
         )
         found["grpc"] = measured(server, _grpc(ports[1]), requests, seconds)
+        single = alone(0)
+        found["http, 1 span a request"] = measured(server, send, single, seconds, 1)
+        found["grpc, 1 span a request"] = measured(server, _grpc(ports[1]), single, seconds, 1)
         began = time.perf_counter()
         body = urllib.request.urlopen(f"http://127.0.0.1:{ports[2]}/metrics").read()
         found["scrape"] = {"ms": (time.perf_counter() - began) * 1e3, "lines": body.count(b"\n")}
@@ -226,6 +184,8 @@ def run(seconds: float, with_official: bool) -> dict[str, object]:
         server.wait(20)
     found["processor_alone"] = inner(requests, seconds)
     if with_official:
+        from collector_official import official
+
         found["official_classes"] = official(requests, seconds)
         found["ratio_to_official"] = found["processor_alone"] / found["official_classes"]  # type: ignore[operator]
     return found
@@ -285,26 +245,42 @@ if __name__ == "__main__":
     parser.add_argument("--official", action="store_true", help="also the official classes with prometheus_client")
     parser.add_argument("--inner", action="store_true", help="the processor alone, without a server")
     parser.add_argument("--dialects", action="store_true", help="recorded spans of every dialect, by the processor alone")
+    parser.add_argument("--stages", action="store_true", help="where the time of a span goes, by the processor alone")
+    parser.add_argument("--growth", action="store_true", help="by label sets and attributes; writes the picture in docs")
+    parser.add_argument("--scrape", action="store_true", help="a scrape of 20,000 series while spans come in")
     parser.add_argument(
         "--otelcol", action="store_true", help="beside a real OpenTelemetry Collector, as a ratio (needs `make otelcol`)"
     )
     parser.add_argument(
-        "--rounds", type=int, default=5, help="rounds of --otelcol, each of --seconds for each collector and protocol"
+        "--rounds",
+        type=int,
+        default=5,
+        help="rounds of --growth, and of --otelcol, each of --seconds for each collector and protocol",
     )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.inner:
         print(f"processor alone: {inner([request(seed) for seed in range(REQUESTS)], options.seconds):,.0f} spans/s")
         sys.exit(0)
+    figures: dict[str, object]
     if options.otelcol:
         from collector_otelcol import run as beside
 
         figures = beside(options.seconds, options.rounds)
+    elif options.stages:
+        from collector_stages import stages
+
+        figures = stages([request(seed) for seed in range(REQUESTS)], options.seconds)
+    elif options.growth:
+        from collector_growth import growth
+
+        figures = growth(options.rounds)
     else:
-        figures = by_dialect(options.seconds) if options.dialects else run(options.seconds, options.official)
+        figures = by_dialect(options.seconds) if options.dialects else run(options.seconds, options.official, options.scrape)
     if options.json:
         print(json.dumps(figures))
     else:
+        width = max(map(len, figures))
         for key, value in figures.items():
             shown = ", ".join(f"{k} {v:,.1f}" for k, v in value.items()) if isinstance(value, dict) else f"{value:,.1f}"
-            print(f"{key:18} {shown}")
+            print(f"{key:{width}} {shown}")
