@@ -25,6 +25,7 @@ from truegreen.collector.processor import Processor
 from truegreen.core.clients.engines import free_port
 from truegreen.core.config import parse_text
 from truegreen.core.words import catalogue
+from truegreen.core.words.catalogue_own import Catalogue
 
 sys.path += [str(Path(__file__).parents[1] / "dialects"), str(Path(__file__).parents[2] / "benchmarks")]
 
@@ -34,6 +35,25 @@ import collector as benchmark  # noqa: E402
 
 pytestmark = pytest.mark.full
 
+OWN = """
+evaluations: {tone: {}}
+metrics:
+  spans: {checkout: {attribute: shop.step}}
+  labels: {tier: {attribute: shop.tier, default: none, limit: 5}, step: {attribute: shop.step, values: [cart, paid]}}
+  entries:
+    - {name: shop.steps, unit: "{step}", kind: counter, description: Steps of a purchase., source: span, span: checkout, labels: [tier, step]}
+    - name: shop.basket
+      unit: "{item}"
+      kind: histogram
+      description: Items in a basket at a step.
+      source: span
+      span: checkout
+      when: {attribute: shop.step, in: [paid]}
+      value: {attribute: shop.items, range: [0, null]}
+      labels: [tier]
+      buckets: [1, 5, 10]
+"""
+OWN_NAMES = ("shop_steps_total", "shop_basket")
 COMPARED = [metric.prometheus for metric in catalogue.ALL if metric.stock != "none"]
 
 
@@ -45,28 +65,28 @@ def otelcol(engine: Callable[[str], Path], tmp_path: Path) -> Iterator[Otelcol]:
         yield made
 
 
-def ours(spans: Sequence[bytes], logs: Sequence[bytes] = ()) -> Series:
+def ours(spans: Sequence[bytes], logs: Sequence[bytes] = (), derived: Catalogue | None = None) -> Series:
     clock = Clock()
-    processor = Processor(clock, INTERVAL)
+    processor = Processor(clock, INTERVAL, derived=derived)
     for body in spans:
         processor.traces(body)
     for body in logs:
         processor.logs(body)
     clock.advance(HOLD)
-    return series(text(processor.copy(), {}), COMPARED)
+    return series(text(processor.copy(), {}), [*COMPARED, *OWN_NAMES])
 
 
-def alike(otelcol: Otelcol, spans: Sequence[bytes], logs: Sequence[bytes] = ()) -> None:
+def alike(otelcol: Otelcol, spans: Sequence[bytes], logs: Sequence[bytes] = (), derived: Catalogue | None = None) -> None:
     """Both engines show the same series; the OpenTelemetry Collector counts within its batches' time."""
-    wanted = ours(spans, logs)
+    wanted = ours(spans, logs, derived)
     for body in spans:
         otelcol.post(body)
     for body in logs:
         otelcol.post(body, "/v1/logs")
     try:
-        until(lambda: not differences(wanted, series(otelcol.scraped(), COMPARED)), "the same series")
+        until(lambda: not differences(wanted, series(otelcol.scraped(), [*COMPARED, *OWN_NAMES])), "the same series")
     except AssertionError:
-        left = differences(wanted, series(otelcol.scraped(), COMPARED))
+        left = differences(wanted, series(otelcol.scraped(), [*COMPARED, *OWN_NAMES]))
         pytest.fail(f"{len(left)} of {len(wanted)} series differ:\n" + "\n".join(left[:30]))
     assert sum(value != 0 for value in wanted.values())
 
@@ -138,6 +158,18 @@ def test_evaluation_events_give_the_same_series(otelcol: Otelcol) -> None:
     ]
     spans = [traces([span(judged(label)) for label in ("pass", "fail", "pass")])]
     alike(otelcol, spans, [events(sent), events([shared | event], name="something.else")])
+
+
+def test_a_users_own_metrics_and_evaluations_give_the_same_series(engine: Callable[[str], Path], tmp_path: Path) -> None:
+    """Those of `truegreen.yaml`: another class of spans, its labels, an evaluation of another name."""
+    config = parse_text(OWN, "t", {}, None)
+    bought = [{"shop.step": step, "shop.tier": tier, "shop.items": items} for step, tier, items in (
+        ("cart", "gold", 3), ("paid", "gold", 7), ("paid", "", 5), ("left", "gold", 1), ("", "gold", 1), ("paid", "gold", -1),
+    )]  # fmt: skip
+    toned = judged() | {"truegreen.evaluation.tone.label": "fail", "truegreen.evaluation.tone.score": 0.1, "shop.step": "cart"}
+    text_ = files(config, 1).files["otelcol_metrics.yaml"]
+    with otelcol_process.running(engine("otelcol"), text_, tmp_path / "otelcol") as otelcol:
+        alike(otelcol, [traces([*map(span, bought), span(toned)])], derived=config.metrics)
 
 
 def test_what_is_marked_partial_is_what_differs(otelcol: Otelcol) -> None:
