@@ -19,7 +19,7 @@ from truegreen.core.words import catalogue
 from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.metric import Metric
 
-README = Path(__file__).parents[2] / "collector/README.md"
+PAGE = Path(__file__).parents[2] / "docs/collector.md"
 GATES = """
 metrics:
   spans:
@@ -54,8 +54,8 @@ metrics:
 
 
 def example() -> str:
-    """The example of the README."""
-    return re.search(r"```yaml\n(metrics:\n.*?)```", README.read_text("utf-8"), re.DOTALL)[1]  # type: ignore[index]
+    """The example of the docs page."""
+    return re.search(r"```yaml\n(metrics:\n.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[1]  # type: ignore[index]
 
 
 def own(text: str) -> Catalogue:
@@ -107,8 +107,8 @@ def test_a_label_of_ones_own_has_a_limit(clock: Clock) -> None:
     assert shown(processor, catalogue.COLLECTOR_OVERFLOW)["shop_payments_total",][0] > 0
 
 
-def test_the_example_of_the_readme_reaches_the_metrics_endpoint(start: Callable[..., Running], tmp_path: Path) -> None:
-    """The real command with the README's truegreen.yaml counts what the README says."""
+def test_the_example_of_the_docs_reaches_the_metrics_endpoint(start: Callable[..., Running], tmp_path: Path) -> None:
+    """The real command with the truegreen.yaml of docs/collector.md counts what it says."""
     (tmp_path / "truegreen.yaml").write_text(example())
     collector = start("--scrape-interval", "10ms")
     sent = [
