@@ -82,14 +82,16 @@ def test_behaviour_05_overload_is_refused_retried_and_nothing_is_lost(start: Sta
 
 @pytest.mark.full
 def test_behaviour_05_overload_for_a_minute(start: Start, tmp_path: Path) -> None:
-    """Sixteen exporters that never pause against room for two batches: refused thousands of times, and what they were told is what was counted."""
-    batch = batch_of(200)
-    size = 200 * 2300
-    (tmp_path / "t.yaml").write_text(
-        f"collector:\n  limits: {{request: 1MiB, in_flight: 1MiB, requests: {max(2, MIB // size)}}}\n"
-    )
+    """Sixteen exporters that never pause, and one place that a slow client holds half of the time.
+
+    Refused hundreds of times; what the exporters were told is what was counted, to the span.
+    """
+    batch, body = batch_of(200), traces([span(llm())])
+    (tmp_path / "t.yaml").write_text("collector:\n  limits: {requests: 1}\n")
     collector = start("--config", "t.yaml")
+    host, _, port = collector.http.rpartition(":")
     told: list[SpanExportResult] = []
+    held: list[bytes] = []
     stop = threading.Event()
 
     def send(exporter: SpanExporter) -> None:
@@ -97,11 +99,19 @@ def test_behaviour_05_overload_for_a_minute(start: Start, tmp_path: Path) -> Non
             told.append(exporter.export(batch))
         exporter.shutdown()
 
+    def hold() -> None:
+        while not stop.wait(0.2):
+            with socket.create_connection((host, int(port)), timeout=20) as one:
+                one.sendall(post_head(len(body)).encode() + body[:10])
+                stop.wait(0.2)
+                one.sendall(body[10:])
+                held.append(one.recv(4096)[9:12])
+
     exporters: list[SpanExporter] = [
         *(Http(endpoint=f"http://{collector.http}/v1/traces", timeout=120) for _ in range(8)),
         *(Grpc(endpoint=collector.grpc, insecure=True, timeout=120) for _ in range(8)),
     ]
-    threads = [threading.Thread(target=send, args=(exporter,)) for exporter in exporters]
+    threads = [threading.Thread(target=hold), *(threading.Thread(target=send, args=(exporter,)) for exporter in exporters)]
     for thread in threads:
         thread.start()
     stop.wait(60)
@@ -109,8 +119,9 @@ def test_behaviour_05_overload_for_a_minute(start: Start, tmp_path: Path) -> Non
     for thread in threads:
         thread.join()
     refused = count(collector, 'truegreen_collector_refused_requests_total{reason="overloaded"}')
-    assert told.count(SpanExportResult.FAILURE) == 0 and refused > 100, (len(told), refused)
-    assert count(collector, "truegreen_collector_accepted_spans_total") == len(told) * 200
+    taken = told.count(SpanExportResult.SUCCESS)
+    assert refused > 100 and taken > len(told) * 0.9, (taken, len(told), refused)
+    assert count(collector, "truegreen_collector_accepted_spans_total") == taken * 200 + held.count(b"200")
     assert peak(collector) < 250
 
 
@@ -210,6 +221,7 @@ def test_behaviour_12_values_past_the_limit_fold_into_one_and_none_is_lost(proce
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)  # a new set of labels costs 0.4 ms
 def test_behaviour_12_a_million_values_cost_no_more_memory_than_twenty_thousand(start: Start) -> None:
     """A running collector, a new model, cohort and user in each span."""
     collector = start()
