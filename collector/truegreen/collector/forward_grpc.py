@@ -50,7 +50,9 @@ class GrpcSender:
         try:
             answer = await call(request.body, timeout=self._timeout, metadata=metadata, compression=self._compression)
         except grpc.aio.AioRpcError as error:
-            trailing: Any = dict(error.trailing_metadata() or ())
+            trailing: Any = dict(
+                list(error.trailing_metadata() or ())
+            )  # dict() alone asks for keys, which older versions give wrongly
             return of_grpc(error.code().name, trailing.get("grpc-status-details-bin", b""))
         return Verdict(DELIVERED, "gRPC OK", rejected=rejected(answer))
 
