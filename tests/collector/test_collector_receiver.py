@@ -11,6 +11,7 @@ from collector_process import Running
 from otlp_requests import llm, span, traces
 
 from truegreen.collector.commands import receiver
+from truegreen.collector.state import REFUSED
 from truegreen.core.config import load
 from truegreen.core.config.receiver import Limits, Receiver, Tls
 from truegreen.core.errors import BadInput
@@ -74,6 +75,12 @@ def test_a_collector_with_a_configuration_of_its_own_obeys_it(start: Callable[..
     assert collector.post(BODY)[0] == 401
     assert collector.post(BODY, Authorization="Bearer one")[0] == 200
     assert collector.post(b"\0" * 1025, Authorization="Bearer one")[0] == 413
+
+
+def test_the_page_has_every_reason_of_a_refusal(repo: Path) -> None:
+    """docs/receiving.md says when each is counted."""
+    page = (repo / "docs" / "receiving.md").read_text()
+    assert [reason for reason in REFUSED if f"`{reason}`" not in page] == []
 
 
 def test_a_server_certificate_without_client_authority_asks_clients_for_none(tmp_path: Path) -> None:
