@@ -302,6 +302,7 @@ def test_a_destination_may_have_senders_refused_when_it_is_full() -> None:
             both.check("traces", len(BODY))
         assert (caught.value.status, caught.value.reason) == (503, "forward_full")
         Forward([loose]).check("traces", len(BODY))
+        both.check("traces", len(BODY) + 1)  # it would never find room: refused, its sender would send it for ever
         await asyncio.gather(strict.close(0), loose.close(0))
 
     run(body)

@@ -38,7 +38,7 @@ class Forward:
             Refused: a destination that asks for it has no room.
         """
         for one in self._strict[signal]:
-            if not one.room(size):
+            if one.full(size):
                 raise busy("forward_full", f"the queue of {one.destination.name} is full")
 
     def offer(self, original: Original) -> None:

@@ -88,9 +88,9 @@ class Exporter:
         self._gauge[0] = 0
         store.cell(catalogue.COLLECTOR_FORWARD_QUEUE_LIMIT, name, hold=False)[0] = destination.queue
 
-    def room(self, size: int) -> bool:
-        """Whether a request of so many bytes finds room."""
-        return self.held + size + OVERHEAD <= self.destination.queue
+    def full(self, size: int) -> bool:
+        """Whether a request of so many bytes would find room later, and finds none now."""
+        return self.held + size + OVERHEAD > self.destination.queue >= size + OVERHEAD
 
     def offer(self, original: Original) -> None:
         """Take a request into the queue, or count it as dropped."""
@@ -190,7 +190,6 @@ class Exporter:
         return until
 
     def _took(self, verdict: Verdict) -> None:
-        self._delivered[0] += 1
         if self._failing:
             self._failing = False
             log.info("forwarding to %s works again", self.destination.name)
@@ -201,7 +200,9 @@ class Exporter:
                 log.warning("%s took a request without %d of its spans or log records", self.destination.name, verdict.rejected)
 
     def _end(self, item: Item, outcome: str, said: str = "") -> None:
-        if outcome != verdicts.DELIVERED:
+        if outcome == verdicts.DELIVERED:
+            self._delivered[0] += 1
+        else:
             self._drop(outcome, said)
         if outcome == verdicts.SHUTDOWN:
             self._left = [self._left[0] + 1, self._left[1] + item.size]
@@ -211,9 +212,8 @@ class Exporter:
     def _drop(self, reason: str, said: str) -> None:
         cell = self._lost[reason]
         cell[0] += 1
-        if (
-            reason != verdicts.SHUTDOWN and f"{cell[0]:.0f}".strip("0") == "1"
-        ):  # the first, the tenth, the hundredth: a log is bounded too
+        round_number = f"{cell[0]:.0f}".strip("0") == "1"  # the first, the tenth, the hundredth: a log is bounded too
+        if round_number and reason != verdicts.SHUTDOWN:
             log.warning("forwarding to %s: %d requests dropped so far: %s: %s", self.destination.name, cell[0], reason, said)
 
     def _hold(self, size: int) -> None:
