@@ -123,11 +123,16 @@ def _calls(library: str, ask: Callable[[], None], count: int, number: int) -> di
         found = {**first, **rounds(cases, count * FINER, number // FINER, (without, with_))}
     for made in (without, with_):
         made.shutdown()
-    hook = "of it: the instrumentor builds messages for a completion hook"
+    hook, own = "of it: the instrumentor builds messages for a completion hook", "of it: code of truegreen"
+    split = (
+        {hook: added(found, "hooked", "instrumentor", "span"), own: added(found, "truegreen", "hooked", "span")}
+        if "hooked" in found
+        else {}
+    )
     return {
         "the instrumentor, on a bare call": added(found, "instrumentor", "bare", "span"),
         "truegreen, on the instrumented call": added(found, "truegreen", "instrumentor", "span"),
-        **({hook: added(found, "hooked", "instrumentor", "span")} if "hooked" in found else {}),
+        **split,
         "truegreen, on an instrumented call within a request": added(found, "plain request with truegreen", "request", "span"),
         "session, cohort, snapshot and retrieval, on a request": added(found, "request with truegreen", "request", "span"),
     }

@@ -61,8 +61,8 @@ class Call(View):
         self.dialect = dialect
         self.scope = state.scope
         self.at = at
-        self.context = span.get_span_context()
-        self.parent = span.parent
+        self.context = span.context
+        self.parent = state.above
         self.resource = span.resource
         self._limits = getattr(span, "_limits", None)
         self._status = span.status

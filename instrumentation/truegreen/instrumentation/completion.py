@@ -37,7 +37,8 @@ class Hook:
         try:
             state = state_of(span)
             if state is not None:
-                state.tools = tool_definitions if isinstance(tool_definitions, _LISTS) else None
+                if tool_definitions is not None:
+                    state.tools = tool_definitions if isinstance(tool_definitions, _LISTS) else None
                 state.hooked = Messages(inputs, outputs, system_instruction)
         except Exception as error:
             failures.count("completion hook", error)

@@ -145,7 +145,7 @@ class Duplicates:
         others = []
         for at in _open.get():
             other = at()
-            if other is not None and (its := state_of(other)) is not None:
+            if other is not None and "end" in other.__dict__ and (its := state_of(other)) is not None:
                 others.append((other, its))
         if others:
             _join(_node_of(span, state), tuple([_node_of(other, its) for other, its in others]))
@@ -166,7 +166,16 @@ class Duplicates:
             or (node is not None and (node.members is not None or node.beside is not None or node.claims))
         ):
             return False
-        return all(its.dialect is None and marked(attributes_of(above)) is None for above, its in _around(state))
+        above, its = state.parent, state.outer
+        for _ in range(DEPTH):  # as `_around` does, without a generator: most calls come by
+            if its is None:
+                break
+            if its.dialect is not None or marked(attributes_of(above)) is not None:
+                return False
+            if above.kind in (SpanKind.SERVER, SpanKind.CONSUMER):
+                break
+            above, its = its.parent, its.outer
+        return True
 
     def ends(self, call: Call) -> None:
         """Leave word with the spans around a call that is alone as yet: one of them may turn out to stand for it."""

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import Span
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import Dialect
-from truegreen.core.words.normalise import COMPILED, View, of_scope, read, select
+from truegreen.core.words.normalise import COMPILED, View, of_scope, select
 from truegreen.instrumentation import failures, later, normalised
 from truegreen.instrumentation.answers import Answers, text_of, use_up
 from truegreen.instrumentation.call import LIMIT, Call, attributes_of, scope_of
@@ -59,7 +59,9 @@ class Enricher:
         if dialect is not None:
             state.source = dict(attributes)
             operation = (
-                attributes.get(names.OPERATION_NAME) if dialect.canonical else read(dialect, "operation", View(attributes))
+                attributes.get(names.OPERATION_NAME)
+                if dialect.canonical
+                else COMPILED[dialect.name]["operation"](View(attributes))
             )
             if (operation or names.CHAT_OPERATIONS[0]) not in names.LLM_OPERATIONS:
                 return
@@ -75,7 +77,6 @@ class Enricher:
             at: its end, in unix ns.
         """
         dialect, present, context, above, operation = state.dialect, attributes_of(span), span.context, state.above, ""
-        trace = context.trace_id
         if dialect is None or not dialect.scopes:  # by its attributes alone: there may be more of them by now
             state.dialect = dialect = select(state.scope, present) or dialect
         beneath = self._steps.beneath(context.span_id) if self._steps.waiting else None
@@ -85,7 +86,7 @@ class Enricher:
                 present = attributes_of(span)
             if judging.get():
                 state.judging = True
-            self._serving.note(state, trace, present)
+            self._serving.note(state, context, present)
             samples = self._answers.samples(context, span.resource, state.carried)
             if state.calls and not samples and beneath is None and self._waits(span, state, dialect, present, at):
                 operation = names.CHAT_OPERATIONS[0]
@@ -93,12 +94,12 @@ class Enricher:
                 operation = self._complete(span, Call(span, state, dialect, present, at), samples, beneath)
         else:
             if state.scope == OURS:
-                self._serving.note(state, trace, present)
+                self._serving.note(state, context, present)
                 served, _ = self._serving.snapshot(state, span.resource, present, at)
                 span.set_attributes(_lacking({**served.attributes, **state.carried.stamps}, present))
             self._steps.pass_on(above, None, beneath, duplicate=False)
         if self._store.traces and (above is None or (above.is_remote and operation not in _LEAVES)):
-            self._store.drop(trace)
+            self._store.drop(context.trace_id)
 
     def _waits(self, span: Span, state: State, dialect: Dialect, present: Mapping[str, Any], at: int) -> bool:
         """Leave a call of a model, whose answer nobody judges, for the first look at its span, if it concerns no other span of the process."""
@@ -113,7 +114,7 @@ class Enricher:
             )
         else:
             view, readers = View(present, span.name), COMPILED[dialect.name]
-            operation, asked, served = (readers[field](view) for field in ("operation", "request_model", "response_model"))
+            operation, asked, served = readers["operation"](view), readers["request_model"](view), readers["response_model"](view)
         if operation not in names.LLM_OPERATIONS or state.told is not None:
             return False
         text = None if state.hooked is None else text_of(state)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanContext
 
 from truegreen.core.words import attributes as names
 from truegreen.instrumentation import revision, snapshot
@@ -57,11 +58,11 @@ class Serving:
         snapshot.begin(self._stated)
         undo(corpora.clear)
 
-    def note(self, state: State, trace: int, present: Mapping[str, Any]) -> None:
+    def note(self, state: State, span: SpanContext, present: Mapping[str, Any]) -> None:
         """Keep what a span that is about to end knows of its surroundings: they may be others when somebody looks at it.
 
         Args:
-            trace: the trace's id.
+            span: its context.
             present: the span's attributes.
         """
         state.stated = (self._stated.versions, snapshot.defaults())
@@ -79,7 +80,7 @@ class Serving:
             if found is not None:
                 state.carried = state.carried._replace(stamps={**state.carried.stamps, names.COHORT: str(found)})
         if self._retrieved:
-            state.indexes = self._retrieved.get(trace, ())
+            state.indexes = self._retrieved.get(span.trace_id, ())
         if state.tools:
             state.tools = self._tools.of(state.tools)
 

@@ -24,7 +24,8 @@ def select(scope: str, attributes: Mapping[str, Any], table: Iterable[Dialect] |
     That of the longest start of its scope, where one of its markers is there; without them the conventions' names alone are read. In a scope
     that no dialect names, the first dialect whose own vocabulary is there.
     """
-    dialect = of_scope(scope, table)
+    kept = _BY_SCOPE.get(scope)  # as `of_scope` does, without a call: every span of an application comes by
+    dialect = kept[1] if table is None and kept is not None and kept[0] is dialects.DIALECTS else of_scope(scope, table)
     if dialect is None:
         return marked(attributes, table)
     for marker in dialect.markers:
@@ -112,17 +113,23 @@ def _plain(source: Source) -> str:
 def _reader(source: Source) -> Reader:
     """The function of one source; the plainest, which most are, without a detour."""
     read = _careful(source)
-    if source.kind != shapes.ATTRIBUTE or source.path or source.values or source.when or "*" in source.name:
+    if not _plain(source) or source.path:
         return read
-    name = source.name
-    kind = {shapes.TEXT: str, shapes.NUMBER: int}.get(source.transform)
+    name, values, says = source.name, source.values, source.says
+    kind: Any = {shapes.TEXT: str, shapes.NUMBER: int}.get(source.transform)
+    condition, allowed = source.when or ("", ())
     if kind is None:
         return lambda view: read(view) if view.attributes.get(name) is not None else None
 
     def direct(view: View) -> Any:
-        value = view.attributes.get(name)
-        if value is None or (value.__class__ is kind and (kind is int or (value and str.isascii(value)))):  # type: ignore[arg-type]
-            return value
+        held = view.attributes.get
+        value = held(name)
+        if value is None or (condition and held(condition) not in allowed):
+            return None
+        if value.__class__ is kind and (kind is int or str.isascii(value)):
+            found: Any = says or (values.get(value) if values else value)
+            if found:
+                return found
         return read(view)
 
     return direct
