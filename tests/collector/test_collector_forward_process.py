@@ -16,8 +16,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otlp_requests import events, llm, span, traces
-from sink import Sink, threaded
+from sink import HALF, OK, RESET, SLOW, Sink, threaded
 from test_collector_server import exporter
+
+from truegreen.collector.forward_verdict import LOSSES
 
 Start = Callable[..., Running]
 SECRET = "the prompt of a customer"
@@ -97,6 +99,30 @@ def test_10_the_bytes_are_those_that_were_sent(start: Start, tmp_path: Path) -> 
         until(lambda: len(sink.taken) == 5, "all are there")
         assert [(one.path, one.body) for one in sink.taken[:4]] == [(f"/otel{path}", data) for path, data, _ in sent]
         assert ids(Sink(taken=sink.taken[4:])) == [3]
+
+
+def test_10_the_sums_on_the_page_are_exact_whatever_a_destination_does(start: Start, tmp_path: Path) -> None:
+    """Faults of every kind by HTTP and gRPC: accepted is delivered, or dropped for a reason; what is delivered is there."""
+    http = ["503", "500", RESET, "429:1", "400", HALF, OK, "401", SLOW, "503"] * 3
+    rpc = ["UNAVAILABLE", "INTERNAL", "RESOURCE_EXHAUSTED:1", "RESOURCE_EXHAUSTED", OK, "UNAUTHENTICATED"] * 3
+    with threaded(Sink(script=http)) as first, threaded(Sink(script=rpc)) as second:
+        configured(tmp_path, {"name": "a", "endpoint": first.http}, {"name": "b", "endpoint": second.grpc, "protocol": "grpc"})
+        collector = start()
+        for n in range(80):
+            assert collector.post(body(n))[0] == 200
+        for name, sink, lost in (
+            ("a", first, {"rejected": 6, "unauthorized": 3}),
+            ("b", second, {"rejected": 6, "unauthorized": 3}),
+        ):
+            until(lambda name=name: number(collector, "forward_queue_bytes", destination=name) == 0, "the queue is empty")  # type: ignore[misc]
+            dropped = {reason: number(collector, "forward_dropped_total", destination=name, reason=reason) for reason in LOSSES}
+            assert {reason: count for reason, count in dropped.items() if count} == lost
+            assert (
+                number(collector, "forward_delivered_total", destination=name)
+                == 80 - sum(lost.values())
+                == len(set(ids(sink)))
+                == len(ids(sink))
+            )
 
 
 def test_a_slow_destination_does_not_stop_the_counting(start: Start, tmp_path: Path) -> None:
