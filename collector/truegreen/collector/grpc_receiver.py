@@ -7,8 +7,6 @@ comes when all places are taken, is answered before the message is read, and a m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import grpc
@@ -74,8 +72,11 @@ async def _answer(intake: Intake, signal: str, turns: asyncio.Semaphore, context
     try:
         with intake.request(_header(context, "authorization")):
             intake.check(0)
-            async with _turn(turns):
+            await _turn(turns)
+            try:
                 message = await _read(intake, context)
+            finally:
+                turns.release()
             size = len(message)
             intake.reserve(size)
             try:
@@ -89,17 +90,15 @@ async def _answer(intake: Intake, signal: str, turns: asyncio.Semaphore, context
         return refused.with_traceback(None)
 
 
-@asynccontextmanager
-async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+async def _turn(turns: asyncio.Semaphore) -> None:
+    if not turns.locked():
+        await turns.acquire()
+        return
     try:
         async with asyncio.timeout(TURN_SECONDS):
             await turns.acquire()
     except TimeoutError:
         raise busy("overloaded", "too many messages are being read") from None
-    try:
-        yield
-    finally:
-        turns.release()
 
 
 async def _read(intake: Intake, context: Any) -> bytes:
