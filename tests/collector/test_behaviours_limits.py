@@ -218,11 +218,13 @@ def test_behaviour_07_connections_over_the_limit_are_turned_away() -> None:
     async def run() -> None:
         async with both(Limits(connections=2)) as receivers:
             first = [await asyncio.open_connection("127.0.0.1", receivers.http) for _ in range(2)]
-            reader, writer = await asyncio.open_connection("127.0.0.1", receivers.http)
+            reader, writer = await receivers.opened(post_head(len(BODY)), BODY)
             async with asyncio.timeout(DEADLINE):
                 answer = await reader.read()
             assert answer.startswith(b"HTTP/1.1 503 ") and b"\r\nRetry-After: 1\r\n" in answer
-            assert receivers.refused("connections") == 1
+            status, _, headers = await receivers.post(BODY)
+            assert (status, headers["Retry-After"], receivers.spans) == (503, "1", 0)
+            assert receivers.refused("connections") == 2
             for _, each in (*first, (reader, writer)):
                 each.close()
             async with asyncio.timeout(DEADLINE):

@@ -68,6 +68,7 @@ class _Server(web.Server):
         self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}
         self._named = named
         self._open = 0
+        self._away: set[web.RequestHandler] = set()
 
     def __call__(self) -> web.RequestHandler:
         made = _Connection(self, loop=self._loop, **self._named)
@@ -76,17 +77,29 @@ class _Server(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        self._open += 1
         limits = self._intake.limits
-        if self._open > limits.connections:
-            self._intake.processor.store.refused("connections")
-            transport.write(FULL)
-            transport.close()
-        else:
+        if self._open < limits.connections:
+            self._open += 1
             self._silent[handler] = self._loop.call_later(limits.header_seconds, transport.abort)
+        else:
+            self._intake.processor.store.refused("connections")
+            self._turn_away(handler, transport)
+
+    def _turn_away(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        # What it sends is not read, and an end with unread bytes is a reset: the client gets a while to see the answer first.
+        self._away.add(handler)
+        transport.pause_reading()
+        transport.write(FULL)
+        if transport.can_write_eof():
+            transport.write_eof()
+        many = len(self._away) > self._intake.limits.connections
+        self._loop.call_later(0 if many else LINGER_SECONDS, transport.abort)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        self._open -= 1
+        if handler in self._away:
+            self._away.discard(handler)
+        else:
+            self._open -= 1
         self.heard(handler)
         super().connection_lost(handler, exc)
 
