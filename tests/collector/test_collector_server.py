@@ -157,7 +157,7 @@ def test_explain_says_what_feeds_a_metric() -> None:
     one = run(collect, ["--explain", "truegreen_answers_total"]).output
     assert "`truegreen.cohort`" in one and "tool_calls" in one
     assert run(collect, ["--explain"]).output.count("\n") == len(catalogue.ALL)
-    assert "def count(ctx, kind, spans, now):" in run(collect, ["--explain", "source"]).output
+    assert "def count(ctx, kind, spans, now, tick):" in run(collect, ["--explain", "source"]).output
     assert (
         json.loads(run(collect, ["--explain", "LLM_DURATION", "--json"]).output)[0]["metric"] == "truegreen_llm_duration_seconds"
     )

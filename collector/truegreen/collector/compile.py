@@ -76,7 +76,7 @@ def blocks(metrics: Sequence[Metric], spans: Mapping[str, Condition]) -> tuple[B
 
 
 def source(made: Sequence[Block], aliases: Aliases) -> str:
-    """Python source of `build(h)`, which returns the function `count(context, kind, spans, now)`; that returns how many spans there were.
+    """Python source of `build(h)`, which returns the function `count(context, kind, spans, now, tick)`; that returns how many spans there were.
 
     Args:
         made: what `blocks` gave.
@@ -96,9 +96,8 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
             if step.metric.buckets
         ]
     lines += [
-        "    def count(ctx, kind, spans, now):",
+        "    def count(ctx, kind, spans, now, tick):",
         "        many = 0",
-        "        tick = int(now)",
         "        views = ctx.views[kind]",
         "        for span in spans:",
         "            many += 1",

@@ -22,8 +22,8 @@ Held = Sequence[bytes]
 """The attributes of a span as bytes of a KeyValue each, then b"", then whether it failed (`compile.GOOD`, `compile.FAILED`)."""
 Key = Callable[[Held], tuple[bytes, ...] | None]
 Plan = list[Any]
-"""[spans counted and not yet added, second of the last touch, cells of counters, cells of gauges, cells of what was dropped, parts or cells, what has
-exemplars, second of the last slow example]"""
+"""[spans counted and not yet added, tick of the last touch, cells of counters, cells of gauges, cells of what was dropped, parts or cells, what has
+exemplars, tick of the last slow example]"""
 USES: Final = 20
 _NAMED: Final = re.compile(
     re.escape(names.EVALUATION_PREFIX) + r"(.+?)\.(?:raw|score|label|evaluator|scale|calibration|skipped|sampled)", re.DOTALL

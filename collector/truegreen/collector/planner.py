@@ -161,7 +161,7 @@ class Planner:
         return self.store.limited(context.service, context.environment, label, evaluation)
 
     def touch(self, plan: Plan, tick: int, now: float, view: View, span: Any, held: Held) -> None:
-        """What is done for the first span of a plan in each second."""
+        """What is done for the first span of a plan in each tick."""
         _, _, _, kept, dropped, _, examples, _ = plan
         for cell in dropped:
             cell[0] += 1.0

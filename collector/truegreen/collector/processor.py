@@ -31,6 +31,8 @@ NAMES: Final = 8 * 1024 * 1024
 """Bytes of attribute names in the layouts that are kept at once; one that takes over a 64th of it is worked out anew each time."""
 VIEWS: Final = 8
 """Layouts of as many attributes that are tried in turn before a span is looked up by its names."""
+TICKS: Final = 8
+"""How often in a scrape interval a plan's gauges are set, and its exemplars renewed."""
 EVENT: Final = "event"
 _EVENT: Final = names.EVALUATION_EVENT.encode()
 _NAMED_EVENT: Final = wire.encoded(names.EVALUATION_EVENT)
@@ -68,6 +70,7 @@ class Processor:
         self._overlays = Overlays(compiler.looked_at(tuple(self._blocks.values()), derived.spans), dialects.DIALECTS)
         self._planner = Planner(self.store, self._layouts, self._blocks, derived.spans, clock())
         self._clock = clock
+        self._ticks = TICKS / scrape_interval
         self.source = compiler.source(tuple(self._blocks.values()), aliases)
         self._count = self._built()
 
@@ -79,11 +82,12 @@ class Processor:
         """
         spans = 0
         now = self._clock()
+        tick = int(now * self._ticks)
         dialect = self._overlays.of
         for one in wire.parse_traces(data).resource_spans:
             context = self._context(one.resource.attributes.get)
             for scope in one.scope_spans:
-                spans += self._count(context, dialect(scope.scope.name), scope.spans, now)
+                spans += self._count(context, dialect(scope.scope.name), scope.spans, now, tick)
         self.store.accepted[0] += spans
         return spans
 
@@ -120,7 +124,7 @@ class Processor:
         context = self.by_identity.get((service, environment))
         return context.evidence if context else None
 
-    def _built(self) -> Callable[[Context, Any, Any, float], int]:
+    def _built(self) -> Callable[[Context, Any, Any, float, int], int]:
         scope: dict[str, Any] = {}
         exec(self.source, scope)  # noqa: S102  # the text is made from the catalogue alone, never from what is received
         return scope["build"](  # type: ignore[no-any-return]
@@ -241,7 +245,7 @@ class Processor:
             span_id=record.span_id,
             evaluation=name,
         )
-        return self._count(context, EVENT, (event,), now)
+        return self._count(context, EVENT, (event,), now, int(now * self._ticks))
 
     def _bad(self, value: float) -> None:
         self.store.dropped("out_of_range" if isfinite(value) else "not_a_number")
