@@ -38,7 +38,7 @@ scrape_configs:
       - targets: [{endpoints}]
 """
 
-METRICS_HEAD: Final = """An OpenTelemetry Collector (contrib, 0.150 or newer; run with 0.155) that derives the metrics of docs/metrics.md without truegreen's collector, as far
+METRICS_HEAD: Final = """An OpenTelemetry Collector (contrib; tried with 0.155, no other) that derives the metrics of docs/metrics.md without truegreen's collector, as far
 as it can: that page says of each metric whether it can (stock), docs/otelcol.md what differs for all of them. Written by `truegreen generate collector`.
 Older collectors spell the connector signaltometrics. It listens on this machine alone; put your own exporters beside forward/spans and forward/events.
 Prometheus scrapes port 9464 with honor_labels, as scrape.yml has it."""

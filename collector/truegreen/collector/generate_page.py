@@ -49,6 +49,8 @@ recorded spans of every library and generated ones, and compares every series, v
 - A request is acknowledged before it is counted: a crash loses up to a second.
 - Of lists the first {listed} texts or {measured} numbers are counted. Of `truegreen.evaluation.*`, the evaluations that `truegreen.yaml` names.
 - JSON is read as JSON only, not as Python writes it.
+- A label value that is a list or a fraction is written as the Collector writes it (`3` for `3.0`); in truegreen's collector a list is no label value.
+- Of a gauge's values that come within a second, some with an empty label and some without that label, any may be the one that stays.
 """
 
 
