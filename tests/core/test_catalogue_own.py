@@ -115,6 +115,7 @@ COUNTED = "      value: {attribute: shop.amount}\n      labels: [model, region]"
         ("value: {cases: [{when: {condition: premium}, then: 0.5}]}", "whole numbers"),
         ("value: {item: true, range: [0, null]}", "write each: NAME"),
         ("each: user.id", "texts of people"),
+        ("expires: 3", "a gauge alone may leave"),
         ("born: {when: {condition: premium}, label: region}", "no label of this metric with values"),
         ("parts: [{value: {attribute: a, range: [0, null]}, labels: {plan: x}}]", "no label of this metric"),
     ],

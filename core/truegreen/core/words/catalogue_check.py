@@ -69,6 +69,8 @@ def _rules(entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]]
     each = entry.get("each", "")
     if each == EVALUATION and entry["span"] != "llm":
         yield ["span"], "evaluations stand on calls to a model; write llm", entry["span"]
+    if "expires" in entry and entry["kind"] != "gauge":
+        yield ["expires"], "a gauge alone may leave; a counter or histogram stays", entry["expires"]
     if entry["kind"] == "histogram" and len(measured) < max(1, len(values)):
         yield ["value"], "a histogram observes a number; write value: {attribute: NAME}", entry.get("value")
     for path, value in values:
