@@ -21,7 +21,9 @@ from truegreen.core.words.metric import Metric
 
 LLM = {"chat", "generate_content", "text_completion", "embeddings"}
 NAMES = st.sampled_from(["large", "small", "", "a\tb", "é" * 5, "x" * 300])
-NUMBERS = st.one_of(st.integers(0, 10**6), st.floats(0, 100), st.just(-1), st.just(float("nan")), st.just("12"), st.booleans())
+QUARTERS = st.integers(0, 400).map(lambda quarters: quarters / 4)
+"""Numbers whose sums are exact in any order."""
+NUMBERS = st.one_of(st.integers(0, 10**6), QUARTERS, st.just(-1), st.just(float("nan")), st.just("12"), st.booleans())
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={
