@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -279,9 +281,6 @@ def test_16_redaction_and_secrets_from_end_to_end(start: Start, tmp_path: Path) 
 )
 def test_a_destination_that_cannot_work_ends_the_start(tmp_path: Path, entry: dict[str, object], says: str) -> None:
     """One line, exit 2, no traceback."""
-    import subprocess
-    import sys
-
     configured(tmp_path, {"name": "a", **entry})
     done = subprocess.run(
         [sys.executable, "-m", "truegreen.core", "collect"], capture_output=True, text=True, timeout=30, cwd=tmp_path
