@@ -121,7 +121,7 @@ def test_a_restart_is_one_reset_and_nothing_is_counted_twice(
 ) -> None:
     """Seven failures, a restart, five more: increase() is twelve and rate() twelve in the window; the snapshot has not come up anew."""
     engine("prometheus")
-    options = ("--scrape-interval", "500ms", "--state", "state.json")
+    options = ("--scrape-interval", "2s", "--state", "state.json")  # a snapshot away for 20 of them comes up anew
     failing = [span(judged("fail", truegreen__snapshot__id="s"))]
     series = 'truegreen_evaluated_answers_total{result="fail"}'
     collector = start(*options)
