@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from truegreen.collector import wire
 from truegreen.collector.plan import attributes_of, is_constant
 from truegreen.core.words import attributes as names
 from truegreen.core.words.metric import Condition, Metric, Read, Value
@@ -134,6 +135,20 @@ def looked_at(made: Sequence[Block], spans: Mapping[str, Condition]) -> frozense
         names.DUPLICATE,
     )
     return frozenset(name for read in (*reads, more) for name in read)
+
+
+def needed(made: Sequence[Block], spans: Mapping[str, Condition]) -> Mapping[str, Mapping[bytes | None, frozenset[str]]]:
+    """By attribute that makes a span one that is counted, and by its value (None for any), what is read of a span that carries no evaluation."""
+    found: dict[str, dict[bytes | None, frozenset[str]]] = {}
+    for block in made:
+        gate = spans.get(block.name)
+        if gate and gate.read:
+            reads = {name for read in (*block.key, *(one.names for one in block.row if one.kind == "attribute")) for name in read}
+            for name in gate.read.names:
+                for value in (*(wire.encoded(str(one)) for one in gate.values), *(() if gate.values else (None,))):
+                    known = found.setdefault(name, {})
+                    known[value] = known.get(value, frozenset()) | reads
+    return found
 
 
 def tried(aliases: Aliases, *wanted: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from truegreen.core.words.dialects import CANONICAL, Dialect
 from truegreen.core.words.view import Event, View
 
 Raw = Mapping[str, bytes]
+Needed = Mapping[str, Mapping[bytes | None, frozenset[str]]]
 Overlay = Callable[[Any, Raw], Raw | None]
 """A span and its attributes, to those attributes in the conventions' names; None where they are not of the dialect and stand as they are."""
 SCOPES: Final = 1_024
@@ -30,14 +31,15 @@ class Overlays:
     Args:
         wanted: the attributes that the collector looks at.
         table: dialects in their order.
+        needed: what `compile.needed` gave.
     """
 
-    def __init__(self, wanted: Iterable[str], table: Iterable[Dialect]) -> None:
+    def __init__(self, wanted: Iterable[str], table: Iterable[Dialect], needed: Needed) -> None:
         self._wanted = frozenset(wanted)
         self._table = tuple(table)
         others = [dialect for dialect in self._table if not dialect.canonical]
         old = aliases.of(self._table)
-        self._made = {dialect.name: _overlay(dialect, self._wanted, old) for dialect in others}
+        self._made = {dialect.name: _overlay(dialect, self._wanted, needed, old) for dialect in others}
         self._marks = tuple((mark, self._made.get(dialect.name)) for mark, dialect in normalise.marks(self._table))
         self.marks = tuple(mark for mark, overlay in self._marks if overlay)
         self._known: dict[bytes, Overlay | bool] = {}
@@ -93,20 +95,37 @@ class _Attributes(Mapping[str, Any]):
         return default if found is None else found
 
 
-def _overlay(dialect: Dialect, wanted: frozenset[str], old: Mapping[str, tuple[str, ...]]) -> Overlay:
+def _overlay(dialect: Dialect, wanted: frozenset[str], needed: Needed, old: Mapping[str, tuple[str, ...]]) -> Overlay:
     compiled = normalise.compile_(dialect)
     readers = {CANONICAL[field]: read for field, read in compiled.items() if CANONICAL.get(field) in wanted}
     decided = frozenset(CANONICAL[field] for field in DECIDED)
     passed_over = frozenset(name for attribute in decided for name in old.get(attribute, ()))
     read_on = (wanted | {name for attribute in wanted for name in old.get(attribute, ())}) - passed_over - decided
     markers = dialect.markers
+    first = tuple((name, read) for name, read in readers.items() if name in needed)
+    others = tuple((name, read) for name, read in readers.items() if name not in needed)
+
+    by_value = {
+        gate: {value: tuple((name, read) for name, read in others if name in reads) for value, reads in values.items()}
+        for gate, values in needed.items()
+    }
 
     def overlay(span: Any, raw: Raw) -> Raw | None:
         if not any(marker in raw for marker in markers):
             return None
         view = View(_Attributes(raw), span.name.decode("utf-8", "replace"), lambda: _events(span), span.start)
         made = {name: value for name, value in raw.items() if name in read_on or name.startswith(EVALUATION_PREFIX)}
-        for name, read in readers.items():
+        for name, read in first:
+            found = _encoded(read(view))
+            if found is not None:
+                made[name] = found
+        found_gates = [name for name in needed if name in made]
+        if not found_gates:
+            return {}
+        chosen = others
+        if len(found_gates) == 1 and not any(name.startswith(EVALUATION_PREFIX) for name in made):
+            chosen = by_value[found_gates[0]].get(made[found_gates[0]], others)
+        for name, read in chosen:
             found = _encoded(read(view))
             if found is not None:
                 made[name] = found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from itertools import chain
+from itertools import chain, starmap
 from math import isfinite
 from types import SimpleNamespace
 from typing import Any, Final
@@ -67,7 +67,10 @@ class Processor:
         self._known: dict[Any, Layout] = {}
         self._live: list[Plan] = []
         self._names = 0
-        self._overlays = Overlays(compiler.looked_at(tuple(self._blocks.values()), derived.spans), dialects.DIALECTS)
+        self._overlays = Overlays(
+            compiler.looked_at(tuple(self._blocks.values()), derived.spans), dialects.DIALECTS,
+            compiler.needed(tuple(self._blocks.values()), derived.spans),
+        )  # fmt: skip
         self._planner = Planner(self.store, self._layouts, self._blocks, derived.spans, clock())
         self._clock = clock
         self._ticks = TICKS / scrape_interval
@@ -157,15 +160,17 @@ class Processor:
     def _look(self, context: Context, kind: Any, span: Any, held: list[bytes]) -> tuple[View, Plan, Held]:
         """The view, the plan and the attributes of a span that was not found by position."""
         pairs = held[:-2]
-        usual = wire.plain(pairs)
-        if callable(kind):
-            overlaid = kind(span, {wire.name(pair): wire.value(pair) for pair in usual})
-            if overlaid is not None:
-                usual = [wire.pair(name, value) for name, value in overlaid.items()]
+        overlaid = kind(span, wire.named(pairs)) if callable(kind) else None
+        if overlaid is None:
+            usual = wire.plain(pairs)
+            heads = tuple(map(wire.head, usual))
+        else:
+            usual = list(starmap(wire.pair, overlaid.items()))
+            heads = tuple(map(wire.head_of, overlaid))
         event = span.evaluation if kind == EVENT else ""
         if len(self._live) >= PLANS:
             self._forget_plans()
-        view, kept = self._view(context, tuple(map(wire.head, usual)), event)
+        view, kept = self._view(context, heads, event)
         whole = (*usual, *held[-2:])
         key = view.key(whole) or ()
         plan = view.plans.get(key)

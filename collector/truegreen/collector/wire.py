@@ -9,6 +9,7 @@ of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `logs/v1/logs.proto`, `commo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from math import isnan
 from struct import Struct
 from typing import Any, Final
@@ -90,8 +91,10 @@ __all__ = [
     "encoded",
     "encoded_list",
     "head",
+    "head_of",
     "is_error",
     "name",
+    "named",
     "number",
     "pair",
     "parse_event",
@@ -107,7 +110,34 @@ __all__ = [
 
 def pair(name: str, value: bytes) -> bytes:
     """The bytes of a KeyValue: its name and the bytes of its AnyValue."""
-    return _field(b"\x0a", name.encode("utf-8", "replace")) + _field(b"\x12", value)
+    length = len(value)
+    return head_of(name) + (bytes((length,)) + value if length < 128 else _field(b"", value))
+
+
+@lru_cache(maxsize=4096)
+def head_of(name: str) -> bytes:
+    """How the KeyValue of a name begins."""
+    return _field(b"\x0a", name.encode("utf-8", "replace")) + b"\x12"
+
+
+def named(pairs: list[bytes]) -> dict[str, bytes]:
+    """KeyValues as names and AnyValues; of a name that is there twice the last."""
+    found: dict[str, bytes] = {}
+    for one in pairs:
+        size = len(one)
+        if size > 3 and one[0] == 10 and one[1] < 128 and size > one[1] + 3:
+            at = one[1] + 3
+            if one[at - 1] == 18 and one[at] == size - at - 1 < 128:
+                found[_decoded(one[2 : at - 1])] = one[at + 1 :]
+                continue
+        for usual in plain([one]):
+            found[name(usual)] = value(usual)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _decoded(key: bytes) -> str:
+    return key.decode("utf-8", "replace")
 
 
 def head(pair: bytes) -> bytes:
