@@ -139,7 +139,7 @@ def numbers(metric: Metric, value: Value, held: Held, one: Span, name: str) -> l
     """What a metric measures on one span: the official classes' values."""
     wanted = value.read
     assert wanted
-    seconds = (one.end_time_unix_nano - one.start_time_unix_nano) * 1e-9
+    seconds = (one.end_time_unix_nano - one.start_time_unix_nano) / 1e9
 
     def official(raw: bytes | None) -> float | None:
         if raw is None:

@@ -187,7 +187,7 @@ class Planner:
             return
         for step, cell, score in examples:
             value, timed = step.value, step.value.read == compiler.EXAMPLES[0]
-            found = (span.end - span.start) * 1e-9 if timed else wire.number(wire.value(held[score]))
+            found = (span.end - span.start) / 1e9 if timed else wire.number(wire.value(held[score]))
             if (value.low is None or found >= value.low) and found <= (compiler.LARGEST if value.high is None else value.high):
                 place = bisect_left(step.metric.buckets, found) + 1
                 self.store.exemplars.setdefault(id(cell), {})[place] = Exemplar(trace_id, span_id, found, now)
