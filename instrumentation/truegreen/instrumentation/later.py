@@ -75,15 +75,14 @@ def put(span: Span, complete: Complete) -> bool:
         Whether they wait.
     """
     own = getattr(span, "_attributes", None)
-    if type(own) is BoundedAttributes and "_dict" in own.__dict__:
-        own.__dict__["_complete"] = complete
-        own.__dict__["_cell"] = cell = [own]
-        own.__class__ = Later
-        _waiting.append(cell)  # type: ignore[arg-type]
-        if len(_waiting) > WAITING:
-            _look()
-        return True
-    return False  # the SDK keeps them in another way
+    if type(own) is not BoundedAttributes or "_dict" not in (held := own.__dict__):
+        return False  # the SDK keeps them in another way
+    held["_complete"], held["_cell"] = complete, (cell := [own])
+    own.__class__ = Later
+    _waiting.append(cell)  # type: ignore[arg-type]
+    if len(_waiting) > WAITING:
+        _look()
+    return True
 
 
 def settle_all() -> None:

@@ -80,7 +80,7 @@ class Text:
             return self._system
         found = ""
         for each in self._messages:
-            found = _said({"parts": each.system})[0] if each.system else ""
+            found = _spoken(each.system)[0] if each.system else ""
             for message in () if found else islice(each.inputs or (), LEADING):
                 role = message.get("role") if isinstance(message, dict) else getattr(message, "role", None)
                 if role in SYSTEM_ROLES and (found := _said(message)[0]):
@@ -103,10 +103,20 @@ def _get(message: Any, key: str) -> Any:
 
 
 def _said(message: Any) -> tuple[str, bool]:
-    """The text of a message, and whether it asks for tools; one function, for it runs in the thread of every call."""
-    plain = isinstance(message, dict)
-    content: Any = message.get("content") if plain else getattr(message, "content", None)
-    parts: Any = message.get("parts") if plain else getattr(message, "parts", None)
+    """The text of a message, and whether it asks for tools; it runs in the thread of every call."""
+    if isinstance(message, dict):
+        return _spoken(message.get("parts"), message.get("content"))
+    try:  # nearly every message of util-genai is one part of text: to ask it for what it has not is what costs
+        (part,) = message.parts
+        if part.type == "text" and part.content.__class__ is str:
+            return part.content, False
+    except (AttributeError, TypeError, ValueError):
+        pass
+    return _spoken(getattr(message, "parts", None), getattr(message, "content", None))
+
+
+def _spoken(parts: Any, content: Any = None) -> tuple[str, bool]:
+    """The text of parts, or of a content that is a text, and whether they ask for tools."""
     texts, tools, kind = [], False, None
     for part in parts if isinstance(parts, _LISTS) else ():
         if isinstance(part, str):
