@@ -13,6 +13,7 @@ from collector_process import Running, until
 from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, shown, span, traces
 
 from truegreen.collector.commands import collect
+from truegreen.collector.explain import explained
 from truegreen.collector.processor import Processor
 from truegreen.core.config import parse_text
 from truegreen.core.words import catalogue
@@ -160,13 +161,13 @@ def test_explain_shows_both_names_the_labels_and_the_code_that_counts_it(metric:
     assert "p[0] += 1" in lines
     assert {line for line in lines if not line.startswith("if code")} <= source
     if metric.kind == "histogram":
-        assert any(f"bisect(EDGES_{metric.constant}" in line for line in lines), code
+        assert any(f"bisect(EDGES_{metric.prometheus}" in line for line in lines), code
 
 
 def test_explain_of_another_metric_leaves_its_neighbours_out() -> None:
     """The piece, not the whole: tokens are not counted by the lines of the duration."""
     tokens, duration = explain("truegreen_llm_tokens_total"), explain("truegreen_llm_duration_seconds")
-    assert "EDGES_LLM_DURATION" in duration and "EDGES" not in tokens
+    assert "EDGES_truegreen_llm_duration_seconds" in duration and "EDGES" not in tokens
     assert "m0[0] += d" in duration and "m0" not in tokens.replace("m0, ", "")
     assert "No span feeds it: its source is collector." in explain("truegreen_collector_series")
 
@@ -181,7 +182,45 @@ def test_explain_knows_the_metrics_of_truegreen_yaml(tmp_path: Path) -> None:
     assert listed.count("(truegreen.yaml)") == 2
     alone = explain("shop.checkout.duration", *with_mine)
     assert "## shop_checkout_duration_seconds" in alone and "of truegreen.yaml" in alone and "constant" not in alone
-    assert "bisect(EDGES_SHOP_CHECKOUT_DURATION" in alone
+    assert "bisect(EDGES_shop_checkout_duration_seconds" in alone
     (row,) = json.loads(explain("shop_premium_answers_total", "--json", *with_mine))
     assert (row["own"], row["name"]) == (True, "shop.premium.answers") and "p[0] += 1" in "".join(row["code"])
     assert all(not row["own"] for row in json.loads(explain("--json")))
+
+
+def test_histograms_of_like_names_keep_their_own_bounds(clock: Clock) -> None:
+    """One called as ours is but for `truegreen`, and two that differ by a dot and the unit."""
+    histogram = "kind: histogram, description: Something that is counted., span: llm, labels: [], value"
+    derived = own(
+        f"""
+metrics:
+  entries:
+    - {{name: llm.duration, unit: s, {histogram}: {{computed: duration, range: [0, null]}}, buckets: [1000, 2000]}}
+    - {{name: shop.a_b, unit: s, {histogram}: {{attribute: shop.n, range: [0, null]}}, buckets: [1, 10, 100]}}
+    - {{name: shop.a.b, unit: By, {histogram}: {{attribute: shop.n, range: [0, null]}}, buckets: [0.1]}}
+"""
+    )
+    processor = Processor(clock, INTERVAL, derived=derived)
+    processor.traces(traces([span(llm(shop__n=50), seconds=0.3)]))
+    clock.advance(HOLD)
+    found = [next(iter(shown(processor, metric).values())) for metric in (catalogue.LLM_DURATION, *derived.own)]
+    assert [numbers.index(1, 1) for numbers in found] == [3, 1, 3, 2]
+    assert [len(numbers) for numbers in found[1:]] == [4, 5, 3]
+
+
+@pytest.mark.parametrize("name", ["a'\u2028b or \"c", "shop.\u0085", "{x} # 'y'"])
+def test_a_name_of_an_attribute_is_never_code(name: str, clock: Clock) -> None:
+    """Whatever letters it has, the source compiles and counts."""
+    text = {"attribute": name, "default": "none", "limit": 3}
+    derived = own(
+        json.dumps(
+            {"metrics": {"labels": {"r": text}, "entries": [{
+                "name": "shop.x", "unit": "", "kind": "counter", "description": "Something that is counted.", "span": "llm", "labels": ["r"],
+            }]}}
+        )
+    )  # fmt: skip
+    processor = Processor(clock, INTERVAL, derived=derived)
+    processor.traces(traces([span(llm() | {name: "v"})]))
+    clock.advance(HOLD)
+    assert shown(processor, derived.own[0]) == {("v",): [1]}
+    assert "p[0] += 1" in explained("shop_x_total", derived, as_json=False)

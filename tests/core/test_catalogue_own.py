@@ -90,6 +90,15 @@ BAD = [
     ("attribute: shop.region", "attribute: gen_ai.input.messages", 8, "metrics.labels.region.attribute", "texts"),
     ("attribute: shop.region", "attribute: [shop.region, user.id]", 8, "metrics.labels.region.attribute", "user.id"),
     ("attribute: shop.region", "resource: k8s.pod.name", 8, "metrics.labels.region.resource", "on the span"),
+    (
+        "attribute: shop.checkout.step",
+        'attribute: "shop.step\\nimport os"',
+        4,
+        "metrics.spans.checkout.attribute",
+        "without control characters",
+    ),
+    ("region: {attribute", '"region\\n": {attribute', 7, "metrics.labels", "not in the expected form"),
+    ("checkout: {attribute", '"pay\\nimport os": {attribute', 3, "metrics.spans", "not in the expected form"),
     ("  entries:", "  entrys:", 9, "metrics.entrys", "did you mean entries?"),
 ]
 

@@ -90,9 +90,10 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
         f"    GOOD, FAILED, NONE, MISSING = {GOOD!r}, {FAILED!r}, (), float('-inf')",
     ]
     for block in made:
-        lines += [f"    # {block.name}: {' or '.join(tried(aliases, *read))}" for read in block.key]
+        # As literals: a name may hold anything, and a line's end in it must not end the comment.
+        lines += [f"    # {block.name}: {' or '.join(map(repr, tried(aliases, *read)))}" for read in block.key]
         lines += [
-            f"    {_edges(step.metric)} = (MISSING, {', '.join(map(repr, step.metric.buckets))})"
+            f"    {edges(step.metric)} = (MISSING, {', '.join(map(repr, step.metric.buckets))})"
             for step in block.steps
             if step.metric.buckets
         ]
@@ -154,6 +155,11 @@ def needed(made: Sequence[Block], spans: Mapping[str, Condition]) -> Mapping[str
 def tried(aliases: Aliases, *wanted: str) -> tuple[str, ...]:
     """The attributes that a read looks at, in order: each name, then its other names."""
     return tuple(name for one in wanted for name in (one, *aliases.get(one, ())))
+
+
+def edges(metric: Metric) -> str:
+    """The name of a histogram's bounds in the source: of its name in Prometheus, which no other metric has."""
+    return f"EDGES_{metric.prometheus}"
 
 
 def _read_by(step: Step) -> Iterable[Read]:
@@ -246,7 +252,7 @@ def _measure(takers: Sequence[tuple[str, Step]], held: Mapping[Read, str], pad: 
             slow = step.metric.buckets[len(step.metric.buckets) * 3 // 4]
             lines.append(f"{inner}if {v} > {slow!r} and p[7] != tick: p[7] = tick; example(p[6], span, now, held)")
         if step.metric.kind == "histogram":
-            lines.append(f"{inner}{cell}[bisect({_edges(step.metric)}, {amount})] += 1.0; {cell}[0] += {amount}")
+            lines.append(f"{inner}{cell}[bisect({edges(step.metric)}, {amount})] += 1.0; {cell}[0] += {amount}")
         elif step.metric.kind == "counter":
             lines.append(f"{inner}{cell}[0] += {amount}")
         else:
@@ -271,7 +277,3 @@ def _number(variable: str) -> str:
     # A double is unpacked in place: a call costs as much as all the rest. Where it begins depends on the name that the span uses.
     at = f"at_{variable}"
     return f"(double({variable}, {at})[0] if len({variable}) - {at} == 8 and {variable}[{at} - 1] == 33 else numbers[{variable}])"
-
-
-def _edges(metric: Metric) -> str:
-    return f"EDGES_{metric.constant}"

@@ -59,7 +59,7 @@ def code(metric: Metric, derived: Catalogue, source: str) -> list[str]:
     block = next((b for b in compiler.blocks(derived.metrics, derived.spans) if metric in b.metrics), None)
     name = block.name if block else compiler.EVALUATION
     decide = [line for line in lines if _decides(line, name, metric)]
-    edges = [line for line in lines if line.strip().startswith(f"EDGES_{metric.constant} =")]
+    edges = [line for line in lines if line.strip().startswith(f"{compiler.edges(metric)} =")]
     begun = next(at for at, line in enumerate(lines) if "for span in spans:" in line)
     loop = [line for part in _suite(lines, begun) for line in part if "for code," not in part[0]]
     cells = [f"m{at}" for at, step in enumerate(block.steps) if step.metric is metric] if block else ["failed"]
@@ -80,7 +80,7 @@ def code(metric: Metric, derived: Catalogue, source: str) -> list[str]:
 
 def _decides(line: str, name: str, metric: Metric) -> bool:
     read = line.strip().removeprefix(f"# {name}: ")
-    return read != line.strip() and any(read.split(" or ")[0] == names[0] for names in attributes_of(metric))
+    return read != line.strip() and any(f"{read} or ".startswith(f"{names[0]!r} or ") for names in attributes_of(metric))
 
 
 def _suite(lines: Sequence[str], head: int) -> list[list[str]]:

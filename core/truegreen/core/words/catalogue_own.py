@@ -61,7 +61,7 @@ def own_schema() -> dict[str, Any]:
     for name in _OURS_ALONE:
         del metric["properties"][name]
     metric["required"] = [name for name in metric["required"] if name not in ("source", *DEFAULTS)] + ["span"]
-    metric["properties"]["name"]["pattern"] = r"^(?!truegreen[._])[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
+    metric["properties"]["name"]["pattern"] = r"^(?!truegreen[._])[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$(?!\n)"
     metric["properties"]["name"]["x-write"] = "a lower-case name with a dot, such as shop.refunds; truegreen is ours"
     metric["properties"]["unit"]["x-write"] = "s, By, 1, {things} or nothing"
     metric["properties"]["source"]["enum"] = list(SPAN_SOURCES)
