@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -159,3 +161,37 @@ def test_exemplars_lead_from_failing_answers_scores_and_durations_to_traces() ->
 def test_the_format_is_what_the_scraper_prefers(accept: str, wanted: bool) -> None:
     """Prometheus names OpenMetrics first; a browser and curl get plain text."""
     assert exposition.prefers_openmetrics(accept) == wanted
+
+
+@pytest.mark.parametrize(
+    ("bound", "plain", "canonical"),
+    [
+        (0, "0", "0.0"),
+        (0.1234567, "0.1234567", "0.1234567"),
+        (-2.5, "-2.5", "-2.5"),
+        (123456.7, "123456.7", "123456.7"),
+        (0.0001, "0.0001", "0.0001"),
+        (0.00001, "1e-05", "1e-05"),
+        (100000, "100000", "100000.0"),
+        (1e6, "1e+06", "1e+06"),
+        (1048576, "1.048576e+06", "1.048576e+06"),
+        (1048577, "1.048577e+06", "1.048577e+06"),
+        (1e100, "1e+100", "1e+100"),
+        (5e-324, "5e-324", "5e-324"),
+    ],
+)
+def test_bounds_keep_every_digit_and_are_written_as_go_writes_them(bound: float, plain: str, canonical: str) -> None:
+    """Two bounds that differ never give one series."""
+    metric = dataclasses.replace(catalogue.LLM_DURATION, buckets=(bound,), label_set=())
+    shown = [Exposed(metric, {("s", "e"): [1.0, 1.0, 0.0]})]
+    assert f'le="{plain}"' in exposition.text(shown, {}) and f'le="{canonical}"' in exposition.openmetrics(shown, {})
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_any_bound_comes_back(bound: float) -> None:
+    """By the official parsers of both formats."""
+    metric = dataclasses.replace(catalogue.LLM_DURATION, buckets=(bound,), label_set=())
+    shown = [Exposed(metric, {("s", "e"): [1.0, 1.0, 0.0]})]
+    for made in (exposition.text(shown, {}), exposition.openmetrics(shown, {})):
+        found = re.findall(r'le="([^"]+)"', made)
+        assert [float(one) for one in found] == [bound, math.inf]

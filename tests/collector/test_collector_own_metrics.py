@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from collector_process import Running, until
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, shown, span, traces
 
+from truegreen.collector import wire
 from truegreen.collector.commands import collect
 from truegreen.collector.explain import explained
+from truegreen.collector.plan import Facts, holds
 from truegreen.collector.processor import Processor
 from truegreen.core.config import parse_text
 from truegreen.core.words import catalogue
 from truegreen.core.words.catalogue_own import Catalogue
-from truegreen.core.words.metric import Metric
+from truegreen.core.words.metric import Condition, Metric, Read
 
 PAGE = Path(__file__).parents[2] / "docs/collector.md"
 GATES = """
@@ -224,3 +228,28 @@ def test_a_name_of_an_attribute_is_never_code(name: str, clock: Clock) -> None:
     clock.advance(HOLD)
     assert shown(processor, derived.own[0]) == {("v",): [1]}
     assert "p[0] += 1" in explained("shop_x_total", derived, as_json=False)
+
+
+@given(st.text(min_size=1, max_size=8), st.text(max_size=4), st.text(max_size=4), st.sampled_from([str, str.upper, str.lower]))
+def test_a_word_is_found_in_any_case_of_letters(word: str, before: str, after: str, case: Callable[[str], str]) -> None:
+    """`contains`, whatever capitals the word of truegreen.yaml has."""
+    assume(case(word).casefold() == word.casefold())
+    condition = Condition("contains", Read("attribute", ("a",)), (word,))
+    said = (before + case(word) + after).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    assume(case(word) in said)
+    assert holds(condition, Facts({("a",): wire.encoded(said)}))
+
+
+def test_contains_with_capitals_counts(clock: Clock) -> None:
+    """From truegreen.yaml on."""
+    derived = own(
+        """
+metrics:
+  entries:
+    - {name: shop.x, unit: "", kind: counter, description: Something that is counted., span: llm, labels: [], when: {attribute: shop.plan, contains: [Premium]}}
+"""
+    )
+    processor = Processor(clock, INTERVAL, derived=derived)
+    processor.traces(traces([span(llm(shop__plan=plan)) for plan in ("Premium", "premium plus", "PREMIUM", "free")]))
+    clock.advance(HOLD)
+    assert shown(processor, derived.own[0]) == {(): [3]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from truegreen.collector.model import Exemplar, Exposed
@@ -13,6 +14,8 @@ OPENMETRICS: Final = "application/openmetrics-text"
 OPENMETRICS_TYPE: Final = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _CACHED: Final = 50_000
+_LARGE: Final = 6
+"""From this power of ten on a bound is written with an exponent."""
 _NONE: Final[Mapping[int, Exemplar]] = {}
 
 Heads = dict[tuple[str, tuple[str, ...]], tuple[str, ...]]
@@ -121,12 +124,16 @@ def _pairs(metric: Metric, labels: Sequence[str]) -> list[str]:
 
 
 def _bound(value: float) -> str:
-    return f"{value:g}"
+    """A bound with every digit that it needs, as Go writes it (`strconv.FormatFloat(value, 'g', -1, 64)`)."""
+    exact = Decimal(repr(float(value))).normalize()
+    digits = len(exact.as_tuple().digits)
+    return f"{exact:f}" if -5 < exact.adjusted() < _LARGE else f"{value:.{digits - 1}e}"
 
 
 def _canonical(value: float) -> str:
     """A bound as OpenMetrics wants it ("Considerations: Canonical Numbers"), which is how Prometheus 3 writes it in either format."""
-    return repr(float(value)) if value < 1e6 else f"{value:g}"
+    made = _bound(value)
+    return made if "." in made or "e" in made else made + ".0"
 
 
 def _le(bound: str) -> str:

@@ -60,8 +60,8 @@ def holds(condition: Condition, facts: Facts) -> bool:
     if condition.op == "in":
         return wire.text(found) in condition.values
     if condition.op == "contains":
-        lowered = (wire.text(found) or "").lower()
-        return any(str(value) in lowered for value in condition.values)
+        folded = (wire.text(found) or "").casefold()
+        return any(str(value).casefold() in folded for value in condition.values)
     if condition.op == "has":
         return any(value in condition.values for value in wire.strings(found))
     wanted = condition.values[0]
@@ -102,10 +102,16 @@ def is_constant(metric: Metric) -> bool:
 
 def attributes_of(metric: Metric) -> list[tuple[str, ...]]:
     """The attributes (as the names of their reads) on which labels, conditions and constant amounts of a metric depend."""
+    own = [label.read.names for label in metric.label_set if label.read and label.read.kind == "attribute"]
+    return [*own, *conditions_of(metric)]
+
+
+def conditions_of(metric: Metric) -> list[tuple[str, ...]]:
+    """The same without what a label shows as it is."""
     conditions = [metric.when, metric.born.when if metric.born else None]
     reads = [read for condition in conditions if condition for read in _reads(condition)]
     for label in metric.label_set:
-        reads += ([label.read] if label.read else []) + _case_reads((*label.cases, *label.default_cases))
+        reads += _case_reads((*label.cases, *label.default_cases))
     if metric.value:
         reads += _case_reads(metric.value.cases)
     if metric.each and metric.each != "evaluation" and is_constant(metric):
