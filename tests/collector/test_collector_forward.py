@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,10 @@ from truegreen.collector.forward_exporter import OVERHEAD, Exporter, Timing
 from truegreen.collector.forward_grpc import GrpcSender
 from truegreen.collector.forward_http import HttpSender
 from truegreen.collector.forward_payload import JSON, PROTOBUF, Original
+from truegreen.collector.forward_verdict import DELIVERED, Verdict
 from truegreen.collector.refusals import Refused
 from truegreen.collector.state import Store
+from truegreen.core.clients.engines import free_port
 from truegreen.core.config.forward import Destination, Redact
 from truegreen.core.errors import BadInput
 from truegreen.core.words import catalogue
@@ -233,11 +236,21 @@ def test_what_will_not_pass_is_dropped_at_once_and_counted(
 
 
 def test_a_request_that_is_too_old_is_dropped() -> None:
-    """After five minutes of refusals, or at once where the destination asks for longer than that; requests behind it are as old."""
+    """After five minutes of refusals, whatever wait the destination asks for."""
     line = sent(Original("traces", BODY), sink={"then": "503"})
     assert line.dropped == {"expired": 1} and line.time.now <= 300 and len(line.sink.got) > 10
-    line = sent(Original("traces", BODY), Original("traces", BODY), script=["503:100000"], max_age=60.0)
-    assert line.dropped == {"expired": 2} and (len(line.sink.got), line.time.now) == (1, 0)
+    line = sent(Original("traces", BODY), Original("traces", BODY), sink={"then": "503:100000"})
+    assert line.dropped == {"expired": 2} and (len(line.sink.got), line.time.now) == (5, 240)
+
+
+@pytest.mark.parametrize(("max_age", "wait"), [(300.0, 60), (60.0, 12), (7200.0, 60)])
+@pytest.mark.parametrize(("protocol", "fault"), [("http", "429:3600"), ("grpc", "UNAVAILABLE:3600")])
+def test_a_destination_that_asks_for_an_hour_once_does_not_empty_the_queue(
+    protocol: str, fault: str, max_age: float, wait: float
+) -> None:
+    """It is asked again after a minute, or a fifth of `max_age` where that is less, and gets everything."""
+    line = sent(*[Original("traces", BODY)] * 20, protocol=protocol, script=[fault], max_age=max_age)
+    assert (line.delivered, line.dropped, line.time.pauses) == (20, {}, [wait])
 
 
 def test_a_wait_that_was_asked_is_kept_by_all() -> None:
@@ -489,6 +502,78 @@ def test_a_destination_that_is_not_there_is_waited_for() -> None:
         assert line.dropped == {"expired": 1} and sum(line.time.pauses) <= 300
 
     run(body)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_what_is_made_of_requests_is_not_kept_while_they_wait(protocol: str) -> None:
+    """Twelve bodies of 4 MiB that came in 4 kB, and nobody takes them: none is held inflated, and at most one, and what the queue may hold, while it is sent."""
+    big = traces([span(llm(big="x" * (4 << 20)))])
+    packed = Original("traces", gzip.compress(big), PROTOBUF, "gzip")
+
+    async def body(sink: Sink) -> None:
+        nobody = replace(sink, grpc=f"http://127.0.0.1:{free_port()}")  # the library's server would hold them in this process
+        line = Line(nobody, protocol, queue=1 << 20, in_flight=8, compression="none")
+        waiting, gate = set[object](), asyncio.Event()
+
+        async def pause(_seconds: float, _stopping: asyncio.Event) -> None:
+            waiting.add(asyncio.current_task())
+            await gate.wait()
+
+        line.time.pause = pause  # type: ignore[method-assign]
+        exporter = Exporter(line.destination, line.exporter._sender, line.store, line.time.timing())
+        tracemalloc.start()
+        try:
+            exporter.start()
+            for _ in range(12):
+                exporter.offer(packed)
+            async with asyncio.timeout(20):
+                while len(waiting) < 8:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            sink.got.clear()
+            assert tracemalloc.get_traced_memory()[0] < 4 << 20
+        finally:
+            tracemalloc.stop()
+        line.time.now = 1e9
+        gate.set()
+        await exporter._queue.join()
+        await exporter.close(1)
+
+    run(body, then="503")
+
+
+def test_what_is_made_of_requests_at_once_is_bounded_by_the_queue() -> None:
+    """Eight on their way would be 8 MB: three fit into 3.5 MB, and a body that is larger than all of it goes alone."""
+    packed, giant = (Original("traces", gzip.compress(bytes(size)), PROTOBUF, "gzip") for size in (1_000_000, 5_000_000))
+    most: list[int] = []
+
+    class Slow:
+        """A sender that notes how much is on its way."""
+
+        def __init__(self) -> None:
+            self.now = 0
+
+        async def send(self, request: Original) -> Verdict:
+            self.now += len(request.body)
+            most.append(self.now)
+            await asyncio.sleep(0.01)
+            self.now -= len(request.body)
+            return Verdict(DELIVERED)
+
+        async def close(self) -> None:
+            """It has no connections."""
+
+    async def body() -> None:
+        destination = Destination("d", "http://127.0.0.1:9", compression="none", queue=3_500_000, in_flight=8)
+        exporter = Exporter(destination, Slow(), Store(Clock(), 30.0))
+        exporter.start()
+        for one in (*[packed] * 12, giant, packed):
+            exporter.offer(one)
+        async with asyncio.timeout(20):
+            await exporter._queue.join()
+        await exporter.close(1)
+
+    asyncio.run(body())
+    assert (len(most), sorted(most)[-2:]) == (14, [3_000_000, 5_000_000])
 
 
 FAULTS = st.sampled_from([OK, OK, OK, "503", "503:3", "429", "400", "500", "401", RESET, HALF])

@@ -54,12 +54,11 @@ class Timing:
 
 @dataclass(slots=True)
 class Item:
-    """A request in the queue and when it came; `ready` is what is sent of it, once that is made."""
+    """A request in the queue and when it came."""
 
     original: Original
     size: int
     born: float
-    ready: Original | None = None
 
 
 class Exporter:
@@ -68,6 +67,10 @@ class Exporter:
     def __init__(self, destination: Destination, sender: Sender, store: Store, timing: Timing = Timing()) -> None:
         self.destination, self._sender, self._timing = destination, sender, timing
         self._prepare: Prepare | None = preparation(destination)
+        self._making = asyncio.Lock()
+        self._made = 0
+        """Bytes that were made of requests and are on their way: inflated, they may be a thousand times what the queue holds."""
+        self._ended = asyncio.Event()
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
         self._not_before = -inf
@@ -148,9 +151,7 @@ class Exporter:
             lost = await self._waited(item, until)
             if lost:
                 return lost, f"the last attempt: {said}"
-            if item.ready is None:
-                item.ready = await asyncio.to_thread(self._prepare, item.original) if self._prepare else item.original
-            verdict = await self._sender.send(item.ready)
+            verdict = await self._attempt(item.original)
             said = verdict.said
             if verdict.outcome == verdicts.DELIVERED:
                 self._took(verdict)
@@ -158,6 +159,23 @@ class Exporter:
                 return verdict.outcome, said
             attempt += 1
             until = self._refused(item, verdict, attempt)
+
+    async def _attempt(self, original: Original) -> Verdict:
+        """Send once. What is made of a request for that is made anew for each attempt, and is at most `queue` bytes for all, or one request."""
+        if self._prepare is None:
+            return await self._sender.send(original)
+        async with self._making:
+            made = await asyncio.to_thread(self._prepare, original)
+            size = len(made.body)
+            while self._made and self._made + size > self.destination.queue:
+                self._ended.clear()
+                await self._ended.wait()
+            self._made += size
+        try:
+            return await self._sender.send(made)
+        finally:
+            self._made -= size
+            self._ended.set()
 
     async def _waited(self, item: Item, until: float) -> str | None:
         """Wait until the destination may be asked again; the reason when the request's time, or the stop's, ends before that."""
@@ -177,7 +195,7 @@ class Exporter:
 
     def _refused(self, item: Item, verdict: Verdict, attempt: int) -> float:
         """Note that an attempt failed; when the next one may be made."""
-        asked = None if verdict.wait is None else min(verdict.wait, self.destination.max_age)
+        asked = None if verdict.wait is None else min(verdict.wait, verdicts.LONGEST_ASKED, self.destination.max_age / 5)
         until = self._timing.clock() + verdicts.wait_before(attempt, asked, self._timing.chance())
         if asked is not None:
             self._not_before = max(self._not_before, until)

@@ -36,6 +36,8 @@ GRPC_UNAUTHORIZED: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 FIRST_WAIT: Final = 1.0
 """Seconds before the second attempt, doubled for each one after it."""
 LONGEST_WAIT: Final = 30.0
+LONGEST_ASKED: Final = 60.0
+"""A destination that asks to wait for longer is asked again after so long: an hour, said once, would empty the queue."""
 
 
 @dataclass(frozen=True, slots=True)
