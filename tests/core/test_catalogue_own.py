@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from truegreen.core.config import parse_text
 from truegreen.core.errors import BadInput
 from truegreen.core.words import catalogue
+from truegreen.core.words.catalogue_own import NO_LABELS
 
 OWN = """slos: []
 metrics:
@@ -99,6 +102,7 @@ BAD = [
     ),
     ("region: {attribute", '"region\\n": {attribute', 7, "metrics.labels", "not in the expected form"),
     ("checkout: {attribute", '"pay\\nimport os": {attribute', 3, "metrics.spans", "not in the expected form"),
+    ("buckets: [0.1, 1, 10]", f"buckets: [0.1, 1{'0' * 400}]", 23, "metrics.entries[1].buckets[1]", "too large a number"),
     ("  entries:", "  entrys:", 9, "metrics.entrys", "did you mean entries?"),
 ]
 
@@ -127,6 +131,14 @@ COUNTED = "      value: {attribute: shop.amount}\n      labels: [model, region]"
         ("expires: 3", "a gauge alone may leave"),
         ("born: {when: {condition: premium}, label: region}", "no label of this metric with values"),
         ("parts: [{value: {attribute: a, range: [0, null]}, labels: {plan: x}}]", "no label of this metric"),
+        ("value: {cases: [{when: {condition: premium}, then: 2}], default: 0.5}", "whole number"),
+        ("value: {cases: [{when: {condition: premium}, then: 2}], default: -1}", "whole number"),
+        ("value: {cases: [{when: {condition: premium}, then: 1.0e+400}]}", "whole numbers"),
+        ("value: {default: 100000000000000000}", "whole number"),
+        ("value: {attribute: shop.amount, range: [0, null], default: 1}", "counts nothing"),
+        ("each: evaluation\n      value: {evaluation: label, range: [0, null]}", "score, raw"),
+        ("value: {cases: [{when: {condition: judged}, then: 1}]}", "write each: evaluation"),
+        ("born: {when: {any: [{condition: premium}, {condition: judged}]}, label: region}", "write each: evaluation"),
     ],
 )
 def test_a_value_must_fit_its_kind(value: str, instead: str) -> None:
@@ -134,6 +146,75 @@ def test_a_value_must_fit_its_kind(value: str, instead: str) -> None:
     with pytest.raises(BadInput, match="metrics.entries") as caught:
         own(OWN.replace("labels: [model, region]", f"{value}\n      labels: [model, region]"))
     assert instead in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "when", ["{evaluation: label, in: [pass]}", "{not: {evaluation: name}}", "{all: [{condition: answer}, {condition: judged}]}"]
+)
+def test_a_condition_on_an_evaluation_needs_one(when: str) -> None:
+    """Written out, below another, or by the name of a condition."""
+    text = OWN.replace("{all: [{condition: answer}, {condition: premium}]}", when)
+    with pytest.raises(BadInput, match=re.escape("truegreen.yaml:15: metrics.entries[0].when: ")) as caught:
+        own(text)
+    assert "write each: evaluation" in str(caught.value)
+    assert own(text.replace("labels: [model, region]", "each: evaluation\n      labels: [model, region]"))
+
+
+def test_a_condition_that_stands_on_itself_is_refused() -> None:
+    """By way of others too."""
+    with pytest.raises(BadInput, match=r"truegreen.yaml:6: metrics.conditions.premium: .*stands on itself"):
+        own(
+            OWN.replace(
+                "{attribute: shop.plan, in: [premium]}", "{not: {condition: other}}\n    other: {any: [{condition: premium}]}"
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "input.value",
+        "traceloop.entity.output",
+        "langfuse.observation.input",
+        "langfuse.user.id",
+        "langfuse.session.id",
+        "enduser.id",
+        "gen_ai.prompt",
+        "gen_ai.prompt.0.content",
+        "gen_ai.completion.12.content",
+        "llm.input_messages.0.message.content",
+        "langsmith.trace.session_id",
+        "traceloop.association.properties.user_id",
+        *sorted(NO_LABELS),
+    ],
+)
+def test_no_label_is_made_of_texts_or_ids_of_people(name: str) -> None:
+    """In no library's words; a number may be read from there."""
+    with pytest.raises(BadInput, match=r"truegreen.yaml:8: metrics.labels.region.attribute: .*ids of people"):
+        own(OWN.replace("attribute: shop.region", f"attribute: {name}"))
+    assert own(OWN.replace("value: {computed: duration", f"value: {{attribute: {name}"))
+
+
+def test_a_name_beside_a_private_one_is_free() -> None:
+    """The name of a prompt is no prompt."""
+    for name in ("gen_ai.prompt.name", "gen_ai.prompts", "llm.model_name", "shop.0.content"):
+        assert own(OWN.replace("attribute: shop.region", f"attribute: {name}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "other", "found"),
+    [
+        ("shop.premium.answers.created", "gauge", "shop.premium.answers", "shop_premium_answers_created"),
+        ("shop.premium.answers", "gauge", "shop.premium.answers.total", "shop_premium_answers"),
+        ("shop.checkout.duration.seconds.created", "gauge", "shop.checkout.duration", "shop_checkout_duration_seconds_created"),
+    ],
+)
+def test_names_that_meet_in_openmetrics_are_refused(name: str, kind: str, other: str, found: str) -> None:
+    """There a counter or histogram has one series more, and a counter's family no `_total`."""
+    entry = f"{{name: {name}, unit: '', kind: {kind}, description: Something that is shown., span: llm, labels: [], value: {{attribute: a}}}}"
+    text = OWN.replace("name: shop.premium.answers", f"name: {other}") if kind == "gauge" and "answers" in name else OWN
+    with pytest.raises(BadInput, match=rf"metrics.entries\[2\].name: .*{found} in Prometheus"):
+        own(f"{text}    - {entry}\n")
 
 
 def test_two_mistakes_come_at_once() -> None:

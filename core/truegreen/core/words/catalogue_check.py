@@ -9,8 +9,12 @@ from truegreen.core.words.metric import IDENTITY
 
 SPAN_SOURCES: Final = ("span", "agent span", "span, evaluation event")
 EVALUATION: Final = "evaluation"
+NUMBERS: Final = ("score", "raw")
+"""The parts of an evaluation that are numbers."""
 RESERVED: Final = ("le", "quantile", "job", "instance")
 """Labels that Prometheus writes itself."""
+MOST: Final = 2**53
+"""The largest whole number that a counter adds for one span: past it doubles have gaps."""
 RESOURCE: Final = ("service.name", "deployment.environment.name", "deployment.environment")
 """The attributes of a resource that the collector keeps."""
 
@@ -36,9 +40,8 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
         if entry["source"] in SPAN_SOURCES:
             if entry["span"] not in data["spans"]:
                 yield [*path, "span"], f"no such class of spans; write one of {', '.join(data['spans'])}", entry["span"]
-            for below, wrong, found in _rules(
-                entry, [(_shown(name, data["labels"][name]), data["labels"][name]) for name in known]
-            ):
+            labels = [(_shown(name, data["labels"][name]), data["labels"][name]) for name in known]
+            for below, wrong, found in (*_rules(entry, labels), *_unjudged(entry, labels, data["conditions"])):
                 yield [*path, *below], wrong, found
         buckets = entry.get("buckets", [])
         if buckets != sorted(set(buckets)):
@@ -54,6 +57,9 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     for path, name in _references(data, []):
         if name not in data["conditions"]:
             yield path, f"no such condition; write one of {', '.join(data['conditions'])}", name
+    for name, entry in data["conditions"].items():
+        if name in _meant(entry, data["conditions"]):
+            yield ["conditions", name], "this condition stands on itself; write one that ends at attributes", entry
 
 
 def _shown(name: str, entry: Mapping[str, Any]) -> str:
@@ -79,6 +85,12 @@ def _rules(entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]]
             yield path, "a counter never falls; write range: [0, null] beside it", value
         if entry["kind"] == "counter" and any(not _whole(case["then"]) for case in value.get("cases", [])):
             yield [*path, "cases"], "a counter counts whole events; write whole numbers from 0", value["cases"]
+        if "default" in value and _measured(value):
+            yield [*path, "default"], "a span without the number counts nothing; leave it away", value["default"]
+        elif entry["kind"] == "counter" and not _whole(value.get("default", 0)):
+            yield [*path, "default"], "a counter counts whole events; write a whole number from 0", value["default"]
+        if value.get(EVALUATION, "score") not in NUMBERS:
+            yield [*path, EVALUATION], f"is no number; write one of {', '.join(NUMBERS)}", value[EVALUATION]
         if entry["kind"] == "gauge" and not _measured(value):
             yield path, "a gauge without a measured number shows 1; leave value away, or write value: {attribute: NAME}", value
         if _measured(value) and "cases" in value:
@@ -89,6 +101,41 @@ def _rules(entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]]
             yield path, "an item is an element of a list; write each: NAME, the attribute that has the list", read
         if EVALUATION in read and each != EVALUATION:
             yield path, "a part of an evaluation; write each: evaluation", read
+
+
+def _unjudged(
+    entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]], conditions: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Conditions on an evaluation where none is at hand: they would never hold."""
+    if entry.get("each") == EVALUATION:
+        return
+    values = [*(part["value"] for part in entry.get("parts", [])), entry.get("value", {})]
+    tested: list[tuple[str, Any]] = [
+        ("when", entry.get("when")),
+        ("born", entry.get("born", {}).get("when")),
+        ("parts" if "parts" in entry else "value", [value.get("cases") for value in values]),
+        ("labels", [label.get(key) for _, label in labels for key in ("cases", "default_cases")]),
+    ]
+    for key, tests in tested:
+        if any(_judges(test) for test in (tests, *(conditions[name] for name in _meant(tests, conditions)))):
+            yield [key], "a condition on an evaluation; write each: evaluation", tests
+
+
+def _judges(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_judges, value))
+    return isinstance(value, dict) and (EVALUATION in value or any(map(_judges, value.values())))
+
+
+def _meant(value: Any, conditions: Mapping[str, Any]) -> set[str]:
+    """The named conditions that a condition, or anything that has some, stands on."""
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        new = {name for _, name in _references(waiting.pop(), []) if name in conditions} - found
+        found |= new
+        waiting += [conditions[name] for name in new]
+    return found
 
 
 def _fixed(entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]]) -> Iterator[Problem]:
@@ -111,7 +158,7 @@ def _measured(value: Mapping[str, Any]) -> bool:
 
 
 def _whole(number: Any) -> bool:
-    return isinstance(number, (int, float)) and number >= 0 and number == int(number)
+    return isinstance(number, (int, float)) and 0 <= number <= MOST and number == int(number)
 
 
 def _references(value: Any, path: list[Any]) -> list[tuple[list[Any], str]]:

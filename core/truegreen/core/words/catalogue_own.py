@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from truegreen.core.words import attributes, catalogue
+from truegreen.core.words import attributes, catalogue, dialects
 from truegreen.core.words import catalogue_build as builder
 from truegreen.core.words.catalogue_check import RESOURCE, SPAN_SOURCES, Problem, problems
 from truegreen.core.words.metric import Condition, Metric
@@ -17,8 +19,33 @@ PARTS: Final = ("spans", "conditions", "labels")
 LABEL_LIMIT: Final = 1000
 """Values of one label of a user, for each service and environment; past 20,000 series in all, everything new folds."""
 DEFAULTS: Final = {"layer": "business", "stock": "none"}
-NO_LABELS: Final = frozenset((*attributes.CONTENT, attributes.USER_ID, attributes.SESSION_ID, attributes.CONVERSATION_ID))
-"""What people wrote, and who they are: never a label, for it would stand in Prometheus."""
+_PRIVATE: Final = (*dialects.CONTENT_FIELDS, "user", "session", "conversation")
+_NAMED: Final = (
+    # who they are
+    "enduser.id", "enduser.pseudo.id", "user.email", "user.full_name", "user.hash", "user.name", "client.address", "llm.user",
+    "gen_ai.openai.request.user", "gen_ai.request.user", "session.previous_id", "langfuse.user.id", "langfuse.session.id", "langsmith.trace.session_id",
+    "user_id", "session_id",
+    # what they wrote and read
+    "langfuse.trace.input", "langfuse.trace.output", "llm.prompts", "llm.completions", "llm.prompt_template.template", "llm.prompt_template.variables",
+    "tool.parameters", "exception.message", "exception.stacktrace", "gen_ai.content.prompt", "gen_ai.content.completion", "gen_ai.prompt.variables", "gen_ai.event.content",
+    "ai.prompt", "ai.prompt.messages", "ai.response.text", "ai.toolCall.args", "ai.toolCall.result", "mlflow.spanInputs", "mlflow.spanOutputs", "all_messages_events",
+    "pydantic_ai.all_messages", "final_result", "db.query.text", "db.statement",
+)  # fmt: skip
+"""Those of libraries that the dialect table does not read."""
+
+
+def _private() -> Iterator[str]:
+    yield from (*attributes.CONTENT, attributes.USER_ID, attributes.SESSION_ID, attributes.CONVERSATION_ID, *_NAMED)
+    for dialect in dialects.DIALECTS:
+        for part in _PRIVATE:
+            yield from (
+                one.name.removesuffix(".*") for one in dialect.fields.get(part, ()) if one.kind == dialects.ATTRIBUTE and one.name
+            )
+
+
+NO_LABELS: Final = frozenset(_private())
+"""What people wrote, and who they are, in any library's words: never a label, for it would stand in Prometheus."""
+_INDEXED: Final = re.compile(r"\.\d+(\..*)?$", re.DOTALL)
 _OURS_ALONE: Final = ("keep", "identity", "nearest", "stock_why")
 
 
@@ -92,13 +119,15 @@ def _clashes(given: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[Prob
         for name in given.get(part, {}):
             if name in ours[part]:
                 yield [part, name], "the catalogue has one of this name; write another, such as own_" + name, name
+    for path, number in _huge(given, []):
+        yield path, "too large a number; write at most 1.7e+308", number
     for path, kind, names in _reads(given, []):
         if kind == "resource" and not set(names) <= set(RESOURCE):
             yield path, f"the collector keeps of a resource {', '.join(RESOURCE)} alone; put the attribute on the span", names
-        if path[0] == "labels" and (texts := sorted(NO_LABELS & set(names))):
+        if path[0] == "labels" and (texts := [name for name in names if _is_private(name)]):
             yield path, f"{', '.join(texts)} would put texts or ids of people into Prometheus; write another attribute", names
     for index, entry in enumerate(given[ENTRIES]):
-        if entry.get("each") in NO_LABELS:
+        if _is_private(entry.get("each", "")):
             yield [ENTRIES, index, "each"], "would put texts of people into Prometheus; write another attribute", entry["each"]
 
 
@@ -117,8 +146,17 @@ def _exposed(own: Sequence[Metric]) -> Iterator[Problem]:
 
 
 def _series(metric: Metric) -> tuple[str, ...]:
-    more = (metric.bucket, metric.sum, metric.count) if metric.kind == "histogram" else ()
-    return (metric.prometheus, *more)
+    """The names that it has in either format of the exposition, OpenMetrics' family and `_created` among them."""
+    if metric.kind == "gauge":
+        return (metric.prometheus,)
+    family = metric.prometheus.removesuffix("_total") if metric.kind == "counter" else metric.prometheus
+    more = (metric.bucket, metric.sum, metric.count) if metric.kind == "histogram" else (metric.prometheus,)
+    return (family, *more, family + "_created")
+
+
+def _is_private(name: str) -> bool:
+    """Whether an attribute is one of `NO_LABELS`, or an element of one that a library wrote as a list (`gen_ai.prompt.0.content`)."""
+    return name in NO_LABELS or _INDEXED.sub("", name, count=1) in NO_LABELS
 
 
 def _source(entry: Mapping[str, Any]) -> dict[str, str]:
@@ -127,6 +165,14 @@ def _source(entry: Mapping[str, Any]) -> dict[str, str]:
 
 def _below(path: Sequence[Any], ours: int) -> list[Any]:
     return [ENTRIES, path[1] - ours, *path[2:]] if path[0] == "metrics" else list(path)
+
+
+def _huge(value: Any, path: list[Any]) -> Iterator[tuple[list[Any], int]]:
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        yield path, value
+    elif isinstance(value, (list, dict)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _huge(item, [*path, key])
 
 
 def _reads(value: Any, path: list[Any]) -> Iterator[tuple[list[Any], str, list[str]]]:
