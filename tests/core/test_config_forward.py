@@ -43,6 +43,13 @@ def test_files_lie_beside_the_configuration(tmp_path: Path):
     ("entry", "says"),
     [
         ("name: a, endpoint: 'tempo:4318'", 'forward[0].endpoint: found "tempo:4318"; write an address without user'),
+        (
+            "name: a, endpoint: 'http://a:99999'",
+            "forward[0].endpoint: http://a:99999: Port out of range 0-65535; write an address",
+        ),
+        ("name: a, endpoint: 'http://a:4318x'", "write an address such as http://tempo:4317"),
+        ("name: a, endpoint: 'http://[::1'", "Invalid IPv6 URL; write an address"),
+        ("name: a, endpoint: 'https://a', headers: {Truegreen-Via: x}", "the collector sets this header itself"),
         ("name: a, endpoint: 'https://pk:sk@a.example'", "write an address without user"),
         ("name: a, endpoint: 'https://a.example/x?key=1'", "write an address without user"),
         (

@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from truegreen.collector import forward_files as files
-from truegreen.collector.forward_payload import GZIP, LOOPBACK, Original
+from truegreen.collector.forward_payload import GZIP, LOOPBACK, VIA, Original
 from truegreen.collector.forward_verdict import DELIVERED, Verdict, of_grpc, rejected
 from truegreen.core.config.forward import Destination
 
@@ -46,7 +46,7 @@ class GrpcSender:
     async def send(self, request: Original) -> Verdict:
         """One attempt."""
         call = self._open().unary_unary(METHODS[request.signal], request_serializer=None, response_deserializer=None)
-        metadata = [(name.lower(), value) for name, value in self._headers().items()]
+        metadata = [(VIA, request.via), *((name.lower(), value) for name, value in self._headers().items())]
         try:
             answer = await call(request.body, timeout=self._timeout, metadata=metadata, compression=self._compression)
         except grpc.aio.AioRpcError as error:

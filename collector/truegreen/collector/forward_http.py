@@ -11,7 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from truegreen.collector import forward_files as files
-from truegreen.collector.forward_payload import IDENTITY, LOOPBACK, Original
+from truegreen.collector.forward_payload import IDENTITY, LOOPBACK, VIA, Original
 from truegreen.collector.forward_verdict import RETRY, Verdict, of_http
 from truegreen.core.config.forward import Destination
 
@@ -36,7 +36,7 @@ class HttpSender:
 
     async def send(self, request: Original) -> Verdict:
         """One attempt; a redirect is not followed, for it would carry the headers elsewhere."""
-        headers = {**self._headers(), "Content-Type": request.content_type}
+        headers = {**self._headers(), VIA: request.via, "Content-Type": request.content_type}
         if request.encoding != IDENTITY:
             headers["Content-Encoding"] = request.encoding
         try:

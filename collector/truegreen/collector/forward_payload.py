@@ -22,15 +22,18 @@ GZIP_LEVEL: Final = 1
 _NO_LIMIT: Final = 1 << 40
 """The limit of the receiver held when the request came; here it would be a second, other one."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+VIA: Final = "truegreen-via"
+"""The header that names the collectors which forwarded a request, by an id that each draws when it starts."""
 
 
 class Original(NamedTuple):
-    """A request as it was received: signal, bytes, content type, content encoding."""
+    """A request as it was received: signal, bytes, content type, content encoding, and its header `truegreen-via`."""
 
     signal: str
     body: bytes
     content_type: str = PROTOBUF
     encoding: str = IDENTITY
+    via: str = ""
 
 
 class UnredactableError(Exception):
@@ -69,7 +72,9 @@ def plain(original: Original) -> bytes:
 
 def _as_protobuf(original: Original) -> Original:
     body = plain(original)
-    return Original(original.signal, from_json(original.signal, body) if original.content_type == JSON else body)
+    if original.content_type == JSON:
+        body = from_json(original.signal, body)
+    return Original(original.signal, body, via=original.via)
 
 
 def _redacted(original: Original, allowed: Allowed) -> Original:

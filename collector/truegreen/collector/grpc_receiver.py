@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from truegreen.collector import refusals
+from truegreen.collector.forward_payload import VIA, Original
 from truegreen.collector.intake import Intake
 from truegreen.collector.otlp_json import LOGS, TRACES
 from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE, Refused, busy
@@ -70,7 +71,8 @@ def _export(intake: Intake, signal: str, turns: asyncio.Semaphore) -> Any:
 
 async def _answer(intake: Intake, signal: str, turns: asyncio.Semaphore, context: Any) -> bytes | Refused:
     try:
-        with intake.request(_header(context, "authorization")):
+        via = _header(context, VIA)
+        with intake.request(_header(context, "authorization"), via):
             intake.check(0)
             await _turn(turns)
             try:
@@ -80,7 +82,7 @@ async def _answer(intake: Intake, signal: str, turns: asyncio.Semaphore, context
             size = len(message)
             intake.reserve(size)
             try:
-                rejected, words = intake.take(signal, message)
+                rejected, words = intake.take(signal, message, Original(signal, message, via=via))
             finally:
                 intake.release(size)
         return refusals.partial_bytes(rejected, words) if words else b""

@@ -61,13 +61,14 @@ class Intake:
         self._dropped = tuple(own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, reason] for reason in DROPPED)
 
     @contextmanager
-    def request(self, authorization: str) -> Iterator[None]:
+    def request(self, authorization: str, via: str = "") -> Iterator[None]:
         """One request, from its headers to its answer.
 
         Raises:
-            Refused: the sender may not, there are too many others, or the collector is stopping.
+            Refused: the sender may not, it was forwarded from here, there are too many others, or the collector is stopping.
         """
         self.allow(authorization)
+        self.forward.came_back(via)
         if self.draining:
             raise busy("draining", "the collector is stopping")
         if self.active >= self.limits.requests:

@@ -11,7 +11,7 @@ from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from truegreen.collector import refusals
-from truegreen.collector.forward_payload import Original
+from truegreen.collector.forward_payload import VIA, Original
 from truegreen.collector.inflate import encodings, inflated
 from truegreen.collector.intake import Intake, Partial
 from truegreen.collector.otlp_json import LOGS, TRACES, from_json
@@ -135,7 +135,7 @@ async def _taken(intake: Intake, request: web.BaseRequest, encoded: tuple[str, .
         return web.Response(status=404, text=f"this is an OTLP receiver: POST to {' or '.join(PATHS)}\n")
     if request.method != "POST":
         return web.Response(status=405, headers={"Allow": "POST"}, text="write POST\n")
-    with intake.request(request.headers.get("Authorization", "")):
+    with intake.request(request.headers.get("Authorization", ""), request.headers.get(VIA, "")):
         kind = request.content_type
         if kind not in (PROTOBUF, JSON):
             raise Refused("content_type", 415, INVALID_ARGUMENT, f"content type {kind[:60]}: write {PROTOBUF} or {JSON}")
@@ -163,7 +163,7 @@ async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: 
             body = inflated(body, encoding, most)
         if kind == JSON:
             body = await _from_json(intake, signal, body)
-        partial = intake.take(signal, body, Original(signal, raw, kind, encoding))
+        partial = intake.take(signal, body, Original(signal, raw, kind, encoding, request.headers.get(VIA, "")))
     finally:
         intake.release(held[0])
     return web.Response(body=_answer(signal, kind, partial), content_type=kind)

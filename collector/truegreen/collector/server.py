@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 import socket
 import ssl
@@ -51,7 +52,7 @@ async def serve(
     files = tls.renewed(asked.tls, say) if asked.tls else None
     allow = access.by_token(asked.token_file, say) if asked.token_file else access.anybody
     not_itself(settings.forward, settings.http_endpoint, settings.grpc_endpoint)
-    forward = forwarding(settings.forward, processor.store, say)
+    forward = forwarding(settings.forward, processor.store, say, secrets.token_hex(8))
     intake = Intake(processor, asked.limits.in_flight, asked.limits, allow, forward)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

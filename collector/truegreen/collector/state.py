@@ -19,7 +19,7 @@ Cell = list[float]
 
 REFUSED: Final = (
     "overloaded", "connections", "draining", "unauthenticated", "tls", "malformed", "content_type", "encoding", "too_large", "undecodable",
-    "timed_out", "disconnected", "forward_full",
+    "timed_out", "disconnected", "forward_full", "loop",
 )  # fmt: skip
 DROPPED: Final = ("not_a_number", "out_of_range", "not_a_label", "no_evaluation_name", "internal")
 ANSWER_REASONS: Final = {catalogue.COLLECTOR_REFUSED_REQUESTS: REFUSED, catalogue.COLLECTOR_DROPPED_SPANS: DROPPED}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from truegreen.core.config.source import Path, Source
 from truegreen.core.config.units import seconds, size
@@ -14,7 +15,7 @@ from truegreen.core.errors import BadInput
 
 _SECRET: Final = re.compile(r"auth|key|token|secret|cookie|passw|credential|signature", re.IGNORECASE)
 _OURS: Final = {"content-type", "content-encoding", "content-length", "transfer-encoding", "host", "connection", "te", "user-agent",
-                "accept-encoding", "expect", "upgrade"}  # fmt: skip
+                "accept-encoding", "expect", "upgrade", "truegreen-via"}  # fmt: skip
 _SIGNAL_PATH: Final = re.compile(r"/v1/(traces|logs|metrics)/?$")
 
 
@@ -82,6 +83,12 @@ def destinations(source: Source, file: File | None) -> tuple[Destination, ...]:
 
 def _destination(source: Source, path: Path, given: Mapping[str, Any], folder: File) -> Destination:
     endpoint, grpc = given["endpoint"].rstrip("/"), given["protocol"] == "grpc"
+    try:
+        _ = urlsplit(endpoint).port
+    except ValueError as error:
+        raise BadInput(
+            f"{source.at((*path, 'endpoint'))}: {endpoint}: {error}; write an address such as http://tempo:4317"
+        ) from None
     if _SIGNAL_PATH.search(endpoint):
         raise BadInput(
             f"{source.at((*path, 'endpoint'))}: the path of a signal is appended; write {_SIGNAL_PATH.sub('', endpoint)}"
