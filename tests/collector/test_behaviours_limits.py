@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 from otlp_requests import llm, span, traces
 from receivers import ALONE, DEADLINE, TRACES, both, post_head, retry_seconds, until
 
-from truegreen.collector import grpc_receiver
+from truegreen.collector import turns
 from truegreen.collector.inflate import inflated
 from truegreen.collector.model import Limits
 from truegreen.collector.refusals import Refused
@@ -269,7 +269,7 @@ def test_behaviour_07_a_grpc_message_that_never_ends_is_given_up() -> None:
 
 def test_behaviour_07_a_message_that_gets_no_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """All places to read are taken by messages that do not come: the next one is not read, and is served when a place is free."""
-    monkeypatch.setattr(grpc_receiver, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.05)
 
     async def run() -> None:
         async with both(Limits(reading=1)) as receivers:

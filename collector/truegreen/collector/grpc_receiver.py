@@ -6,7 +6,6 @@ comes when all places are taken, is answered before the message is read, and a m
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 import grpc
@@ -16,7 +15,8 @@ from truegreen.collector import refusals
 from truegreen.collector.forward_payload import VIA, Original
 from truegreen.collector.intake import Intake
 from truegreen.collector.otlp_json import LOGS, TRACES
-from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE, Refused, busy
+from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE, Refused
+from truegreen.collector.turns import Turns
 
 SERVICES: Final = {
     "opentelemetry.proto.collector.trace.v1.TraceService": TRACES,
@@ -24,8 +24,6 @@ SERVICES: Final = {
 }
 STREAMS: Final = 100
 """Requests of one connection that are open at once; a client that has more waits, which it does by itself."""
-TURN_SECONDS: Final = 2.0
-"""A request waits so long for its turn to be read."""
 _CODES: Final = {
     INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
     RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -50,14 +48,14 @@ def server(intake: Intake) -> grpc.aio.Server:
             ("grpc.keepalive_time_ms", wait),
         )
     )
-    turns = asyncio.Semaphore(limits.reading)
+    turns = Turns(limits.reading)
     for service, signal in SERVICES.items():
         handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, turns))
         made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
     return made
 
 
-def _export(intake: Intake, signal: str, turns: asyncio.Semaphore) -> Any:
+def _export(intake: Intake, signal: str, turns: Turns) -> Any:
     async def export(_requests: Any, context: Any) -> bytes:
         answer = await _answer(intake, signal, turns, context)
         if isinstance(answer, Refused):
@@ -69,16 +67,13 @@ def _export(intake: Intake, signal: str, turns: asyncio.Semaphore) -> Any:
     return export
 
 
-async def _answer(intake: Intake, signal: str, turns: asyncio.Semaphore, context: Any) -> bytes | Refused:
+async def _answer(intake: Intake, signal: str, turns: Turns, context: Any) -> bytes | Refused:
     try:
         via = _header(context, VIA)
         with intake.request(_header(context, "authorization"), via):
             intake.check(0)
-            await _turn(turns)
-            try:
+            async with turns.one(intake.limits.body_seconds):
                 message = await _read(intake, context)
-            finally:
-                turns.release()
             size = len(message)
             intake.reserve(size)
             try:
@@ -92,24 +87,8 @@ async def _answer(intake: Intake, signal: str, turns: asyncio.Semaphore, context
         return refused.with_traceback(None)
 
 
-async def _turn(turns: asyncio.Semaphore) -> None:
-    if not turns.locked():
-        await turns.acquire()
-        return
-    try:
-        async with asyncio.timeout(TURN_SECONDS):
-            await turns.acquire()
-    except TimeoutError:
-        raise busy("overloaded", "too many messages are being read") from None
-
-
 async def _read(intake: Intake, context: Any) -> bytes:
-    seconds = intake.limits.body_seconds
-    try:
-        async with asyncio.timeout(seconds):
-            message = await context.read()
-    except TimeoutError:
-        raise busy("timed_out", f"the message was not whole after {seconds:g} s") from None
+    message = await context.read()
     if message is grpc.aio.EOF:
         # What is over the limit, gRPC has refused by itself; all that is seen of it here is that nothing came.
         raise Refused(

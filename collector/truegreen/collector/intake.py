@@ -19,6 +19,7 @@ from truegreen.collector.otlp_json import LOGS, TRACES
 from truegreen.collector.processor import Processor
 from truegreen.collector.refusals import INVALID_ARGUMENT, Refused, busy
 from truegreen.collector.state import DROPPED
+from truegreen.collector.turns import Turns
 from truegreen.core.config.receiver import Limits
 from truegreen.core.words import catalogue
 
@@ -26,7 +27,7 @@ log = logging.getLogger("truegreen.collector")
 Partial = tuple[int, str]
 """How many spans or log records were not taken, and why; 0 with words is a warning (OTLP, partial success)."""
 WHOLE: Final[Partial] = (0, "")
-UNUSABLE: Final = ("not_a_number", "out_of_range")
+UNUSABLE: Final = ("not_a_number", "out_of_range", "undecodable")
 """Reasons for which a number of a span is left out while the rest of the span is counted: the sender is warned."""
 
 
@@ -51,14 +52,19 @@ class Intake:
     active: int = 0
     draining: bool = False
     _timer: Callable[[], float] = field(default=time.perf_counter)
-    converting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while JSON is read in a thread: one at a time, for it is large while it is read."""
+    converting: Turns = field(default_factory=lambda: Turns(1))
+    """To read JSON in a thread: one at a time, for it is large while it is read."""
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _dropped: tuple[list[float], ...] = field(init=False)
+    _accepted: dict[str, list[float]] = field(init=False)
 
     def __post_init__(self) -> None:
         own = self.processor.store.own
         self._dropped = tuple(own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, reason] for reason in DROPPED)
+        self._accepted = {
+            signal: self.processor.store.cell(catalogue.COLLECTOR_ACCEPTED_REQUESTS, (signal,), hold=False)
+            for signal in (TRACES, LOGS)
+        }
 
     @contextmanager
     def request(self, authorization: str, via: str = "") -> Iterator[None]:
@@ -144,7 +150,9 @@ class Intake:
             processor.store.dropped("internal")
             log.error("a request could not be counted to its end: %s", type(error).__name__)  # noqa: TRY400  # a traceback could show content
             failed = size_of(signal, data) or 1
-        self.forward.offer(original)
+        if original.body:  # one without a byte holds nothing to forward
+            self._accepted[signal][0] += 1
+            self.forward.offer(original)
         taken = self._timer() - began
         cell = processor.store.request_duration
         cell[bisect_left(catalogue.COLLECTOR_REQUEST_DURATION.buckets, taken) + 1] += 1

@@ -157,24 +157,59 @@ async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: 
     held = [0]
     try:
         await _read(intake, request, chunks, held)
-        raw = body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        original = Original(signal, chunks[0] if len(chunks) == 1 else b"".join(chunks), kind, encoding, request.headers.get(VIA, ""))
         chunks.clear()
-        if encoding != "identity":
-            body = inflated(body, encoding, most)
         if kind == JSON:
-            body = await _from_json(intake, signal, body)
-        partial = intake.take(signal, body, Original(signal, raw, kind, encoding, request.headers.get(VIA, "")))
+            partial = await _take_json(intake, request, original)
+        else:
+            partial = intake.take(signal, _plain(original, most), original)
     finally:
         intake.release(held[0])
     return web.Response(body=_answer(signal, kind, partial), content_type=kind)
 
 
-async def _from_json(intake: Intake, signal: str, body: bytes) -> bytes:
-    """JSON costs 30 times as much to read as protobuf, for its classes are read by Python: what takes long does not stop the loop."""
-    if len(body) < SHORT_JSON:
-        return from_json(signal, body) if body else b""
-    async with intake.converting:
-        return await asyncio.to_thread(from_json, signal, body)
+async def _take_json(intake: Intake, request: web.BaseRequest, original: Original) -> Partial:
+    """JSON costs 30 times as much to read as protobuf, for its classes are read by Python: what takes long does not stop the loop.
+
+    Raises:
+        Refused: the body is not such a request, there was no turn, or the sender has left: it sends again, and would be counted twice.
+    """
+    signal = original.signal
+    short = _short(original)
+    if short is not None:
+        return intake.take(signal, from_json(signal, short) if short else b"", original)
+    async with intake.converting.one():
+        _still_there(request)
+        body = _plain(original, intake.limits.request)
+        # A body of 20 kB may be 20 MiB here, and so stays until it is counted.
+        more = len(body) if body is not original.body else 0
+        intake.reserve(more)
+        try:
+            message = await asyncio.to_thread(from_json, signal, body)
+            _still_there(request)
+            return intake.take(signal, message, original)
+        finally:
+            intake.release(more)
+
+
+def _short(original: Original) -> bytes | None:
+    """The JSON, where it is so short that it is read at once."""
+    try:
+        body = _plain(original, SHORT_JSON)
+    except Refused as refused:
+        if refused.reason == "too_large":
+            return None
+        raise
+    return body if len(body) <= SHORT_JSON else None
+
+
+def _plain(original: Original, most: int) -> bytes:
+    return original.body if original.encoding == "identity" else inflated(original.body, original.encoding, most)
+
+
+def _still_there(request: web.BaseRequest) -> None:
+    if request.transport is None:
+        raise Refused("disconnected", 400, INVALID_ARGUMENT, "the sender left before its turn came")
 
 
 async def _read(intake: Intake, request: web.BaseRequest, chunks: list[bytes], held: list[int]) -> None:

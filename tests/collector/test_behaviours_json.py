@@ -1,0 +1,150 @@
+"""JSON bodies that are large once they are inflated, or whose sender leaves: behaviours 3, 5 and 6 of an honest OTLP citizen."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import threading
+import tracemalloc
+
+import grpc
+import grpc.aio
+import pytest
+from otlp_requests import llm, span, traces
+from receivers import ALONE, DEADLINE, TRACES, Both, both, post_head, retry_seconds, until
+
+from truegreen.collector import receiver, turns
+from truegreen.collector.model import Limits
+
+MIB = 1 << 20
+ONE = {"name": "chat", "attributes": [{"key": "note", "value": {"stringValue": "x" * 1000}}]}
+LONG = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [ONE] * 100}]}]}).encode()
+"""A hundred spans, over what is read at once."""
+
+
+def json_head(length: int, *more: str) -> str:
+    return post_head(length, *more).replace(receiver.PROTOBUF, receiver.JSON)
+
+
+async def leaving(receivers: Both) -> asyncio.StreamWriter:
+    """The long JSON is sent whole, and the connection still open."""
+    _, writer = await receivers.opened(json_head(len(LONG)), LONG)
+    await until(lambda: receivers.intake.held == len(LONG))
+    return writer
+
+
+def test_behaviour_06_json_waits_for_its_turn_before_it_is_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty bodies of 20 kB that inflate to 20 MiB each, while another is read: no memory, and all are told to come back."""
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.5)
+    bomb = gzip.compress(b'{"x":"' + b"a" * (20 * MIB - 100) + b'"}')
+
+    async def run() -> None:
+        async with both() as receivers:
+            tracemalloc.start()
+            try:
+                async with receivers.intake.converting.one():
+                    posts = [receivers.post(bomb, Content_Type=receiver.JSON, Content_Encoding="gzip") for _ in range(20)]
+                    answers = await asyncio.gather(*posts)
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            assert {(status, headers["Retry-After"]) for status, _, headers in answers} == {(503, "1")}
+            assert peak < 40 * MIB
+            assert receivers.refused("overloaded") == 20
+            assert (await receivers.post(bomb, Content_Type=receiver.JSON, Content_Encoding="gzip"))[0] == 200
+            assert (receivers.intake.held, receivers.intake.active) == (0, 0)
+
+    asyncio.run(run())
+
+
+def test_behaviour_06_inflated_json_is_part_of_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is read, others are refused for it; when it is counted, its bytes are given back."""
+    going, read = threading.Event(), receiver.from_json
+
+    def slow(signal: str, data: bytes) -> bytes:
+        going.wait(DEADLINE)
+        return read(signal, data)
+
+    monkeypatch.setattr(receiver, "from_json", slow)
+    padded = b" " * MIB + LONG
+
+    async def run() -> None:
+        async with both(in_flight=len(padded) + 100_000) as receivers:
+            reading = asyncio.ensure_future(
+                receivers.post(gzip.compress(padded), Content_Type=receiver.JSON, Content_Encoding="gzip")
+            )
+            await until(lambda: receivers.intake.held > len(padded))
+            status, answer, _ = await receivers.post(b"\0" * 100_000)
+            assert (status, retry_seconds(answer)) == (503, 1)
+            going.set()
+            assert (await reading)[0] == 200
+            assert (receivers.spans, receivers.intake.held) == (100, 0)
+
+    asyncio.run(run())
+
+
+def test_behaviour_05_json_whose_sender_has_left_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gave up, and sends again: whether it left while it waited for its turn or while its body was read."""
+    going, reading, read = threading.Event(), threading.Event(), receiver.from_json
+
+    def slow(signal: str, data: bytes) -> bytes:
+        reading.set()
+        going.wait(DEADLINE)
+        return read(signal, data)
+
+    monkeypatch.setattr(receiver, "from_json", slow)
+
+    async def run() -> None:
+        async with both() as receivers:
+            async with receivers.intake.converting.one():
+                writer = await leaving(receivers)
+                writer.transport.abort()
+                await asyncio.sleep(0.05)
+            await until(lambda: receivers.refused("disconnected") == 1)
+            assert not reading.is_set()
+            writer = await leaving(receivers)
+            await until(reading.is_set)
+            writer.transport.abort()
+            await asyncio.sleep(0.05)
+            going.set()
+            await until(lambda: receivers.refused("disconnected") == 2)
+            assert receivers.spans == 0
+            assert (await receivers.post(LONG, Content_Type=receiver.JSON))[0] == 200
+            assert (receivers.spans, receivers.intake.held, receivers.intake.active) == (100, 0, 0)
+
+    asyncio.run(run())
+
+
+async def ended(call: grpc.aio.StreamUnaryCall) -> grpc.StatusCode:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+def test_behaviour_07_a_place_is_not_kept_by_who_sends_nothing_while_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All places of gRPC are taken by calls without a message, whose time is long: the next request is served, and they are told to come back."""
+    monkeypatch.setattr(turns, "KEEP_SECONDS", 0.1)
+
+    async def run() -> None:
+        async with both(Limits(reading=2, body_seconds=1000)) as receivers:
+
+            async def nothing():
+                await asyncio.sleep(DEADLINE)
+                yield b""
+
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
+                call = channel.stream_unary(TRACES, lambda b: b, lambda b: b)
+                hung = [asyncio.ensure_future(ended(call(nothing()))) for _ in range(2)]
+                await until(lambda: receivers.intake.active == 2)
+                for _ in range(3):
+                    assert (await receivers.call(traces([span(llm())])))[0] is grpc.StatusCode.OK
+                assert (receivers.refused("timed_out"), receivers.intake.active) == (1, 1)
+                done, left = await asyncio.wait(hung, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+                assert [one.result() for one in done] == [grpc.StatusCode.UNAVAILABLE]
+                for one in left:
+                    one.cancel()
+
+    asyncio.run(run())
