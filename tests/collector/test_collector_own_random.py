@@ -11,14 +11,16 @@ from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, span, traces
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from truegreen.collector import exposition
+from truegreen.collector import exposition, generate_otelcol
 from truegreen.collector.explain import explained
+from truegreen.collector.generate_metrics import mark
 from truegreen.collector.model import Exposed
 from truegreen.collector.processor import Processor
 from truegreen.core.config import parse_text
 from truegreen.core.errors import BadInput
 from truegreen.core.words import catalogue
 from truegreen.core.words.catalogue_own import Catalogue
+from truegreen.core.words.metric import Metric, Value
 
 LABELS = [
     "model",
@@ -29,6 +31,7 @@ LABELS = [
     "evaluation",
     "finish_reason",
     "region",
+    "place",
     "kind",
     "tool",
     "token_type",
@@ -41,7 +44,9 @@ CONDITIONS: list[dict[str, Any]] = [
     {"attribute": "shop.plan"}, {"attribute": "shop.plan", "in": ["premium"]}, {"attribute": "shop.plan", "contains": ["prem"]},
     {"attribute": "shop.amount", "over": 2}, {"attribute": "shop.amount", "equals": 3}, {"attribute": "shop.flag", "equals": True},
     {"attribute": "shop.list", "has": ["x"]}, {"condition": "answer"}, {"condition": "judged"}, {"computed": "status_error"},
-    {"evaluation": "label", "in": ["fail"]}, {"resource": "service.name", "in": ["bot"]},
+    {"evaluation": "label", "in": ["fail"]}, {"resource": "service.name", "in": ["bot"]}, {"attribute": ["shop.a", "shop.plan"], "in": ["premium"]},
+    {"attribute": ["shop.a", "shop.plan"]}, {"evaluation": "name", "in": ["tone"]}, {"evaluation": "name"},
+    {"resource": ["deployment.environment", "service.name"], "contains": ["BOT"]}, {"attribute": "shop.plan", "contains": ["PREM"]},
 ]  # fmt: skip
 condition = st.sampled_from(CONDITIONS) | st.builds(
     lambda op, parts: {op: parts[0] if op == "not" else parts},
@@ -82,7 +87,7 @@ entry = st.fixed_dictionaries(
     },
 )  # fmt: skip
 LESS = {
-    "labels": {"region": {"attribute": "shop.region", "default": "unknown", "limit": 3}, "kind": {"attribute": "shop.kind", "values": ["a", "b"]}},
+    "labels": {"region": {"attribute": "shop.region", "default": "unknown", "limit": 3}, "place": {"attribute": ["shop.a", "shop.region"], "limit": 3}, "kind": {"attribute": "shop.kind", "values": ["a", "b"]}},
     "spans": {"pay": {"attribute": "shop.step", "in": ["pay"]}, "everything": {"attribute": "gen_ai.operation.name"}},
 }  # fmt: skip
 SHOP: dict[str, Any] = {
@@ -99,6 +104,12 @@ OURS = frozenset(metric.name for metric in catalogue.ALL if metric.source != "co
 def ours(exposed: list[Exposed]) -> dict[str, object]:
     """The series of our metrics of applications."""
     return {one.metric.name: dict(one.series) for one in exposed if one.metric.name in OURS}
+
+
+def amounts(metric: Metric) -> bool:
+    """Whether it may count anything."""
+    values = [part.value for part in metric.parts] or [metric.value or Value(default=1)]
+    return any(value.read or value.cases or value.default is not None for value in values)
 
 
 def own(entries: list[dict[str, Any]]) -> Catalogue | None:
@@ -135,3 +146,7 @@ def test_what_is_let_through_is_counted_exposed_and_explained(entries: list[dict
     assert ours(exposed) == ours(plain.copy())
     for metric in derived.own:
         assert "p[0] += 1" in explained(metric.prometheus, derived, as_json=False)
+    generated = generate_otelcol.metrics(["groundedness", "tone"], INTERVAL, derived)
+    counted = {one["name"] for kind in ("spans", "logs") for one in generated["connectors"]["signal_to_metrics"].get(kind, ())}
+    assert {metric.name for metric in derived.own if mark(metric)[0] != "none" and amounts(metric)} <= counted
+    assert "not ()" not in generate_otelcol.text(generated, "")

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from truegreen.collector.generate_ottl import PARTS, SPAN, Item, condition, evaluated, label_statements, number, quoted
+from truegreen.collector.generate_ottl import NAME, PARTS, SPAN, Item, condition, evaluated, label_statements, number, quoted
+from truegreen.collector.generate_reads import condition_reads, metric_reads
 from truegreen.collector.plan import is_constant
 from truegreen.core.words import attributes as names
 from truegreen.core.words.catalogue_own import Catalogue
-from truegreen.core.words.metric import Condition, Label, Metric, Read, Value
+from truegreen.core.words.metric import Label, Metric, Read, Value
 
 EVALUATION: Final = "evaluation"
 LISTED: Final = 4
@@ -34,11 +35,15 @@ class Plan:
         groups: statements for each group of conditions of which one must hold, in their order.
         definitions: the connector's.
         renamed: the attribute that the connector counts by, to the label.
+        named: what a label reads, and of what list, to the first label that reads it: its attribute is counted by as it is.
+        worked_out: the labels with cases of a group that have one name.
     """
 
     groups: list[tuple[list[str], list[str]]] = field(default_factory=list)
     definitions: list[dict[str, Any]] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
+    named: Mapping[tuple[Read, str], str] = field(default_factory=dict)
+    worked_out: dict[tuple[str, str], list[Label]] = field(default_factory=dict)
 
 
 def mark(metric: Metric) -> tuple[str, str]:
@@ -72,13 +77,8 @@ def derived(wanted: Catalogue) -> Catalogue:
 
 def looked_at(wanted: Catalogue) -> frozenset[str]:
     """The attributes of spans that the definitions look at."""
-    reads = [read for gate in wanted.spans.values() for read in _reads(gate)]
-    for metric in wanted.metrics:
-        reads += [read for label in metric.label_set for read in _label_reads(label)]
-        reads += list(_reads(metric.when)) if metric.when else []
-        values = [metric.value] if metric.value else [part.value for part in metric.parts]
-        reads += [read for value in values for read in _value_reads(value)]
-        reads += [Read("attribute", (metric.each,))] if metric.each and metric.each != EVALUATION else []
+    reads = [read for gate in wanted.spans.values() for read in condition_reads(gate)]
+    reads += [read for metric in wanted.metrics for read in metric_reads(metric)]
     more = (names.TIME_TO_FIRST_CHUNK, names.OUTPUT_TOKENS, names.DUPLICATE)
     return frozenset((*(name for read in reads if read.kind == "attribute" for name in read.names), *more))
 
@@ -87,12 +87,13 @@ def kept(plan: Plan, wanted: Catalogue, evaluations: Sequence[str]) -> list[str]
     """The attributes that the connector needs: nothing else, prompts and answers least of all, waits in a batch."""
     counted = (attribute["key"] for definition in plan.definitions for attribute in definition["attributes"])
     parts = (names.evaluation(evaluation, part) for evaluation in evaluations for part in PARTS)
-    return sorted({*counted, *parts, *looked_at(wanted)})
+    firsts = (SPAN.key(read) for metric in wanted.metrics for read in metric_reads(metric) if len(read.names) > 1)
+    return sorted({*counted, *parts, *firsts, *looked_at(wanted)} - {""})
 
 
 def spans(wanted: Catalogue, evaluations: Sequence[str]) -> Plan:
     """The plan for spans."""
-    made = Plan()
+    made = Plan(named=_named(wanted))
     for name, gate in wanted.spans.items():
         own = [metric for metric in wanted.metrics if metric.span == name and metric.each != EVALUATION]
         if own:
@@ -100,8 +101,8 @@ def spans(wanted: Catalogue, evaluations: Sequence[str]) -> Plan:
             statements = [f'set({SPAN.attribute(is_class)}, "")']
             listed: list[tuple[list[str], list[str]]] = []
             for metric in own:
-                statements += [s for s in _worked_out(metric, SPAN, name) if s not in statements]
-                listed += [group for group in _elements(metric) if group not in listed]
+                statements += [s for s in _worked_out(made, metric, SPAN, name) if s not in statements]
+                listed += [group for group in _elements(made, metric) if group not in listed]
                 _define(made, metric, SPAN, is_class, name)
             made.groups.append(([condition(gate, SPAN)], statements))
             made.groups.extend(listed)
@@ -115,7 +116,7 @@ def spans(wanted: Catalogue, evaluations: Sequence[str]) -> Plan:
 
 def events(wanted: Catalogue, evaluations: Sequence[str]) -> Plan:
     """The plan for `gen_ai.evaluation.result` events that mirror no span."""
-    made = Plan()
+    made = Plan(named=_named(wanted))
     judged = [metric for metric in wanted.metrics if metric.each == EVALUATION]
     for name in evaluations if judged else ():
         item = Item("log", name)
@@ -142,7 +143,7 @@ def _evaluation(
         f"set({sampled}, {of_answer}) where {sampled} == nil and {of_answer} != nil",
     ]
     for metric in metrics:
-        statements += [s for s in _worked_out(metric, item, item.evaluation) if s not in statements]
+        statements += [s for s in _worked_out(made, metric, item, item.evaluation) if s not in statements]
         _define(made, metric, item, mark_, item.evaluation)
     made.groups.append((gate, statements))
 
@@ -153,28 +154,25 @@ def _define(made: Plan, metric: Metric, item: Item, mark_: str, group: str) -> N
         born = [condition(metric.born.when, item)]
         for value in metric.label(metric.born.label).values:
             made.definitions.append(_definition(made, metric, item, mark_, group, born, "0", {metric.born.label: value}))
-    for fixed, conditions, value, position in _amounts(metric, item):
+    for fixed, conditions, value, position in _amounts(made, metric, item):
         made.definitions.append(_definition(made, metric, item, mark_, group, when + conditions, value, fixed, position))
 
 
-def _amounts(metric: Metric, item: Item) -> Iterator[tuple[Mapping[str, str], list[str], str, int]]:
+def _amounts(made: Plan, metric: Metric, item: Item) -> Iterator[tuple[Mapping[str, str], list[str], str, int]]:
     """What a metric adds, one for each definition: fixed labels, conditions, value, the list's element."""
     values: list[tuple[Mapping[str, str], Value | None]] = [(dict(part.labels), part.value) for part in metric.parts]
     values = values or [({}, metric.value)]
     for fixed, value in values:
-        if value is None:
+        if value is None or value.read is None:
             for position in range(LISTED if metric.each and metric.each != EVALUATION else 1):
-                yield fixed, [], "1", position
-        elif value.read is None:
-            tests = [condition(case.when, item) for case in value.cases]
-            for case, test in zip(value.cases, tests, strict=True):
-                yield fixed, [test], f"{case.then:g}" if isinstance(case.then, (int, float)) else case.then, 0
-            if value.default is not None:
-                yield fixed, [f"not ({' or '.join(tests)})"], f"{value.default:g}", 0
+                there = [] if any(map(_is_item, metric.label_set)) else _there(made, metric, item, position)
+                for conditions, amount in _constants(value, item):
+                    yield fixed, there + conditions, amount, position
         elif value.read.kind == "item":
             x = item.attribute(metric.each)
             for position in range(MEASURED):
-                limits = number(Value(Read("attribute", (metric.each,)), low=value.low, high=value.high), item)
+                read = Read("attribute", (metric.each,))
+                limits = number(Value(read, squared=value.squared, low=value.low, high=value.high), item)
                 test, found = (part.replace(x, f"{x}[{position}]") for part in limits)
                 yield fixed, [f"IsList({x}) and Len({x}) > {position} and {test}"], found, 0
         else:
@@ -182,12 +180,31 @@ def _amounts(metric: Metric, item: Item) -> Iterator[tuple[Mapping[str, str], li
             yield fixed, [test], found, 0
 
 
+def _constants(value: Value | None, item: Item) -> Iterator[tuple[list[str], str]]:
+    """What is added without a measured number: the first case that holds, else the default; 0 adds nothing."""
+    before: list[str] = []
+    cases = value.cases if value else ()
+    for case in cases:
+        test = condition(case.when, item)
+        yield ([f"not ({' or '.join(before)})"] if before else []) + [f"({test})" if before else test], f"{case.then:.17g}"
+        before.append(test)
+    default = 1 if value is None else value.default
+    if default is not None:
+        yield ([f"not ({' or '.join(before)})"] if before else []), f"{default:.17g}"
+
+
+def _there(made: Plan, metric: Metric, item: Item, position: int) -> list[str]:
+    if not metric.each or metric.each == EVALUATION:
+        return []
+    return [f"{item.attribute(f'{_listed(made, metric)}/{position}')} != nil"]
+
+
 def _definition(
     made: Plan, metric: Metric, item: Item, mark_: str, group: str, conditions: Sequence[str], value: str, fixed: Mapping[str, str], position: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     keys: list[dict[str, Any]] = [{"key": mark_}]
     for label in metric.label_set:
-        key, default = _key(metric, label, item, group, position)
+        key, default = _key(made, metric, label, item, group, position)
         if label.name in fixed:
             key, default = f"as/{label.name}", fixed[label.name]
         made.renamed.setdefault(key, label.name)
@@ -206,52 +223,62 @@ def _definition(
     return {key: given for key, given in found.items() if given or key == "unit"}
 
 
-def _key(metric: Metric, label: Label, item: Item, group: str, position: int) -> tuple[str, str | None]:
+def _key(made: Plan, metric: Metric, label: Label, item: Item, group: str, position: int) -> tuple[str, str | None]:
     """The attribute that the connector counts by for a label, and what stands for none."""
-    if label.read is not None and label.read.kind == "item":
-        return f"as/{metric.each}/{position}", None
+    if _is_item(label):
+        return f"{_listed(made, metric)}/{position}", None
     if label.cases or label.default_cases:
-        return f"as/{group}/{label.name}", label.default
-    if label.read is not None and label.read.names == ("name",):
-        return f"as/{label.name}", item.evaluation
-    own = item.names(label.read) if label.read else ()
-    return (own[0] if own else f"as/{label.name}"), label.default
+        alike = made.worked_out.setdefault((group, label.name), [])
+        if label not in alike:
+            alike.append(label)
+        at = alike.index(label)
+        return f"as/{group}/{label.name}" + (f"/{at}" if at else ""), label.default
+    if label.read is None or label.read == NAME:
+        return f"as/{label.name}", item.evaluation if label.read else label.default
+    own = item.key(label.read)
+    return (own if made.named.get((label.read, ""), label.name) == label.name else f"as/{own}/{label.name}"), label.default
 
 
-def _worked_out(metric: Metric, item: Item, group: str) -> list[str]:
-    made = []
+def _named(wanted: Catalogue) -> Mapping[tuple[Read, str], str]:
+    found: dict[tuple[Read, str], str] = {}
+    for metric in wanted.metrics:
+        for label in metric.label_set:
+            if label.read is not None:
+                found.setdefault((label.read, metric.each if _is_item(label) else ""), label.name)
+    return found
+
+
+def _is_item(label: Label) -> bool:
+    return label.read is not None and label.read.kind == "item"
+
+
+def _listed(made: Plan, metric: Metric) -> str:
+    """Where the elements of a metric's list are, which become a label of one name."""
+    name = next((label.name for label in metric.label_set if _is_item(label)), "")
+    first = made.named.get((Read("item"), metric.each), name)
+    return f"as/{metric.each}" + (f"/{name}" if name not in ("", first) else "")
+
+
+def _worked_out(made: Plan, metric: Metric, item: Item, group: str) -> list[str]:
+    found = [statement for read in dict.fromkeys(metric_reads(metric)) for statement in item.first(read)]
     for label in metric.label_set:
+        key, _ = _key(made, metric, label, item, group, 0)
         if label.cases or label.default_cases:
-            made += label_statements(label, f"as/{group}/{label.name}", item)
+            found += label_statements(label, key, item)
+        elif label.read is not None and item.key(label.read) not in ("", key):
+            found.append(f"set({item.attribute(key)}, {item.path(label.read)}) where {item.path(label.read)} != nil")
     if is_constant(metric) and metric.each and metric.each != EVALUATION:
-        x, first = SPAN.attribute(metric.each), SPAN.attribute(f"as/{metric.each}/0")
-        made += [f"set({first}, {x}[0]) where IsList({x}) and Len({x}) > 0", f"set({first}, {x}) where IsString({x})"]
-    return made
+        x, first = SPAN.attribute(metric.each), SPAN.attribute(f"{_listed(made, metric)}/0")
+        found += [f"set({first}, {x}[0]) where IsList({x}) and Len({x}) > 0", f"set({first}, {x}) where IsString({x})"]
+    return found
 
 
-def _elements(metric: Metric) -> list[tuple[list[str], list[str]]]:
+def _elements(made: Plan, metric: Metric) -> list[tuple[list[str], list[str]]]:
     """The elements after the first of a list of texts: most lists have one."""
     if not is_constant(metric) or not metric.each or metric.each == EVALUATION:
         return []
     x = SPAN.attribute(metric.each)
     gate = f"{SPAN.attribute(f'is/{metric.span}')} != nil and IsList({x}) and Len({x}) > 1"
-    rest = [f"set({SPAN.attribute(f'as/{metric.each}/{at}')}, {x}[{at}]) where Len({x}) > {at}" for at in range(1, LISTED)]
+    key = _listed(made, metric)
+    rest = [f"set({SPAN.attribute(f'{key}/{at}')}, {x}[{at}]) where Len({x}) > {at}" for at in range(1, LISTED)]
     return [([gate], rest)]
-
-
-def _reads(c: Condition) -> Iterator[Read]:
-    if c.read is not None:
-        yield c.read
-    for part in c.parts:
-        yield from _reads(part)
-
-
-def _label_reads(label: Label) -> list[Read]:
-    cases = (*label.cases, *label.default_cases)
-    return ([label.read] if label.read else []) + [read for case in cases for read in _reads(case.when)]
-
-
-def _value_reads(value: Value) -> list[Read]:
-    found = [value.read] if value.read else []
-    found += [Read("attribute", (value.minus,))] if value.minus else []
-    return found + [read for case in value.cases for read in _reads(case.when)]

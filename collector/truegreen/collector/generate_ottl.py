@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from truegreen.collector.plan import Facts, holds
 from truegreen.core.words import attributes as names
 from truegreen.core.words.metric import Condition, Label, Read, Value
 
 LARGEST: Final = "1.7976931348623157e308"
+NAME: Final = Read("evaluation", ("name",))
 PARTS: Final = ("label", "evaluator", "scale", "calibration", "skipped", "sampled", "score", "raw")
 """Parts of an evaluation; one of them on a span means that the evaluation is there."""
 
@@ -40,10 +42,25 @@ class Item:
             return (names.evaluation(self.evaluation, read.names[0]),)
         return ()
 
+    def key(self, read: Read) -> str:
+        """The attribute of the item that has what is read; empty for what is no attribute of it."""
+        if read.kind == "resource":
+            return "" if len(read.names) == 1 else "first/resource/" + "/".join(read.names)
+        found = self.names(read)
+        return found[0] if len(found) == 1 else "first/" + "/".join(found) if found else ""
+
     def path(self, read: Read) -> str:
-        """The path of a read of one attribute."""
-        (name,) = self.names(read)
-        return self.attribute(name)
+        """The path of what is read: of several attributes the one that `first` statements have set."""
+        key = self.key(read)
+        return self.attribute(key) if key else f"resource.attributes[{quoted(read.names[0])}]"
+
+    def first(self, read: Read) -> list[str]:
+        """The statements that look up the first of several attributes that is there; none for a read of one."""
+        if len(read.names) < 2 or not self.key(read):
+            return []
+        of = "resource" if read.kind == "resource" else self.kind
+        x, tried = self.path(read), [f"{of}.attributes[{quoted(name)}]" for name in reversed(read.names)]
+        return [f"set({x}, {one}) where {one} != nil" for one in tried]
 
 
 SPAN: Final = Item()
@@ -80,6 +97,8 @@ def condition(c: Condition, item: Item) -> str:
     assert c.read is not None
     if c.read.names == ("status_error",):
         return "span.status.code == STATUS_CODE_ERROR" if item.kind == "span" else "false"
+    if c.read == NAME:
+        return "true" if holds(c, Facts({}, name=item.evaluation)) else "false"
     x = item.path(c.read)
     if c.op == "present":
         return f"{x} != nil"
@@ -118,7 +137,7 @@ def label_statements(label: Label, key: str, item: Item) -> list[str]:
     """The statements that put the value of a label with cases at `key`; its plain default is left to the connector."""
     x = item.attribute(key)
     made = []
-    if label.read is not None and item.names(label.read):
+    if label.read is not None and item.key(label.read):
         read = item.path(label.read)
         made.append(f'set({x}, {read}) where {read} != nil and {read} != ""')
     made += [

@@ -1,0 +1,100 @@
+"""A user's own metrics in every form that truegreen.yaml takes: the same series in truegreen's collector and in a real OpenTelemetry Collector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import otelcol_process
+import pytest
+from collector_process import until
+from otelcol_process import differences, series
+from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, span, traces
+
+from truegreen.collector.exposition import text
+from truegreen.collector.generate import files
+from truegreen.collector.generate_metrics import mark
+from truegreen.collector.processor import Processor
+from truegreen.core.config import parse_text
+from truegreen.core.words import catalogue
+
+OWN = """
+evaluations: {tone: {}}
+metrics:
+  spans: {checkout: {attribute: shop.step}}
+  conditions:
+    bot: {resource: service.name, in: [bot]}
+    sited: {resource: [deployment.environment, deployment.environment.name], contains: [PROD]}
+    either: {attribute: [shop.a, shop.b], in: [x]}
+    toned: {evaluation: name, in: [tone]}
+  labels:
+    first: {attribute: [shop.a, shop.b], default: none, limit: 5}
+    asked_model: {attribute: gen_ai.request.model, default: none, limit: 5}
+    said: {evaluation: label, default: none, limit: 5}
+    what: {label: outcome, cases: [{when: {condition: either}, then: x}], default: other, values: [x, other]}
+    ended: {item: true, limit: 9}
+  entries:
+    - {name: shop.of.bot, unit: "", kind: counter, description: Conditions on the resource., span: llm, labels: [first, asked_model], when: {condition: bot}}
+    - {name: shop.sited, unit: "", kind: counter, description: Conditions on the resource., span: llm, labels: [model], when: {condition: sited}}
+    - {name: shop.other, unit: "", kind: counter, description: Conditions on the resource., span: llm, labels: [], when: {not: {condition: bot}}}
+    - {name: shop.either, unit: "", kind: counter, description: Of two attributes., span: llm, labels: [what], when: {attribute: [shop.b, shop.a]}}
+    - {name: shop.tools, unit: "", kind: counter, description: An outcome of two classes., span: llm, labels: [tool_outcome]}
+    - {name: shop.toned, unit: "", kind: counter, description: One evaluation alone., span: llm, each: evaluation, labels: [said], when: {condition: toned}}
+    - name: shop.amount
+      unit: By
+      kind: histogram
+      description: The first of two numbers.
+      span: checkout
+      labels: [first]
+      value: {attribute: [shop.n, shop.m], range: [0, null]}
+      buckets: [1, 1048577]
+    - name: shop.points
+      unit: ""
+      kind: counter
+      description: The first case that holds.
+      span: llm
+      labels: [first]
+      value: {cases: [{when: {condition: either}, then: 1234567}, {when: {attribute: shop.b}, then: 2}], default: 1}
+    - {name: shop.twos, unit: "", kind: counter, description: Two for each span., span: checkout, labels: [], value: {default: 2}}
+    - {name: shop.ends, unit: "", kind: counter, description: Elements of a list., span: llm, each: gen_ai.response.finish_reasons, labels: []}
+    - {name: shop.ended, unit: "", kind: counter, description: Elements of a list., span: llm, each: gen_ai.response.finish_reasons, labels: [ended]}
+    - name: shop.squares
+      unit: ""
+      kind: counter
+      description: Squares of a list of numbers.
+      span: checkout
+      each: shop.list
+      labels: []
+      value: {item: true, squared: true, range: [0, null]}
+"""
+SPANS = [
+    llm(), llm(shop__a="x", shop__b="y"), llm(shop__b="x"), llm(shop__b="z"), llm(shop__a="", shop__b="x"), llm(gen_ai__tool__name="t", truegreen__tool__outcome="timeout"),
+    llm(shop__step="pay", shop__n=3, shop__m=5), llm(shop__step="pay", shop__m=2000000, shop__a="x"), {"shop.step": "look", "shop.m": 0.5, "shop.list": [1.5, 2.0]},
+    judged("fail"), judged("pass") | {"truegreen.evaluation.tone.label": "fail", "truegreen.evaluation.tone.score": 0.5},
+    llm(gen_ai__response__finish_reasons=["stop", "length"]), {"gen_ai.operation.name": "execute_tool", "truegreen.tool.outcome": "timeout"},
+]  # fmt: skip
+
+
+@pytest.mark.full
+def test_every_form_of_an_own_metric_counts_alike(engine: Callable[[str], Path], tmp_path: Path) -> None:
+    """Lists of attributes, the resource, an evaluation's name, cases, labels that read what others read; and ours beside them."""
+    config = parse_text(OWN, "t", {}, None)
+    clock = Clock()
+    processor = Processor(clock, INTERVAL, derived=config.metrics)
+    bodies = [traces([span(one) for one in SPANS]), traces([span(one) for one in SPANS[:4]], "shop", "test")]
+    for body in bodies:
+        processor.traces(body)
+    clock.advance(HOLD)
+    compared = [m.prometheus for m in config.metrics.own] + [m.prometheus for m in catalogue.ALL if m.stock != "none"]
+    wanted = series(text(processor.copy(), {}), compared)
+    assert {m.prometheus for m in config.metrics.own} <= {name.removesuffix("_count") for name, _ in wanted}
+    assert all(mark(metric)[0] != "none" for metric in config.metrics.own)
+    generated = files(config, 1).files["otelcol_metrics.yaml"]
+    with otelcol_process.running(engine("otelcol"), generated, tmp_path / "otelcol") as otelcol:
+        for body in bodies:
+            otelcol.post(body)
+        try:
+            until(lambda: not differences(wanted, series(otelcol.scraped(), compared)), "the same series")
+        except AssertionError:
+            left = differences(wanted, series(otelcol.scraped(), compared))
+            pytest.fail(f"{len(left)} of {len(wanted)} series differ:\n" + "\n".join(left[:40]))
