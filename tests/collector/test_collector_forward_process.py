@@ -40,6 +40,22 @@ def number(collector: Running, name: str, **labels: str) -> float:
     return float(found[1])
 
 
+def left_over(page: str, destination: str) -> float:
+    """Accepted requests of traces that are, in one scrape, neither delivered nor dropped nor in the queue."""
+    own = rf'destination="{destination}"'
+    parts = (
+        rf"forward_delivered_total{{{own}}}",
+        rf"forward_dropped_total{{{own},reason=\"\w+\"}}",
+        rf"forward_queue_requests{{{own}}}",
+    )
+    accepted, *ends = (
+        [float(text) for text in re.findall(rf"^truegreen_collector_{part} (\S+)$", page, re.MULTILINE)]
+        for part in ('accepted_requests_total{signal="traces"}', *parts)
+    )
+    assert [len(accepted), *map(len, ends)] == [1, 1, len(LOSSES), 1]
+    return accepted[0] - sum(map(sum, ends))
+
+
 def body(n: int, padding: int = 0) -> bytes:
     """A request that is known by its trace id."""
     return traces([span(llm(gen_ai__input__messages=SECRET + "x" * padding), trace_id=n.to_bytes(16, "big"))])
@@ -108,10 +124,17 @@ def test_10_the_sums_on_the_page_are_exact_whatever_a_destination_does(start: St
     http = ["503", "500", RESET, "429:1", "400", HALF, OK, "401", SLOW, "503"] * 3
     rpc = ["UNAVAILABLE", "INTERNAL", "RESOURCE_EXHAUSTED:1", "RESOURCE_EXHAUSTED", OK, "UNAUTHENTICATED"] * 3
     with threaded(Sink(script=http)) as first, threaded(Sink(script=rpc)) as second:
-        configured(tmp_path, {"name": "a", "endpoint": first.http}, {"name": "b", "endpoint": second.grpc, "protocol": "grpc"})
+        configured(
+            tmp_path,
+            {"name": "a", "endpoint": first.http, "signals": ["traces"]},
+            {"name": "b", "endpoint": second.grpc, "protocol": "grpc", "signals": ["traces"]},
+        )
         collector = start()
         for n in range(80):
             assert collector.post(body(n))[0] == 200
+            if n % 8 == 0:
+                assert collector.post(b"")[0] == collector.post(events([{}]), "/v1/logs")[0] == 200
+                assert [left_over(collector.get("/metrics")[1], name) for name in "ab"] == [0, 0]
         for name, sink, lost in (
             ("a", first, {"rejected": 6, "unauthorized": 3}),
             ("b", second, {"rejected": 6, "unauthorized": 3}),
@@ -125,6 +148,8 @@ def test_10_the_sums_on_the_page_are_exact_whatever_a_destination_does(start: St
                 == len(set(ids(sink)))
                 == len(ids(sink))
             )
+            assert left_over(collector.get("/metrics")[1], name) == 0
+        assert number(collector, "accepted_requests_total", signal="logs") == 10
 
 
 def test_a_slow_destination_does_not_stop_the_counting(start: Start, tmp_path: Path) -> None:

@@ -76,9 +76,9 @@ class Forward:
         )
 
     def offer(self, original: Original) -> None:
-        """Put an accepted request into the queue of every destination of its signal; one without a byte holds nothing to forward."""
+        """Put an accepted request into the queue of every destination of its signal."""
         takers = self._by_signal[original.signal]
-        if original.body and takers:
+        if takers:
             marked = original._replace(via=",".join((*_ID.findall(original.via), self._identity)))
             for one in takers:
                 one.offer(marked)

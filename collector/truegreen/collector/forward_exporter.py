@@ -88,7 +88,8 @@ class Exporter:
         self._retries = store.cell(catalogue.COLLECTOR_FORWARD_RETRIES, name, hold=False)
         self._rejected = store.cell(catalogue.COLLECTOR_FORWARD_REJECTED, name, hold=False)
         self._gauge = store.cell(catalogue.COLLECTOR_FORWARD_QUEUE, name, hold=False)
-        self._gauge[0] = 0
+        self._waiting = store.cell(catalogue.COLLECTOR_FORWARD_QUEUE_REQUESTS, name, hold=False)
+        self._gauge[0] = self._waiting[0] = 0
         store.cell(catalogue.COLLECTOR_FORWARD_QUEUE_LIMIT, name, hold=False)[0] = destination.queue
 
     def full(self, size: int) -> bool:
@@ -103,7 +104,7 @@ class Exporter:
         elif self._deadline < inf:
             self._drop(verdicts.SHUTDOWN, "the collector is stopping")
         else:
-            self._hold(size)
+            self._hold(size, 1)
             self._queue.put_nowait(Item(original, size, self._timing.clock()))
 
     def start(self) -> None:
@@ -224,7 +225,7 @@ class Exporter:
             self._drop(outcome, said)
         if outcome == verdicts.SHUTDOWN:
             self._left = [self._left[0] + 1, self._left[1] + item.size]
-        self._hold(-item.size)
+        self._hold(-item.size, -1)
         self._queue.task_done()
 
     def _drop(self, reason: str, said: str) -> None:
@@ -234,6 +235,7 @@ class Exporter:
         if round_number and reason != verdicts.SHUTDOWN:
             log.warning("forwarding to %s: %d requests dropped so far: %s: %s", self.destination.name, cell[0], reason, said)
 
-    def _hold(self, size: int) -> None:
+    def _hold(self, size: int, requests: int) -> None:
         self.held += size
         self._gauge[0] = self.held
+        self._waiting[0] += requests

@@ -73,6 +73,7 @@ _SERVED = Label(name="served", read=Read(kind="attribute", names=("gen_ai.respon
 _FINGERPRINT = Label(name="fingerprint", read=Read(kind="attribute", names=("openai.response.system_fingerprint",)), default="", limit=100)
 _COLLECTOR_REASON = Label(name="reason", limit=20)
 _DESTINATION = Label(name="destination", limit=20)
+_OTLP_SIGNAL = Label(name="signal", values=("traces", "logs"), limit=3)
 _METRIC = Label(name="metric", limit=100)
 _VERSION = Label(name="version", limit=1)
 
@@ -759,6 +760,17 @@ COLLECTOR_ACCEPTED_SPANS: Final = Metric(
     stock="none",
     identity=False,
 )
+COLLECTOR_ACCEPTED_REQUESTS: Final = Metric(
+    name="truegreen.collector.accepted.requests",
+    unit="{request}",
+    kind="counter",
+    description="Requests that were counted and handed on to be forwarded; one without a byte is not among them.",
+    layer="infrastructure",
+    source="collector",
+    stock="none",
+    label_set=(_OTLP_SIGNAL,),
+    identity=False,
+)
 COLLECTOR_REFUSED_REQUESTS: Final = Metric(
     name="truegreen.collector.refused.requests",
     unit="{request}",
@@ -797,6 +809,17 @@ COLLECTOR_FORWARD_QUEUE: Final = Metric(
     unit="By",
     kind="gauge",
     description="Bytes that wait for a destination or are on their way to it, with 512 more for each request.",
+    layer="infrastructure",
+    source="collector",
+    stock="none",
+    label_set=(_DESTINATION,),
+    identity=False,
+)
+COLLECTOR_FORWARD_QUEUE_REQUESTS: Final = Metric(
+    name="truegreen.collector.forward.queue.requests",
+    unit="{request}",
+    kind="gauge",
+    description="Requests that wait for a destination or are on their way to it.",
     layer="infrastructure",
     source="collector",
     stock="none",
@@ -940,10 +963,12 @@ ALL: Final[tuple[Metric, ...]] = (
     SNAPSHOT_SINCE_TIMESTAMP,
     MODEL_SERVED,
     COLLECTOR_ACCEPTED_SPANS,
+    COLLECTOR_ACCEPTED_REQUESTS,
     COLLECTOR_REFUSED_REQUESTS,
     COLLECTOR_DROPPED_SPANS,
     COLLECTOR_FORWARD_DROPPED,
     COLLECTOR_FORWARD_QUEUE,
+    COLLECTOR_FORWARD_QUEUE_REQUESTS,
     COLLECTOR_FORWARD_QUEUE_LIMIT,
     COLLECTOR_FORWARD_DELIVERED,
     COLLECTOR_FORWARD_RETRIES,
