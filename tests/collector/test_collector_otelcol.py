@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
+import urllib.error
+import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import catalogue_spans
 import otelcol_process
 import pytest
 import yaml
-from collector_process import Running, count, until
+from certificates import authority, issued
+from collector_process import Running, accepted, count, until
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otelcol_process import Otelcol, Series, differences, series
 from otlp_requests import HOLD, INTERVAL, Clock, events, judged, scoped, span, traces
 from recorded_spans import as_otlp, moved
 
+from truegreen.collector import generate_kubernetes
 from truegreen.collector.exposition import text
 from truegreen.collector.generate import files
 from truegreen.collector.generate_metrics import LISTED, MEASURED
+from truegreen.collector.generate_mounted import FILES
 from truegreen.collector.processor import Processor
 from truegreen.core.clients.engines import free_port
 from truegreen.core.config import parse_text
@@ -97,14 +104,83 @@ def test_generated_configurations_are_valid(name: str, repo: Path, engine: Calla
     assert not otelcol_process.validated(engine("otelcol"), repo / "collector" / "generated" / name)
 
 
-def test_the_tee_is_valid_in_a_teams_configuration(repo: Path, engine: Callable[[str], Path], tmp_path: Path) -> None:
-    """Beside a receiver and the pipelines that its comment names."""
-    tee = yaml.safe_load((repo / "collector" / "generated" / "tee.yaml").read_text())
-    pipeline = {"receivers": ["otlp"], "exporters": ["debug", *tee["exporters"]]}
-    tee["exporters"]["debug"] = {}
-    tee |= {"receivers": {"otlp": {"protocols": {"grpc": {}}}}, "service": {"pipelines": {"traces": pipeline, "logs": pipeline}}}
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(tee))
-    assert not otelcol_process.validated(engine("otelcol"), tmp_path / "own.yaml")
+def team(sink: Running, truegreen: str, exporters: Sequence[str] = ("forward/truegreen",)) -> Mapping[str, Any]:
+    """A team's own configuration, to be merged with the generated tee: a backend that takes all, and what the tee's head says to add."""
+    pipeline = {"receivers": ["otlp"], "exporters": ["otlp_http/own", *exporters]}
+    return {
+        "exporters": {
+            "otlp_http/own": {"endpoint": f"http://{sink.http}"},
+            "otlp_http/truegreen": {"endpoint": f"http://{truegreen}", "sending_queue": {"queue_size": 2}},
+        },
+        "service": {"extensions": ["health_check"], "pipelines": {"traces": pipeline, "logs": pipeline}},
+    }
+
+
+def test_a_teams_clients_are_not_refused_while_truegreen_is_away(
+    repo: Path, engine: Callable[[str], Path], start: Callable[..., Running], tmp_path: Path
+) -> None:
+    """The tee's queue fills, and what does not fit is lost to truegreen alone: the team's backend has every span, once."""
+    sink, tee = start("--scrape-interval", "1s"), (repo / "collector" / "generated" / "tee.yaml").read_text()
+    body = traces([span(judged("pass"))] * 300)
+    away = team(sink, f"127.0.0.1:{free_port()}")
+    with otelcol_process.running(engine("otelcol"), tee, tmp_path / "team", away) as otelcol:
+        for _ in range(40):
+            otelcol.post(body)
+        accepted(sink, 40 * 300)
+        until(lambda: "queue is full" in otelcol.log.read_text(), "the tee's queue is full")
+
+
+def test_the_tee_gives_a_copy_of_traces_and_logs(
+    repo: Path, engine: Callable[[str], Path], start: Callable[..., Running], tmp_path: Path
+) -> None:
+    """Both the team's backend and truegreen have the whole."""
+    sink, copied = (start("--scrape-interval", "1s") for _ in range(2))
+    tee = (repo / "collector" / "generated" / "tee.yaml").read_text()
+    with otelcol_process.running(engine("otelcol"), tee, tmp_path / "team", team(sink, copied.http)) as otelcol:
+        otelcol.post(traces([span(judged("pass"))] * 300))
+        otelcol.post(events([{"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.label": "pass"}]), "/v1/logs")
+        for each in sink, copied:
+            accepted(each, 300)
+            until(lambda one=each: 'evaluation="tone"' in one.get("/metrics")[1], "the event is counted")
+
+
+def test_a_secured_balancer_asks_for_a_token_and_the_collectors_certificate(
+    engine: Callable[[str], Path], start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one of the Kubernetes manifests, with certificates and either of two tokens; a sender without is refused, and the collector counts the rest."""
+    issuer = authority(tmp_path, "issuer")
+    pair = issued(tmp_path, "collector", issuer)
+    for name, path in ("tls.crt", pair.cert), ("tls.key", pair.key), ("client-ca.crt", issuer.cert), ("ca.crt", issuer.cert):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    (tmp_path / "tokens").write_text("first\nsecond\n")
+    tls = {"cert": str(pair.cert), "key": str(pair.key), "client_ca": str(issuer.cert)}
+    written = {"collector": {"tls": tls, "token_file": str(tmp_path / "tokens")}}
+    (tmp_path / "own.yaml").write_text(json.dumps(written))
+    one = start("--scrape-interval", "1s", "--config", "own.yaml")
+    manifests = generate_kubernetes.manifests(parse_text(json.dumps(written), "t", {}, None), "1s")
+    (text_,) = (each["data"]["balancer.yaml"] for each in manifests if "balancer.yaml" in each.get("data", ()))
+    # The names of the cluster are those that the certificate has here; the addresses are not found by DNS.
+    text_ = text_.replace(generate_kubernetes.service_name("observability"), "localhost").replace(FILES, str(tmp_path))
+    configuration = yaml.safe_load(text_)
+    for exporter in configuration["exporters"].values():
+        exporter["resolver"] = {"static": {"hostnames": [one.grpc]}}
+    monkeypatch.setenv("TRUEGREEN_TOKEN", "first")
+    shown = ssl.create_default_context(cafile=str(issuer.cert))
+    shown.load_cert_chain(pair.cert, pair.key)
+
+    def sent(token: str, to: Otelcol) -> int:
+        headers = {"Content-Type": "application/x-protobuf", **({"Authorization": f"Bearer {token}"} if token else {})}
+        url = f"https://127.0.0.1:{to.http}/v1/traces"
+        asked = urllib.request.Request(url, data=traces([span(judged("pass"))]), headers=headers)
+        try:
+            with urllib.request.urlopen(asked, timeout=10, context=shown) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    with otelcol_process.running(engine("otelcol"), yaml.safe_dump(configuration), tmp_path / "balancer") as balancer:
+        assert [sent(token, balancer) for token in ("", "third", "first", "second")] == [401, 401, 200, 200]
+        accepted(one, 2)
 
 
 def test_recorded_spans_of_every_library_give_the_same_series(otelcol: Otelcol) -> None:

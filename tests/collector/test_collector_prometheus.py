@@ -34,6 +34,8 @@ def scraped(collector: Running, folder: Path, text: str) -> list[prometheus.Samp
             return bool(found)
 
         until(there, "Prometheus has the series")
+        # When each series began is read, and not kept as one more series.
+        assert not prometheus.query(server, '{__name__=~".+_created"}')
         return found
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from truegreen.collector import generate_dialects, generate_metrics, generate_series
+from truegreen.collector import generate_dialects, generate_metrics, generate_secured, generate_series
 from truegreen.collector.generate_ottl import SPAN, quoted
+from truegreen.core.config.receiver import Limits, Receiver
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
 from truegreen.core.words.catalogue_own import Catalogue
 
-LIMIT: Final = 20
-"""MiB of one request, as in truegreen's own collector: spans with content outgrow the 4 MiB that gRPC has by default."""
+LIMIT: Final = Limits().request
+"""Bytes of one request, as in truegreen's own collector: spans with content outgrow the 4 MiB that gRPC has by default."""
+TEE_BATCH: Final = 256
+"""Spans of a request of the tee, so that with 80 kB each it is not over the limit."""
 MEMORY: Final = {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20}
+_VARIABLE: Final = re.compile(r"\$\$\{env:(TRUEGREEN_[A-Z_]+|POD_IP)\}")
 RETRY: Final = {"enabled": True, "initial_interval": "1s", "max_interval": "5s", "max_elapsed_time": "300s"}
 
 
@@ -100,13 +105,49 @@ def metrics(evaluations: Sequence[str], scrape_interval: float, wanted: Catalogu
     return made
 
 
-def balancer(backends: Sequence[str], service: str, queue: bool) -> Mapping[str, Any]:
+def tee(endpoint: str, asked: Receiver) -> Mapping[str, Any]:
+    """What a team's own collector needs to send a copy of traces and logs to truegreen's.
+
+    An exporter that stands in a pipeline of theirs answers "queue is full" to their clients when truegreen is away for long; behind a batch of its own that
+    error ends in the batch's log, and their pipeline gives to a connector, which takes at once.
+
+    Args:
+        endpoint: HOST:PORT of OTLP by HTTP.
+        asked: what truegreen's receivers ask for.
+    """
+    own = "forward/truegreen"
+    pipeline = {"receivers": [own], "processors": ["batch/truegreen"], "exporters": ["otlp_http/truegreen"]}
+    return {
+        "connectors": {own: {}},
+        "processors": {
+            "batch/truegreen": {"send_batch_size": TEE_BATCH, "send_batch_max_size": TEE_BATCH, "timeout": "1s"},
+        },
+        "exporters": {
+            "otlp_http/truegreen": {
+                "endpoint": f"{'https' if asked.tls else 'http'}://{endpoint}", "compression": "gzip",
+                "sending_queue": {"enabled": True, "queue_size": 100}, "retry_on_failure": RETRY,
+                **generate_secured.client(asked),
+            },
+        },
+        "service": {"pipelines": {"traces/truegreen": pipeline, "logs/truegreen": pipeline}},
+    }  # fmt: skip
+
+
+def balancer(
+    backends: Sequence[str],
+    service: str,
+    queue: bool,
+    asked: Receiver,
+    files: Mapping[str, str] = generate_secured.ENVIRONMENT,
+) -> Mapping[str, Any]:
     """The tier that gives each service's spans to one of several truegreen collectors.
 
     Args:
         backends: their OTLP/gRPC addresses; none to find them by the DNS name `service`.
         service: the name of a headless service that resolves to all of them.
         queue: whether what waits is on disk, so that a crash does not lose it.
+        asked: what their receivers ask for.
+        files: where the certificates are with which it sends.
     """
     resolver: dict[str, Any] = {"static": {"hostnames": list(backends)}} if backends else {
         "dns": {"hostname": service, "port": "4317", "interval": "5s"}
@@ -115,7 +156,9 @@ def balancer(backends: Sequence[str], service: str, queue: bool) -> Mapping[str,
     # is sent, and a request of several services of which one collector takes its part and another does not is sent again whole.
     sending = {"enabled": True, "queue_size": 1000}
     # Inflating would cost the collectors about as much as counting.
-    otlp: dict[str, Any] = {"timeout": "5s", "compression": "none", "tls": {"insecure": True}}
+    # By DNS it connects to addresses, which no certificate names.
+    secured = generate_secured.client(asked, files, "" if backends else service)
+    otlp: dict[str, Any] = {"timeout": "5s", "compression": "none", **secured}
     exporter: dict[str, Any] = {"routing_key": "service", "protocol": {"otlp": otlp}, "resolver": resolver}
     extensions: dict[str, Any] = {"health_check": {"endpoint": "127.0.0.1:13133"}}
     if queue:
@@ -135,7 +178,7 @@ def balancer(backends: Sequence[str], service: str, queue: bool) -> Mapping[str,
     pipeline = {"receivers": ["otlp"], "processors": ["memory_limiter"]}
     return {
         "extensions": extensions,
-        "receivers": {"otlp": {"protocols": receiver("127.0.0.1:4317", "127.0.0.1:4318")}},
+        "receivers": {"otlp": {"protocols": receiver("127.0.0.1:4317", "127.0.0.1:4318", asked.limits.request)}},
         "processors": {"memory_limiter": MEMORY},
         "exporters": {"loadbalancing/spans": exporter, "loadbalancing/events": events},
         "service": {
@@ -148,22 +191,22 @@ def balancer(backends: Sequence[str], service: str, queue: bool) -> Mapping[str,
     }
 
 
-def receiver(grpc: str, http: str) -> Mapping[str, Any]:
-    """The protocols of an OTLP receiver."""
+def receiver(grpc: str, http: str, limit: int = LIMIT) -> Mapping[str, Any]:
+    """The protocols of an OTLP receiver; `limit` is in bytes of one request."""
     return {
-        "grpc": {"endpoint": grpc, "max_recv_msg_size_mib": LIMIT},
-        "http": {"endpoint": http, "max_request_body_size": LIMIT * 1024 * 1024},
+        "grpc": {"endpoint": grpc, "max_recv_msg_size_mib": -(-limit // (1 << 20))},
+        "http": {"endpoint": http, "max_request_body_size": limit},
     }
 
 
 def text(configuration: Mapping[str, Any], head: str) -> str:
-    """The YAML of a configuration under a comment; a dollar sign is doubled, as the Collector wants it."""
-    return comment(head) + yaml_of(configuration).replace("$", "$$")
+    """The YAML of a configuration under a comment; a dollar sign is doubled, as the Collector wants it, but for that of our variables."""
+    return comment(head) + _VARIABLE.sub(r"${env:\1}", yaml_of(configuration).replace("$", "$$"))
 
 
 def comment(words: str) -> str:
     """The words as lines of a comment."""
-    return "".join(f"# {line}\n" for line in words.strip().splitlines())
+    return "".join(f"# {line}".rstrip() + "\n" for line in words.strip().splitlines())
 
 
 def yaml_of(value: Any) -> str:

@@ -17,12 +17,20 @@ Written from code by `make generate`; do not edit.
 
 | file | what it is |
 |---|---|
-| `tee.yaml` | a stanza for your own OpenTelemetry Collector: it sends a copy of traces and logs to truegreen's collector |
-| `scrape.yml` | the Prometheus scrape configuration |
+| `tee.yaml` | for your own OpenTelemetry Collector: a copy of traces and logs goes to truegreen's collector |
+| `scrape.yml` | the Prometheus scrape configuration; `_created`, one more series of each counter and histogram, is dropped |
 | `otelcol_metrics.yaml` | an OpenTelemetry Collector that derives the metrics itself, without truegreen's collector |
 | `balancer.yaml` | an OpenTelemetry Collector in front of several truegreen collectors |
 | `balancer_queue.yaml` | the same with a queue on disk (`file_storage`), which survives a crash |
-| `kubernetes.yaml` | StatefulSet, Deployment of the balancer, Services, ServiceMonitor, NetworkPolicies |
+| `kubernetes.yaml` | StatefulSet with a volume for each collector's state, Deployment of the balancer, ConfigMaps, Services, ServiceMonitor, NetworkPolicies |
+
+**What they carry of `truegreen.yaml`.** With `collector.tls` and `token_file`, the tee and the balancers send by TLS and with a token; files and token come from the environment (the head of each says
+which). `kubernetes.yaml` has a `truegreen.yaml` for the pods (`tls`, `token_file`, `limits`, `forward`, `flush`, your own metrics); the files that it names are of a Secret, and the head has the command
+that makes it. The balancer in Kubernetes asks its own senders for the same certificates and tokens. What a file does not carry is said in its head and when it is written.
+
+**The tee** gives to a connector, behind which a pipeline of its own has a batch and the exporter. An exporter of truegreen beside yours would answer "queue is full" to your clients once truegreen
+has been away for long, and they would send again what your backend has already; so what does not fit is lost to truegreen alone, with a line in your Collector's log. `make test-full` holds that against
+a real OpenTelemetry Collector. Its queue has 100 requests of at most 256 spans, in your Collector's memory.
 
 ## Several collectors
 

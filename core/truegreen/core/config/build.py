@@ -50,6 +50,7 @@ def config(source: Source, path: File | None) -> Config:
         retrieval_floor=data["retrieval"].get("floor"),
         approved_tools=_approved(data["agents"].get("approved_tools", {})),
         metrics=_metrics(source),
+        written={key: data[key] for key in ("collector", "metrics") if data.get(key)},
         source=path,
         lines={dotted(place): line for place, line in source.lines.items() if place and place[0] == "slos"},
     )

@@ -141,6 +141,8 @@ class Config:
     """Agent to the tools that it may call without asking; the empty name stands for every other agent."""
     metrics: Catalogue = field(default_factory=Catalogue)
     """Our metrics with the file's own."""
+    written: Mapping[str, Any] = field(default_factory=dict)
+    """`collector` and `metrics` as the file has them, with defaults: what a generated `truegreen.yaml` is made from."""
     source: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     """Where an SLO was written: `slos[0].objective` to its line, for errors found after loading."""

@@ -1,0 +1,40 @@
+"""How Prometheus scrapes the collectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from truegreen.core.words.catalogue_own import Catalogue
+
+SCRAPE: Final = """# Load with `scrape_config_files: [scrape.yml]`, or copy the job below your own scrape_configs.
+# honor_labels keeps the labels service and environment as the applications said them: without it every rule would match nothing.
+# OpenMetrics says of each counter and histogram when it began (_created). Prometheus would keep that as one more series of each; no rule and no board
+# reads it, so it is dropped.
+scrape_configs:
+  - job_name: truegreen
+    honor_labels: true
+    scrape_interval: {interval}
+    static_configs:
+      - targets: [{endpoints}]
+    metric_relabel_configs:
+      - {{source_labels: [__name__], regex: '{created}', action: drop}}
+"""
+
+
+def text(targets: Sequence[str], interval: str, derived: Catalogue) -> str:
+    """The text of `scrape.yml`.
+
+    Args:
+        targets: HOST:PORT of each collector's pages.
+        interval: as Prometheus writes it.
+        derived: the metrics that there are.
+    """
+    return SCRAPE.format(interval=interval, endpoints=", ".join(f'"{target}"' for target in targets), created=created(derived))
+
+
+def created(derived: Catalogue) -> str:
+    """What the names match that say when a series began: ours, and a user's own."""
+    own = [re.escape(one.prometheus.removesuffix("_total")) for one in derived.own if one.kind != "gauge"]
+    return f"({'|'.join(['truegreen_.+', *own])})_created"
