@@ -261,6 +261,12 @@ def test_behaviour_08_an_open_door_is_said(endpoint: str, receiver: Receiver, sa
     assert [says in line and endpoint in line for line in said] == ([True] if says else [])
 
 
+def test_behaviour_08_pages_that_others_reach_are_said() -> None:
+    """They ask for nothing, whatever the receivers ask for."""
+    said = list(access.warnings(Settings(metrics_endpoint="0.0.0.0:9465", receiver=Receiver(token_file=Path("t"), tls=SAFE))))
+    assert len(said) == 1 and said[0].startswith("warning: --metrics-endpoint 0.0.0.0:9465 ")
+
+
 def test_behaviour_08_nothing_beyond_loopback_by_default_and_a_warning_when_told_so(start: Start) -> None:
     """The defaults are 127.0.0.1; `--http-endpoint 0.0.0.0:PORT` says what it means."""
     default = Settings()

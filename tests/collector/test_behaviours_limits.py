@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import socket
 import zlib
 from pathlib import Path
 
@@ -288,5 +289,26 @@ def test_behaviour_07_a_message_that_gets_no_turn_is_told_to_come_back(monkeypat
                 free.set()
                 assert await hung == b""
             assert (await receivers.call(BODY))[0] is grpc.StatusCode.OK
+
+    asyncio.run(run())
+
+
+def test_behaviour_07_who_does_not_read_its_answers_is_closed() -> None:
+    """Requests are sent on and on and no answer is read: the connection ends, and others are served."""
+
+    async def run() -> None:
+        async with both(Limits(body_seconds=0.2)) as receivers:
+            one = post_head(0).encode() * 500
+            unread = socket.socket()
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            unread.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(unread, ("127.0.0.1", receivers.http))
+            async with asyncio.timeout(DEADLINE):
+                with pytest.raises(ConnectionError):
+                    while True:
+                        await loop.sock_sendall(unread, one)
+            unread.close()
+            assert (await receivers.post(BODY))[0] == 200
 
     asyncio.run(run())

@@ -48,7 +48,7 @@ def by_token(path: Path, say: Callable[[str], None]) -> Allow:
 
 
 def warnings(settings: Settings) -> Iterator[str]:
-    """What to say of receivers that others than this machine can reach."""
+    """What to say of receivers and pages that others than this machine can reach."""
     asked = settings.receiver
     for option, endpoint in (("--http-endpoint", settings.http_endpoint), ("--grpc-endpoint", settings.grpc_endpoint)):
         if is_loopback(endpoint.rpartition(":")[0].strip("[]")):
@@ -57,6 +57,8 @@ def warnings(settings: Settings) -> Iterator[str]:
             yield f"warning: {option} {endpoint} takes spans from whoever reaches it; give --token-file, or --tls-client-ca, or listen on 127.0.0.1"
         elif asked.tls is None:
             yield f"warning: {option} {endpoint} is plain text, so the token can be read on the way; give --tls-cert and --tls-key"
+    if not is_loopback(settings.metrics_endpoint.rpartition(":")[0].strip("[]")):
+        yield f"warning: --metrics-endpoint {settings.metrics_endpoint} shows scores and failing traces to whoever reaches it; keep it inside, or listen on 127.0.0.1"
 
 
 def is_loopback(host: str) -> bool:

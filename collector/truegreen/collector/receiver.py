@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,6 +17,7 @@ from truegreen.collector.inflate import encodings, inflated
 from truegreen.collector.intake import Intake, Partial
 from truegreen.collector.otlp_json import LOGS, TRACES, from_json
 from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, Refused, busy
+from truegreen.collector.tls_gate import Door
 
 PATHS: Final = {"/v1/traces": TRACES, "/v1/logs": LOGS}
 COUNTED: Final = {TRACES: "rejectedSpans", LOGS: "rejectedLogRecords"}
@@ -46,10 +48,36 @@ LOG.addFilter(_quiet)
 
 
 class _Connection(web.RequestHandler):
-    """Counts what is no HTTP."""
+    """Counts what is no HTTP, and ends the connection of who does not read its answers."""
 
-    __slots__ = ("malformed",)
+    __slots__ = ("malformed", "unread", "unread_seconds")
     malformed: Callable[[], None]
+    unread: asyncio.TimerHandle | None
+    unread_seconds: float
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Writing is paused while a byte waits: one that waits holds the connection even after it was closed.
+        cast("asyncio.Transport", transport).set_write_buffer_limits(0)
+        self.unread = None
+        super().connection_made(transport)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.transport is not None:
+            self.unread = self._loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read_all()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._read_all()
+        super().connection_lost(exc)
+
+    def _read_all(self) -> None:
+        if self.unread:
+            self.unread.cancel()
+            self.unread = None
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -72,6 +100,7 @@ class _Server(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         made = _Connection(self, loop=self._loop, **self._named)
+        made.unread_seconds = self._intake.limits.body_seconds
         made.malformed = lambda: self._intake.processor.store.refused("malformed")
         return made
 
@@ -103,6 +132,11 @@ class _Server(web.Server):
         self.heard(handler)
         super().connection_lost(handler, exc)
 
+    @property
+    def open_now(self) -> int:
+        """Connections that are open."""
+        return self._open + len(self._away)
+
     def heard(self, handler: web.RequestHandler) -> None:
         """The headers of a first request are here."""
         timer = self._silent.pop(handler, None)
@@ -110,7 +144,7 @@ class _Server(web.Server):
             timer.cancel()
 
 
-def server(intake: Intake) -> web.Server:
+def server(intake: Intake) -> _Server:
     """The HTTP receiver, to be run by a `ServerRunner`."""
     encoded = encodings()
 
@@ -127,6 +161,12 @@ def server(intake: Intake) -> web.Server:
         read_bufsize=READ_BUFFER, lingering_time=LINGER_SECONDS, logger=LOG,
     )  # fmt: skip
     return made
+
+
+def behind_tls(made: _Server, intake: Intake, context: Callable[[], ssl.SSLContext]) -> Door:
+    """The same over TLS, with as many handshakes and connections at once as it has connections."""
+    limits, refused = intake.limits, intake.processor.store.refused
+    return Door(made, context, lambda: made.open_now, limits.connections, limits.header_seconds, refused)
 
 
 async def _taken(intake: Intake, request: web.BaseRequest, encoded: tuple[str, ...]) -> web.Response:
@@ -157,7 +197,9 @@ async def _counted(intake: Intake, request: web.BaseRequest, signal: str, kind: 
     held = [0]
     try:
         await _read(intake, request, chunks, held)
-        original = Original(signal, chunks[0] if len(chunks) == 1 else b"".join(chunks), kind, encoding, request.headers.get(VIA, ""))
+        original = Original(
+            signal, chunks[0] if len(chunks) == 1 else b"".join(chunks), kind, encoding, request.headers.get(VIA, "")
+        )
         chunks.clear()
         if kind == JSON:
             partial = await _take_json(intake, request, original)

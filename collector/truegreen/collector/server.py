@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,9 +16,9 @@ import grpc
 import grpc.aio
 from aiohttp import web
 
-from truegreen.collector import access, grpc_receiver, pages, receiver, state_file, tls
+from truegreen.collector import access, grpc_receiver, open_files, pages, receiver, state_file, tls
 from truegreen.collector.calibrations import expose
-from truegreen.collector.forward import forwarding, not_itself
+from truegreen.collector.forward import Forward, forwarding, not_itself
 from truegreen.collector.intake import Intake
 from truegreen.collector.live import Status
 from truegreen.collector.model import Settings
@@ -53,11 +52,13 @@ async def serve(
     allow = access.by_token(asked.token_file, say) if asked.token_file else access.anybody
     not_itself(settings.forward, settings.http_endpoint, settings.grpc_endpoint)
     forward = forwarding(settings.forward, processor.store, say, secrets.token_hex(8))
-    intake = Intake(processor, asked.limits.in_flight, asked.limits, allow, forward)
-    stop = asyncio.Event()
+    limits = open_files.fitted(asked.limits, say)
+    intake = Intake(processor, limits.in_flight, limits, allow, forward)
     loop = asyncio.get_running_loop()
+    open_files.say_once(loop)
+    stop, hurry = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, lambda: hurry.set() if stop.is_set() else stop.set())
     if settings.state:
         state_file.restore(settings.state, processor.store, say)
     beside: list[asyncio.Task[None]] = []
@@ -68,13 +69,17 @@ async def serve(
         shutdown_timeout=PAGES_WAIT,
         logger=receiver.LOG,
     )
-    otlp = web.ServerRunner(receiver.server(intake), shutdown_timeout=OTLP_WAIT)
+    http = receiver.server(intake)
+    door = receiver.behind_tls(http, intake, lambda: files().context) if files else None
+    otlp = web.ServerRunner(http, shutdown_timeout=OTLP_WAIT)
     rpc = grpc_receiver.server(intake)
     try:
         forward.start()
-        secured = tls.http_context(files, lambda: processor.store.refused("tls")) if files else None
-        await _listen(metrics, settings.metrics_endpoint, "--metrics-endpoint")
-        site = await _listen(otlp, settings.http_endpoint, "--http-endpoint", secured)
+        await metrics.setup()
+        assert metrics.server is not None
+        await _listen(metrics.server, settings.metrics_endpoint, "--metrics-endpoint")
+        await otlp.setup()
+        listening = await _listen(door or http, settings.http_endpoint, "--http-endpoint")
         await _listen_rpc(rpc, settings.grpc_endpoint, tls.grpc_credentials(files, asked.tls) if files and asked.tls else None)
         for warning in access.warnings(settings):
             say(warning)
@@ -86,12 +91,19 @@ async def serve(
         if status:
             beside.append(asyncio.create_task(status.run(processor.store)))
         await stop.wait()
-        await site.stop()
+        longest = GRACE_SECONDS + (settings.flush if settings.forward else 0)
+        say(
+            f"stopping, up to {longest:g} s"
+            + ("; a second signal does not wait for what is to be forwarded" if settings.forward else "")
+        )
+        listening.close()
         await asyncio.gather(rpc.stop(DRAIN_SECONDS), intake.drained(DRAIN_SECONDS))
     finally:
         intake.draining = True
+        if door:
+            door.close()
         await asyncio.gather(rpc.stop(0), otlp.cleanup())
-        await forward.close(settings.flush, say)
+        await _flushed(forward, settings.flush, hurry, say)
         await metrics.cleanup()
         for task in beside:
             task.cancel()
@@ -111,15 +123,24 @@ def split(endpoint: str, option: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-async def _listen(runner: web.BaseRunner, endpoint: str, option: str, secured: ssl.SSLContext | None = None) -> web.TCPSite:
+async def _flushed(forward: Forward, seconds: float, hurry: asyncio.Event, say: Callable[[str], None]) -> None:
+    closing, hurried = asyncio.ensure_future(forward.close(seconds, say)), asyncio.ensure_future(hurry.wait())
+    await asyncio.wait({closing, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    if closing.done():
+        await closing
+        return
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    await forward.close(0, say)
+
+
+async def _listen(made: Callable[[], asyncio.BaseProtocol], endpoint: str, option: str) -> asyncio.Server:
     host, port = split(endpoint, option)
-    await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=512, ssl_context=secured)
     try:
-        await site.start()
+        return await asyncio.get_running_loop().create_server(made, host, port, backlog=512)
     except OSError as error:
         raise Failed(_cannot(option, endpoint, error.strerror or str(error))) from None
-    return site
 
 
 async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str, secured: grpc.ServerCredentials | None) -> None:

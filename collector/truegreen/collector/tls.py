@@ -32,28 +32,6 @@ def renewed(tls: Tls, say: Callable[[str], None]) -> Renewed[Made]:
     return Renewed(paths, lambda: _made(tls), say)
 
 
-def http_context(files: Renewed[Made], failed: Callable[[], None]) -> ssl.SSLContext:
-    """A context that gives each new connection that of the files; `failed` is called for each handshake that fails."""
-
-    class Counted(ssl.SSLObject):
-        def do_handshake(self) -> None:
-            try:
-                super().do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                raise
-            except ssl.SSLError:
-                failed()
-                raise
-
-    class Renewing(ssl.SSLContext):
-        def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
-            context = files().context
-            context.sslobject_class = Counted
-            return context.wrap_bio(*given, **named)
-
-    return Renewing(ssl.PROTOCOL_TLS_SERVER)
-
-
 def grpc_credentials(files: Renewed[Made], tls: Tls) -> grpc.ServerCredentials:
     """Credentials that ask the files again for each new connection."""
     used = [files()]
