@@ -108,6 +108,24 @@ def test_no_secret_is_asked_for_where_the_configuration_names_no_file() -> None:
     """With the defaults there is none, and pods start."""
     text = made()["kubernetes.yaml"]
     assert "secret" not in text.lower()
+    assert "Whoever reaches the balancer may send" in text
+    assert "Whoever" not in made(**SECURED)["kubernetes.yaml"]
+
+
+def test_the_balancer_in_kubernetes_asks_for_what_the_collectors_ask_for() -> None:
+    """By files of the Secret and the first token; collectors are found by address, so their certificate is asked for a name."""
+    found = manifests(**SECURED)
+    said = found["ConfigMap", "truegreen-balancer"]["data"]["balancer.yaml"]
+    spec = pod(found, "Deployment", "truegreen-balancer")
+    (volume,) = (one["secret"] for one in spec["volumes"] if "secret" in one)
+    assert set(re.findall(rf"{FILES}/(\S+)", said)) == {one["path"] for one in volume["items"]}
+    assert set(re.findall(r"\$\{env:(\w+)\}", said)) == {one["name"] for one in spec["containers"][0]["env"]}
+    configuration = yaml.safe_load(said)
+    for exporter in configuration["exporters"].values():
+        settings, resolver = exporter["protocol"]["otlp"]["tls"], exporter["resolver"]["dns"]
+        assert settings["server_name_override"] == resolver["hostname"]
+    for protocol in configuration["receivers"]["otlp"]["protocols"].values():
+        assert {"tls", "auth"} <= set(protocol)
 
 
 def test_pods_keep_their_state_and_have_the_time_and_the_memory_that_the_configuration_allows() -> None:

@@ -27,7 +27,7 @@ from truegreen.collector import generate_kubernetes
 from truegreen.collector.exposition import text
 from truegreen.collector.generate import files
 from truegreen.collector.generate_metrics import LISTED, MEASURED
-from truegreen.collector.generate_mounted import FILES
+from truegreen.collector.generate_mounted import FILES, STATE
 from truegreen.collector.processor import Processor
 from truegreen.core.clients.engines import free_port
 from truegreen.core.config import parse_text
@@ -147,7 +147,7 @@ def test_the_tee_gives_a_copy_of_traces_and_logs(
 def test_a_secured_balancer_asks_for_a_token_and_the_collectors_certificate(
     engine: Callable[[str], Path], start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one of the Kubernetes manifests, with certificates and either of two tokens; a sender without is refused, and the collector counts the rest."""
+    """Both as the Kubernetes manifests have them, with certificates and two tokens; a sender without is refused, and the collector counts the rest."""
     issuer = authority(tmp_path, "issuer")
     pair = issued(tmp_path, "collector", issuer)
     for name, path in ("tls.crt", pair.cert), ("tls.key", pair.key), ("client-ca.crt", issuer.cert), ("ca.crt", issuer.cert):
@@ -155,13 +155,16 @@ def test_a_secured_balancer_asks_for_a_token_and_the_collectors_certificate(
     (tmp_path / "tokens").write_text("first\nsecond\n")
     tls = {"cert": str(pair.cert), "key": str(pair.key), "client_ca": str(issuer.cert)}
     written = {"collector": {"tls": tls, "token_file": str(tmp_path / "tokens")}}
-    (tmp_path / "own.yaml").write_text(json.dumps(written))
-    one = start("--scrape-interval", "1s", "--config", "own.yaml")
-    manifests = generate_kubernetes.manifests(parse_text(json.dumps(written), "t", {}, None), "1s")
-    (text_,) = (each["data"]["balancer.yaml"] for each in manifests if "balancer.yaml" in each.get("data", ()))
-    # The names of the cluster are those that the certificate has here; the addresses are not found by DNS.
-    text_ = text_.replace(generate_kubernetes.service_name("observability"), "localhost").replace(FILES, str(tmp_path))
-    configuration = yaml.safe_load(text_)
+    data: dict[str, str] = {}
+    for each in generate_kubernetes.manifests(parse_text(json.dumps(written), "t", {}, None), "1s"):
+        data |= {
+            name: text_.replace(FILES, str(tmp_path)).replace(STATE, str(tmp_path))
+            for name, text_ in each.get("data", {}).items()
+        }
+    (tmp_path / "pod.yaml").write_text(data["truegreen.yaml"])
+    one = start("--scrape-interval", "1s", "--config", "pod.yaml")
+    # The name of the cluster is one that the certificate has here, and the address is not found by DNS.
+    configuration = yaml.safe_load(data["balancer.yaml"].replace(generate_kubernetes.service_name("observability"), "localhost"))
     for exporter in configuration["exporters"].values():
         exporter["resolver"] = {"static": {"hostnames": [one.grpc]}}
     monkeypatch.setenv("TRUEGREEN_TOKEN", "first")
@@ -181,6 +184,7 @@ def test_a_secured_balancer_asks_for_a_token_and_the_collectors_certificate(
     with otelcol_process.running(engine("otelcol"), yaml.safe_dump(configuration), tmp_path / "balancer") as balancer:
         assert [sent(token, balancer) for token in ("", "third", "first", "second")] == [401, 401, 200, 200]
         accepted(one, 2)
+    assert (tmp_path / "state.json").exists()
 
 
 def test_recorded_spans_of_every_library_give_the_same_series(otelcol: Otelcol) -> None:

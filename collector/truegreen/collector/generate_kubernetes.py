@@ -38,6 +38,8 @@ truegreen.yaml names files; make the Secret that holds them first, beside truegr
   {command}"""
 CERTIFICATE: Final = """
 AUTHORITY.crt is who issued the collectors' certificate, which must name {service} (collectors) and {balancer}.{namespace} (what applications send to){clients}."""
+OPEN: Final = """
+Whoever reaches the balancer may send: NetworkPolicies hold only where the cluster's network enforces them. collector.token_file of truegreen.yaml asks for tokens."""
 CLIENTS: Final = ", and be one that client_ca lets in: the balancer shows it to the collectors"
 TOKEN: Final = """
 Applications send one of the tokens; the balancer asks for them, and sends the first of them on to the collectors. It reads that one when it starts."""
@@ -102,6 +104,8 @@ def file(config: Config, scrape_interval: str) -> str:
         said += CERTIFICATE.format(**names, clients=CLIENTS if receiver.tls.client_ca else "")
     if receiver.token_file:
         said += TOKEN
+    elif not (receiver.tls and receiver.tls.client_ca):
+        said += OPEN
     head = comment(HEAD.format(**names, replicas=kubernetes.replicas, secret=said))
     return head + "".join("---\n" + yaml_of(one) for one in manifests(config, scrape_interval))
 
