@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -164,6 +165,38 @@ def test_a_scrape_that_overwrites_service_is_said_aloud(config, tried):
     series = {'truegreen_llm_requests_total{service="pod",exported_service="bot",job="pods"}': "0+1x60"}
     said = tried(config(), series, alerts=[("TruegreenLabelsOverwritten", "10m")]).stderr
     assert "Rules find no service bot where job pods scrapes: set honor_labels: true" in said
+
+
+@pytest.mark.parametrize(("delivered", "left"), [(80, 0), (70, 10)])
+def test_the_loss_of_a_destination_can_be_asked_as_its_page_writes_it(config, tried, delivered, left):
+    """docs/forwarding.md: what was accepted less what was delivered, dropped and is in the queue, for each destination."""
+    page = (Path(__file__).parents[2] / "docs" / "forwarding.md").read_text("utf-8")
+    asked = " ".join(re.search(r"```promql\n(.*?)```", page, re.DOTALL)[1].split())
+    series = {
+        'truegreen_collector_accepted_requests_total{instance="i",signal="traces"}': "100x10",
+        'truegreen_collector_accepted_requests_total{instance="i",signal="logs"}': "7x10",
+    }
+    for name, sent in (("a", delivered), ("b", 80)):
+        own = f'instance="i",destination="{name}"'
+        series |= {
+            f"truegreen_collector_forward_delivered_total{{{own}}}": f"{sent}x10",
+            f'truegreen_collector_forward_dropped_total{{{own},reason="rejected"}}': "10x10",
+            f'truegreen_collector_forward_dropped_total{{{own},reason="expired"}}': "5x10",
+            f"truegreen_collector_forward_queue_requests{{{own}}}": "5x10",
+        }
+    tested = tried(
+        config(),
+        series,
+        [
+            (
+                f'sum(({asked}) and on (destination) {{__name__="truegreen_collector_forward_queue_requests",destination="a"}})',
+                "5m",
+                left,
+            ),
+            (f"count({asked})", "5m", 2),
+        ],
+    )
+    assert tested.returncode == 0, tested.stderr
 
 
 def test_answers_without_passages_say_what_to_call(config, tried):

@@ -227,6 +227,20 @@ BY_ALERT: Final = {
          Cause("A Collector in between drops or renames it", 'sum by (service, environment) (increase(truegreen_llm_requests_total{service="SERVICE"}[1h]))',
                "Known a day ago (add `offset 1d`): take the processor's last change back.")),
     ),
+    watchers.FORWARDING_LOSES: Words(
+        "A collector dropped requests that a destination of `collector.forward` did not take. They were counted before: metrics and SLOs are whole.",
+        "Traces and logs are missing at the destination, and with them the examples that triage would open there.",
+        "0", "sum by (instance, destination, reason) (rate(truegreen_collector_forward_dropped_total[5m]))",
+        "Nothing is lost of the SLOs: mend the destination first, its `queue` and `max_age` in `truegreen.yaml` after it.",
+        (Cause("It is down or too slow (`expired`, `queue_full`)", "truegreen_collector_forward_queue_bytes / truegreen_collector_forward_queue_limit_bytes",
+               "Near 1: it takes less than comes. Bring it back; a larger `queue` bridges minutes, not a destination that is too small."),
+         Cause("Its key is wrong or has run out (`unauthorized`)", 'sum by (destination) (increase(truegreen_collector_forward_dropped_total{reason="unauthorized"}[1h])) > 0',
+               "Write the new value into the file of the header: it is read again without a restart."),
+         Cause("It refuses what is sent (`rejected`)", 'sum by (destination) (increase(truegreen_collector_forward_dropped_total{reason="rejected"}[1h])) > 0',
+               "The collector's log has its status: 413 asks for smaller batches, 404 for another endpoint, 508 says that the destination leads back here."),
+         Cause("Requests come back to the collector", 'sum by (instance) (increase(truegreen_collector_refused_requests_total{reason="loop"}[1h])) > 0',
+               "A destination is this collector under another name: take it out of `collector.forward`.")),
+    ),
     watchers.LABELS_OVERWRITTEN: Words(
         "The scrape renames the labels `service` or `environment` of our metrics to `exported_service` or `exported_environment`. Rules then find "
         "the wrong service or none.",

@@ -27,6 +27,7 @@ CALIBRATION_MISMATCH: Final = "TruegreenCalibrationMismatch"
 TRAFFIC_CEASED: Final = "TruegreenTrafficCeased"
 COLLECTOR_GONE: Final = "TruegreenCollectorGone"
 INGESTION_STALLED: Final = "TruegreenIngestionStalled"
+FORWARDING_LOSES: Final = "TruegreenForwardingLoses"
 LABELS_OVERWRITTEN: Final = "TruegreenLabelsOverwritten"
 ENVIRONMENT_UNKNOWN: Final = "TruegreenEnvironmentUnknown"
 CANARY_MISSED: Final = "TruegreenCanaryMissed"
@@ -152,6 +153,9 @@ def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
     ceased = f"{make.hours(requests, window='30m')} == 0\nand {ON} {make.hours(requests, offset='30m')} > 30"
     by = "by (instance)"
     stalled = f"{make.hours(spans, window='15m', by=by)} == 0\nand on (instance) {make.hours(spans, offset='15m', by=by)} > 100"
+    lost = (
+        f"{make.hours(catalogue.COLLECTOR_FORWARD_DROPPED.prometheus, window='15m', by='by (instance, destination, reason)')} > 0"
+    )
     renamed = [
         f'{{__name__=~"{requests}|{catalogue.EVALUATED_ANSWERS.prometheus}",exported_{label}!=""}}'
         for label in ("service", "environment")
@@ -171,6 +175,8 @@ def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
                    "Spans came in the hour before and none came for a quarter of an hour: exporter, network or load balancer.", layer="infrastructure"),
         make.alert(TRAFFIC_CEASED, ceased, "3", "5m", f"{_NAMED} makes no LLM calls any more",
                    "More than 30 calls came in the hour before and none for half an hour.", layer="infrastructure"),
+        make.alert(FORWARDING_LOSES, lost, "3", "5m", "The collector {{ $labels.instance }} loses requests for {{ $labels.destination }}: {{ $labels.reason }}",
+                   "Traces or logs that were counted are missing there. Metrics and SLOs are whole.", layer="infrastructure"),
         make.alert(LABELS_OVERWRITTEN, overwritten, blind, "5m", "A scrape overwrites the label service or environment of truegreen's metrics",
                    "Rules find no{{ with $labels.exported_service }} service {{ . }}{{ end }}{{ with $labels.exported_environment }} environment {{ . }}{{ end }} "
                    "where job {{ $labels.job }} scrapes: set honor_labels: true (ServiceMonitor: honorLabels).",

@@ -113,16 +113,29 @@ def _pipeline(nowhere: tuple[str, ...]) -> list[Test]:
             requests, {"service": SERVICE, "environment": "pod", "exported_environment": ILL, "job": "nodes"}, (240, A_MINUTE)
         ),
         *(
+            steady(
+                catalogue.COLLECTOR_FORWARD_DROPPED.prometheus, {"instance": "a", "destination": where, "reason": reason}, *steps
+            )
+            for where, reason, steps in (
+                ("lost", "queue_full", ((60, 0), (10, 1), (170, 0))),
+                ("lost", "expired", ((240, 0),)),
+                ("whole", "queue_full", ((240, 0),)),
+            )
+        ),
+        *(
             steady(requests, {"service": f"{SERVICE}-nowhere", "environment": where, "outcome": "ok"}, (240, A_MINUTE))
             for where in nowhere
         ),
     ]
     ceased, stalled, gone = watchers.TRAFFIC_CEASED, watchers.INGESTION_STALLED, watchers.COLLECTOR_GONE
+    loses = watchers.FORWARDING_LOSES
     checks = [
         fires(0, records.WATCHDOG), fires(160, records.WATCHDOG),
         fires(60, gone, None, instance="b"), fires(68, gone, 1, instance="b"), fires(68, gone, None, instance="a"),
         fires(120, stalled, None, instance="b"), fires(145, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
         fires(120, ceased, None, **_at(ILL)), fires(160, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
+        fires(60, loses, None), fires(68, loses, 1, destination="lost", reason="queue_full"), fires(68, loses, None, reason="expired"),
+        fires(68, loses, None, destination="whole"), fires(95, loses, None),
         fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_service=SERVICE), fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_environment=ILL),
         *(fires(3, watchers.ENVIRONMENT_UNKNOWN, None, environment=where) for where in nowhere),
         *(fires(10, watchers.ENVIRONMENT_UNKNOWN, 1, service=f"{SERVICE}-nowhere", environment=where) for where in nowhere),
