@@ -194,7 +194,7 @@ def test_what_may_pass_is_tried_again_after_the_wait_that_was_asked(protocol: st
     assert line.number(catalogue.COLLECTOR_FORWARD_RETRIES) == len(waits)
 
 
-def test_11_a_request_whose_answer_was_lost_is_sent_again() -> None:
+def test_behaviour_11_a_request_whose_answer_was_lost_is_sent_again() -> None:
     """Delivery is at least once, as the page says: the destination has it twice, and it is counted as delivered once."""
     line = sent(Original("traces", BODY), script=[LOST])
     assert [one.body for one in line.sink.taken] == [BODY, BODY]
@@ -587,7 +587,7 @@ FAULTS = st.sampled_from([OK, OK, OK, "503", "503:3", "429", "400", "500", "401"
     st.integers(1, 5),
     st.integers(1, 30_000),
 )
-def test_10_every_request_is_delivered_or_dropped_for_a_reason_or_still_there(
+def test_behaviour_10_every_request_is_delivered_or_dropped_for_a_reason_or_still_there(
     script: list[str], then: str, sizes: list[int], in_flight: int, queue: int
 ) -> None:
     """At every moment the sums are exact, and in the end the destination has what is counted as delivered, each request once."""

@@ -97,7 +97,7 @@ def test_what_the_sdk_sends_arrives_at_every_destination(start: Start, tmp_path:
         until(lambda: number(collector, "forward_delivered_total", destination="a") == 1, "the counter says so")
 
 
-def test_10_the_bytes_are_those_that_were_sent(start: Start, tmp_path: Path) -> None:
+def test_behaviour_10_the_bytes_are_those_that_were_sent(start: Start, tmp_path: Path) -> None:
     """Of traces and logs, plain, gzip and JSON; a request that is refused is not forwarded, and an empty one neither."""
     as_json = b'{"resourceSpans": [ ] }'
     with threaded(Sink()) as sink:
@@ -119,7 +119,7 @@ def test_10_the_bytes_are_those_that_were_sent(start: Start, tmp_path: Path) -> 
         assert ids(Sink(taken=sink.taken[4:])) == [3]
 
 
-def test_10_the_sums_on_the_page_are_exact_whatever_a_destination_does(start: Start, tmp_path: Path) -> None:
+def test_behaviour_10_the_sums_on_the_page_are_exact_whatever_a_destination_does(start: Start, tmp_path: Path) -> None:
     """Faults of every kind by HTTP and gRPC: accepted is delivered, or dropped for a reason; what is delivered is there."""
     http = ["503", "500", RESET, "429:1", "400", HALF, OK, "401", SLOW, "503"] * 3
     rpc = ["UNAVAILABLE", "INTERNAL", "RESOURCE_EXHAUSTED:1", "RESOURCE_EXHAUSTED", OK, "UNAUTHENTICATED"] * 3
@@ -196,7 +196,7 @@ def test_when_full_refuse_asks_the_sender_to_come_back_before_it_counts(start: S
         assert count(collector, "truegreen_collector_accepted_spans_total") == accepted + 1
 
 
-def test_9_and_13_a_stop_sends_what_was_acknowledged(start: Start, tmp_path: Path) -> None:
+def test_behaviour_09_and_13_a_stop_sends_what_was_acknowledged(start: Start, tmp_path: Path) -> None:
     """SIGTERM while nothing is delivered yet: not ready, pages up, everything arrives, exit 0."""
     with threaded(Sink(gate=True)) as sink:
         configured(tmp_path, {"name": "a", "endpoint": sink.http})
@@ -213,7 +213,7 @@ def test_9_and_13_a_stop_sends_what_was_acknowledged(start: Start, tmp_path: Pat
         assert "not delivered" not in said
 
 
-def test_13_what_a_stop_could_not_send_is_said(start: Start, tmp_path: Path) -> None:
+def test_behaviour_13_what_a_stop_could_not_send_is_said(start: Start, tmp_path: Path) -> None:
     """A destination that never answers: the stop ends at its deadline and says how much is lost where."""
     with threaded(Sink(gate=True)) as sink:
         configured(tmp_path, {"name": "a", "endpoint": sink.http}, flush="1s")
@@ -228,7 +228,7 @@ def test_13_what_a_stop_could_not_send_is_said(start: Start, tmp_path: Path) -> 
         assert SECRET not in said
 
 
-def test_9_a_crash_loses_what_is_in_the_queue_and_nothing_else(
+def test_behaviour_09_a_crash_loses_what_is_in_the_queue_and_nothing_else(
     start: Start, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """kill -9: of what was acknowledged, at most the bytes that the queue held a moment before are not there."""
@@ -266,7 +266,7 @@ def test_a_crash_with_an_empty_queue_loses_nothing(start: Start, tmp_path: Path)
         assert ids(sink) == list(range(50))
 
 
-def test_16_redaction_and_secrets_from_end_to_end(start: Start, tmp_path: Path) -> None:
+def test_behaviour_16_redaction_and_secrets_from_end_to_end(start: Start, tmp_path: Path) -> None:
     """The destination that is redacted gets no prompt, the other one does; the header arrives, and is in no line of the log and no metric."""
     (tmp_path / "key").write_text("Basic c2VjcmV0\n")
     with threaded(Sink()) as whole, threaded(Sink(script=["401"])) as cut:

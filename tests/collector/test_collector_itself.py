@@ -1,4 +1,7 @@
-"""What the collector says of itself: its metrics, its health, its log, and a line in a terminal that a pipe never sees."""
+"""What the collector says of itself: its metrics, its health, its log, and a line in a terminal that a pipe never sees.
+
+Of the numbered behaviours this has 14; 17, the published load test, is benchmarks/collector.py, with what it found in docs/collector_speed.md.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ collector:
 """
 
 
-def test_every_metric_of_the_collector_returns_data_from_its_start(start: Start, tmp_path: Path) -> None:
+def test_behaviour_14_every_metric_of_the_collector_returns_data_from_its_start(start: Start, tmp_path: Path) -> None:
     """All that the catalogue says a collector gives of itself, before the first request; those of forwarding where something is forwarded."""
     (tmp_path / "truegreen.yaml").write_text(FORWARD)
     text = start().get("/metrics")[1]
@@ -39,11 +42,12 @@ def test_every_metric_of_the_collector_returns_data_from_its_start(start: Start,
     assert [m.prometheus for m in own if not re.search(rf"^{m.prometheus}(_count)?(\{{|\s)", text, re.MULTILINE)] == []
 
 
-def test_its_numbers_are_those_of_what_was_sent(start: Start) -> None:
+def test_behaviour_14_its_numbers_are_those_of_what_was_sent(start: Start) -> None:
     """Spans, refusals by reason, values that were left out, requests, series."""
     collector = start("--scrape-interval", "10ms")
     collector.post(traces([span(judged()), span(judged(score=7.0))]))
     collector.post(b"\x0a\xff")
+    assert count(collector, 'truegreen_collector_accepted_requests_total{signal="traces"}') == 1
     assert count(collector, "truegreen_collector_accepted_spans_total") == 2
     text = collector.get("/metrics")[1]
     assert 'truegreen_collector_refused_requests_total{reason="undecodable"} 1\n' in text
@@ -53,7 +57,7 @@ def test_its_numbers_are_those_of_what_was_sent(start: Start) -> None:
     assert count(collector, "truegreen_collector_series") > 50
 
 
-def test_health_stays_and_readiness_goes_while_requests_are_finished(start: Start) -> None:
+def test_behaviour_14_health_stays_and_readiness_goes_while_requests_are_finished(start: Start) -> None:
     """A stop with a request in flight: 503 at /readyz, 200 at /healthz and /metrics, and the request is still counted."""
     collector = start()
     assert (collector.get("/healthz"), collector.get("/readyz")) == ((200, "ok\n"), (200, "ok\n"))
