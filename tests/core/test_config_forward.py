@@ -61,6 +61,11 @@ def test_files_lie_beside_the_configuration(tmp_path: Path):
             "name: a, endpoint: 'https://a', headers: {x-api-key: abc}",
             "headers.x-api-key: found a text where a secret belongs; write {file:",
         ),
+        (
+            "name: a, endpoint: 'https://a', headers: {x-honeycomb-team: abc}",
+            "headers.x-honeycomb-team: found a text where a secret",
+        ),
+        ("name: a, endpoint: 'https://a', headers: {uptrace-dsn: abc}", "headers.uptrace-dsn: found a text where a secret"),
         ("name: a, endpoint: 'https://a', headers: {Content-Type: abc}", "the collector sets this header itself"),
         ("name: a, endpoint: 'https://a', headers: {X: \"a\\nb\"}", "headers.X"),
         ("name: a, endpoint: 'http://a', tls: {ca: x}", "is without TLS; write https://"),

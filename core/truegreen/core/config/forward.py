@@ -13,7 +13,7 @@ from truegreen.core.config.source import Path, Source
 from truegreen.core.config.units import seconds, size
 from truegreen.core.errors import BadInput
 
-_SECRET: Final = re.compile(r"auth|key|token|secret|cookie|passw|credential|signature", re.IGNORECASE)
+_SECRET: Final = re.compile(r"auth|key|token|secret|cookie|passw|credential|signature|team|dsn", re.IGNORECASE)
 _OURS: Final = {"content-type", "content-encoding", "content-length", "transfer-encoding", "host", "connection", "te", "user-agent",
                 "accept-encoding", "expect", "upgrade", "truegreen-via"}  # fmt: skip
 _SIGNAL_PATH: Final = re.compile(r"/v1/(traces|logs|metrics)/?$")
