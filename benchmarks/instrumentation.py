@@ -1,7 +1,7 @@
 """What truegreen costs an application: `python benchmarks/instrumentation.py [--rounds 11] [--calls 200] [--only calls spans sampled stages flood] [--json]`.
 
 Every figure is CPU time of the calling thread (`time.thread_time`), so other work on the machine matters little, and every difference is between
-neighbours of one round: rounds are interleaved, and the median of the rounds is shown with the quartiles. The SDK is the real OpenAI SDK on a
+neighbours of one round: rounds are interleaved, and the median of the rounds is shown with the quartiles; what truegreen adds to a call is the median of pairs of calls, with it and without it in turn. The SDK is the real OpenAI SDK on a
 transport that answers in this process; spans go to nowhere through a BatchSpanProcessor. "spans"
 beside the microseconds is the same as a multiple of one bare span with 20 attributes in the same round: it does not depend on the machine. `calls` compares the call without an instrumentor, with
 one, and with truegreen added, for each instrumentor that is installed (`nox -s benchmark_instrumentation` installs three). `spans` does so for
@@ -39,6 +39,8 @@ CALL_SECONDS = 0.5
 FINER = 5
 """A call of the SDK takes a millisecond and more, and the machine changes its pace within a round of 200: shorter rounds, and more of them, are
 closer neighbours."""
+WARM, BETWEEN = 100, 30
+"""Calls before the first that counts; calls between two exports, for which a queue of 2,048 has room."""
 Case = tuple[AbstractContextManager[Any], Callable[[], None]]
 
 
@@ -90,52 +92,50 @@ def calls(count: int, number: int) -> dict[str, Any]:
 def _calls(library: str, ask: Callable[[], None], count: int, number: int) -> dict[str, Any]:
     without, _ = load.batched()
     with_, _ = load.batched()
-    tracer = without.get_tracer("app")
-    bare: dict[str, Callable[[], Case]] = {"bare": lambda: (nullcontext(), ask)}
-    with load.truegreen(with_, Settings(rate=0.0)):
-        full, span = load.request(ask, with_.get_tracer("app")), load.span(tracer, load.SPAN)
-        beneath = load.plain(ask, with_.get_tracer("app"))
-        if library in load.STAYS:  # what cannot be taken away is measured with truegreen switched off and on
-            first = rounds(bare, count * FINER, number // FINER)
-            bare = {}
-            load.install(library, with_, hook=True)
-            plain, alone, both = (
-                load.plain(ask, with_.get_tracer("app")),
-                partial(load.switched, on=False),
-                partial(load.switched, on=True),
-            )
-        else:
-            first, plain = {}, load.plain(ask, tracer)
-            alone, both = (
-                partial(load.instrumented, library, without, hook=False),
-                partial(load.instrumented, library, with_, hook=True),
-            )
-        cases: Mapping[str, Callable[[], Case]] = {
-            **bare,
-            "span": lambda: (nullcontext(), span),
-            "instrumentor": lambda: (alone(), ask),
-            "truegreen": lambda: (both(), ask),
-            **({"hooked": lambda: (load.instrumented(library, without, hook=True), ask)} if library == load.HOOKED else {}),
-            "request": lambda: (alone(), plain),
-            "plain request with truegreen": lambda: (both(), beneath),
-            "request with truegreen": lambda: (both(), full),
+    span = load.span(without.get_tracer("app"), load.SPAN)
+    cases: dict[str, Callable[[], Case]] = {"bare": lambda: (nullcontext(), ask), "span": lambda: (nullcontext(), span)}
+    if library not in load.STAYS:
+        cases["instrumentor"] = lambda: (load.instrumented(library, without, hook=False), ask)
+    if library == load.HOOKED:
+        cases["hooked"] = lambda: (load.instrumented(library, without, hook=True), ask)
+    found = rounds(cases, count * FINER, number // FINER, (without,))
+    with load.truegreen(with_, Settings(rate=0.0)), load.kept(library, with_):
+        full, plain = load.request(ask, with_.get_tracer("app")), load.plain(ask, with_.get_tracer("app"))
+        pairs = {
+            name: turns({"off": off, "on": on, "span": span}, count * number, with_)
+            for name, off, on in (("call", ask, ask), ("request", plain, plain), ("full", plain, full))
         }
-        found = {**first, **rounds(cases, count * FINER, number // FINER, (without, with_))}
     for made in (without, with_):
         made.shutdown()
-    hook, own = "of it: the instrumentor builds messages for a completion hook", "of it: code of truegreen"
-    split = (
-        {hook: added(found, "hooked", "instrumentor", "span"), own: added(found, "truegreen", "hooked", "span")}
-        if "hooked" in found
-        else {}
-    )
+    if "instrumentor" not in found:
+        found["instrumentor"] = [statistics.median(pairs["call"]["off"])] * len(found["bare"])
+    hook = "the instrumentor builds messages, for there is a completion hook"
     return {
         "the instrumentor, on a bare call": added(found, "instrumentor", "bare", "span"),
-        "truegreen, on the instrumented call": added(found, "truegreen", "instrumentor", "span"),
-        **split,
-        "truegreen, on an instrumented call within a request": added(found, "plain request with truegreen", "request", "span"),
-        "session, cohort, snapshot and retrieval, on a request": added(found, "request with truegreen", "request", "span"),
+        **({hook: added(found, "hooked", "instrumentor", "span")} if "hooked" in found else {}),
+        "truegreen, on the instrumented call": added(pairs["call"], "on", "off", "span"),
+        "truegreen, on an instrumented call within a request": added(pairs["request"], "on", "off", "span"),
+        "session, cohort, snapshot and retrieval, on a request": added(pairs["full"], "on", "off", "span"),
     }
+
+
+def turns(cases: Mapping[str, Callable[[], None]], count: int, provider: TracerProvider) -> Mapping[str, list[float]]:
+    """Microseconds of each call, truegreen switched on for `on` alone: the cases take turns call by call, so that they meet the same machine."""
+    found: dict[str, list[float]] = {name: [] for name in cases}
+    gc.collect()
+    gc.disable()
+    for at in range(-WARM, count):
+        if at % BETWEEN == 0:
+            provider.force_flush()
+        for name, once in cases.items():
+            with load.switched(on=name == "on"):
+                began = time.thread_time_ns()
+                once()
+                took = time.thread_time_ns() - began
+            if at >= 0:
+                found[name].append(took / 1e3)
+    gc.enable()
+    return found
 
 
 def spans(count: int, number: int) -> dict[str, Any]:

@@ -242,6 +242,17 @@ def instrumented(name: str, to: TracerProvider, *, hook: bool) -> Iterator[None]
 
 
 @contextmanager
+def kept(name: str, to: TracerProvider) -> Iterator[None]:
+    """Have an instrumentor make spans for a block, with the hook; one that stays is left where it is."""
+    made = install(name, to, hook=True)
+    try:
+        yield
+    finally:
+        if name not in STAYS:
+            made.uninstrument()
+
+
+@contextmanager
 def switched(*, on: bool) -> Iterator[None]:
     """Have truegreen's processor do its work for a block, or nothing."""
     processor: Any = TruegreenInstrumentor()._processor

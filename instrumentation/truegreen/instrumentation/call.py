@@ -117,7 +117,9 @@ def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:
 
 def scope_of(span: ReadableSpan) -> str:
     """The name of the instrumentation scope, empty without one; its object is the tracer's, and asked once."""
-    scope = span.instrumentation_scope
+    scope = (
+        getattr(span, "_instrumentation_scope", None) or span.instrumentation_scope
+    )  # the SDK's own place first: to ask is a call
     if scope is None:
         return ""
     known = _scopes.get(id(scope))

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from truegreen.instrumentation import failures
-from truegreen.instrumentation.model import state_of
+from truegreen.instrumentation.model import State
 from truegreen.instrumentation.text import Messages
 
 _LISTS = (list, tuple)
@@ -35,8 +35,8 @@ class Hook:
     ) -> None:
         """Take the text of one call; called by util-genai just before the span ends."""
         try:
-            state = state_of(span)
-            if state is not None:
+            state = getattr(span, "__dict__", {}).get("end")  # as `state_of` does: each call of a model comes by
+            if isinstance(state, State):
                 if tool_definitions is not None:
                     state.tools = tool_definitions if isinstance(tool_definitions, _LISTS) else None
                 state.hooked = Messages(inputs, outputs, system_instruction)

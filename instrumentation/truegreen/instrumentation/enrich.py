@@ -76,7 +76,8 @@ class Enricher:
         Args:
             at: its end, in unix ns.
         """
-        dialect, present, context, above, operation = state.dialect, attributes_of(span), span.context, state.above, ""
+        dialect, present, above, operation = state.dialect, attributes_of(span), state.above, ""
+        context = getattr(span, "_context", None) or span.context  # the SDK's own place first: to ask is a call
         if dialect is None or not dialect.scopes:  # by its attributes alone: there may be more of them by now
             state.dialect = dialect = select(state.scope, present) or dialect
         beneath = self._steps.beneath(context.span_id) if self._steps.waiting else None
@@ -87,7 +88,7 @@ class Enricher:
             if judging.get():
                 state.judging = True
             self._serving.note(state, context, present)
-            samples = self._answers.samples(context, span.resource, state.carried)
+            samples = self._answers.samples(context, getattr(span, "_resource", None) or span.resource, state.carried)
             if state.calls and not samples and beneath is None and self._waits(span, state, dialect, present, at):
                 operation = names.CHAT_OPERATIONS[0]
             else:

@@ -113,7 +113,8 @@ class State:
         if original is not None:
             self._original = original
         self.context = context
-        self.above = above = span.parent
+        above = span.__dict__.get("_parent", False)  # the SDK's own place: to ask is a call
+        self.above = above = span.parent if above is False else above
         if above is None:
             if left.get() is not None:
                 self.request = waiting()
@@ -138,7 +139,7 @@ class State:
                         if self._processor.enabled:
                             self._processor.enricher.at_end(span, self, at)
                     finally:
-                        self.leave()
+                        self._leave()
                 except Exception as error:
                     failures.count("end", error)
                 if span.__dict__.get("end") is self:  # the span and this object would keep each other alive
@@ -150,7 +151,7 @@ class State:
             self._span, self._ended = None, ref(span)  # whoever holds this object does not keep the span
             original(*arguments)
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Let go of other spans, of the context and of all text that came with it, once this one has ended."""
         self.context, self.source = _LEFT, None
         if self.outer is not None:

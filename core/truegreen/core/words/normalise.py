@@ -113,11 +113,28 @@ def _plain(source: Source) -> str:
 def _reader(source: Source) -> Reader:
     """The function of one source; the plainest, which most are, without a detour."""
     read = _careful(source)
-    if not _plain(source) or source.path:
-        return read
     name, values, says = source.name, source.values, source.says
     kind: Any = {shapes.TEXT: str, shapes.NUMBER: int}.get(source.transform)
     condition, allowed = source.when or ("", ())
+    if not _plain(source) or (source.path and kind is not str):
+        return read
+    if source.path:
+        found_inside = _inside(source)
+
+        def within(view: View) -> Any:
+            if condition and view.attributes.get(condition) not in allowed:
+                return None
+            try:
+                value = found_inside(view)
+            except FAULTS:
+                return None
+            if value.__class__ is str and value.isascii():
+                found: Any = says or (values.get(value) if values else value)
+                if found:
+                    return found
+            return None if value is None else read(view)
+
+        return within
     if kind is None:
         return lambda view: read(view) if view.attributes.get(name) is not None else None
 
