@@ -253,3 +253,26 @@ metrics:
     processor.traces(traces([span(llm(shop__plan=plan)) for plan in ("Premium", "premium plus", "PREMIUM", "free")]))
     clock.advance(HOLD)
     assert shown(processor, derived.own[0]) == {(): [3]}
+
+
+def test_a_counter_adds_large_numbers_in_no_more_room(clock: Clock) -> None:
+    """What a span adds is one number however large, and the last case is the default."""
+    derived = own(
+        """
+metrics:
+  entries:
+    - name: shop.points
+      unit: ""
+      kind: counter
+      description: Something that is counted.
+      span: llm
+      labels: []
+      value: {cases: [{when: {attribute: shop.vip}, then: 1099511627776}, {when: {attribute: shop.b}, then: 3}], default: 2}
+"""
+    )
+    processor = Processor(clock, INTERVAL, derived=derived)
+    clock.advance(HOLD)
+    for found, attributes in ((2, llm()), (5, llm(shop__b="x")), (5 + 2**40, llm(shop__vip="x"))):
+        processor.traces(traces([span(attributes)]))
+        clock.advance(HOLD)
+        assert shown(processor, derived.own[0]) == {(): [found]}

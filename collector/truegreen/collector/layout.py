@@ -22,7 +22,7 @@ Held = Sequence[bytes]
 """The attributes of a span as bytes of a KeyValue each, then b"", then whether it failed (`compile.GOOD`, `compile.FAILED`)."""
 Key = Callable[[Held], tuple[bytes, ...] | None]
 Plan = list[Any]
-"""[spans counted and not yet added, tick of the last touch, cells of counters, cells of gauges, cells of what was dropped, parts or cells, what has
+"""[spans counted and not yet added, tick of the last touch, cells of counters and what a span adds to each, cells of gauges, cells of what was dropped, parts or cells, what has
 exemplars, tick of the last slow example]"""
 USES: Final = 20
 _NAMED: Final = re.compile(

@@ -101,7 +101,7 @@ class Planner:
         before = len(plan[2])
         score = next(iter(self._layouts.positions(layout.at, (names.evaluation(name, "score"),))), len(layout.heads))
         cells = self._cells(block, context, facts, plan, score)
-        failed = self._failed(context, layout, name, plan[2][before:], plan[6]) if parts["label"] == _FAIL else None
+        failed = self._failed(context, layout, name, [cell for cell, _ in plan[2][before:]], plan[6]) if parts["label"] == _FAIL else None
         return (*cells, scores, failed)
 
     def _cells(self, block: compiler.Block, context: Context, facts: Facts, plan: Plan, score: int) -> tuple[Cell | None, ...]:
@@ -138,7 +138,7 @@ class Planner:
             if metric.kind == "gauge":
                 kept.append((cell, metric.keep))
             elif amount:
-                ones.extend([cell] * int(amount))
+                ones.append((cell, amount))
 
     def _cell(self, metric: Metric, context: Context, facts: Facts, item: str | None, fixed: Mapping[str, str]) -> Cell | None:
         values = [fixed.get(label.name, None) or label_value(label, facts, item) for label in metric.label_set]

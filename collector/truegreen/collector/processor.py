@@ -266,9 +266,9 @@ class Processor:
                 views.clear()
 
 
-def _add(cells: Iterable[Cell], many: int) -> None:
-    for cell in cells:
-        cell[0] += many
+def _add(cells: Iterable[tuple[Cell, float]], many: int) -> None:
+    for cell, amount in cells:
+        cell[0] += amount * many
 
 
 def _size(key: tuple[Any, ...]) -> int:
