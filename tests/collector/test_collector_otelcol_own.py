@@ -7,6 +7,7 @@ from pathlib import Path
 
 import otelcol_process
 import pytest
+import yaml
 from collector_process import until
 from otelcol_process import differences, series
 from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, span, traces
@@ -98,3 +99,19 @@ def test_every_form_of_an_own_metric_counts_alike(engine: Callable[[str], Path],
         except AssertionError:
             left = differences(wanted, series(otelcol.scraped(), compared))
             pytest.fail(f"{len(left)} of {len(wanted)} series differ:\n" + "\n".join(left[:40]))
+
+
+def test_the_first_of_several_attributes_and_an_evaluations_name_are_generated() -> None:
+    """Without the engine: looked up once for each span, and settled for each evaluation when it is generated."""
+    connector = yaml.safe_load(files(parse_text(OWN, "t", {}, None), 1).files["otelcol_metrics.yaml"])["connectors"]
+    of = {
+        name: [one for one in connector["signal_to_metrics"]["spans"] if one["name"] == name]
+        for name in ("shop.amount", "shop.toned")
+    }
+    (amount,) = of["shop.amount"]
+    assert {"key": "first/shop.a/shop.b", "default_value": "none"} in amount["attributes"]
+    assert 'span.attributes["first/shop.n/shop.m"] >= 0.0' in amount["conditions"][0]
+    assert {one["attributes"][0]["key"]: one["conditions"] for one in of["shop.toned"]} == {
+        "is/evaluation/tone": ["true"],
+        "is/evaluation/groundedness": ["false"],
+    }
