@@ -95,6 +95,20 @@ def test_behaviour_01_json_is_the_same_message(processor: Processor) -> None:
     assert ExportTraceServiceRequest.FromString(from_json("traces", json.dumps(given).encode())) == message
 
 
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00"])
+def test_behaviour_01_json_that_was_cut_within_a_character_costs_that_character(half: str) -> None:
+    """As bad UTF-8 does in protobuf; a whole pair is the character that it is, and a bare NaN or Infinity is that number."""
+    attributes = [
+        f'{{"key":"k","value":{{"stringValue":"a{half}"}}}}',
+        '{"key":"k","value":{"stringValue":"\\ud83d\\ude00"}}',
+    ] + [f'{{"key":"k","value":{{"doubleValue":{number}}}}}' for number in ("NaN", "Infinity", "-Infinity")]
+    given = f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"attributes":[{",".join(attributes)}]}}]}}]}}]}}'
+    read = ExportTraceServiceRequest.FromString(from_json("traces", given.encode()))
+    values = [one.value for one in read.resource_spans[0].scope_spans[0].spans[0].attributes]
+    assert [one.string_value for one in values[:2]] == ["a\ufffd", "\U0001f600"]
+    assert [str(one.double_value) for one in values[2:]] == ["nan", "inf", "-inf"]
+
+
 @pytest.mark.parametrize("kind", ["http", "grpc"])
 def test_behaviour_01_events_of_the_real_sdk_are_counted_with_their_own_labels(start: Start, kind: str) -> None:
     """What the event itself says of model and cohort is in its labels; one that mirrors a span's attributes is not counted again."""
@@ -302,7 +316,7 @@ def test_behaviour_03_undecodable_bytes_are_refused_in_the_request_s_own_type(co
         (b'{"a":' * 200_000, 400),
         (b'{"resourceSpans":[' + b"[]," * 2_000_000 + b"[]]}", 413),
         (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":' + b"9" * 100_000 + b"}]}]}]}", 400),
-        (b'{"resourceSpans":[{"resource":{"attributes":[{"key":"\\ud800"}]}}]}', 400),
+        (b'{"resourceSpans":[{"resource":{"attributes":[{"key":"\\ud800"}]}}]}', 200),
         (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0 1"}]}]}]}', 400),
         (b'{"resourceSpans":null}', 200),
         (b"\xff\xfe{}", 400),

@@ -110,6 +110,26 @@ def test_behaviour_13_a_rolling_restart_under_load_loses_nothing(start: Start, k
     assert before + count(second, "truegreen_collector_accepted_spans_total") == sent[0]
 
 
+def test_behaviour_13_a_second_signal_does_not_wait_for_what_is_to_be_forwarded(start: Start, tmp_path: Path) -> None:
+    """The destination takes the request and never answers, the flush may take 1,000 s: the stop says so, and the second signal ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        where = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        (tmp_path / "truegreen.yaml").write_text(
+            f"collector: {{flush: 1000s, forward: [{{name: hung, endpoint: '{where}', timeout: 600s, max_age: 1h}}]}}\n"
+        )
+        collector = start()
+        assert collector.post(BODY)[0] == 200
+        collector.process.send_signal(signal.SIGTERM)
+        assert collector.process.stderr is not None
+        lines: list[str] = []
+        while not any("stopping, up to 1005 s; a second signal" in line for line in lines):
+            lines.append(collector.process.stderr.readline())
+            assert lines[-1], lines
+        collector.process.send_signal(signal.SIGTERM)
+        said = ended(collector)
+    assert "1 requests for hung were not delivered" in said and "stopped; 1 spans counted" in said, said
+
+
 SECRET = "SECRET ANSWER 4711"
 
 

@@ -61,7 +61,7 @@ def test_where_it_cannot_be_raised_fewer_connections_are_taken_and_the_pages_sta
     host, _, port = http.rpartition(":")
     try:
         with contextlib.ExitStack() as kept:
-            for _ in range(350):
+            for _ in range(450):
                 one = kept.enter_context(socket.create_connection((host, int(port)), timeout=DEADLINE))
                 with contextlib.suppress(OSError):
                     one.sendall(post_head(0).encode())

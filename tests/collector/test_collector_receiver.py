@@ -36,11 +36,11 @@ def test_files_lie_beside_the_configuration_and_options_win(tmp_path: Path) -> N
     """Part by part: a key given as an option goes with the certificate of the file."""
     found = written(
         tmp_path,
-        "tls: {cert: a.crt, key: a.key, client_ca: /etc/ca.crt}\ntoken_file: t\nlimits: {request: 1MiB, in_flight: 2MiB, requests: 3, connections: 4, header: 5s, body: 6s}",
+        "tls: {cert: a.crt, key: a.key, client_ca: /etc/ca.crt}\ntoken_file: t\nlimits: {request: 1MiB, in_flight: 2MiB, requests: 3, reading: 9, connections: 4, header: 5s, body: 6s}",
     )
     assert found.tls == Tls(tmp_path / "a.crt", tmp_path / "a.key", Path("/etc/ca.crt"))
     assert found.token_file == tmp_path / "t"
-    assert found.limits == Limits(1 << 20, 2 << 20, 3, Limits().reading, 4, 5.0, 6.0)
+    assert found.limits == Limits(1 << 20, 2 << 20, 3, 9, 4, 5.0, 6.0)
     said = receiver(found, None, Path("b.key"), None, Path("u"))
     assert said.tls == Tls(tmp_path / "a.crt", Path("b.key"), Path("/etc/ca.crt")) and said.token_file == Path("u")
     assert receiver(Receiver(), None, None, None, None) == Receiver()

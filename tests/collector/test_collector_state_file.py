@@ -147,6 +147,20 @@ def test_any_content_is_taken_up_or_said_to_be_broken(series: object, tmp_path_f
     after.copy()
 
 
+@pytest.mark.parametrize(
+    "series", ['[["a","b","c"],' + "9" * 400 + ",1]", '[["a","b","\\ud800"],1,1]'], ids=["huge number", "half a character"]
+)
+def test_what_can_be_read_and_not_held_is_said_to_be_broken(series: str, tmp_path: Path) -> None:
+    """A number that no float has, a label that no file can hold."""
+    path = tmp_path / "state.json"
+    path.write_text(
+        '{"truegreen_collector_state":1,"written":1.0,"gauges":{"truegreen_snapshot_since_timestamp_seconds":'
+        f'{{"labels":["service","environment","snapshot"],"series":[{series}]}}}}}}'
+    )
+    _, said = restarted(path, Clock())
+    assert len(said) == 1 and "is broken" in said[0]
+
+
 def test_a_write_that_fails_leaves_the_file_before_it(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk or a crash in the middle: the old file is whole, and nothing half-written lies beside it."""
     path = tmp_path / "state.json"

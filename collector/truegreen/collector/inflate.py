@@ -9,6 +9,7 @@ from typing import Any, Final
 from truegreen.collector.model import MAX_MESSAGE
 from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, Refused
 
+ENCODINGS: Final = ("identity", "gzip", "zstd")
 MEMBERS: Final = 16
 """Gzip members, or zstd frames, of one body; clients send one. Each costs a copy of what is left, so a body of tiny ones would cost the square of its size."""
 WINDOW_LOG: Final = 23
@@ -42,15 +43,6 @@ def inflated(data: bytes, encoding: str = "gzip", limit: int = MAX_MESSAGE) -> b
     except errors:
         raise Refused("undecodable", 400, INVALID_ARGUMENT, f"the body is not {encoding}, or of a window over 8 MiB") from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def encodings() -> tuple[str, ...]:
-    """What a body may be encoded with here."""
-    try:
-        _zstd()
-    except ImportError:
-        return ("identity", "gzip")
-    return ("identity", "gzip", "zstd")
 
 
 def _gzip() -> tuple[Callable[[], Any], type[Exception]]:

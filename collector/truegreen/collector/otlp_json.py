@@ -16,6 +16,8 @@ PARTS: Final = 1_000_000
 """Objects, lists and elements of one body: each costs about 100 bytes while it is read, whatever it holds; 20 MiB of spans have half as many."""
 DEPTH: Final = 100
 _IDS: Final = ("traceId", "spanId", "parentSpanId")
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _HEX: Final = re.compile(r"[0-9a-fA-F]*")
 
 
@@ -38,14 +40,28 @@ def from_json(signal: str, data: bytes) -> bytes:
         )
     message: Any = ExportTraceServiceRequest() if signal == TRACES else ExportLogsServiceRequest()
     try:
-        parsed = json.loads(data)
+        # Protobuf reads NaN and Infinity where they are texts; others write them bare.
+        parsed = json.loads(data, parse_constant=str)
         if not isinstance(parsed, dict):
             raise Refused("undecodable", 400, INVALID_ARGUMENT, "the body is no JSON object")
+        if _SURROGATE.search(data):
+            parsed = _without_surrogates(parsed)
         _ids_to_base64(parsed)
         json_format.ParseDict(parsed, message, ignore_unknown_fields=True, max_recursion_depth=DEPTH)
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error, json_format.ParseError):
         raise Refused("undecodable", 400, INVALID_ARGUMENT, f"the body is not an OTLP/JSON {signal} request") from None
     return bytes(message.SerializeToString())
+
+
+def _without_surrogates(value: Any) -> Any:
+    """A text cut in the middle of a character costs the half of that, as bytes that are no UTF-8 do in protobuf, and not the batch."""
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
 
 
 def _ids_to_base64(value: Any) -> None:

@@ -12,8 +12,8 @@ from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from truegreen.collector import refusals
-from truegreen.collector.forward_payload import VIA, Original
-from truegreen.collector.inflate import encodings, inflated
+from truegreen.collector.forward_payload import JSON, PROTOBUF, VIA, Original
+from truegreen.collector.inflate import ENCODINGS, inflated
 from truegreen.collector.intake import Intake, Partial
 from truegreen.collector.otlp_json import LOGS, TRACES, from_json
 from truegreen.collector.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, Refused, busy
@@ -21,8 +21,6 @@ from truegreen.collector.tls_gate import Door
 
 PATHS: Final = {"/v1/traces": TRACES, "/v1/logs": LOGS}
 COUNTED: Final = {TRACES: "rejectedSpans", LOGS: "rejectedLogRecords"}
-PROTOBUF: Final = "application/x-protobuf"
-JSON: Final = "application/json"
 READ_BUFFER: Final = 1 << 20
 """Bytes read before the sender is paused; with aiohttp's 64 KiB a batch of 200 spans costs three times the CPU to receive."""
 SHORT_JSON: Final = 1 << 16
@@ -146,12 +144,11 @@ class _Server(web.Server):
 
 def server(intake: Intake) -> _Server:
     """The HTTP receiver, to be run by a `ServerRunner`."""
-    encoded = encodings()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         made.heard(request.protocol)
         try:
-            return await _taken(intake, request, encoded)
+            return await _taken(intake, request)
         except Refused as refused:
             intake.refused(refused)
             return _refusal(request, refused)
@@ -169,7 +166,7 @@ def behind_tls(made: _Server, intake: Intake, context: Callable[[], ssl.SSLConte
     return Door(made, context, lambda: made.open_now, limits.connections, limits.header_seconds, refused)
 
 
-async def _taken(intake: Intake, request: web.BaseRequest, encoded: tuple[str, ...]) -> web.Response:
+async def _taken(intake: Intake, request: web.BaseRequest) -> web.Response:
     signal = PATHS.get(request.path)
     if signal is None:
         return web.Response(status=404, text=f"this is an OTLP receiver: POST to {' or '.join(PATHS)}\n")
@@ -180,8 +177,8 @@ async def _taken(intake: Intake, request: web.BaseRequest, encoded: tuple[str, .
         if kind not in (PROTOBUF, JSON):
             raise Refused("content_type", 415, INVALID_ARGUMENT, f"content type {kind[:60]}: write {PROTOBUF} or {JSON}")
         encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
-        if encoding not in encoded:
-            raise Refused("encoding", 415, INVALID_ARGUMENT, f"content encoding {encoding[:60]}: write {' or '.join(encoded)}")
+        if encoding not in ENCODINGS:
+            raise Refused("encoding", 415, INVALID_ARGUMENT, f"content encoding {encoding[:60]}: write {' or '.join(ENCODINGS)}")
         return await _counted(intake, request, signal, kind, encoding)
 
 

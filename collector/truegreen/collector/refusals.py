@@ -14,7 +14,6 @@ from truegreen.collector.model import RETRY_SECONDS
 # google.rpc.Code
 INVALID_ARGUMENT: Final = 3
 RESOURCE_EXHAUSTED: Final = 8
-UNIMPLEMENTED: Final = 12
 UNAVAILABLE: Final = 14
 UNAUTHENTICATED: Final = 16
 

@@ -120,7 +120,7 @@ def _taken(path: Path, store: Store) -> str:
             beside = _beside(path, f"version-{version}")
             return f"{path} is of version {version} and this collector reads {VERSION}: begun anew, the file is now {beside}"
         written, found = float(data["written"]), list(_series(data["gauges"], store))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"{path} is broken ({type(error).__name__}): begun anew, the file is now {_beside(path, 'broken')}"
     for family, labels, value, seen in found:
         identity = store.identity(*labels[:2])
@@ -147,6 +147,7 @@ def _series(gauges: dict[str, Any], store: Store) -> Iterator[tuple[Family, tupl
         for labels, value, seen in given["series"]:
             if len(labels) != len(family.metric.labels) or not all(isinstance(label, str) for label in labels):
                 raise ValueError("labels")
+            "".join(labels).encode()  # half a character is read and cannot be written back
             if not (isfinite(value) and isfinite(seen)):
                 raise ValueError("not finite")
             yield family, tuple(labels), float(value), float(seen)

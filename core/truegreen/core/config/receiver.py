@@ -65,6 +65,7 @@ def receiver(source: Source, file: File | None) -> Receiver:
         request=size(limits["request"]),
         in_flight=size(limits["in_flight"]),
         requests=limits["requests"],
+        reading=limits["reading"],
         connections=limits["connections"],
         header_seconds=float(seconds(limits["header"])),
         body_seconds=float(seconds(limits["body"])),
