@@ -110,7 +110,7 @@ def team(sink: Running, truegreen: str, exporters: Sequence[str] = ("forward/tru
     return {
         "exporters": {
             "otlp_http/own": {"endpoint": f"http://{sink.http}"},
-            "otlp_http/truegreen": {"endpoint": f"http://{truegreen}", "sending_queue": {"queue_size": 2}},
+            "otlp_http/truegreen": {"endpoint": f"http://{truegreen}", "sending_queue": {"queue_size": 2, "num_consumers": 1}},
         },
         "service": {"extensions": ["health_check"], "pipelines": {"traces": pipeline, "logs": pipeline}},
     }
@@ -121,12 +121,12 @@ def test_a_teams_clients_are_not_refused_while_truegreen_is_away(
 ) -> None:
     """The tee's queue fills, and what does not fit is lost to truegreen alone: the team's backend has every span, once."""
     sink, tee = start("--scrape-interval", "1s"), (repo / "collector" / "generated" / "tee.yaml").read_text()
-    body = traces([span(judged("pass"))] * 300)
+    body = traces([span(judged("pass"))] * 100)
     away = team(sink, f"127.0.0.1:{free_port()}")
     with otelcol_process.running(engine("otelcol"), tee, tmp_path / "team", away) as otelcol:
-        for _ in range(40):
+        for _ in range(20):
             otelcol.post(body)
-        accepted(sink, 40 * 300)
+        accepted(sink, 20 * 100)
         until(lambda: "queue is full" in otelcol.log.read_text(), "the tee's queue is full")
 
 
