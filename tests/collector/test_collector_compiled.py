@@ -231,7 +231,7 @@ def test_spans_of_as_many_attributes_are_told_apart_when_their_keys_are_compiled
         clock.advance(INTERVAL)
         processor.traces(traces(spans))
         sent += spans
-    (context,) = processor.by_identity.values()
+    (context,) = processor.contexts.by_identity.values()
     assert any(view.layout.fast for view in context.made.values())
     same(processor, clock, sent)
 

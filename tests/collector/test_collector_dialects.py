@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import pytest
 from collector_process import Running, until
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from otlp_requests import HOLD, INTERVAL, Clock, scoped, shown, span, total
+from otlp_requests import HOLD, INTERVAL, Clock, judged, scoped, shown, span, total
+from otlp_requests import value as value_of
 from recorded_spans import as_otlp, moved
 
 from truegreen.collector import aliases
@@ -30,6 +33,9 @@ from truegreen.instrumentation.testing import FakeEvaluator, captured
 
 sys.path.append(str(Path(__file__).parents[1] / "dialects"))
 
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+import collector_recorded  # noqa: E402
 import expected  # noqa: E402
 import test_records  # noqa: E402
 
@@ -118,7 +124,7 @@ def test_a_name_of_an_older_version_becomes_an_alias_of_the_conventions_name() -
 
 def test_explain_source_shows_the_look_ups_of_the_table() -> None:
     """What a running collector does, with the same aliases."""
-    assert "gen_ai.provider.name or gen_ai.system" in explained("source", Catalogue(), False)
+    assert "'gen_ai.provider.name' or 'gen_ai.system'" in explained("source", Catalogue(), False)
 
 
 COUNTED = (
@@ -287,3 +293,60 @@ def test_a_running_collector_reads_a_recorded_span(start: Callable[..., Running]
     collector.post(scoped(one["scope"]["name"], [as_otlp(one, one["attributes"])]))
     series = 'truegreen_llm_tokens_total{service="bot",environment="production",model="support-large",type="cached"} 3\n'
     until(lambda: series in collector.get("/metrics")[1], "the cached tokens are shown")
+
+
+def varied(recorded: Mapping[str, Any], r: random.Random) -> Span:
+    """A recorded span with other values: of another type now and then, empty, not finite, absent."""
+    made = as_otlp(recorded, moved(recorded))
+    for pair in list(made.attributes):
+        value = pair.value
+        if r.random() < 0.1:
+            choice = r.choice(
+                [value_of(""), value_of(7), value_of(2.5), value_of(math.inf), value_of("other"), value_of(True), None]
+            )
+            if choice is None:
+                made.attributes.remove(pair)
+            else:
+                value.CopyFrom(choice)
+        elif value.HasField("int_value"):
+            value.int_value = r.randrange(5000)
+    return made
+
+
+@pytest.mark.parametrize("dialect", [one.name for one in dialects.DIALECTS if not one.canonical])
+def test_spans_that_are_read_by_place_give_what_readers_give(dialect: str, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded spans with values of all kinds, judged and not: every series is the same as without the short way."""
+    r = random.Random(dialect)
+    played = collector_recorded.recorded()[dialect]
+    requests = []
+    for _ in range(400):
+        one = r.choice(played)
+        spans = [varied(one, r) for _ in range(3)]
+        for each in spans[:2]:
+            for key, given in judged("fail", user__id="u", session__id=f"s{r.randrange(5)}").items():
+                if key.startswith("truegreen.") or r.random() < 0.1:
+                    each.attributes.add(key=key).value.CopyFrom(value_of(given))
+        requests.append(scoped(r.choice([one["scope"]["name"], "by.hand"]), spans))
+    by_place = Processor(clock, INTERVAL)
+    monkeypatch.setattr("truegreen.collector.processor.WAYS", 0)
+    whole = Processor(clock, INTERVAL)
+    for request in requests:
+        monkeypatch.setattr("truegreen.collector.processor.WAYS", 32)
+        by_place.traces(request)
+        monkeypatch.setattr("truegreen.collector.processor.WAYS", 0)
+        whole.traces(request)
+        clock.advance(1)
+    clock.advance(HOLD)
+    for left, right in zip(by_place.copy(), whole.copy(), strict=True):
+        assert left.series == approx(right.series), left.metric.prometheus
+    assert any(
+        ways
+        for context in by_place.contexts.by_identity.values()
+        for kind in context.translated.values()
+        for ways in kind.values()
+    )
+
+
+def approx(cells: Mapping[tuple[str, ...], Sequence[float]]) -> Any:
+    """Sums may differ in their last digits."""
+    return {labels: pytest.approx(numbers, rel=1e-9, nan_ok=True) for labels, numbers in cells.items()}

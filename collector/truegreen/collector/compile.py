@@ -100,13 +100,13 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
     lines += [
         "    def count(ctx, kind, spans, now, tick):",
         "        many = 0",
-        "        views = ctx.views[kind]",
+        "        views, dialect = ctx.views[kind], callable(kind)",
         "        for span in spans:",
         "            many += 1",
         "            held = span.attributes[:]",
         "            s = span.status",
         "            held += GOOD if not s or not is_error(s) else FAILED",
-        "            for view in views.get(len(held), NONE):",
+        "            for view in NONE if dialect and span.events else views.get(len(held), NONE):",
         "                p = view.plans.get(view.key(held))",
         "                if p is not None: break",
         "            else: view, p, held = look(ctx, kind, span, held)",
@@ -120,6 +120,17 @@ def source(made: Sequence[Block], aliases: Aliases) -> str:
             lines += [f"                {word} code == {code}:  # {block.name}", *_counted(block, " " * 20)]
             word = "elif"
     return "\n".join([*lines, "        return many", "    return count", ""])
+
+
+def by_use(made: Sequence[Block], spans: Mapping[str, Condition]) -> tuple[frozenset[str], frozenset[str]]:
+    """The attributes that decide the plan of a span, and those that are taken from each."""
+    deciding = [*(read for block in made for read in block.key), *(gate.read.names for gate in spans.values() if gate.read)]
+    measured = [read.names for block in made for read in block.row if read.kind == "attribute"]
+    more = (names.SESSION_ID, names.CONVERSATION_ID, names.USER_ID, names.SNAPSHOT_SINCE)
+    return (
+        frozenset(name for read in (*deciding, (names.SNAPSHOT_ID,)) for name in read),
+        frozenset(name for read in (*measured, more) for name in read),
+    )
 
 
 def looked_at(made: Sequence[Block], spans: Mapping[str, Condition]) -> frozenset[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from truegreen.collector.model import HOUR_SCRAPES, SLOT_SCRAPES
@@ -61,11 +63,17 @@ class Distinct:
     for estimating stream expression cardinalities").
     """
 
-    __slots__ = ("_slices",)
+    __slots__ = ("_closed", "_closed_of", "_fresh", "_fresh_of", "_slices")
 
     def __init__(self) -> None:
         self._slices: dict[int, tuple[int, set[int] | array[int]]] = {}
-        """By number: the bound, and the hashes below it; a set in the slice that is written, eight bytes a hash in the others."""
+        """By number: the bound, and the hashes below it; a set in the slice that is written, in order and eight bytes each in the others."""
+        self._closed = array("Q")
+        """The hashes of the slices that are not written, each once and in order, kept until one of them begins or ends."""
+        self._closed_of: tuple[int, ...] = ()
+        self._fresh = 0
+        """How many hashes below the least bound only the slice that is written has; kept while `_fresh_of` (that slice, that bound) holds."""
+        self._fresh_of = (0, 0)
 
     def add(self, value: bytes, slice_number: int) -> None:
         """See an id, kept as a 64-bit hash."""
@@ -73,24 +81,48 @@ class Distinct:
         if not isinstance(known, set):
             known = self._begun(slice_number, bound, known)
         hashed = hash(value) & _MASK
-        if hashed < bound:
+        if hashed < bound and hashed not in known:
             known.add(hashed)
+            if hashed < self._fresh_of[1] and not self._is_closed(hashed):
+                self._fresh += 1
             if len(known) > DISTINCT:
                 self._slices[slice_number] = bound >> 1, {kept for kept in known if kept < bound >> 1}
 
     def count(self, slice_number: int) -> int:
         """Different ids in this slice and the five before it."""
         self._forget(slice_number)
-        least = min((bound for bound, _ in self._slices.values()), default=1 << 64)
-        seen: set[int] = set().union(*(known for _, known in self._slices.values()))
-        return round(sum(hashed < least for hashed in seen) * (1 << 64) / least)
+        least = self._renew()
+        return round((bisect_left(self._closed, least) + self._fresh) * (1 << 64) / least)
 
     def _begun(self, slice_number: int, bound: int, known: array[int]) -> set[int]:
         self._forget(slice_number)
-        self._slices = {number: (below, array("Q", kept)) for number, (below, kept) in self._slices.items()}
+        self._slices = {
+            number: (below, array("Q", sorted(kept)) if isinstance(kept, set) else kept)
+            for number, (below, kept) in self._slices.items()
+        }
         made = set(known)
         self._slices[slice_number] = bound, made
+        self._renew()
         return made
+
+    def _renew(self) -> int:
+        """Bring up to date what is kept for `count`; the least of the bounds. A pass over all hashes only where a slice began or ended."""
+        closed = {number: kept for number, (_, kept) in self._slices.items() if not isinstance(kept, set)}
+        if self._closed_of != (*closed,):
+            self._closed_of = (*closed,)
+            self._closed = array("Q", dict.fromkeys(sorted(chain.from_iterable(closed.values()))))
+            self._fresh_of = (0, 0)
+        least = min((bound for bound, _ in self._slices.values()), default=1 << 64)
+        opened = next((number for number in self._slices if number not in closed), 0)
+        if self._fresh_of != (opened, least):
+            self._fresh_of = (opened, least)
+            written = self._slices[opened][1] if len(closed) < len(self._slices) else ()
+            self._fresh = sum(hashed < least and not self._is_closed(hashed) for hashed in written)
+        return least
+
+    def _is_closed(self, hashed: int) -> bool:
+        at = bisect_left(self._closed, hashed)
+        return at < len(self._closed) and self._closed[at] == hashed
 
     def _forget(self, slice_number: int) -> None:
         for old in [number for number in self._slices if number <= slice_number - SLICES]:

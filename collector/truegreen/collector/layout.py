@@ -14,17 +14,20 @@ from operator import itemgetter
 from typing import Any, Final
 
 from truegreen.collector import wire
-from truegreen.collector.compile import EVALUATION, PARTS, Block, tried
+from truegreen.collector.compile import EVALUATION, PARTS, Block, Step, tried
+from truegreen.collector.folding import foldable
 from truegreen.core.words import attributes as names
-from truegreen.core.words.metric import Condition
+from truegreen.core.words.metric import Condition, Label
 
 Held = Sequence[bytes]
 """The attributes of a span as bytes of a KeyValue each, then b"", then whether it failed (`compile.GOOD`, `compile.FAILED`)."""
 Key = Callable[[Held], tuple[bytes, ...] | None]
 Plan = list[Any]
-"""[spans counted and not yet added, tick of the last touch, cells of counters and what a span adds to each, cells of gauges, cells of what was dropped, parts or cells, what has
-exemplars, tick of the last slow example]"""
+"""[spans counted and not yet added, tick of the last touch, cells of counters and what a span adds to each, cells of gauges, what one more label set folded into it adds to, parts or
+cells, what has exemplars, tick of the last slow example]"""
 USES: Final = 20
+TEXT, INTEGER, DOUBLE = 0x0A, 0x18, 0x21
+"""How an AnyValue of these types begins."""
 _NAMED: Final = re.compile(
     re.escape(names.EVALUATION_PREFIX) + r"(.+?)\.(?:raw|score|label|evaluator|scale|calibration|skipped|sampled)", re.DOTALL
 )
@@ -39,6 +42,8 @@ class Layout:
         classes: the blocks whose spans may have it.
         evaluations: names of the evaluations that it carries.
         decides: positions that decide labels and conditions of the classes, and of the evaluation where there is but one.
+        folds: those of them that only name values of labels, with the labels.
+        checks: positions of short values that must be of one type, where in each the type stands, and the type; not empty.
     """
 
     heads: tuple[bytes, ...]
@@ -46,6 +51,8 @@ class Layout:
     classes: tuple[Block, ...]
     evaluations: tuple[str, ...]
     decides: tuple[int, ...]
+    folds: tuple[tuple[int, tuple[Label, ...]], ...] = ()
+    checks: tuple[tuple[int, int, int], ...] = ()
     fast: Key | None = None
 
 
@@ -58,6 +65,8 @@ class View:
     plans: dict[Any, Plan] = field(default_factory=dict)
     own: dict[str, tuple[Key, dict[Any, Plan]]] = field(default_factory=dict)
     """Of spans that carry several evaluations: for each its key and its plans."""
+    folded: dict[Any, Plan] = field(default_factory=dict)
+    """Plans of spans of which a label is past its limit, by the key without it."""
     used: int = 0
 
     def use(self) -> None:
@@ -82,6 +91,7 @@ class Layouts:
         self._blocks = {block.name: block for block in blocks}
         self._spans = spans
         self._aliases = aliases
+        self._foldable = foldable(blocks, spans, aliases)
 
     def made(self, heads: tuple[bytes, ...], event: str) -> Layout:
         """The layout of a sequence of KeyValues' beginnings; `event` names the evaluation of a log record that is one."""
@@ -94,14 +104,14 @@ class Layouts:
                 self._blocks[name] for name, gate in self._spans.items() if gate.read and self.positions(at, gate.read.names)
             )
             evaluated = any(block.name == "llm" for block in classes)
-            found = {match[1] for match in map(_NAMED.fullmatch, at) if match} if evaluated else ()
-            evaluations = tuple(sorted(found))
+            evaluations = evaluations_in(at) if evaluated else ()
         reads = [read for block in classes for read in block.key]
         reads += [gate.read.names for block in classes if (gate := self._spans[block.name]).read]
         decides = [i for read in reads for i in self.positions(at, read)] + self.positions(at, (names.DUPLICATE,))
         if len(evaluations) == 1:
             decides += self._evaluation(at, evaluations[0])
-        return Layout(heads, at, classes, evaluations, tuple(sorted(set(decides))))
+        folds = tuple((at[name], self._foldable[name]) for name in at if name in self._foldable and at[name] in decides)
+        return Layout(heads, at, classes, evaluations, tuple(sorted(set(decides))), folds)
 
     def view(self, layout: Layout) -> View:
         """A view without plans."""
@@ -119,6 +129,15 @@ class Layouts:
         starts = [len(layout.heads[i]) + 2 if i < many else 0 for i in places]
         return itemgetter(*places, many), tuple(starts)
 
+    def has(self, layout: Layout, step: Step, evaluation: str) -> bool:
+        """Whether a span of this layout may have the number of a step."""
+        read = step.value.read
+        if read is None or read.kind == "computed":
+            return True
+        if read.kind == EVALUATION:
+            return names.evaluation(evaluation, read.names[0]) in layout.at
+        return bool(self.positions(layout.at, (step.metric.each,) if read.kind == "item" else read.names))
+
     def value(self, layout: Layout, held: Held, wanted: tuple[str, ...]) -> bytes | None:
         """The AnyValue that a read finds in a span, in order of its names and their aliases."""
         return next((found for i in self.positions(layout.at, wanted) if (found := wire.value(held[i]))), None)
@@ -134,18 +153,40 @@ class Layouts:
         return [at[name] for name in tried(self._aliases, *wanted) if name in at]
 
 
+def evaluations_in(attributes: Iterable[str]) -> tuple[str, ...]:
+    """The evaluations of which there are attributes."""
+    return tuple(sorted({match[1] for match in map(_NAMED.fullmatch, attributes) if match}))
+
+
 def careful(layout: Layout) -> Key:
     """The key of a span of this layout; None of any other."""
     many, begins, heads = len(layout.heads), bytes.startswith, layout.heads
-    key = taker((*layout.decides, many + 1), many)
-    return lambda held: key(held) if all(map(begins, held, heads)) else None
+    key, checks = taker((*layout.decides, many + 1), many), layout.checks
+    if not checks:
+        return lambda held: key(held) if all(map(begins, held, heads)) else None
+
+    def checked(held: Held) -> tuple[bytes, ...] | None:
+        right = all(_is_right(held[i], at, kind) for i, at, kind in checks)
+        return key(held) if right and all(map(begins, held, heads)) else None
+
+    return checked
+
+
+def _is_right(pair: bytes, at: int, kind: int) -> bool:
+    if len(pair) <= at + 1 + (kind == TEXT):
+        return False
+    # A double is a number as well; one of the largest, or that is none, has an exponent of ones.
+    return pair[at] == kind or (kind == INTEGER and pair[at] == DOUBLE and len(pair) == at + 9 and pair[-1] & 127 < 127)
 
 
 def compiled(layout: Layout) -> Key:
     """The same as one expression, four times as fast: what decides is compared with the keys that are known, what does not by its name."""
     decides = {*layout.decides}
     # A KeyValue begins with a head when it is not less, and less than that head with its last byte (0x12) raised.
-    tests = [f"{h!r} <= h[{i}] < {h[:-1] + bytes((0x13,))!r}" for i, h in enumerate(layout.heads) if i not in decides]
+    tests = [f"{h!r} <= h[{i}] < {h[:-1] + bytes((0x13,))!r}" for i, h in enumerate(layout.heads) if h and i not in decides]
+    for i, at, kind in layout.checks:
+        real = f" or h[{i}][{at}] == {DOUBLE} and len(h[{i}]) == {at + 9} and h[{i}][-1] & 127 < 127" if kind == INTEGER else ""
+        tests.append(f"len(h[{i}]) > {at + 1 + (kind == TEXT)} and (h[{i}][{at}] == {kind}{real})")
     key = ", ".join(f"h[{i}]" for i in (*layout.decides, len(layout.heads) + 1))
     return eval(f"lambda h: ({key},) if {' and '.join(tests) or True} else None")  # type: ignore[no-any-return]  # noqa: S307  # bytes and numbers
 
@@ -154,3 +195,14 @@ def taker(positions: Iterable[int], missing: int) -> Callable[[Held], tuple[byte
     """What takes these positions of a span as a tuple; it takes what stands for none where they are fewer than two."""
     wanted = tuple(positions)
     return itemgetter(*wanted, *(missing,) * (2 - len(wanted)))
+
+
+def add(cells: Iterable[tuple[list[float], float]], many: int) -> None:
+    """Add to each cell what so many spans add to it."""
+    for cell, amount in cells:
+        cell[0] += amount * many
+
+
+def size_of(key: tuple[Any, ...]) -> int:
+    """Bytes and characters in a key, however deep."""
+    return sum(size_of(part) if isinstance(part, tuple) else len(part) if isinstance(part, (bytes, str)) else 0 for part in key)

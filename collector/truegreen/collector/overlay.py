@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from struct import Struct
 from struct import error as StructError  # noqa: N812
 from typing import Any, Final
@@ -10,11 +11,12 @@ from typing import Any, Final
 from truegreen.collector import aliases, wire
 from truegreen.core.words import normalise
 from truegreen.core.words.attributes import EVALUATION_PREFIX
-from truegreen.core.words.dialects import CANONICAL, Dialect
+from truegreen.core.words.dialects import CANONICAL, Dialect, Source
 from truegreen.core.words.view import Event, View
 
 Raw = Mapping[str, bytes]
 Needed = Mapping[str, Mapping[bytes | None, frozenset[str]]]
+Read = Callable[[View], Any]
 Overlay = Callable[[Any, Raw], Raw | None]
 """A span and its attributes, to those attributes in the conventions' names; None where they are not of the dialect and stand as they are."""
 SCOPES: Final = 1_024
@@ -23,6 +25,22 @@ LONGEST: Final = 256
 DECIDED: Final = ("operation", "provider")
 """Fields of which the dialect has the last word: what stands under the conventions' names, old or new, may be something else."""
 _double: Final = Struct("<d").pack
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What an overlay reads.
+
+    Args:
+        markers: attributes of which a span of the dialect has one.
+        sources, readers: by the attribute of the conventions.
+        kept: attributes that stand for themselves where no reader has something.
+    """
+
+    markers: tuple[str, ...]
+    sources: Mapping[str, tuple[Source, ...]]
+    readers: Mapping[str, Read]
+    kept: frozenset[str]
 
 
 class Overlays:
@@ -39,7 +57,9 @@ class Overlays:
         self._table = tuple(table)
         others = [dialect for dialect in self._table if not dialect.canonical]
         old = aliases.of(self._table)
-        self._made = {dialect.name: _overlay(dialect, self._wanted, needed, old) for dialect in others}
+        tables = {dialect.name: _table(dialect, self._wanted, old) for dialect in others}
+        self._made = {name: _overlay(table, needed) for name, table in tables.items()}
+        self._tables = {self._made[name]: table for name, table in tables.items()}
         self._marks = tuple((mark, self._made.get(dialect.name)) for mark, dialect in normalise.marks(self._table))
         self.marks = tuple(mark for mark, overlay in self._marks if overlay)
         self._known: dict[bytes, Overlay | bool] = {}
@@ -57,6 +77,13 @@ class Overlays:
                 self._known.clear()
             self._known[scope] = found
         return found
+
+    def table(self, overlay: Any, attributes: Mapping[str, Any]) -> Table | None:
+        """What is read of the spans of an overlay that have these attributes; None where they stand as they are."""
+        if overlay == self.marked:
+            overlay = next((other for mark, other in self._marks if mark in attributes), None)
+        table = self._tables.get(overlay)
+        return table if table and any(marker in attributes for marker in table.markers) else None
 
     def _marked(self, span: Any, raw: Raw) -> Raw | None:
         for mark, overlay in self._marks:
@@ -95,13 +122,18 @@ class _Attributes(Mapping[str, Any]):
         return default if found is None else found
 
 
-def _overlay(dialect: Dialect, wanted: frozenset[str], needed: Needed, old: Mapping[str, tuple[str, ...]]) -> Overlay:
+def _table(dialect: Dialect, wanted: frozenset[str], old: Mapping[str, tuple[str, ...]]) -> Table:
     compiled = normalise.compile_(dialect)
     readers = {CANONICAL[field]: read for field, read in compiled.items() if CANONICAL.get(field) in wanted}
     decided = frozenset(CANONICAL[field] for field in DECIDED)
     passed_over = frozenset(name for attribute in decided for name in old.get(attribute, ()))
     read_on = (wanted | {name for attribute in wanted for name in old.get(attribute, ())}) - passed_over - decided
-    markers = dialect.markers
+    sources = {CANONICAL[field]: dialect.fields[field] for field in compiled if CANONICAL.get(field) in wanted}
+    return Table(dialect.markers, sources, readers, read_on)
+
+
+def _overlay(table: Table, needed: Needed) -> Overlay:
+    markers, readers, read_on = table.markers, table.readers, table.kept
     first = tuple((name, read) for name, read in readers.items() if name in needed)
     others = tuple((name, read) for name, read in readers.items() if name not in needed)
 
@@ -113,10 +145,10 @@ def _overlay(dialect: Dialect, wanted: frozenset[str], needed: Needed, old: Mapp
     def overlay(span: Any, raw: Raw) -> Raw | None:
         if not any(marker in raw for marker in markers):
             return None
-        view = View(_Attributes(raw), span.name.decode("utf-8", "replace"), lambda: _events(span), span.start)
+        view = view_of(span, raw)
         made = {name: value for name, value in raw.items() if name in read_on or name.startswith(EVALUATION_PREFIX)}
         for name, read in first:
-            found = _encoded(read(view))
+            found = encoded(read(view))
             if found is not None:
                 made[name] = found
         found_gates = [name for name in needed if name in made]
@@ -126,12 +158,17 @@ def _overlay(dialect: Dialect, wanted: frozenset[str], needed: Needed, old: Mapp
         if len(found_gates) == 1 and not any(name.startswith(EVALUATION_PREFIX) for name in made):
             chosen = by_value[found_gates[0]].get(made[found_gates[0]], others)
         for name, read in chosen:
-            found = _encoded(read(view))
+            found = encoded(read(view))
             if found is not None:
                 made[name] = found
         return made
 
     return overlay
+
+
+def view_of(span: Any, raw: Raw) -> View:
+    """A span as readers see it, with these attributes."""
+    return View(_Attributes(raw), span.name.decode("utf-8", "replace"), lambda: _events(span), span.start)
 
 
 def _events(span: Any) -> list[Event]:
@@ -145,7 +182,7 @@ def _events(span: Any) -> list[Event]:
     return found
 
 
-def _encoded(value: Any) -> bytes | None:
+def encoded(value: Any) -> bytes | None:
     """The bytes of an AnyValue: what the reader made of it is a text, a number or a tuple of texts; anything else is no label."""
     if value is None:
         return None

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import isnan
 from typing import Any, Final
 
 from truegreen.collector import compile as compiler
@@ -36,6 +37,8 @@ class Context:
     views: dict[Any, dict[int, list[View]]] = field(default_factory=lambda: defaultdict(dict))
     """By the dialect of the scope, and by how many attributes a span has."""
     made: dict[Any, View] = field(default_factory=dict)
+    translated: dict[Any, dict[int, list[Any]]] = field(default_factory=lambda: defaultdict(dict))
+    """What counts spans of other dialects (`translated.py`), as `views`."""
 
 
 class Planner:
@@ -61,52 +64,69 @@ class Planner:
         who = ((gauge.prometheus, gauge.value) for gauge in (catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS))
         self._who = tuple((name, value.read.names) for name, value in who if value and value.read)
         self._began = began
+        self._unlabelled = store.own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, "not_a_label"]
 
-    def plan(self, context: Context, view: View, held: Held) -> Plan:
-        """The plan of a span."""
+    def plan(self, context: Context, view: View, held: Held, source: tuple[Layout, Held] | None = None) -> Plan:
+        """The plan of a span; `source` is what decides it, where that is not the span as it came."""
         layout = view.layout
-        reads = {read: self._layouts.value(layout, held, read) for block in layout.classes for read in block.key}
+        source = source or (layout, held)
+        value, classes = partial(self._layouts.value, *source), source[0].classes
+        reads = {read: value(read) for block in classes for read in block.key}
         facts = Facts(reads, context.resource, error=held[-1] == compiler.FAILED[-1])
         plan: Plan = [0, -1, [], [], [], (), [], -1]
-        if self._layouts.value(layout, held, (names.DUPLICATE,)) == wire.TRUE:
+        if value((names.DUPLICATE,)) == wire.TRUE:
             return plan
         parts: list[tuple[Any, ...]] = []
-        evaluated = not layout.classes
-        for block in layout.classes:
+        evaluated = not classes
+        for block in classes:
             gate = self._gates[block.name]
-            if gate and self._layouts.value(layout, held, self._reads[block.name]) not in gate:
+            if gate and value(self._reads[block.name]) not in gate:
                 continue
             evaluated = evaluated or block.name == "llm"
-            cells = self._cells(block, context, facts, plan, len(layout.heads))
+            cells = self._cells(block, context, facts, plan, layout, len(layout.heads))
             if cells:
                 row, starts = self._layouts.row(layout, block)
                 parts.append((self._codes[block.name], cells, row, None, "", starts))
         block = self._blocks[compiler.EVALUATION]
-        for name in layout.evaluations if evaluated else ():
+        for name in source[0].evaluations if evaluated else ():
             own = view.own.get(name)
-            cells = () if own else self.evaluation(context, layout, held, name, plan)
+            cells = () if own else self.evaluation(context, layout, source, name, plan)
             row, starts = self._layouts.row(layout, block, name)
             parts.append((self._codes[compiler.EVALUATION], cells, row, own, name, starts))
         plan[5] = tuple(parts)
         return plan
 
-    def evaluation(self, context: Context, layout: Layout, held: Held, name: str, plan: Plan) -> tuple[Any, ...]:
+    def folded(self, context: Context, view: View, held: Held) -> Held | None:
+        """The span without the values that are past the limits of all their labels; None where there is none."""
+        made = None
+        for at, labels in view.layout.folds:
+            value = wire.text(wire.value(held[at]))
+            if value and all(self.store.is_past(context.service, context.environment, label, value) for label in labels):
+                made = made or [*held]
+                made[at] = view.layout.heads[at]
+        return made
+
+    def evaluation(self, context: Context, layout: Layout, source: tuple[Layout, Held], name: str, plan: Plan) -> tuple[Any, ...]:
         """The cells of one evaluation of a span."""
         block = self._blocks[compiler.EVALUATION]
-        value = partial(self._layouts.value, layout, held)
+        value = partial(self._layouts.value, *source)
         parts = {part: value((names.evaluation(name, part),)) for part in compiler.PARTS}
         parts["sampled"] = parts["sampled"] or value((names.EVALUATION_SAMPLED,))
         facts = Facts({read: value(read) for read in block.key}, context.resource, name=name, parts=parts)
         scores = self._scores(context, facts) if parts["sampled"] == _BASE else None
         before = len(plan[2])
         score = next(iter(self._layouts.positions(layout.at, (names.evaluation(name, "score"),))), len(layout.heads))
-        cells = self._cells(block, context, facts, plan, score)
-        failed = self._failed(context, layout, name, [cell for cell, _ in plan[2][before:]], plan[6]) if parts["label"] == _FAIL else None
+        cells = self._cells(block, context, facts, plan, layout, score)
+        counters = [cell for cell, _ in plan[2][before:] if cell is not self._unlabelled]
+        failed = self._failed(context, layout, name, counters, plan[6]) if parts["label"] == _FAIL else None
         return (*cells, scores, failed)
 
-    def _cells(self, block: compiler.Block, context: Context, facts: Facts, plan: Plan, score: int) -> tuple[Cell | None, ...]:
+    def _cells(
+        self, block: compiler.Block, context: Context, facts: Facts, plan: Plan, layout: Layout, score: int
+    ) -> tuple[Cell | None, ...]:
         """The cells of a block's measured numbers; those of its counts and gauges, and what has exemplars, are put into the plan."""
         measured: list[Cell | None] = []
+        wanted: list[bool] = []
         for metric in block.metrics:
             self._born(metric, context, facts)
             active = metric.when is None or holds(metric.when, facts)
@@ -116,6 +136,12 @@ class Planner:
             else:
                 fixed = [dict(part.labels) for part in metric.parts] or [{}]
                 measured += [self._cell(metric, context, facts, None, one) if active else None for one in fixed]
+                wanted += [active] * len(fixed)
+        plan[2] += [
+            (self._unlabelled, 1.0)
+            for step, cell, active in zip(block.steps, measured, wanted, strict=True)
+            if active and cell is None and self._layouts.has(layout, step, facts.name)
+        ]
         plan[6] += [
             (step, cell, score)
             for step, cell in zip(block.steps, measured, strict=True)
@@ -124,7 +150,7 @@ class Planner:
         return tuple(measured)
 
     def _constant(self, metric: Metric, context: Context, facts: Facts, plan: Plan) -> None:
-        _, _, ones, kept, dropped, *_ = plan
+        _, _, ones, kept, *_ = plan
         items: list[str | None] = [None]
         if metric.each and metric.each != compiler.EVALUATION:
             listed = facts.attributes.get((metric.each,))
@@ -133,7 +159,7 @@ class Planner:
         for item in items:
             cell = self._cell(metric, context, facts, item, {}) if amount is not None else None
             if cell is None:
-                dropped.append(self.store.own[catalogue.COLLECTOR_DROPPED_SPANS.prometheus, "not_a_label"])
+                ones.append((self._unlabelled, 1.0))
                 continue
             if metric.kind == "gauge":
                 kept.append((cell, metric.keep))
@@ -162,11 +188,8 @@ class Planner:
 
     def touch(self, plan: Plan, tick: int, now: float, view: View, span: Any, held: Held) -> None:
         """What is done for the first span of a plan in each tick."""
-        _, _, _, kept, dropped, _, examples, _ = plan
-        for cell in dropped:
-            cell[0] += 1.0
-        if not dropped:
-            plan[1] = tick
+        _, _, _, kept, _, _, examples, _ = plan
+        plan[1] = tick
         view.use()
         if examples:
             self.example(examples, span, now, held)
@@ -174,7 +197,7 @@ class Planner:
         for cell, keep in kept:
             if keep != "since":
                 cell[0] = 1.0
-            elif now - cell[1] > gap:
+            elif isnan(cell[0]) or now - cell[1] > gap:
                 # A collector that has just started cannot know whether the snapshot is new: the application's own word is better.
                 said = wire.number(self._layouts.value(view.layout, held, (names.SNAPSHOT_SINCE,)) or b"")
                 cell[0] = said if 0 < said < now and now - self._began < gap else now
@@ -208,7 +231,9 @@ class Planner:
                 labels = (context.service, context.environment, name, str(slot))
                 if before:
                     self.store.remove(metric, (*labels, before))
-                self.store.cell(metric, (*labels, trace_id.hex()), hold=False)[:] = (1.0, now)
+                cell = self.store.spare(metric, (*labels, trace_id.hex()))
+                if cell is not None:
+                    cell[:] = (1.0, now)
             if len(trace_id) == 16 and len(span.span_id) == 8:
                 for cell in counters:
                     self.store.exemplars[id(cell)] = {0: Exemplar(trace_id, span.span_id, 1.0, now)}

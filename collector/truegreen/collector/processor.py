@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from itertools import chain, starmap
 from math import isfinite
 from types import SimpleNamespace
@@ -12,23 +13,26 @@ from typing import Any, Final
 from truegreen.collector import compile as compiler
 from truegreen.collector import evidence, wire
 from truegreen.collector.aliases import of as aliases_of
-from truegreen.collector.layout import Held, Layout, Layouts, Plan, View
+from truegreen.collector.contexts import Contexts
+from truegreen.collector.layout import Held, Layout, Layouts, Plan, View, add, size_of
+from truegreen.collector.log_events import as_span
 from truegreen.collector.model import Exposed
 from truegreen.collector.overlay import Overlays
-from truegreen.collector.plan import Facts, label_value
 from truegreen.collector.planner import Context, Planner
-from truegreen.collector.state import Cell, Store
+from truegreen.collector.state import Store
+from truegreen.collector.translated import Translated, Translator
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue, dialects
 from truegreen.core.words.catalogue_own import Catalogue
 
-RESOURCE: Final = (names.SERVICE_NAME, names.ENVIRONMENT_NAME, names.ENVIRONMENT_NAME_OLD)
 PLANS: Final = 50_000
 """Plans kept at once; past it all are forgotten and made anew as they are needed (series stay)."""
 KEPT: Final = 4096
 """A longer key of attribute values is worked out anew each time: what is kept stays small whatever is sent."""
 NAMES: Final = 8 * 1024 * 1024
 """Bytes of attribute names in the layouts that are kept at once; one that takes over a 64th of it is worked out anew each time."""
+WAYS: Final = 32
+"""Sequences of names of another dialect, of as many attributes, that are read by place; further ones are read whole."""
 VIEWS: Final = 8
 """Layouts of as many attributes that are tried in turn before a span is looked up by its names."""
 TICKS: Final = 8
@@ -60,8 +64,7 @@ class Processor:
         aliases = aliases_of(dialects.DIALECTS) if aliases is None else aliases
         self.store = Store(clock, scrape_interval, series_limit, derived.metrics)
         self.store.expired = self._forget_plans
-        self.contexts: dict[Any, Context] = {}
-        self.by_identity: dict[tuple[str, str], Context] = {}
+        self.contexts = Contexts(self.store)
         self._blocks = {block.name: block for block in compiler.blocks(derived.metrics, derived.spans)}
         self._layouts = Layouts(tuple(self._blocks.values()), derived.spans, aliases)
         self._known: dict[Any, Layout] = {}
@@ -71,6 +74,9 @@ class Processor:
             compiler.looked_at(tuple(self._blocks.values()), derived.spans), dialects.DIALECTS,
             compiler.needed(tuple(self._blocks.values()), derived.spans),
         )  # fmt: skip
+        self._translator = Translator(
+            self._overlays, self._layouts, *compiler.by_use(tuple(self._blocks.values()), derived.spans)
+        )
         self._planner = Planner(self.store, self._layouts, self._blocks, derived.spans, clock())
         self._clock = clock
         self._ticks = TICKS / scrape_interval
@@ -88,7 +94,7 @@ class Processor:
         tick = int(now * self._ticks)
         dialect = self._overlays.of
         for one in wire.parse_traces(data).resource_spans:
-            context = self._context(one.resource.attributes.get)
+            context = self.contexts.of(one.resource.attributes.get)
             for scope in one.scope_spans:
                 spans += self._count(context, dialect(scope.scope.name), scope.spans, now, tick)
         self.store.accepted[0] += spans
@@ -108,7 +114,7 @@ class Processor:
                 named = record.event_name == _EVENT or record.attributes.get(names.EVENT_NAME) == _NAMED_EVENT
                 if not named or record.attributes.get(names.EVALUATION_MIRRORED) == wire.TRUE:
                     continue
-                context = context or self._context(one.resource.attributes.get)
+                context = context or self.contexts.of(one.resource.attributes.get)
                 counted += self._event(context, record, now)
         return counted
 
@@ -116,15 +122,16 @@ class Processor:
         """All series as they stand."""
         self._settle()
         part = evidence.slice_of(self._clock(), self.store.interval)
-        for context in self.by_identity.values():
+        for context in self.contexts.by_identity.values():
             for (metric, evaluation), distinct in context.evidence.distinct.items():
-                labels = (context.service, context.environment, evaluation)
-                self.store.cell(catalogue.BY_NAME[metric], labels, hold=False)[0] = distinct.count(part)
+                cell = self.store.spare(catalogue.BY_NAME[metric], (context.service, context.environment, evaluation))
+                if cell is not None:
+                    cell[0] = distinct.count(part)
         return self.store.copy()
 
     def evidence_of(self, service: str, environment: str) -> evidence.Evidence | None:
         """What is kept of single answers of a service; None when it was never seen."""
-        context = self.by_identity.get((service, environment))
+        context = self.contexts.by_identity.get((service, environment))
         return context.evidence if context else None
 
     def _built(self) -> Callable[[Context, Any, Any, float, int], int]:
@@ -137,54 +144,97 @@ class Processor:
             )
         )  # fmt: skip
 
-    def _context(self, found: Callable[[str], bytes | None]) -> Context:
-        key = tuple(map(found, RESOURCE))
-        return self.contexts.get(key) or self._new_context(key)
-
-    def _new_context(self, key: tuple[bytes | None, ...]) -> Context:
-        resource = dict(zip(RESOURCE, key, strict=True))
-        facts = Facts({}, resource)
-        service = label_value(catalogue.SERVICE, facts, None) or ""
-        environment = label_value(catalogue.ENVIRONMENT, facts, None) or ""
-        identity = self.store.identity(service, environment)
-        context = self.by_identity.get(identity)
-        if context is None:
-            context = Context(*identity, resource, evidence.Evidence())
-            self.by_identity[identity] = context
-        if _size(key) < KEPT:
-            if len(self.contexts) >= PLANS:
-                self.contexts.clear()
-            self.contexts[key] = context
-        return context
-
     def _look(self, context: Context, kind: Any, span: Any, held: list[bytes]) -> tuple[View, Plan, Held]:
         """The view, the plan and the attributes of a span that was not found by position."""
-        pairs = held[:-2]
-        overlaid = kind(span, wire.named(pairs)) if callable(kind) else None
-        if overlaid is None:
-            usual = wire.plain(pairs)
-            heads = tuple(map(wire.head, usual))
-        else:
-            usual = list(starmap(wire.pair, overlaid.items()))
-            heads = tuple(map(wire.head_of, overlaid))
-        event = span.evaluation if kind == EVENT else ""
         if len(self._live) >= PLANS:
             self._forget_plans()
-        view, kept = self._view(context, heads, event)
+        way = self._way(context, kind, span, held) if callable(kind) else None
+        taken, key = way.extended(span, held) if way else held, None
+        if way and way.view:
+            key = way.view.key(taken)
+            plan = way.view.plans.get(key)
+            if plan is not None:
+                return way.view, plan, taken
+        pairs = held[:-2]
+        usual = wire.plain(pairs)
+        for _ in range(len(pairs) - len(usual)):
+            self.store.dropped("undecodable")
+        if not callable(kind):
+            return self._found(context, kind, held, usual, span.evaluation if kind == EVENT else "")
+        overlaid = kind(span, wire.named(usual))
+        if overlaid is None:
+            return self._found(context, kind, held, usual, "")
+        view, _ = self._view(context, tuple(map(wire.head_of, overlaid)), "")
+        whole = (*starmap(wire.pair, overlaid.items()), *held[-2:])
+        if way is None or way.view is None or key is None or size_of(key) >= KEPT:
+            return self._found(context, kind, held, list(whole[:-2]), "")
+        plan = way.view.plans[key] = self._new_plan(context, way.view, taken, False, (view, whole))
+        if not way.extras and not way.events:
+            self._keep(context, kind, held, way.view)
+        return way.view, plan, taken
+
+    def _way(self, context: Context, kind: Any, span: Any, held: list[bytes]) -> Translated | None:
+        """How the spans of another dialect that have these names are read; None where there are too many ways to try."""
+        known: list[Translated] = context.translated[kind].setdefault(len(held), [])
+        events = bool(span.events)
+        for way in known:
+            if way.matches(held, events):
+                return way
+        pairs = held[:-2]
+        if len(known) >= WAYS or wire.plain(pairs) is not pairs:
+            return None
+        made = self._translator.made(kind, span, held)
+        size = size_of(made.heads) + size_of(tuple(pair for _, pair in made.fixed))
+        if size > NAMES // 64 or self._names + size > NAMES:
+            return None
+        self._names += size
+        known.append(made)
+        return made
+
+    def _found(self, context: Context, kind: Any, held: list[bytes], usual: list[bytes], event: str) -> tuple[View, Plan, Held]:
+        """The view and the plan of attributes in the conventions' names."""
+        view, kept = self._view(context, tuple(map(wire.head, usual)), event)
         whole = (*usual, *held[-2:])
         key = view.key(whole) or ()
         plan = view.plans.get(key)
         if plan is None:
-            once = not kept or _size(key) >= KEPT
-            plan = self._registered(self._planner.plan(context, view, whole), once)
+            once = not kept or size_of(key) >= KEPT
+            plan = self._new_plan(context, view, whole, once)
             if not once:
                 view.plans[key] = plan
-        if kept and usual is pairs and not event:
-            known = context.views[kind].setdefault(len(held), [])
-            if view not in known:
-                known[VIEWS - 1 :] = []
-                known.insert(0, view)
+        if kept and not event and whole == (*held,):
+            self._keep(context, kind, held, view)
         return view, plan, whole
+
+    def _keep(self, context: Context, kind: Any, held: list[bytes], view: View) -> None:
+        """Try a view first for the spans to come."""
+        known = context.views[kind].setdefault(len(held), [])
+        if view not in known:
+            known[VIEWS - 1 :] = []
+            known.insert(0, view)
+
+    def _new_plan(self, context: Context, view: View, held: Held, once: bool, source: tuple[View, Held] | None = None) -> Plan:
+        """The plan of a combination of values that is new; those that differ only in labels that are past their limits share one."""
+        decided = source or (view, held)
+        make = partial(self._planner.plan, context, view, held, (decided[0].layout, decided[1]))
+        folded = self._planner.folded(context, *decided)
+        if folded is None:
+            return self._registered(make(), once)
+        key = (decided[0], decided[0].key(folded))
+        plan = view.folded.get(key)
+        if plan is None:
+            cells = self.store.overflows()
+            before = [cell[0] for cell in cells]
+            plan = self._registered(make(), once)
+            plan[4] = tuple((cell, cell[0] - was) for cell, was in zip(cells, before, strict=True) if cell[0] > was)
+            if not once:
+                view.folded[key] = plan
+            return plan
+        for cell, more in plan[4]:
+            cell[0] += more
+        if not once:
+            self._live.append(plan)  # the key that leads to it is kept, and counts among those that are
+        return plan
 
     def _view(self, context: Context, heads: tuple[bytes, ...], event: str) -> tuple[View, bool]:
         """The view of a sequence of names, and whether it is kept."""
@@ -194,7 +244,7 @@ class Processor:
         layout = self._known.get((heads, event))
         if layout is None:
             layout = self._layouts.made(heads, event)
-            size = _size(heads) + len(event)
+            size = size_of(heads) + len(event)
             if size > NAMES // 64:
                 return self._layouts.view(layout), False
             if self._names + size > NAMES:
@@ -207,9 +257,9 @@ class Processor:
     def _more(self, context: Context, view: View, own: tuple[Any, dict[Any, Plan]], name: str, held: Held) -> Plan:
         """The plan of one of several evaluations of a span."""
         plan: Plan = [0, -1, [], [], [], (), [], -1]
-        plan[5] = self._planner.evaluation(context, view.layout, held, name, plan)
+        plan[5] = self._planner.evaluation(context, view.layout, (view.layout, held), name, plan)
         key = own[0](held) or ()
-        once = _size(key) >= KEPT or len(self._live) >= 2 * PLANS
+        once = size_of(key) >= KEPT or len(self._live) >= 2 * PLANS
         if not once:
             own[1][key] = plan
         return self._registered(plan, once)
@@ -218,7 +268,7 @@ class Processor:
         """A plan whose counts are added when the next copy is taken; of one that is used once they are added now."""
         plan[2:5] = map(tuple, plan[2:5])
         if once:
-            _add(plan[2], 1)
+            add(plan[2], 1)
         else:
             self._live.append(plan)
         return plan
@@ -226,30 +276,14 @@ class Processor:
     def _settle(self) -> None:
         for plan in self._live:
             if plan[0]:
-                _add(plan[2], plan[0])
+                add(plan[2], plan[0])
                 plan[0] = 0
 
     def _event(self, context: Context, record: Any, now: float) -> int:
-        found = dict(record.attributes)
-        name = wire.text(found.get("gen_ai.evaluation.name", b""))
-        if not name:
+        event = as_span(record)
+        if event is None:
             self.store.dropped("no_evaluation_name")
             return 0
-        for part, own in (("label", "gen_ai.evaluation.score.label"), ("score", "gen_ai.evaluation.score.value")):
-            if own in found:
-                found.setdefault(names.evaluation(name, part), found[own])
-        if names.evaluation(name, "label") not in found and names.ERROR_TYPE in found:
-            found.setdefault(names.evaluation(name, "skipped"), wire.encoded("error"))
-        pairs = [wire.pair(name, value) for name, value in found.items()]
-        event = SimpleNamespace(
-            attributes=pairs,
-            status=b"",
-            start=0,
-            end=record.time or record.observed,
-            trace_id=record.trace_id,
-            span_id=record.span_id,
-            evaluation=name,
-        )
         return self._count(context, EVENT, (event,), now, int(now * self._ticks))
 
     def _bad(self, value: float) -> None:
@@ -260,16 +294,7 @@ class Processor:
         self._live.clear()
         self._names = 0
         self._known.clear()
-        for context in self.by_identity.values():
+        for context in self.contexts.by_identity.values():
             context.made.clear()
-            for views in context.views.values():
+            for views in (*context.views.values(), *context.translated.values()):
                 views.clear()
-
-
-def _add(cells: Iterable[tuple[Cell, float]], many: int) -> None:
-    for cell, amount in cells:
-        cell[0] += amount * many
-
-
-def _size(key: tuple[Any, ...]) -> int:
-    return sum(_size(part) if isinstance(part, tuple) else len(part) if isinstance(part, (bytes, str)) else 0 for part in key)

@@ -15,13 +15,13 @@ from truegreen.core.words.metric import Label, Metric
 from truegreen.core.words.terms import OVERFLOW
 
 Cell = list[float]
-"""A counter: [value]. A gauge: [value, time at which it was last seen]; NaN until a value is known. A histogram: [sum, count of each bucket, not cumulative]."""
+"""A counter: [value]. A gauge: [value, time at which it was last seen, or made]; NaN until a value is known. A histogram: [sum, count of each bucket, not cumulative]."""
 
 REFUSED: Final = (
     "overloaded", "connections", "draining", "unauthenticated", "tls", "malformed", "content_type", "encoding", "too_large", "undecodable",
     "timed_out", "disconnected", "forward_full", "loop",
 )  # fmt: skip
-DROPPED: Final = ("not_a_number", "out_of_range", "not_a_label", "no_evaluation_name", "internal")
+DROPPED: Final = ("not_a_number", "out_of_range", "not_a_label", "no_evaluation_name", "undecodable", "internal")
 ANSWER_REASONS: Final = {catalogue.COLLECTOR_REFUSED_REQUESTS: REFUSED, catalogue.COLLECTOR_DROPPED_SPANS: DROPPED}
 
 
@@ -48,7 +48,7 @@ class Store:
     Args:
         clock: gives Unix seconds.
         scrape_interval: seconds; birth holds and expiry are multiples of it.
-        series_limit: Prometheus series of applications; past it new label sets fold into one overflow set per metric, service and environment.
+        series_limit: Prometheus series of applications; past it new label sets fold into one overflow set per metric, its service and environment too.
         expired: called when series have left, so that nothing keeps writing to them.
     """
 
@@ -99,7 +99,7 @@ class Store:
         full = (service, environment, *folded)
         if full not in family.cells and self.series + family.width > self.series_limit:
             self._overflow(metric)
-            full = (service, environment, *(OVERFLOW for _ in values))
+            full = (OVERFLOW,) * len(full)
         return self.cell(metric, full, hold=metric.kind != "gauge")
 
     def cell(self, metric: Metric, labels: tuple[str, ...], hold: bool) -> Cell:
@@ -108,7 +108,9 @@ class Store:
         found = family.cells.get(labels)
         if found is None:
             found = (
-                [NAN, 0.0] if metric.kind == "gauge" else [0.0] * (len(metric.buckets) + 2 if metric.kind == "histogram" else 1)
+                [NAN, self.clock()]
+                if metric.kind == "gauge"
+                else [0.0] * (len(metric.buckets) + 2 if metric.kind == "histogram" else 1)
             )
             family.cells[labels] = found
             if metric.identity:
@@ -119,6 +121,12 @@ class Store:
             if hold:
                 family.young[labels] = now
         return found
+
+    def spare(self, metric: Metric, labels: tuple[str, ...]) -> Cell | None:
+        """The cell of a label set that nothing could stand for: None where it is new and past the limit of series."""
+        if labels not in self.families[metric.prometheus].cells and self.series >= self.series_limit:
+            return None
+        return self.cell(metric, labels, hold=False)
 
     def remove(self, metric: Metric, labels: tuple[str, ...]) -> None:
         """Forget a series; nothing when there is none."""
@@ -186,6 +194,15 @@ class Store:
             return OVERFLOW
         known.add(made)
         return made
+
+    def is_past(self, service: str, environment: str, label: Label, value: str) -> bool:
+        """Whether `limited` would give `__overflow__`."""
+        known = self._values.get((service, environment, label), ())
+        return len(known) >= label.limit and clean(value, catalogue.VALUE_LENGTH) not in known
+
+    def overflows(self) -> list[Cell]:
+        """The counters of folded label sets."""
+        return list(self.families[catalogue.COLLECTOR_OVERFLOW.prometheus].cells.values())
 
     def _overflow(self, metric: Metric) -> None:
         self.cell(catalogue.COLLECTOR_OVERFLOW, (metric.prometheus,), hold=False)[0] += 1

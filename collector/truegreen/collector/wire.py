@@ -121,7 +121,7 @@ def head_of(name: str) -> bytes:
 
 
 def named(pairs: list[bytes]) -> dict[str, bytes]:
-    """KeyValues as names and AnyValues; of a name that is there twice the last."""
+    """KeyValues as names and AnyValues; of a name that is there twice the last, of what is no KeyValue nothing."""
     found: dict[str, bytes] = {}
     for one in pairs:
         size = len(one)
