@@ -65,6 +65,7 @@ def collect(
         click.echo(explained(explain, config.metrics, as_json))
         return
     from truegreen.collector import live, logs
+    from truegreen.collector.allocator import keep_buffers
     from truegreen.collector.server import serve
 
     settings = Settings(
@@ -86,6 +87,7 @@ def collect(
             status.clear()
         click.echo(line, err=not as_json)
 
+    keep_buffers()
     asyncio.run(serve(settings, logs.begin(write, as_json), status=status))
 
 
