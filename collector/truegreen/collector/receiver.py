@@ -48,7 +48,8 @@ LOG.addFilter(_quiet)
 class _Connection(web.RequestHandler):
     """Counts what is no HTTP, and ends the connection of who does not read its answers."""
 
-    __slots__ = ("malformed", "unread", "unread_seconds")
+    __slots__ = ("away", "malformed", "unread", "unread_seconds")
+    away: bool
     malformed: Callable[[], None]
     unread: asyncio.TimerHandle | None
     unread_seconds: float
@@ -57,7 +58,13 @@ class _Connection(web.RequestHandler):
         # Writing is paused while a byte waits: one that waits holds the connection even after it was closed.
         cast("asyncio.Transport", transport).set_write_buffer_limits(0)
         self.unread = None
+        self.away = False
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        # What came with the connection is read even where reading was paused at once (asyncio before 3.12).
+        if not self.away:
+            super().data_received(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -115,6 +122,7 @@ class _Server(web.Server):
     def _turn_away(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         # What it sends is not read, and an end with unread bytes is a reset: the client gets a while to see the answer first.
         self._away.add(handler)
+        cast("_Connection", handler).away = True
         transport.pause_reading()
         transport.write(FULL)
         if transport.can_write_eof():
