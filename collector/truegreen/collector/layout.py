@@ -69,6 +69,13 @@ class View:
     """Plans of spans of which a label is past its limit, by the key without it."""
     used: int = 0
 
+    def forget(self) -> None:
+        """Let go of all plans: plans lead back to their view, and few objects of great size wait long for a collection of cycles."""
+        self.plans.clear()
+        self.folded.clear()
+        for _, plans in self.own.values():
+            plans.clear()
+
     def use(self) -> None:
         """Called now and then while spans come; the key of a layout that stays in use is compiled."""
         self.used += 1

@@ -295,6 +295,8 @@ class Processor:
         self._names = 0
         self._known.clear()
         for context in self.contexts.by_identity.values():
+            for view in context.made.values():
+                view.forget()
             context.made.clear()
             for views in (*context.views.values(), *context.translated.values()):
                 views.clear()
