@@ -7,7 +7,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from otlp_requests import Clock, judged, llm, span, traces
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
@@ -188,6 +188,7 @@ def test_bounds_keep_every_digit_and_are_written_as_go_writes_them(bound: float,
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@example(5.960464477539063e-08)  # halfway between two of its own length
 def test_any_bound_comes_back(bound: float) -> None:
     """By the official parsers of both formats."""
     metric = dataclasses.replace(catalogue.LLM_DURATION, buckets=(bound,), label_set=())

@@ -126,8 +126,10 @@ def _pairs(metric: Metric, labels: Sequence[str]) -> list[str]:
 def _bound(value: float) -> str:
     """A bound with every digit that it needs, as Go writes it (`strconv.FormatFloat(value, 'g', -1, 64)`)."""
     exact = Decimal(repr(float(value))).normalize()
-    digits = len(exact.as_tuple().digits)
-    return f"{exact:f}" if -5 < exact.adjusted() < _LARGE else f"{value:.{digits - 1}e}"
+    if -5 < exact.adjusted() < _LARGE:
+        return f"{exact:f}"
+    first, *more = map(str, exact.as_tuple().digits)
+    return f"{'-' * exact.is_signed()}{'.'.join([first, ''.join(more)] if more else [first])}e{exact.adjusted():+03d}"
 
 
 def _canonical(value: float) -> str:
