@@ -26,9 +26,10 @@ def limited(folder: Path, soft: int, hard: int) -> tuple[subprocess.Popen[str], 
     """A collector that may open so many files; its addresses for OTLP and pages."""
     http, grpc, metrics = (f"127.0.0.1:{free_port()}" for _ in range(3))
     command = [sys.executable, "-m", "truegreen.core", "collect", "--http-endpoint", http, "--grpc-endpoint", grpc, "--metrics-endpoint", metrics]  # fmt: skip
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, cwd=folder, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    )  # fmt: skip
+    # By a shell: a preexec_fn forks, and gRPC, which other tests of this process use, starts its threads again in the child and aborts it.
+    most = "unlimited" if hard == resource.RLIM_INFINITY else hard
+    lowered = ["sh", "-c", f'ulimit -S -n {soft} && ulimit -H -n {most} && exec "$@"', "sh", *command]
+    process = subprocess.Popen(lowered, stderr=subprocess.PIPE, text=True, cwd=folder)
 
     def ready() -> bool:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
