@@ -54,6 +54,8 @@ class Layout:
     folds: tuple[tuple[int, tuple[Label, ...]], ...] = ()
     checks: tuple[tuple[int, int, int], ...] = ()
     fast: Key | None = None
+    rows: dict[tuple[str, str], tuple[Callable[[Held], Any], tuple[int, ...]]] = field(default_factory=dict)
+    """What `Layouts.row` made of it, by block and evaluation: the plans of a layout share it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,10 +70,16 @@ class View:
     folded: dict[Any, Plan] = field(default_factory=dict)
     """Plans of spans of which a label is past its limit, by the key without it."""
     used: int = 0
+    parts: dict[bytes, bytes] = field(default_factory=dict)
+
+    def keep(self, key: tuple[bytes, ...], plan: Plan) -> None:
+        """Find the plan by its key from now on. Keys share equal parts: combinations are many, values are few."""
+        self.plans[tuple(map(self.parts.setdefault, key, key))] = plan
 
     def forget(self) -> None:
         """Let go of all plans: plans lead back to their view, and few objects of great size wait long for a collection of cycles."""
         self.plans.clear()
+        self.parts.clear()
         self.folded.clear()
         for _, plans in self.own.values():
             plans.clear()
@@ -130,11 +138,15 @@ class Layouts:
 
     def row(self, layout: Layout, block: Block, evaluation: str = "") -> tuple[Callable[[Held], Any], tuple[int, ...]]:
         """What takes a block's measured numbers from a span, and where in each the eight bytes of a double would begin."""
+        made = layout.rows.get((block.name, evaluation))
+        if made:
+            return made
         many = len(layout.heads)
         wanted = [(names.evaluation(evaluation, read.names[0]),) if read.kind == EVALUATION else read.names for read in block.row]
         places = [next(iter(self.positions(layout.at, one)), many) for one in wanted]
         starts = [len(layout.heads[i]) + 2 if i < many else 0 for i in places]
-        return itemgetter(*places, many), tuple(starts)
+        made = layout.rows[block.name, evaluation] = itemgetter(*places, many), tuple(starts)
+        return made
 
     def has(self, layout: Layout, step: Step, evaluation: str) -> bool:
         """Whether a span of this layout may have the number of a step."""

@@ -152,8 +152,7 @@ class Processor:
         taken, key = way.extended(span, held) if way else held, None
         if way and way.view:
             key = way.view.key(taken)
-            plan = way.view.plans.get(key)
-            if plan is not None:
+            if (plan := way.view.plans.get(key)) is not None:
                 return way.view, plan, taken
         pairs = held[:-2]
         usual = wire.plain(pairs)
@@ -168,7 +167,8 @@ class Processor:
         whole = (*starmap(wire.pair, overlaid.items()), *held[-2:])
         if way is None or way.view is None or key is None or size_of(key) >= KEPT:
             return self._found(context, kind, held, list(whole[:-2]), "")
-        plan = way.view.plans[key] = self._new_plan(context, way.view, taken, False, (view, whole))
+        plan = self._new_plan(context, way.view, taken, False, (view, whole))
+        way.view.keep(key, plan)
         if not way.extras and not way.events:
             self._keep(context, kind, held, way.view)
         return way.view, plan, taken
@@ -201,7 +201,7 @@ class Processor:
             once = not kept or size_of(key) >= KEPT
             plan = self._new_plan(context, view, whole, once)
             if not once:
-                view.plans[key] = plan
+                view.keep(key, plan)
         if kept and not event and whole == (*held,):
             self._keep(context, kind, held, view)
         return view, plan, whole
