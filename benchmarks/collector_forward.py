@@ -18,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-import collector as base
+from collector_load import REQUESTS, SPANS, ExportTraceServiceRequest, request
+from collector_server import Server, http, pinned, truegreen
+
+from truegreen.core.clients.engines import free_port
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "off": [],
@@ -31,9 +33,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "two by http": [{}, {}],
     "http, redacted": [{"redact": {}}],
 }
-
-
 FORMS = ("plain", "gzip", "one span")
+LOST = r"^truegreen_collector_forward_dropped_total\S* (\S+)$"
+WAITING = r"^truegreen_collector_forward_queue_bytes\S* (\S+)$"
 
 
 async def sink(http: int, grpc_port: int) -> None:
@@ -76,14 +78,14 @@ async def sink(http: int, grpc_port: int) -> None:
 
 def bodies_of(form: str) -> list[bytes]:
     """Requests of 200 spans, plain or gzip, or of one span."""
-    requests = [base.request(seed) for seed in range(base.REQUESTS)]
+    requests = [request(seed) for seed in range(REQUESTS)]
     if form == "gzip":
         return [gzip.compress(one, 6) for one in requests]
     return [_first_span(one) for one in requests] if form == "one span" else requests
 
 
-def _first_span(request: bytes) -> bytes:
-    made = base.ExportTraceServiceRequest.FromString(request)
+def _first_span(whole: bytes) -> bytes:
+    made = ExportTraceServiceRequest.FromString(whole)
     del made.resource_spans[1:]
     del made.resource_spans[0].scope_spans[0].spans[1:]
     return made.SerializeToString()
@@ -91,9 +93,8 @@ def _first_span(request: bytes) -> bytes:
 
 def row(destinations: list[dict[str, Any]], seconds: float, form: str) -> dict[str, float]:
     """One collector with these destinations: spans by its CPU second, and requests that were not delivered."""
-    cores = sorted(os.sched_getaffinity(0))
-    http, grpc_port, metrics, to_http, to_grpc = base._ports(5)
-    bodies, spans = bodies_of(form), 1 if form == "one span" else base.SPANS
+    to_http, to_grpc = free_port(), free_port()
+    bodies, spans = bodies_of(form), 1 if form == "one span" else SPANS
     forward = [
         {
             "name": f"d{n}",
@@ -103,41 +104,30 @@ def row(destinations: list[dict[str, Any]], seconds: float, form: str) -> dict[s
         }
         for n, one in enumerate(destinations)
     ]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pinned() as (core, ours):
         Path(folder, "truegreen.yaml").write_text(json.dumps({"collector": {"forward": forward}}))
-        command = [sys.executable, "-m", "truegreen.core", "collect", "--http-endpoint", f"127.0.0.1:{http}"]
-        command += ["--grpc-endpoint", f"127.0.0.1:{grpc_port}", "--metrics-endpoint", f"127.0.0.1:{metrics}"]
         taker = subprocess.Popen([sys.executable, __file__, "--sink", str(to_http), str(to_grpc)])
-        server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-        for process, core in ((taker.pid, cores[-1]), (server.pid, cores[0]), (0, cores[-1])):
-            os.sched_setaffinity(process, {core})
+        os.sched_setaffinity(taker.pid, {ours})
         try:
-            base._wait(metrics)
-            send = base._http(http, {"Content-Encoding": "gzip"} if form == "gzip" else {})
-            for one in bodies:
-                send(one)
-            _empty(metrics)
-            used, began, done = base._cpu(server.pid), time.perf_counter(), 0
-            while time.perf_counter() - began < seconds:
-                send(bodies[done % len(bodies)])
-                done += 1
-            page = _empty(metrics)
-            used = base._cpu(server.pid) - used
-            lost = sum(map(float, re.findall(r"^truegreen_collector_forward_dropped_total\S* (\S+)$", page, re.MULTILINE)))
-            return {"spans_per_cpu_second": done * spans / used, "requests_lost": lost}
+            with truegreen(core, cwd=folder) as server:
+                send = http(server.http, {"Content-Encoding": "gzip"} if form == "gzip" else {})
+                for one in bodies:
+                    send(one)
+                _emptied(server)
+                used, began, done = server.cpu(), time.perf_counter(), 0
+                while time.perf_counter() - began < seconds:
+                    send(bodies[done % len(bodies)])
+                    done += 1
+                _emptied(server)
+                used = server.cpu() - used
+                return {"spans_per_cpu_second": done * spans / used, "requests_lost": server.sum(LOST)}
         finally:
-            os.sched_setaffinity(0, cores)
-            for process in (server, taker):
-                process.terminate()
-                process.wait(20)
+            taker.terminate()
+            taker.wait(20)
 
 
-def _empty(port: int) -> str:
-    """Wait until all queues are empty; the page of the metrics."""
-    while True:
-        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-        if not any(map(float, re.findall(r"^truegreen_collector_forward_queue_bytes\S* (\S+)$", page, re.MULTILINE))):
-            return page
+def _emptied(server: Server) -> None:
+    while server.sum(WAITING):
         time.sleep(0.05)
 
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
-from pathlib import Path
 
 import collector_growth
+from collector_server import Server, http, pinned, truegreen
 
 FORMATS = {"text": "text/plain", "openmetrics": "application/openmetrics-text"}
 
 
-def scraped(pid: int, send: Callable[[bytes], None], port: int, seconds: float) -> dict[str, object]:
-    """All figures of a collector that is up."""
-    requests = collector_growth.requests(20_000, 30)
+def scraped(seconds: float) -> dict[str, object]:
+    """All figures."""
+    with pinned() as (core, _), truegreen(core) as server:
+        return _scraped(server, seconds)
+
+
+def _scraped(server: Server, seconds: float) -> dict[str, object]:
+    send, requests = http(server.http), collector_growth.requests(20_000, 30)
     for one in requests:
         send(one)
     began = time.perf_counter()
@@ -35,7 +39,7 @@ def scraped(pid: int, send: Callable[[bytes], None], port: int, seconds: float) 
         try:
             while time.perf_counter() < ends:
                 for name, accept in FORMATS.items():
-                    asked = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept})
+                    asked = urllib.request.Request(f"http://127.0.0.1:{server.metrics}/metrics", headers={"Accept": accept})
                     began = time.perf_counter()
                     body = urllib.request.urlopen(asked).read()
                     took[name].append(time.perf_counter() - began)
@@ -56,7 +60,6 @@ def scraped(pid: int, send: Callable[[bytes], None], port: int, seconds: float) 
     if failed:
         raise failed[0]
     waits.sort()
-    status = Path(f"/proc/{pid}/status").read_text()
     found: dict[str, object] = {
         f"scrape_{name}": {
             "median_ms": sorted(times)[len(times) // 2] * 1e3,
@@ -72,6 +75,6 @@ def scraped(pid: int, send: Callable[[bytes], None], port: int, seconds: float) 
             "p99_ms": waits[int(len(waits) * 0.99)] * 1e3,
             "spans_per_second": at * 200 / seconds,
         },
-        "rss_mb": round(int(status.split("VmRSS:")[1].split()[0]) / 1024),
-        "peak_rss_mb": round(int(status.split("VmHWM:")[1].split()[0]) / 1024),
+        "rss_mb": server.memory() / 1024,
+        "peak_rss_mb": server.memory("VmHWM") / 1024,
     }

@@ -36,9 +36,8 @@ from truegreen.core.words.catalogue_own import Catalogue
 
 sys.path += [str(Path(__file__).parents[1] / "dialects"), str(Path(__file__).parents[2] / "benchmarks")]
 
+import collector_load as benchmark  # noqa: E402
 import test_records  # noqa: E402
-
-import collector as benchmark  # noqa: E402
 
 pytestmark = pytest.mark.full
 

@@ -60,9 +60,9 @@ recorded spans of every library and generated ones, and compares every series, v
 - A label value that is a list or a fraction is written as the Collector writes it (`3` for `3.0`); in truegreen's collector a list is no label value.
 - Of a gauge's values that come within a second, some with an empty label and some without that label, any may be the one that stays.
 
-`python benchmarks/collector.py --otelcol` pins both to one core, sends both the same requests of 200 evaluated LLM spans in turn, and prints spans by CPU second: on two cores of an AMD EPYC shared
-with other work, medians of seven rounds of 3 s, truegreen with the whole catalogue counts 4.5 times as many by HTTP and 3.8 times as many by gRPC as the OpenTelemetry Collector 0.155 (GOMAXPROCS=1) with
-what it can derive, in 76 MB against 161 MB. The other work takes from both: in four such runs the ratio was 3.6 to 5.1 by HTTP and 3.8 to 6.6 by gRPC. The generated batches are large
+`python benchmarks/collector.py --otelcol` pins both to one core, sends both the same requests of 200 evaluated LLM spans in turn, and prints spans by CPU second: on two quiet
+cores, medians of seven rounds of 3 s, truegreen with the whole catalogue counts 4.9 times as many by HTTP and 3.9 times as many by gRPC as the OpenTelemetry Collector 0.155 (GOMAXPROCS=1) with
+what it can derive, in 76 MB against 166 MB. Other work takes from both: in other runs the ratio was 3.6 to 5.5 by HTTP and 3.6 to 6.6 by gRPC. The generated batches are large
 because most of what is done after the connector is done once for each series of a batch: with none before it, it counts less than half as many.
 """
 
