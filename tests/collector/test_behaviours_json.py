@@ -8,14 +8,10 @@ import json
 import threading
 import tracemalloc
 
-import grpc
-import grpc.aio
 import pytest
-from otlp_requests import llm, span, traces
-from receivers import ALONE, DEADLINE, TRACES, Both, both, post_head, retry_seconds, until
+from receivers import DEADLINE, Both, both, post_head, retry_seconds, until
 
 from truegreen.collector import receiver, turns
-from truegreen.collector.model import Limits
 
 MIB = 1 << 20
 ONE = {"name": "chat", "attributes": [{"key": "note", "value": {"stringValue": "x" * 1000}}]}
@@ -112,39 +108,5 @@ def test_behaviour_05_json_whose_sender_has_left_is_not_counted(monkeypatch: pyt
             assert receivers.spans == 0
             assert (await receivers.post(LONG, Content_Type=receiver.JSON))[0] == 200
             assert (receivers.spans, receivers.intake.held, receivers.intake.active) == (100, 0, 0)
-
-    asyncio.run(run())
-
-
-async def ended(call: grpc.aio.StreamUnaryCall) -> grpc.StatusCode:
-    try:
-        await call
-    except grpc.aio.AioRpcError as error:
-        return error.code()
-    return grpc.StatusCode.OK
-
-
-def test_behaviour_07_a_place_is_not_kept_by_who_sends_nothing_while_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All places of gRPC are taken by calls without a message, whose time is long: the next request is served, and they are told to come back."""
-    monkeypatch.setattr(turns, "KEEP_SECONDS", 0.1)
-
-    async def run() -> None:
-        async with both(Limits(reading=2, body_seconds=1000)) as receivers:
-
-            async def nothing():
-                await asyncio.sleep(DEADLINE)
-                yield b""
-
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
-                call = channel.stream_unary(TRACES, lambda b: b, lambda b: b)
-                hung = [asyncio.ensure_future(ended(call(nothing()))) for _ in range(2)]
-                await until(lambda: receivers.intake.active == 2)
-                for _ in range(3):
-                    assert (await receivers.call(traces([span(llm())])))[0] is grpc.StatusCode.OK
-                assert (receivers.refused("timed_out"), receivers.intake.active) == (1, 1)
-                done, left = await asyncio.wait(hung, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
-                assert [one.result() for one in done] == [grpc.StatusCode.UNAVAILABLE]
-                for one in left:
-                    one.cancel()
 
     asyncio.run(run())

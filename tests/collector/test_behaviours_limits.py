@@ -17,7 +17,6 @@ from google.rpc.status_pb2 import Status
 from otlp_requests import llm, span, traces
 from receivers import ALONE, DEADLINE, TRACES, both, post_head, retry_seconds, until
 
-from truegreen.collector import turns
 from truegreen.collector.inflate import inflated
 from truegreen.collector.model import Limits
 from truegreen.collector.refusals import Refused
@@ -241,54 +240,6 @@ def test_behaviour_07_connections_over_the_limit_are_turned_away() -> None:
             assert await calls[2](BODY, timeout=DEADLINE, wait_for_ready=True) == b""
             for channel in channels[1:]:
                 await channel.close()
-
-    asyncio.run(run())
-
-
-def test_behaviour_07_a_grpc_message_that_never_ends_is_given_up() -> None:
-    """Its place is free again, the client is told to come back, and others are served meanwhile."""
-
-    async def run() -> None:
-        async with both(Limits(body_seconds=0.2, reading=2)) as receivers:
-
-            async def nothing():
-                await asyncio.sleep(DEADLINE)
-                yield b""
-
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
-                hung = channel.stream_unary(TRACES, lambda b: b, lambda b: b)(nothing())
-                await until(lambda: receivers.intake.active == 1)
-                assert (await receivers.call(BODY))[0] is grpc.StatusCode.OK
-                with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await hung
-                assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-                assert retry_seconds(dict(caught.value.trailing_metadata())["grpc-status-details-bin"]) == 1
-            assert (receivers.refused("timed_out"), receivers.intake.active) == (1, 0)
-
-    asyncio.run(run())
-
-
-def test_behaviour_07_a_message_that_gets_no_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All places to read are taken by messages that do not come: the next one is not read, and is served when a place is free."""
-    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.05)
-
-    async def run() -> None:
-        async with both(Limits(reading=1)) as receivers:
-            free = asyncio.Event()
-
-            async def late():
-                await free.wait()
-                yield BODY
-
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
-                hung = channel.stream_unary(TRACES, lambda b: b, lambda b: b)(late())
-                await until(lambda: receivers.intake.active == 1)
-                code, _, metadata = await receivers.call(BODY)
-                assert (code, retry_seconds(metadata["grpc-status-details-bin"])) == (grpc.StatusCode.UNAVAILABLE, 1)
-                assert receivers.refused("overloaded") == 1
-                free.set()
-                assert await hung == b""
-            assert (await receivers.call(BODY))[0] is grpc.StatusCode.OK
 
     asyncio.run(run())
 

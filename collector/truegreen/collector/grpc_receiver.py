@@ -6,7 +6,8 @@ comes when all places are taken, is answered before the message is read, and a m
 
 from __future__ import annotations
 
-from typing import Any, Final
+import asyncio
+from typing import Any, Final, Never
 
 import grpc
 import grpc.aio
@@ -24,6 +25,8 @@ SERVICES: Final = {
 }
 STREAMS: Final = 100
 """Requests of one connection that are open at once; a client that has more waits, which it does by itself."""
+ENDING_SECONDS: Final = 0.5
+"""Where no message came, gRPC has cancelled the call by then (in a millisecond, as a rule) or there was none."""
 _CODES: Final = {
     INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
     RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -73,7 +76,9 @@ async def _answer(intake: Intake, signal: str, turns: Turns, context: Any) -> by
         with intake.request(_header(context, "authorization"), via):
             intake.check(0)
             async with turns.one(intake.limits.body_seconds):
-                message = await _read(intake, context)
+                message = await context.read()
+            if message is grpc.aio.EOF:
+                await _without(intake)
             size = len(message)
             intake.reserve(size)
             try:
@@ -87,14 +92,14 @@ async def _answer(intake: Intake, signal: str, turns: Turns, context: Any) -> by
         return refused.with_traceback(None)
 
 
-async def _read(intake: Intake, context: Any) -> bytes:
-    message = await context.read()
-    if message is grpc.aio.EOF:
-        # What is over the limit, gRPC has refused by itself; all that is seen of it here is that nothing came.
-        raise Refused(
-            "too_large", 413, INVALID_ARGUMENT, f"there is no message in the call, or one of over {intake.limits.request} bytes"
-        )
-    return bytes(message)
+async def _without(intake: Intake) -> Never:
+    """What is over the limit, gRPC refuses by itself: all that is seen of it here is that nothing came and that the call is then cancelled."""
+    try:
+        await asyncio.sleep(ENDING_SECONDS)
+    except asyncio.CancelledError:
+        intake.processor.store.refused("too_large")
+        raise
+    raise Refused("malformed", 400, INVALID_ARGUMENT, "there is no message in the call; send an Export request")
 
 
 def _header(context: Any, name: str) -> str:

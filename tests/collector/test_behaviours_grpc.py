@@ -1,0 +1,124 @@
+"""gRPC calls that bring no message, one too large, or none for long: behaviours 3, 6 and 7 of an honest OTLP citizen."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import grpc.aio
+import pytest
+from otlp_requests import llm, span, traces
+from receivers import ALONE, DEADLINE, TRACES, both, retry_seconds, until
+
+from truegreen.collector import turns
+from truegreen.collector.model import Limits
+
+BODY = traces([span(llm())])
+
+
+def test_behaviour_03_a_call_without_a_message_is_malformed() -> None:
+    """It is half-closed at once: INVALID_ARGUMENT, not counted as one that is too large; an empty message is a request, and one over the limit too large."""
+
+    async def run() -> None:
+        async with both(Limits(request=1000)) as receivers:
+
+            async def nothing():
+                return
+                yield b""
+
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await channel.stream_unary(TRACES, lambda b: b, lambda b: b)(nothing(), timeout=DEADLINE)
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "no message" in (caught.value.details() or "")
+            assert (receivers.refused("malformed"), receivers.refused("too_large")) == (1, 0)
+            assert (await receivers.call(b""))[0] is grpc.StatusCode.OK
+            for compression in (None, grpc.Compression.Gzip):
+                code, _, _ = await receivers.call(b"\0" * 2000, compression=compression)
+                assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            await until(lambda: receivers.refused("too_large") == 2)
+            assert (receivers.refused("malformed"), receivers.intake.active, receivers.spans) == (1, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_behaviour_07_a_grpc_message_that_never_ends_is_given_up() -> None:
+    """Its place is free again, the client is told to come back, and others are served meanwhile."""
+
+    async def run() -> None:
+        async with both(Limits(body_seconds=0.2, reading=2)) as receivers:
+
+            async def nothing():
+                await asyncio.sleep(DEADLINE)
+                yield b""
+
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
+                hung = channel.stream_unary(TRACES, lambda b: b, lambda b: b)(nothing())
+                await until(lambda: receivers.intake.active == 1)
+                assert (await receivers.call(BODY))[0] is grpc.StatusCode.OK
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await hung
+                assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+                assert retry_seconds(dict(caught.value.trailing_metadata())["grpc-status-details-bin"]) == 1
+            assert (receivers.refused("timed_out"), receivers.intake.active) == (1, 0)
+
+    asyncio.run(run())
+
+
+def test_behaviour_07_a_message_that_gets_no_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All places to read are taken by messages that do not come: the next one is not read, and is served when a place is free."""
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.05)
+
+    async def run() -> None:
+        async with both(Limits(reading=1)) as receivers:
+            free = asyncio.Event()
+
+            async def late():
+                await free.wait()
+                yield BODY
+
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
+                hung = channel.stream_unary(TRACES, lambda b: b, lambda b: b)(late())
+                await until(lambda: receivers.intake.active == 1)
+                code, _, metadata = await receivers.call(BODY)
+                assert (code, retry_seconds(metadata["grpc-status-details-bin"])) == (grpc.StatusCode.UNAVAILABLE, 1)
+                assert receivers.refused("overloaded") == 1
+                free.set()
+                assert await hung == b""
+            assert (await receivers.call(BODY))[0] is grpc.StatusCode.OK
+
+    asyncio.run(run())
+
+
+async def ended(call: grpc.aio.StreamUnaryCall) -> grpc.StatusCode:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+def test_behaviour_07_a_place_is_not_kept_by_who_sends_nothing_while_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All places of gRPC are taken by calls without a message, whose time is long: the next request is served, and they are told to come back."""
+    monkeypatch.setattr(turns, "KEEP_SECONDS", 0.1)
+
+    async def run() -> None:
+        async with both(Limits(reading=2, body_seconds=1000)) as receivers:
+
+            async def nothing():
+                await asyncio.sleep(DEADLINE)
+                yield b""
+
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
+                call = channel.stream_unary(TRACES, lambda b: b, lambda b: b)
+                hung = [asyncio.ensure_future(ended(call(nothing()))) for _ in range(2)]
+                await until(lambda: receivers.intake.active == 2)
+                for _ in range(3):
+                    assert (await receivers.call(traces([span(llm())])))[0] is grpc.StatusCode.OK
+                assert (receivers.refused("timed_out"), receivers.intake.active) == (1, 1)
+                done, left = await asyncio.wait(hung, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+                assert [one.result() for one in done] == [grpc.StatusCode.UNAVAILABLE]
+                for one in left:
+                    one.cancel()
+
+    asyncio.run(run())
