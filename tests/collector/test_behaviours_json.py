@@ -7,11 +7,13 @@ import gzip
 import json
 import threading
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from receivers import DEADLINE, Both, both, post_head, retry_seconds, until
 
 from truegreen.collector import receiver, turns
+from truegreen.core.config import load
 
 MIB = 1 << 20
 ONE = {"name": "chat", "attributes": [{"key": "note", "value": {"stringValue": "x" * 1000}}]}
@@ -78,6 +80,31 @@ def test_behaviour_06_inflated_json_is_part_of_what_is_held(monkeypatch: pytest.
             assert (receivers.spans, receivers.intake.held) == (100, 0)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_behaviour_06_the_smallest_limit_that_may_be_written_takes_a_full_request(tmp_path: Path, encoding: str) -> None:
+    """As many bytes as `request` says, both as sent and inflated, with the least `in_flight` that is not refused: taken when it comes alone."""
+    (tmp_path / "t.yaml").write_text("collector: {limits: {request: 256KiB, in_flight: 512KiB}}\n")
+    limits = load(tmp_path / "t.yaml", {}).collector.receiver.limits
+    padded = LONG + b" " * (limits.request - 1000 - len(LONG))
+    # A gzip body of stored blocks; a zstd frame of one raw block after another.
+    body = gzip.compress(padded, 0) if encoding == "gzip" else stored(padded)
+    assert limits.request - 1000 < len(body) <= limits.request
+
+    async def run() -> None:
+        async with both(limits, limits.in_flight) as receivers:
+            assert (await receivers.post(body, Content_Type=receiver.JSON, Content_Encoding=encoding))[0] == 200
+            assert (receivers.spans, receivers.intake.held) == (100, 0)
+
+    asyncio.run(run())
+
+
+def stored(body: bytes) -> bytes:
+    """A zstd frame (RFC 8878, 3.1.1) of raw blocks: magic, no flags, a window of 1 MiB, then blocks of at most 100 kB."""
+    blocks = [body[at : at + 100_000] for at in range(0, len(body), 100_000)]
+    heads = [(len(block) << 3 | (block is blocks[-1])).to_bytes(3, "little") for block in blocks]
+    return b"\x28\xb5\x2f\xfd\x00\x50" + b"".join(map(bytes.__add__, heads, blocks))
 
 
 def test_behaviour_05_json_whose_sender_has_left_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,14 @@ def test_files_lie_beside_the_configuration_and_options_win(tmp_path: Path) -> N
     [
         ("tls: {cert: a.crt}", "write cert and key"),
         ("tls: {client_ca: a.crt}", "write cert and key"),
-        ("limits: {in_flight: 1MiB}", "found 1MiB, and one request may have 20MiB; write at least as much"),
+        (
+            "limits: {in_flight: 39MiB}",
+            "limits.in_flight: found 39MiB, and one request of 20MiB (`request`) is held twice, as sent and inflated; write at least 40MiB",
+        ),
+        (
+            "limits: {request: 33MiB}",
+            "limits.in_flight: found 64MiB, and one request of 33MiB (`request`) is held twice, as sent and inflated; write at least 66MiB",
+        ),
         ("limits: {requests: 0}", "found 0"),
         ("limits: {request: 20}", "write a whole number and a unit, such as 64MiB"),
         ("limits: {body: soon}", "such as 30s"),

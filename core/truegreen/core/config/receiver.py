@@ -25,7 +25,7 @@ class Limits:
 
     Args:
         request: bytes of one request, as sent and inflated (the OpenTelemetry Collector's limit for HTTP).
-        in_flight: bytes of requests that are held at once.
+        in_flight: bytes of requests that are held at once; at least twice `request`, for compressed JSON is held as sent and inflated.
         requests: requests that are read or counted at once, both protocols together.
         reading: messages that gRPC reads at once: its library has each whole, twice, before its size is known: 8 of 20 MiB take 300 MiB.
         connections: open connections, for each protocol.
@@ -56,7 +56,7 @@ def receiver(source: Source, file: File | None) -> Receiver:
     """The receiver of a checked source; relative paths lie beside `file`.
 
     Raises:
-        BadInput: what is held at once is less than one request may have.
+        BadInput: what is held at once is less than one request may need.
     """
     given = source.data["collector"]
     folder = file.parent if file else File()
@@ -70,10 +70,11 @@ def receiver(source: Source, file: File | None) -> Receiver:
         header_seconds=float(seconds(limits["header"])),
         body_seconds=float(seconds(limits["body"])),
     )
-    if made.in_flight < made.request:
+    if made.in_flight < 2 * made.request:
+        number, unit = int(limits["request"][:-3]), limits["request"][-3:]
         raise BadInput(
-            f"{source.at(('collector', 'limits', 'in_flight'))}: found {limits['in_flight']}, and one request may have {limits['request']}; "
-            "write at least as much"
+            f"{source.at(('collector', 'limits', 'in_flight'))}: found {limits['in_flight']}, and one request of {number}{unit} (`request`) "
+            f"is held twice, as sent and inflated; write at least {2 * number}{unit}, or a smaller `request`"
         )
     tls = {part: folder / name for part, name in given["tls"].items()}
     return Receiver(Tls(**tls) if tls else None, folder / given["token_file"] if given["token_file"] else None, made)
