@@ -1,4 +1,4 @@
-"""SLOs against the catalogue: a rule that matches nothing would stay silent, so it is refused."""
+"""SLOs against the catalogue and the user's own metrics: a rule that matches nothing would stay silent, so it is refused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, NoReturn
 
+from truegreen.alert_rules.text import number
 from truegreen.core.config.model import Config
 from truegreen.core.errors import BadInput
 from truegreen.core.words import catalogue
@@ -65,10 +66,13 @@ class _Slo:
                     self.refuse("sli.metric", f"{metric} is not a timestamp", "a gauge that ends in _timestamp_seconds")
 
     def metric(self, key: str, name: str, kind: str) -> Metric:
-        found = catalogue.BY_NAME.get(name)
+        by_name = self.config.metrics.by_name
+        found = by_name.get(name)
         if found is None:
-            near = [known for known in catalogue.BY_NAME if known.removesuffix("_total") == name.removesuffix("_total")]
-            self.refuse(key, f"no metric is named {name}", near[0] if near else "a metric of docs/metrics.md")
+            bare = name.removesuffix("_total")
+            near = [known for known, one in by_name.items() if bare == known.removesuffix("_total") or name == one.name]
+            own = "".join(f", or {one.prometheus}" for one in self.config.metrics.own)
+            self.refuse(key, f"no metric is named {name}", near[0] if near else f"a metric of docs/metrics.md{own}")
         if found.kind != kind or not found.identity:
             self.refuse(
                 key,
@@ -92,7 +96,7 @@ class _Slo:
         buckets = [Decimal(str(bucket)) for bucket in metric.buckets]
         if threshold not in buckets:
             self.refuse(
-                key, f"{threshold} is no bucket boundary of {metric.prometheus}", f"one of {_names(f'{b:f}' for b in buckets)}"
+                key, f"{threshold} is no bucket boundary of {metric.prometheus}", f"one of {_names(map(number, buckets))}"
             )
 
     def refuse(self, key: str, found: str, instead: str) -> NoReturn:

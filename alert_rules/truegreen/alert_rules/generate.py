@@ -56,7 +56,7 @@ def files(config: Config, time_scale: int) -> Generated:
         files={
             RULES: to_yaml({"groups": [_group(group) for group in made]}, _WRITTEN),
             TESTS: _tests(TESTS, 60, made, [*burns, *watchertests.quick(config, every, time)], time),
-            SLOW_TESTS: _tests(SLOW_TESTS, 300, made, watchertests.slow(every, time), time),
+            SLOW_TESTS: _tests(SLOW_TESTS, 300, made, watchertests.slow(config, every, time), time),
             ROUTES: routes.fragment(config.routes, every, time),
             ALERTMANAGER: routes.whole(config.routes, every, time),
         },

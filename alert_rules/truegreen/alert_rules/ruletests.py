@@ -46,7 +46,7 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
     checks: list[Check] = []
 
     def add(at: str, where: str, phases: Sequence[Phase]) -> None:
-        series.extend(of_slo(slo, at, where, phases, clock))
+        series.extend(of_slo(slo, config.metrics.by_name, at, where, phases, clock))
 
     add(service, home, storm)
     checks += _burns(what, service, home, storm, budget, effect, service in spared, clock)

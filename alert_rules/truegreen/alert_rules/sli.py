@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules.text import any_of, matcher, number, quoted, selector
+from truegreen.alert_rules.text import any_of, matcher, quoted, selector
 from truegreen.core.words import catalogue, records
+from truegreen.core.words.metric import bound
 from truegreen.core.words.slo import ALL_SERVICES, BASELINE, EvaluationSli, EventSli, FreshnessSli, Slo, ThresholdSli
 from truegreen.core.words.terms import CALIBRATED, FAIL, PASS
 
@@ -78,8 +79,8 @@ def counts(slo: Slo, window: str) -> Counts:
 
 def boundary(value: Decimal) -> str:
     """The matcher of one bucket: exporters write 10, Prometheus 3 normalises it to 10.0."""
-    text = number(value)
-    return f"le={quoted(text)}" if "." in text else f"le=~{quoted(any_of((text,)) + '([.]0)?')}"
+    text = bound(value)
+    return f"le={quoted(text)}" if "." in text or "e" in text else f"le=~{quoted(any_of((text,)) + '([.]0)?')}"
 
 
 def long_counts(slo: Slo, window: str, step: str) -> Counts:

@@ -11,7 +11,7 @@ from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.sli import ANSWERS, SCORE
 from truegreen.alert_rules.text import number, quoted
 from truegreen.alert_rules.windows import Clock
-from truegreen.core.words import catalogue
+from truegreen.core.words.metric import Metric, bound
 from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Slo, ThresholdSli
 from truegreen.core.words.terms import CALIBRATED, FAIL, PASS
 
@@ -56,8 +56,14 @@ def steady(metric: str, labels: Mapping[str, str], *steps: tuple[int, Decimal | 
     return Series(metric, labels, counter([(minutes, Decimal(step)) for minutes, step in steps]))
 
 
-def of_slo(slo: Slo, service: str, environment: str, phases: Sequence[Phase], clock: Clock) -> list[Series]:
-    """The series from which the SLO's counts come."""
+def of_slo(
+    slo: Slo, metrics: Mapping[str, Metric], service: str, environment: str, phases: Sequence[Phase], clock: Clock
+) -> list[Series]:
+    """The series from which the SLO's counts come.
+
+    Args:
+        metrics: all there are, by their names in Prometheus.
+    """
     who = {"service": service, "environment": environment}
     every = [(p.minutes, p.events / 60) for p in phases]
     bad = [(p.minutes, p.events * p.bad / 60) for p in phases]
@@ -76,16 +82,19 @@ def of_slo(slo: Slo, service: str, environment: str, phases: Sequence[Phase], cl
         case EventSli(metric, label, wrong, among, total):
             if total:
                 return [made(total, {}, every), made(metric, {label: wrong[0]} if label else {}, bad)]
-            return [made(metric, {label: _right(metric, label, wrong, among)}, good), made(metric, {label: wrong[0]}, bad)]
+            return [
+                made(metric, {label: _right(metrics[metric], label, wrong, among)}, good),
+                made(metric, {label: wrong[0]}, bad),
+            ]
         case ThresholdSli(metric, threshold, where):
-            return [made(f"{metric}_count", where, every), made(f"{metric}_bucket", {**where, "le": number(threshold)}, good)]
+            return [made(f"{metric}_count", where, every), made(f"{metric}_bucket", {**where, "le": bound(threshold)}, good)]
         case FreshnessSli(metric, seconds):
             return [Series(metric, who, _rebuilt(phases, clock, clock.seconds(seconds)))]
 
 
-def _right(metric: str, label: str, wrong: tuple[str, ...], among: tuple[str, ...]) -> str:
-    known = next((each.values for each in catalogue.BY_NAME[metric].label_set if each.name == label), ())
-    return next((value for value in among or known if value not in wrong), "good")
+def _right(metric: Metric, label: str, wrong: tuple[str, ...], among: tuple[str, ...]) -> str:
+    known = next((each.values for each in metric.label_set if each.name == label), ())
+    return next(value for value in (*(among or known), "good", f"not {' or '.join(wrong)}") if value not in wrong)
 
 
 def _rebuilt(phases: Sequence[Phase], clock: Clock, bound: int) -> str:

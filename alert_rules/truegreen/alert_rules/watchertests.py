@@ -36,13 +36,17 @@ def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
         known = [(what, baseline) for what in every for baseline in what.baselines if baseline.signal == evaluation]
         if known:
             made.append(_mismatch(evaluation, known[0][1].service, known[0][1].environment, known[0][1].digest))
-    made += [_without_budget(what, clock) for what in every if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES]
+    made += [
+        _without_budget(what, config, clock)
+        for what in every
+        if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES
+    ]
     return made
 
 
-def slow(every: tuple[Judged, ...], clock: Clock) -> list[Test]:
+def slow(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests that last hours and need an evaluation every five minutes."""
-    drifts = [_drift(what, clock) for what in every if what.baselines and not isinstance(what.slo.sli, FreshnessSli)]
+    drifts = [_drift(what, config, clock) for what in every if what.baselines and not isinstance(what.slo.sli, FreshnessSli)]
     return [_canary(), *_changes(), *drifts]
 
 
@@ -183,7 +187,7 @@ def _changes() -> list[Test]:
     return [Test("another served model, another version, a cold start is neither", tuple(series), tuple(checks))]
 
 
-def _drift(what: Judged, clock: Clock) -> Test:
+def _drift(what: Judged, config: Config, clock: Clock) -> Test:
     b, hold, length = what.baselines[0], 6 * HOUR, 9 * HOUR
     ratio = min(max(2 * b.bad_ratio, b.bad_ratio + Decimal("0.1")), Decimal("0.9"))
     # Enough events for z > 4 within the first hour, whatever the baseline's size.
@@ -193,7 +197,7 @@ def _drift(what: Judged, clock: Clock) -> Test:
         if start is not None:
             break
         events *= 10
-    series = of_slo(what.slo, b.service, b.environment, [Phase(length, events, ratio)], clock)
+    series = of_slo(what.slo, config.metrics.by_name, b.service, b.environment, [Phase(length, events, ratio)], clock)
     named = {"slo": what.slo.name, "service": b.service, "environment": b.environment}
     checks = [fires(length, drift.DRIFT, None, **named)]
     if start is not None:
@@ -207,8 +211,8 @@ def _z(b: Baseline, ratio: Decimal, events: float) -> float:
     return (float(ratio) - base) / math.sqrt(pooled * (1 - pooled) * (1 / events + 1 / answers) * float(b.design_effect))
 
 
-def _without_budget(what: Judged, clock: Clock) -> Test:
-    series = of_slo(what.slo, SERVICE, ILL, [Phase(3 * HOUR, Decimal(600), Decimal("0.1"))], clock)
+def _without_budget(what: Judged, config: Config, clock: Clock) -> Test:
+    series = of_slo(what.slo, config.metrics.by_name, SERVICE, ILL, [Phase(3 * HOUR, Decimal(600), Decimal("0.1"))], clock)
     labels = {"slo": what.slo.name, **_at(ILL)}
     checks: list[Check] = [fires(50, watchers.NO_BASELINE, None, **labels), fires(90, watchers.NO_BASELINE, 1, **labels),
                            fires(3 * HOUR, records.BUDGET_BURN, None, **labels)]  # fmt: skip

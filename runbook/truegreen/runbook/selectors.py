@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from truegreen.core.words import ready_made
+from truegreen.core.words.metric import bound
 from truegreen.core.words.slo import EvaluationSli, EventSli, Slo, ThresholdSli
 from truegreen.core.words.terms import FAIL, PASS
 from truegreen.runbook import names
@@ -47,9 +48,9 @@ def counters(slo: Slo, target: Target) -> tuple[str, str] | None:
         bad = {sli.label: _any(sli.bad)} if sli.label and sli.bad else {}
         return (sli.total or sli.metric) + at(target, **among), sli.metric + at(target, **bad)
     if isinstance(sli, ThresholdSli):
-        bound = f"{sli.threshold.normalize():f}"
+        le = bound(sli.threshold)
         # Prometheus 3 writes le="10.0" where 2 writes le="10".
-        le = f"~{re.escape(bound)}" if "." in bound else f"~{bound}([.]0)?"
+        le = f"~{re.escape(le)}" if "." in le or "e" in le else f"~{le}([.]0)?"
         where = _where(sli.where)
         return f"{sli.metric}_count" + at(target, **where), f"{sli.metric}_bucket" + at(target, **where, le=le)
     return None

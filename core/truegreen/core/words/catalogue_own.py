@@ -61,6 +61,11 @@ class Catalogue:
         """The metrics that are the user's."""
         return self.metrics[len(catalogue.ALL) :]
 
+    @property
+    def by_name(self) -> Mapping[str, Metric]:
+        """All of them, by their names in Prometheus."""
+        return {metric.prometheus: metric for metric in self.metrics}
+
 
 def extended(given: Mapping[str, Any], refuse: Callable[[Iterable[Problem]], None]) -> Catalogue:
     """Our catalogue with a user's entries.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
@@ -209,6 +210,8 @@ class External:
         return self.name
 
 
+_LARGE: Final = 6
+"""From this power of ten on a bound is written with an exponent."""
 UNITS: Final = {"s": "seconds", "ms": "milliseconds", "By": "bytes", "%": "percent", "$": "dollars"}
 
 
@@ -225,3 +228,12 @@ def prometheus_name(name: str, unit: str, kind: str) -> str:
     if unit == "1" and kind == "gauge":
         made += "_ratio"
     return made + "_total" if kind == "counter" and not made.endswith("_total") else made
+
+
+def bound(value: Decimal) -> str:
+    """A bucket's bound as exporters write it: with an exponent from a million on and under 0.0001 (Go's `strconv.FormatFloat(value, 'g', -1, 64)`)."""
+    exact = value.normalize()
+    if -5 < exact.adjusted() < _LARGE:
+        return f"{exact:f}"
+    first, *more = map(str, exact.as_tuple().digits)
+    return f"{'-' * exact.is_signed()}{first}{'.' * bool(more)}{''.join(more)}e{exact.adjusted():+03d}"
