@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from otlp_requests import HOLD, INTERVAL, Clock, llm, span, total, traces
+from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, span, total, traces
 
 from truegreen.collector.evidence import SLICES, Distinct
 from truegreen.collector.processor import Processor
@@ -45,6 +45,37 @@ def test_services_past_the_series_limit_fold_into_one(clock: Clock) -> None:
     widest = sum(len(metric.buckets) + 3 if metric.kind == "histogram" else 1 for metric in catalogue.ALL)
     assert processor.store.series <= 1000 + widest
     assert total(processor, catalogue.LLM_REQUESTS, service="__overflow__", environment="__overflow__") > 900
+
+
+def test_evidence_past_the_series_limit_folds_into_one(clock: Clock) -> None:
+    """A thousand services and environments with failing answers: as many keep scores, traces and users as had room for series, one keeps those of the others."""
+    processor = Processor(clock, INTERVAL, series_limit=1000)
+    for i in range(1000):
+        services = f"s{i // 20}", f"e{i % 20}"
+        processor.traces(
+            traces([span(judged("fail", raw=float(i), user__id=f"u{i}"), trace_id=i.to_bytes(16, "big"))], *services)
+        )
+    kept = [context.evidence for context in processor.contexts.by_identity.values() if context.evidence.scores]
+    assert 1 < len(kept) < 50
+    assert len([one for one in kept if one.distinct and one.failing and one.slots]) == len(kept)
+    own, others = (processor.evidence_of(*names) for names in (("s0", "e0"), ("__overflow__", "__overflow__")))
+    assert own is not None and others is not None
+    assert list(own.scores["groundedness"].values) == [0.0]
+    assert others.scores["groundedness"].seen == 1000 - len(kept) + 1
+    assert others.failing[-1][1] == (999).to_bytes(16, "big")
+    processor.traces(traces([span(judged("fail", raw=7.0))], "s0", "e0"))
+    assert list(own.scores["groundedness"].values) == [0.0, 7.0]
+
+
+@pytest.mark.parametrize("many", [25_000, pytest.param(1_000_000, marks=pytest.mark.full)])
+def test_names_of_services_that_never_come_again_take_bounded_memory(clock: Clock, many: int) -> None:
+    """400 characters each: so many contexts as there may be services, and at most 10 MiB of names by which they are found."""
+    processor = Processor(clock, INTERVAL)
+    pad = "x" * 400
+    for start in range(0, many, 1000):
+        processor.traces(b"".join(traces([span({})], f"{i}{pad}") for i in range(start, start + 1000)))
+    assert len(processor.contexts.by_identity) == catalogue.SERVICE.limit + 1
+    assert sum(len(part or b"") for key in processor.contexts.known for part in key) < 10 << 20
 
 
 def test_label_sets_past_a_limit_share_a_plan_and_each_is_counted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from truegreen.collector import evidence
@@ -11,11 +11,12 @@ from truegreen.collector.planner import Context
 from truegreen.collector.state import Store
 from truegreen.core.words import attributes as names
 from truegreen.core.words import catalogue
+from truegreen.core.words.terms import OVERFLOW
 
 RESOURCE: Final = (names.SERVICE_NAME, names.ENVIRONMENT_NAME, names.ENVIRONMENT_NAME_OLD)
-RESOURCES: Final = 50_000
+RESOURCES: Final = 20_000
 """Resources whose context is kept; past it all are forgotten and found anew (contexts stay)."""
-LONGEST: Final = 4096
+LONGEST: Final = 512
 """A longer resource is worked out anew each time."""
 
 
@@ -40,9 +41,18 @@ class Contexts:
         identity = self._store.identity(service, environment)
         context = self.by_identity.get(identity)
         if context is None:
-            context = self.by_identity[identity] = Context(*identity, resource, evidence.Evidence())
+            context = self._new(identity, resource)
         if sum(len(part or b"") for part in key) < LONGEST:
             if len(self.known) >= RESOURCES:
                 self.known.clear()
             self.known[key] = context
         return context
+
+    def _past(self) -> Context:
+        """The one that keeps the evidence of what is past the limit of series."""
+        identity = (OVERFLOW, OVERFLOW)
+        return self.by_identity.get(identity) or self._new(identity, {})
+
+    def _new(self, identity: tuple[str, str], resource: Mapping[str, bytes | None]) -> Context:
+        made = self.by_identity[identity] = Context(*identity, resource, evidence.Evidence(), self._past)
+        return made

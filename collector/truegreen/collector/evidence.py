@@ -133,6 +133,8 @@ class Distinct:
 class Evidence:
     """The evidence of one service and environment."""
 
+    evaluations: set[str] = field(default_factory=set)
+    """Those of which anything is kept here."""
     scores: dict[str, Scores] = field(default_factory=dict)
     failing: deque[tuple[str, bytes, float]] = field(default_factory=lambda: deque(maxlen=FAILING))
     slots: dict[str, list[tuple[float, str]]] = field(default_factory=dict)

@@ -34,6 +34,8 @@ class Context:
     environment: str
     resource: Mapping[str, bytes | None]
     evidence: evidence.Evidence
+    past: Callable[[], Context]
+    """Gives the one that keeps the evidence which is past the limit of series."""
     views: dict[Any, dict[int, list[View]]] = field(default_factory=lambda: defaultdict(dict))
     """By the dialect of the scope, and by how many attributes a span has."""
     made: dict[Any, View] = field(default_factory=dict)
@@ -113,12 +115,13 @@ class Planner:
         parts = {part: value((names.evaluation(name, part),)) for part in compiler.PARTS}
         parts["sampled"] = parts["sampled"] or value((names.EVALUATION_SAMPLED,))
         facts = Facts({read: value(read) for read in block.key}, context.resource, name=name, parts=parts)
-        scores = self._scores(context, facts) if parts["sampled"] == _BASE else None
+        keeper, kept = self._keeper(context, name)
+        scores = self._scores(keeper, kept, facts) if parts["sampled"] == _BASE else None
         before = len(plan[2])
         score = next(iter(self._layouts.positions(layout.at, (names.evaluation(name, "score"),))), len(layout.heads))
         cells = self._cells(block, context, facts, plan, layout, score)
         counters = [cell for cell, _ in plan[2][before:] if cell is not self._unlabelled]
-        failed = self._failed(context, layout, name, counters, plan[6]) if parts["label"] == _FAIL else None
+        failed = self._failed(keeper, layout, kept, counters, plan[6]) if parts["label"] == _FAIL else None
         return (*cells, scores, failed)
 
     def _cells(
@@ -176,15 +179,21 @@ class Planner:
             for value in metric.label(metric.born.label).values:
                 self._cell(metric, context, facts, None, {metric.born.label: value})
 
-    def _scores(self, context: Context, facts: Facts) -> Callable[[float, bytes | None], None]:
-        scores = context.evidence.scores.setdefault(self._admitted(context, facts.name), evidence.Scores())
+    def _scores(self, context: Context, name: str, facts: Facts) -> Callable[[float, bytes | None], None]:
+        scores = context.evidence.scores.setdefault(name, evidence.Scores())
         said = (facts.parts["evaluator"], facts.attributes.get((names.SNAPSHOT_ID,)))
         evaluator, snapshot = (clean(wire.text(read or b"") or "", catalogue.VALUE_LENGTH) for read in said)
         return partial(scores.add, evaluator, snapshot)
 
-    def _admitted(self, context: Context, evaluation: str) -> str:
+    def _keeper(self, context: Context, evaluation: str) -> tuple[Context, str]:
+        """Who keeps the evidence of an evaluation, and by which name: past the limit of series one does for all that are new, as one series does."""
         label = catalogue.EVALUATIONS.label("evaluation")
-        return self.store.limited(context.service, context.environment, label, evaluation)
+        name = self.store.limited(context.service, context.environment, label, evaluation)
+        if self.store.is_full and name not in context.evidence.evaluations:
+            context = context.past()
+            name = self.store.limited(context.service, context.environment, label, evaluation)
+        context.evidence.evaluations.add(name)
+        return context, name
 
     def touch(self, plan: Plan, tick: int, now: float, view: View, span: Any, held: Held) -> None:
         """What is done for the first span of a plan in each tick."""
@@ -220,7 +229,6 @@ class Planner:
     ) -> Callable[[Any, float, Held], None]:
         """What keeps a failing answer of a layout: its trace, its user, its session."""
         interval, kept, metric = self.store.interval, context.evidence, catalogue.FAILING_TRACE_INFO
-        name = self._admitted(context, name)
         who = [(gauge, self._layouts.positions(layout.at, read)) for gauge, read in self._who]
 
         def failed(span: Any, now: float, held: Held) -> None:

@@ -79,6 +79,11 @@ class Store:
             if family.metric.identity:
                 self.cell(catalogue.COLLECTOR_OVERFLOW, (name,), hold=False)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a new label set folds."""
+        return self.series >= self.series_limit
+
     def identity(self, service: str, environment: str) -> tuple[str, str]:
         """Service and environment, cleaned, with `__overflow__` for one past its limit."""
         made = self.limited("", "", catalogue.SERVICE, service)
@@ -124,7 +129,7 @@ class Store:
 
     def spare(self, metric: Metric, labels: tuple[str, ...]) -> Cell | None:
         """The cell of a label set that nothing could stand for: None where it is new and past the limit of series."""
-        if labels not in self.families[metric.prometheus].cells and self.series >= self.series_limit:
+        if labels not in self.families[metric.prometheus].cells and self.is_full:
             return None
         return self.cell(metric, labels, hold=False)
 
