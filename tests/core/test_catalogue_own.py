@@ -103,6 +103,21 @@ BAD = [
     ("region: {attribute", '"region\\n": {attribute', 7, "metrics.labels", "not in the expected form"),
     ("checkout: {attribute", '"pay\\nimport os": {attribute', 3, "metrics.spans", "not in the expected form"),
     ("buckets: [0.1, 1, 10]", f"buckets: [0.1, 1{'0' * 400}]", 23, "metrics.entries[1].buckets[1]", "too large a number"),
+    (
+        "when: {all: [{condition: answer}, {condition: premium}]}",
+        "each: evaluation\n      when: {condition: failed}",
+        16,
+        "metrics.entries[0].when",
+        "no status",
+    ),
+    (
+        "when: {all: [{condition: answer}, {condition: premium}]}\n      labels: [model, region]",
+        "each: evaluation\n      labels: [model, llm_outcome]",
+        16,
+        "metrics.entries[0].labels",
+        "no status",
+    ),
+    ("range: [0, null]", "range: [5, 1]", 22, "metrics.entries[1].value.range", "write range: [1, 5]"),
     ("  entries:", "  entrys:", 9, "metrics.entrys", "did you mean entries?"),
 ]
 
@@ -139,6 +154,9 @@ COUNTED = "      value: {attribute: shop.amount}\n      labels: [model, region]"
         ("each: evaluation\n      value: {evaluation: label, range: [0, null]}", "score, raw"),
         ("value: {cases: [{when: {condition: judged}, then: 1}]}", "write each: evaluation"),
         ("born: {when: {any: [{condition: premium}, {condition: judged}]}, label: region}", "write each: evaluation"),
+        ("each: evaluation\n      value: {computed: duration, range: [0, null]}", "which has no status and no duration"),
+        ("each: evaluation\n      value: {cases: [{when: {condition: failed}, then: 2}]}", "which has no status and no duration"),
+        ("each: evaluation\n      value: {cases: [{when: {not: {computed: status_error}}, then: 2}]}", "which has no status"),
     ],
 )
 def test_a_value_must_fit_its_kind(value: str, instead: str) -> None:
@@ -149,7 +167,7 @@ def test_a_value_must_fit_its_kind(value: str, instead: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "when", ["{evaluation: label, in: [pass]}", "{not: {evaluation: name}}", "{all: [{condition: answer}, {condition: judged}]}"]
+    "when", ["{evaluation: label, in: [pass]}", "{not: {evaluation: name}}", "{all: [{condition: premium}, {condition: judged}]}"]
 )
 def test_a_condition_on_an_evaluation_needs_one(when: str) -> None:
     """Written out, below another, or by the name of a condition."""

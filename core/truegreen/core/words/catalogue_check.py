@@ -41,7 +41,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
             if entry["span"] not in data["spans"]:
                 yield [*path, "span"], f"no such class of spans; write one of {', '.join(data['spans'])}", entry["span"]
             labels = [(_shown(name, data["labels"][name]), data["labels"][name]) for name in known]
-            for below, wrong, found in (*_rules(entry, labels), *_unjudged(entry, labels, data["conditions"])):
+            for below, wrong, found in (*_rules(entry, labels), *_judged(entry, labels, data["conditions"])):
                 yield [*path, *below], wrong, found
         buckets = entry.get("buckets", [])
         if buckets != sorted(set(buckets)):
@@ -80,7 +80,9 @@ def _rules(entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]]
     if entry["kind"] == "histogram" and len(measured) < max(1, len(values)):
         yield ["value"], "a histogram observes a number; write value: {attribute: NAME}", entry.get("value")
     for path, value in values:
-        low = value.get("range", [None])[0]
+        low, high = value.get("range", (None, None))
+        if low is not None and high is not None and low > high:
+            yield [*path, "range"], f"no number is in it; write range: [{high}, {low}]", value["range"]
         if entry["kind"] == "counter" and _measured(value) and not value.get("squared") and (low is None or low < 0):
             yield path, "a counter never falls; write range: [0, null] beside it", value
         if entry["kind"] == "counter" and any(not _whole(case["then"]) for case in value.get("cases", [])):
@@ -103,28 +105,33 @@ def _rules(entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]]
             yield path, "a part of an evaluation; write each: evaluation", read
 
 
-def _unjudged(
+def _judged(
     entry: Mapping[str, Any], labels: list[tuple[str, Mapping[str, Any]]], conditions: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Conditions on an evaluation where none is at hand: they would never hold."""
-    if entry.get("each") == EVALUATION:
-        return
+    """Conditions on an evaluation where none is at hand, which would never hold; and what is computed of a span where an evaluation is, which may come as an event."""
     values = [*(part["value"] for part in entry.get("parts", [])), entry.get("value", {})]
     tested: list[tuple[str, Any]] = [
         ("when", entry.get("when")),
         ("born", entry.get("born", {}).get("when")),
         ("parts" if "parts" in entry else "value", [value.get("cases") for value in values]),
-        ("labels", [label.get(key) for _, label in labels for key in ("cases", "default_cases")]),
+        ("labels", [label[key] for _, label in labels for key in ("cases", "default_cases") if key in label]),
     ]
-    for key, tests in tested:
-        if any(_judges(test) for test in (tests, *(conditions[name] for name in _meant(tests, conditions)))):
-            yield [key], "a condition on an evaluation; write each: evaluation", tests
+    key, wrong = EVALUATION, "a condition on an evaluation; write each: evaluation"
+    if entry.get("each") == EVALUATION:
+        key, wrong = (
+            "computed",
+            "computed is of a span, and an evaluation may come as an event, which has no status and no duration; write attribute or evaluation",
+        )
+        tested.append(("parts" if "parts" in entry else "value", values))
+    for place, tests in tested:
+        if any(_has(key, test) for test in (tests, *(conditions[name] for name in _meant(tests, conditions)))):
+            yield [place], wrong, tests
 
 
-def _judges(value: Any) -> bool:
+def _has(key: str, value: Any) -> bool:
     if isinstance(value, list):
-        return any(map(_judges, value))
-    return isinstance(value, dict) and (EVALUATION in value or any(map(_judges, value.values())))
+        return any(_has(key, one) for one in value)
+    return isinstance(value, dict) and (key in value or any(_has(key, one) for one in value.values()))
 
 
 def _meant(value: Any, conditions: Mapping[str, Any]) -> set[str]:
