@@ -10,6 +10,7 @@ COMMANDS: Final = {
     "baseline": "Freeze what healthy looks like.",
     "baseline take": "Freeze a baseline from the collector's scores or a replay file.",
     "replay": "Send recorded LLM calls as spans.",
+    "backtest": "Run the alerts over the past: what would have paged, and how late.",
     "demo": "Run the whole path on this machine: incident, page, fix, postmortem.",
     "triage": "What broke, since when, who is affected, us or them, what next.",
     "contain": "Flip a switch that the application obeys; logged, with an undo.",

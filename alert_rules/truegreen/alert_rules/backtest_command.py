@@ -1,0 +1,189 @@
+"""`truegreen backtest`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import click
+
+from truegreen.alert_rules import backtest_alerts as alerts
+from truegreen.alert_rules import backtest_engine as engine
+from truegreen.alert_rules import backtest_inputs as inputs
+from truegreen.alert_rules import backtest_page as page
+from truegreen.alert_rules import backtest_picture, budgets, checks, generate
+from truegreen.alert_rules.backtest_plan import Planned, plan
+from truegreen.alert_rules.backtest_score import STEP, Score, scores
+from truegreen.alert_rules.files import calibrations
+from truegreen.alert_rules.model import Alert, Judged
+from truegreen.alert_rules.text import quoted, selector
+from truegreen.alert_rules.windows import Clock
+from truegreen.core import config
+from truegreen.core.clients import prometheus
+from truegreen.core.config import Config
+from truegreen.core.errors import BadInput, Failed
+from truegreen.core.generate import write
+from truegreen.core.options import config_option, json_option
+from truegreen.core.words import records
+
+PICTURE = "backtest.svg"
+RESULT = "backtest.json"
+_MONTH = 30 * 86_400
+_QUERY_SECONDS = 60.0
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    found = prometheus.duration(value)
+    if not found:
+        raise click.BadParameter(f"found {value!r}, write a duration such as 30s or 2m", ctx, param)
+    return found
+
+
+@click.command("backtest")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    metavar="URL|FILE",
+    help="A Prometheus, a replay file (JSONL), or samples (OpenMetrics text); gzip allowed.",
+)
+@click.option(
+    "--start",
+    metavar="TIME",
+    help="Judge from here on: 2026-11-01T00:00:00Z or unix seconds (default: 30 days before the end, or the file's first).",
+)
+@click.option("--end", metavar="TIME", help="Judge up to here (default: now, or the file's last).")
+@click.option(
+    "--incidents",
+    "labelled",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What was truly wrong: start,end[,service], a line each.",
+)
+@click.option(
+    "--slo",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this SLO; repeatable (default: all of the configuration, with watchers).",
+)
+@click.option("--service", default="", help="Of a replay file: whose calls they are (default: the one that has a baseline).")
+@click.option("--environment", default="", help="Of a replay file: where they were made.")
+@click.option("--every", callback=_seconds, metavar="30s", help="Of a replay file without times: the time between two calls.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help=f"Write {PICTURE} and {RESULT} there."
+)
+@click.option("--expect", type=click.Choice(["silence"]), help="Exit 1 when something paged.")
+@config_option
+@json_option
+def backtest(
+    source: str, start: str | None, end: str | None, labelled: Path | None, names: tuple[str, ...], service: str, environment: str, every: float | None,
+    out: Path | None, expect: str | None, config_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Run the generated rules over the past: what would have paged, what would have been missed."""
+    read = config.load(config_path, os.environ)
+    checks.check(read)
+    judged = _chosen(read, names)
+    known = None if labelled is None else inputs.incidents(labelled)
+    began, ended = (None if text is None else inputs.moment(text, f"--{name}") for name, text in (("start", start), ("end", end)))
+    groups = generate.groups(read, judged, Clock(1))
+    only = _only(names)
+    with tempfile.TemporaryDirectory(prefix="truegreen-backtest-") as scratch:
+        folder = Path(scratch)
+        if source.startswith(("http://", "https://")):
+            given = _asked(source, plan(groups, only), began, ended, folder)
+        else:
+            given = inputs.from_file(Path(source), folder, read, [what.slo for what in judged], every, (service, environment))
+            given = inputs.cut(given, began, ended)
+        runs, lacking = _with_data(plan(groups, only), given.names)
+        database = folder / "database"
+        database.mkdir()
+        past = given.past
+        with engine.replayed(groups, past, database, alerts.of_plan, lambda alert: only(alert) and id(alert) in runs) as replayed:
+            fired = alerts.fired(replayed, past.start, past.end)
+            counts = {
+                what.slo.name: (_series(replayed, records.events("5m"), what), _series(replayed, records.bad("5m"), what))
+                for what in judged
+            }
+
+            def incidents(budget: Decimal) -> Sequence[inputs.Incident] | None:
+                return known if known is not None else inputs.labelled(given, budget)
+
+            found = scores(judged, counts, fired, past.start, past.end, incidents)
+            panels = [_panel(replayed, score) for score in found] if out is not None else []
+    silent = sorted({p.rule.alert for p in replayed.planned if isinstance(p.rule, Alert)} - {f.alert for f in fired})
+    said = (found, fired, silent, lacking, given.notes)
+    facts = {"start": page.said(past.start), "end": page.said(past.end), **page.facts(*said)}
+    if out is not None:
+        write(out, {PICTURE: backtest_picture.picture(panels, past.start, past.end), RESULT: json.dumps(facts, indent=1) + "\n"})
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        click.echo("\n".join(page.lines(*said)))
+    pages = sum(len(score.page.episodes) for score in found)
+    if expect and pages:
+        raise Failed(f"--expect silence: {pages} pages")
+
+
+def _chosen(read: Config, names: Sequence[str]) -> tuple[Judged, ...]:
+    known = calibrations(read.calibration_folder())
+    there = [slo.name for slo in read.slos]
+    if unknown := [name for name in names if name not in there]:
+        raise BadInput(f"--slo: there is no {unknown[0]}; {read.source or 'the configuration'} has {', '.join(there) or 'none'}")
+    if not there:
+        raise BadInput(f"{read.source or 'no truegreen.yaml'}: names no SLO; write one, such as slos: [{{name: grounding}}]")
+    return tuple(budgets.judged(slo, known) for slo in read.slos if not names or slo.name in names)
+
+
+def _only(names: Sequence[str]) -> Callable[[Alert], bool]:
+    def wanted(alert: Alert) -> bool:
+        return alert.alert != records.WATCHDOG and (not names or alert.labels.get("slo") in names)
+
+    return wanted
+
+
+def _asked(url: str, needed: tuple[Planned, ...], start: float | None, end: float | None, folder: Path) -> inputs.Input:
+    until = time.time() if end is None else end
+    since = until - _MONTH if start is None else start
+    if since >= until:
+        raise BadInput(f"--start: {page.said(since)} is not before the end, {page.said(until)}")
+    server = replace(
+        prometheus.connect(url, hint="name a Prometheus that answers: --from http://127.0.0.1:9090"), timeout=_QUERY_SECONDS
+    )
+    return inputs.from_prometheus(server, needed, since, until, folder)
+
+
+def _with_data(planned: Sequence[Planned], names: frozenset[str]) -> tuple[set[int], list[tuple[str, str]]]:
+    # An alert none of whose series is there was not silent: it was blind.
+    runs: set[int] = set()
+    lacking: dict[str, str] = {}
+    for one in planned:
+        if not isinstance(one.rule, Alert):
+            continue
+        if one.sources & names:
+            runs.add(id(one.rule))
+        else:
+            slo = one.rule.labels.get("slo", "none")
+            lacking[one.rule.alert if slo == "none" else f"{one.rule.alert} of {slo}"] = " and no ".join(sorted(one.sources)[:3])
+    return runs, sorted(lacking.items())
+
+
+def _series(replayed: engine.Replayed, record: str, what: Judged) -> list[prometheus.Series]:
+    return replayed.ask(selector(record, f"slo={quoted(what.slo.name)}"), STEP)
+
+
+def _panel(replayed: engine.Replayed, score: Score) -> backtest_picture.Panel:
+    at = [
+        f"{key}={quoted(value)}"
+        for key, value in (("slo", score.slo), ("service", score.service), ("environment", score.environment))
+    ]
+    short, long = (replayed.ask(selector(records.bad_ratio(window), *at), 60) for window in ("15m", "1h"))
+    return backtest_picture.Panel(score, next(iter(short), None), next(iter(long), None))

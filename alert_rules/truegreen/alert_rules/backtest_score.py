@@ -1,0 +1,191 @@
+"""What a backtest is worth: false pages, delays, missed incidents, and the objective at which it would be quiet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from truegreen.alert_rules import budgets
+from truegreen.alert_rules.backtest_alerts import Fired, episodes, firing
+from truegreen.alert_rules.backtest_inputs import Incident
+from truegreen.alert_rules.ladder import TIERS, Tier
+from truegreen.alert_rules.model import Judged
+from truegreen.alert_rules.oracle import Phase, burning
+from truegreen.alert_rules.windows import parse
+from truegreen.core.clients.prometheus import Series
+from truegreen.core.words import records
+
+DAYS: Final = 30
+RULE_OF_THREE: Final = 3
+"""None seen in T days: with 95 % confidence fewer than 3 in T days."""
+OBJECTIVES: Final = tuple(Decimal(text) for text in ("0.9", "0.95", "0.97", "0.98", "0.99", "0.995", "0.999"))
+PAGES: Final = tuple(tier for tier in TIERS if tier.sev in ("1", "2"))
+STEP: Final = 300
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TierScore:
+    """Of one tier: its episodes, those that no incident explains, and for each incident the seconds until it fired (None: never)."""
+
+    name: str
+    sev: str
+    episodes: tuple[Span, ...]
+    false: tuple[Span, ...]
+    delays: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The same past at another objective, by the ladder in plain Python from counts of five minutes."""
+
+    objective: Decimal
+    pages: int
+    false: int
+    paged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One SLO of one service in one environment.
+
+    Args:
+        budget: 1 - objective there; None where a `baseline` objective has no baseline.
+        incidents: None where nobody labelled the past.
+        page: fast and slow tier together; `sev` is empty.
+    """
+
+    slo: str
+    service: str
+    environment: str
+    mode: str
+    events: float
+    bad: float
+    days: float
+    budget: Decimal | None
+    incidents: tuple[Incident, ...] | None
+    page: TierScore
+    tiers: tuple[TierScore, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def false_pages(self) -> float:
+        """In 30 days, as seen."""
+        return len(self.page.false) * DAYS / self.days
+
+    @property
+    def at_most(self) -> float:
+        """In 30 days, with 95 % confidence; only told where none was seen."""
+        return RULE_OF_THREE * DAYS / self.days
+
+    @property
+    def missed(self) -> int:
+        """Incidents that no page told of."""
+        return sum(1 for delay in self.page.delays if delay is None)
+
+
+Labelled = Callable[[Decimal], Sequence[Incident] | None]
+
+
+def scores(
+    every: Sequence[Judged], counts: Mapping[str, tuple[Sequence[Series], Sequence[Series]]], fired: Sequence[Fired], start: float, end: float,
+    labelled: Labelled,
+) -> list[Score]:  # fmt: skip
+    """The score of each SLO at each service that had events.
+
+    Args:
+        counts: SLO to its events and bad events of 5 min, at every whole 5 min.
+        labelled: a budget to the incidents of the past, None where nobody knows.
+    """
+    found: list[Score] = []
+    for what in every:
+        events, bad = counts[what.slo.name]
+        wrong = {_who(one): one for one in bad}
+        for one in events:
+            service, environment = _who(one)
+            points = [(int(t), n, x) for (t, n), x in zip(one.points, _along(one, wrong.get(_who(one))), strict=True)]
+            inside = [(n, x) for t, n, x in points if start <= t <= end]
+            if not sum(n for n, _ in inside):
+                continue
+            mine = [f for f in fired if _is(f, what.slo.name, service, environment)]
+            found.append(_score(what, service, environment, points, inside, mine, (end - start) / 86_400, labelled, (start, end)))
+    return found
+
+
+def _score(
+    what: Judged, service: str, environment: str, points: Sequence[tuple[int, float, float]], inside: Sequence[tuple[float, float]],
+    fired: Sequence[Fired], days: float, labelled: Labelled, span: tuple[float, float],
+) -> Score:  # fmt: skip
+    budget = budgets.budget(what, service, environment)
+    known = None if budget is None else labelled(budget)
+    incidents = (
+        None
+        if known is None
+        else tuple(one for one in known if one.service in ("", service) and one.end > span[0] and one.start < span[1])
+    )
+    spans = {tier.name: [s for f in fired if f.label("burn_tier") == tier.name for s in f.intervals] for tier in TIERS}
+    tiers = tuple(tier_score(tier.name, tier.sev, spans[tier.name], incidents, after(tier)) for tier in TIERS)
+    pages = [s for tier in PAGES for s in spans[tier.name]]
+    page = tier_score("page", "", pages, incidents, max(after(tier) for tier in PAGES))
+    effect = budgets.design_effect(what, service, environment)
+    trials = tuple(_trial(objective, points, effect, incidents, span) for objective in OBJECTIVES)
+    return Score(
+        what.slo.name, service, environment, what.slo.mode, sum(n for n, _ in inside), sum(x for _, x in inside), days, budget, incidents, page,
+        tiers, trials,
+    )  # fmt: skip
+
+
+def after(tier: Tier) -> int:
+    """Seconds after an incident's end in which an alert may still be of it: its longest short window holds the last bad events so long."""
+    return max(records.SECONDS[rung.short] for rung in tier.rungs)
+
+
+def tier_score(name: str, sev: str, spans: Sequence[Span], incidents: Sequence[Incident] | None, grace: int) -> TierScore:
+    """Episodes against incidents: one that begins before an incident's end (and `grace`) and ends after its start is of it."""
+    seen = episodes(spans)
+    if incidents is None:
+        return TierScore(name, sev, tuple(seen), (), ())
+
+    def of(span: Span, one: Incident) -> bool:
+        return span[0] <= one.end + grace and span[1] > one.start
+
+    false = tuple(span for span in seen if not any(of(span, one) for one in incidents))
+    delays = tuple(min((max(0, s[0] - one.start) for s in sorted(spans) if of(s, one)), default=None) for one in incidents)
+    return TierScore(name, sev, tuple(seen), false, delays)
+
+
+def _trial(
+    objective: Decimal, points: Sequence[tuple[int, float, float]], effect: Decimal, incidents: Sequence[Incident] | None, span: tuple[float, float]
+) -> Trial:  # fmt: skip
+    phases = [Phase(5, Decimal(repr(n * 12)), Decimal(repr(x / n)) if n > 0 else Decimal(0)) for _, n, x in _even(points)]
+    origin = points[0][0] - STEP
+    spans: list[Span] = []
+    for tier in PAGES:
+        moments = [origin + 60 * at for at, burns in enumerate(burning(phases, tier, 1 - objective, effect)) if burns]
+        spans += [s for s in firing(moments, 60, 0, parse(tier.keep)) if s[1] > span[0] and s[0] <= span[1]]
+    told = tier_score("page", "", spans, incidents, max(after(tier) for tier in PAGES))
+    return Trial(objective, len(told.episodes), len(told.false), sum(1 for delay in told.delays if delay is not None))
+
+
+def _even(points: Sequence[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
+    # A gap in the data is time without events.
+    known = {t: (n, x) for t, n, x in points}
+    return [(t, *known.get(t, (0.0, 0.0))) for t in range(points[0][0], points[-1][0] + 1, STEP)]
+
+
+def _along(one: Series, bad: Series | None) -> list[float]:
+    known = dict(bad.points) if bad else {}
+    return [x if math.isfinite(x := known.get(time, 0.0)) else 0.0 for time, _ in one.points]
+
+
+def _who(one: Series) -> tuple[str, str]:
+    return one.labels.get("service", ""), one.labels.get("environment", "")
+
+
+def _is(fired: Fired, slo: str, service: str, environment: str) -> bool:
+    named = (fired.label("slo"), fired.label("service"), fired.label("environment"))
+    return fired.alert == records.BUDGET_BURN and named == (slo, service, environment)
