@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:-]*")
 _WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _BRACES: Final = re.compile(r"\{{2,}|\{$")
+_LONG: Final = 80
+"""Characters from which a text is hardly written twice: it is not remembered."""
 _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
@@ -51,33 +54,42 @@ def selector(metric: str, *matchers: str) -> str:
 
 def to_yaml(value: Any, comment: str = "") -> str:
     """A YAML document of mappings, lists, texts, whole numbers and Decimals; `comment` goes on top, line by line."""
-    head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
-    return head + "\n".join(_lines(value)) + "\n"
+    out = [f"# {line}".rstrip() for line in comment.splitlines()]
+    if value and isinstance(value, (Mapping, list, tuple)):
+        _container(value, "", "", out)
+    else:
+        out.append(_scalar(value))
+    out.append("")
+    return "\n".join(out)
 
 
-def _lines(value: Any) -> list[str]:
+def _container(value: Any, indent: str, lead: str, out: list[str]) -> None:
+    # Every line starts with `indent`, the first one with `lead`: dashes of the lists that it is in.
     if isinstance(value, Mapping):
-        return [line for key, item in value.items() for line in _entry(f"{_scalar(key)}:", item, "  ")]
-    if isinstance(value, (list, tuple)):
-        return [line for item in value for line in _item(item)]
-    return [_scalar(value)]
+        for key, item in value.items():
+            _entry(f"{lead}{_scalar(key)}:", item, indent + "  ", out)
+            lead = indent
+        return
+    for item in value:
+        if isinstance(item, (Mapping, list, tuple)) and item and not _short(item):
+            _container(item, indent + "  ", lead + "- ", out)
+        else:
+            out.append(f"{lead}- {_scalar(item)}")
+        lead = indent
 
 
-def _entry(head: str, item: Any, indent: str) -> list[str]:
-    if isinstance(item, Mapping) and item:
-        return [head, *(indent + line for line in _lines(item))]
-    if isinstance(item, (list, tuple)) and item and not _short(item):
-        return [head, *(indent + line for line in _lines(item))]
-    if isinstance(item, str) and "\n" in item and item == item.strip() and all(line.isprintable() for line in item.split("\n")):
-        return [f"{head} |-", *(indent + line for line in item.split("\n"))]
-    return [f"{head} {_scalar(item)}"]
-
-
-def _item(item: Any) -> list[str]:
-    if isinstance(item, (Mapping, list, tuple)) and item and not _short(item):
-        first, *rest = _lines(item)
-        return [f"- {first}", *(f"  {line}" for line in rest)]
-    return [f"- {_scalar(item)}"]
+def _entry(head: str, item: Any, indent: str, out: list[str]) -> None:
+    if isinstance(item, str):
+        if "\n" in item and item == item.strip() and item.replace("\n", "").isprintable():
+            out.append(f"{head} |-")
+            out += [indent + line for line in item.split("\n")]
+        else:
+            out.append(f"{head} {_scalar(item)}")
+    elif isinstance(item, (dict, list, tuple, Mapping)) and item and not _short(item):
+        out.append(head)
+        _container(item, indent, indent, out)
+    else:
+        out.append(f"{head} {_scalar(item)}")
 
 
 def _short(item: Any) -> bool:
@@ -90,6 +102,8 @@ def _short(item: Any) -> bool:
 
 
 def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return _remembered(value) if len(value) < _LONG else _text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, Decimal)):
@@ -98,10 +112,15 @@ def _scalar(value: Any) -> str:
         return "{}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_scalar(item) for item in value) + "]"
-    if not isinstance(value, str):
-        raise TypeError(f"cannot write {type(value).__name__} as YAML")
+    raise TypeError(f"cannot write {type(value).__name__} as YAML")
+
+
+def _text(value: str) -> str:
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and not value.endswith(":"):
         return value
     if '"' in value and "'" not in value and value.isprintable():
         return f"'{value}'"
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(value, ensure_ascii=False))
+
+
+_remembered = lru_cache(8_192)(_text)
