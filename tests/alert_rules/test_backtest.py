@@ -2,14 +2,20 @@
 
 import random
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 import yaml
 
 from truegreen.alert_rules import backtest_alerts as alerts
-from truegreen.alert_rules import backtest_engine as engine
+from truegreen.alert_rules import backtest_engine as backtest
 from truegreen.alert_rules import backtest_samples, budgets, generate
+from truegreen.alert_rules.backtest_plan import plan, with_memory
+from truegreen.alert_rules.ladder import TIERS
+from truegreen.alert_rules.model import Alert, Group, Record
+from truegreen.alert_rules.oracle import Phase, burning, cumulative, first
 from truegreen.alert_rules.windows import Clock
+from truegreen.core.words.records import BUDGET_BURN
 
 SLOS = """
 slos:
@@ -74,9 +80,9 @@ def test_every_alert_fires_in_the_minutes_in_which_promtool_says_it_does(config,
         "".join(f"{name} {v} {60 * m}\n" for name, values in world.items() for m, v in enumerate(values) if v is not None)
         + backtest_samples.END
     )
-    past, database = engine.Past(samples, 0, 0, 60 * MINUTES), tmp_path / "database"
+    past, database = backtest.Past(samples, 0, 0, 60 * MINUTES), tmp_path / "database"
     database.mkdir()
-    with engine.replayed(groups, past, database, alerts.of_plan, lambda alert: True) as replayed:
+    with backtest.replayed(plan(groups, lambda alert: True), past, database, alerts.of_plan) as replayed:
         fired = alerts.fired(replayed, 0, 60 * MINUTES)
     at = {minute: [] for minute in range(MINUTES)}
     for one in fired:
@@ -157,3 +163,53 @@ def test_what_fires_again_within_an_hour_is_one_page():
     """As in the simulation behind the ladder."""
     assert alerts.episodes([(0, 60), (3659, 3700)]) == [(0, 3700)]
     assert alerts.episodes([(3660, 3700), (0, 60)]) == [(0, 60), (3660, 3700)]
+
+
+def test_what_reads_firing_alerts_comes_after_them(engine, tmp_path):
+    """A record of firing alerts, and the alert that reads it; records of a slow group are there for a fast one until its next evaluation."""
+    engine("prometheus")
+    rules = [
+        Group("late", "1m", (Alert("Both", "a:sum > 0 and on () t:business", {"sev": "1"}, {}), Record("t:business", 'count(ALERTS{alertname="Slow",alertstate="firing"}) > 0'))),
+        Group("slow", "5m", (Record("a:sum", "sum(increase(a_total[5m])) > 10"), Alert("Slow", "a:sum > 0", {}, {}, keep_firing_for="10m"))),
+    ]  # fmt: skip
+    assert with_memory(rules) == frozenset()
+    assert with_memory([Group("g", "1m", (Record("t:x", "t:x + 1"), Record("t:y", "t:x"), Alert("Sum", "t:y > 8", {}, {})))]) == {
+        "Sum"
+    }
+    values = [0] * 11 + [20 * k for k in range(1, 11)] + [200] * 40
+    samples = tmp_path / "past.om"
+    samples.write_text("".join(f"a_total {v} {60 * m}\n" for m, v in enumerate(values)) + backtest_samples.END)
+    database = tmp_path / "database"
+    database.mkdir()
+    with backtest.replayed(
+        plan(rules, lambda alert: True), backtest.Past(samples, 0, 0, 3600), database, alerts.of_plan
+    ) as replayed:
+        fired = {one.alert: [(a // 60, b // 60) for a, b in one.intervals] for one in alerts.fired(replayed, 0, 3600)}
+    # 5 min counts are over 10 at 15 and 20 min, and at 25 not: the record ends there, the alert is kept to 35.
+    assert fired["Slow"] == [(15, 35)]
+    assert fired["Both"] == [(15, 25)]
+
+
+def test_the_first_page_comes_in_the_minute_that_the_oracle_names(config, engine, tmp_path):
+    """A stream without chance, a step to 10x: fast and slow tier, in a backtest of two hours and a half and in plain Python."""
+    engine("prometheus")
+    read = config("slos: [{name: grounding, mode: live, objective: 95%}]")
+    what = budgets.judged(read.slos[0], ())
+    phases = [Phase(90, Decimal(200), Decimal("0.025")), Phase(120, Decimal(200), Decimal("0.5"))]
+    events, bad = cumulative(phases)
+    samples, database = tmp_path / "past.om", tmp_path / "database"
+    database.mkdir()
+    rows = [("pass", [n - x for n, x in zip(events, bad)]), ("fail", bad)]
+    samples.write_text(
+        "".join(
+            f'truegreen_evaluated_answers_total{{{WHO},evaluation="groundedness",result="{result}"}} {value!r} {60 * minute}\n'
+            for result, values in rows
+            for minute, value in enumerate(values)
+        )
+        + backtest_samples.END
+    )
+    past, groups = backtest.Past(samples, 0, 0, 60 * 210), generate.groups(read, (what,), Clock(1))
+    with backtest.replayed(plan(groups, lambda alert: alert.alert == BUDGET_BURN), past, database, alerts.of_plan) as replayed:
+        found = {one.label("burn_tier"): one.intervals[0][0] // 60 for one in alerts.fired(replayed, 0, 60 * 210)}
+    expected = {tier.name: first(burning(phases, tier, Decimal("0.05"))) for tier in TIERS[:2]}
+    assert {name: found[name] for name in expected} == expected

@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,10 +19,10 @@ from truegreen.alert_rules import backtest_engine as engine
 from truegreen.alert_rules import backtest_inputs as inputs
 from truegreen.alert_rules import backtest_page as page
 from truegreen.alert_rules import backtest_picture, budgets, checks, generate
-from truegreen.alert_rules.backtest_plan import Planned, plan
+from truegreen.alert_rules.backtest_plan import Planned, plan, with_memory
 from truegreen.alert_rules.backtest_score import STEP, Score, scores
 from truegreen.alert_rules.files import calibrations
-from truegreen.alert_rules.model import Alert, Judged
+from truegreen.alert_rules.model import Alert, Judged, Record
 from truegreen.alert_rules.text import quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core import config
@@ -95,7 +96,8 @@ def backtest(
     known = None if labelled is None else inputs.incidents(labelled)
     began, ended = (None if text is None else inputs.moment(text, f"--{name}") for name, text in (("start", start), ("end", end)))
     groups = generate.groups(read, judged, Clock(1))
-    only = _only(names)
+    memory = with_memory(groups)
+    only = _only(names, memory)
     with tempfile.TemporaryDirectory(prefix="truegreen-backtest-") as scratch:
         folder = Path(scratch)
         if source.startswith(("http://", "https://")):
@@ -103,11 +105,11 @@ def backtest(
         else:
             given = inputs.from_file(Path(source), folder, read, [what.slo for what in judged], every, (service, environment))
             given = inputs.cut(given, began, ended)
-        runs, lacking = _with_data(plan(groups, only), given.names)
+        planned, lacking = _with_data(plan(groups, only), given.names)
         database = folder / "database"
         database.mkdir()
         past = given.past
-        with engine.replayed(groups, past, database, alerts.of_plan, lambda alert: only(alert) and id(alert) in runs) as replayed:
+        with engine.replayed(planned, past, database, alerts.of_plan) as replayed:
             fired = alerts.fired(replayed, past.start, past.end)
             counts = {
                 what.slo.name: (_series(replayed, records.events("5m"), what), _series(replayed, records.bad("5m"), what))
@@ -120,7 +122,8 @@ def backtest(
             found = scores(judged, counts, fired, past.start, past.end, incidents)
             panels = [_panel(replayed, score) for score in found] if out is not None else []
     silent = sorted({p.rule.alert for p in replayed.planned if isinstance(p.rule, Alert)} - {f.alert for f in fired})
-    said = (found, fired, silent, lacking, given.notes)
+    kept = [f"Not evaluated, as they read what they said a moment before: {', '.join(sorted(memory))}."] if memory else []
+    said = (found, fired, silent, lacking, [*given.notes, *kept])
     facts = {"start": page.said(past.start), "end": page.said(past.end), **page.facts(*said)}
     if out is not None:
         write(out, {PICTURE: backtest_picture.picture(panels, past.start, past.end), RESULT: json.dumps(facts, indent=1) + "\n"})
@@ -143,9 +146,9 @@ def _chosen(read: Config, names: Sequence[str]) -> tuple[Judged, ...]:
     return tuple(budgets.judged(slo, known) for slo in read.slos if not names or slo.name in names)
 
 
-def _only(names: Sequence[str]) -> Callable[[Alert], bool]:
+def _only(names: Sequence[str], memory: AbstractSet[str]) -> Callable[[Alert], bool]:
     def wanted(alert: Alert) -> bool:
-        return alert.alert != records.WATCHDOG and (not names or alert.labels.get("slo") in names)
+        return alert.alert != records.WATCHDOG and alert.alert not in memory and (not names or alert.labels.get("slo") in names)
 
     return wanted
 
@@ -161,19 +164,18 @@ def _asked(url: str, needed: tuple[Planned, ...], start: float | None, end: floa
     return inputs.from_prometheus(server, needed, since, until, folder)
 
 
-def _with_data(planned: Sequence[Planned], names: frozenset[str]) -> tuple[set[int], list[tuple[str, str]]]:
-    # An alert none of whose series is there was not silent: it was blind.
-    runs: set[int] = set()
+def _with_data(planned: Sequence[Planned], names: frozenset[str]) -> tuple[tuple[Planned, ...], list[tuple[str, str]]]:
+    # An alert none of whose series is there was not silent: it was blind. What only it reads is not computed either.
     lacking: dict[str, str] = {}
     for one in planned:
-        if not isinstance(one.rule, Alert):
-            continue
-        if one.sources & names:
-            runs.add(id(one.rule))
-        else:
+        if isinstance(one.rule, Alert) and not one.sources & names:
             slo = one.rule.labels.get("slo", "none")
             lacking[one.rule.alert if slo == "none" else f"{one.rule.alert} of {slo}"] = " and no ".join(sorted(one.sources)[:3])
-    return runs, sorted(lacking.items())
+    return tuple(one for one in planned if one.sources & names or _is_constant(one)), sorted(lacking.items())
+
+
+def _is_constant(one: Planned) -> bool:
+    return isinstance(one.rule, Record) and not one.sources
 
 
 def _series(replayed: engine.Replayed, record: str, what: Judged) -> list[prometheus.Series]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from truegreen.alert_rules import backtest_samples as text
-from truegreen.alert_rules.backtest_plan import ALERTS, Planned, alerts_need, plan
-from truegreen.alert_rules.model import Alert, Group, Record
+from truegreen.alert_rules.backtest_plan import ALERTS, Planned, alerts_need
+from truegreen.alert_rules.model import Alert, Record
 from truegreen.core.clients import engines, prometheus
 from truegreen.core.clients.http import Server
 
@@ -57,20 +57,16 @@ Firing = Callable[[Planned, Sequence[int]], list[tuple[int, int]]]
 
 
 @contextmanager
-def replayed(
-    groups: Sequence[Group], past: Past, folder: Path, firing: Firing, only: Callable[[Alert], bool]
-) -> Iterator[Replayed]:
-    """Evaluate the rules of `groups` over the past.
+def replayed(planned: Sequence[Planned], past: Past, folder: Path, firing: Firing) -> Iterator[Replayed]:
+    """Evaluate planned rules over the past.
 
     Args:
         folder: an empty folder for the database; some 60 bytes for each sample, and as much again for each recorded one.
         firing: when an alert fires, of the moments at which its expression gave something; ALERTS is written from it.
-        only: which alerts are wanted.
 
     Raises:
         Failed: no engine, or it refuses a sample or an expression (with its words).
     """
-    planned = plan(groups, only)
     store = _Store(past, folder)
     store.add(past.samples)
     moments: dict[int, dict[Labels, list[int]]] = {}
@@ -79,7 +75,7 @@ def replayed(
         for level in sorted({p.level for p in phase}):
             _level(store, [p for p in phase if p.level == level], moments, firing, bool(late) and phase[0].place not in late)
     with store.serving(STALE) as server:
-        yield Replayed(planned, moments, lambda expr, step: _all(server, expr, store, step))
+        yield Replayed(tuple(planned), moments, lambda expr, step: _all(server, expr, store, step))
 
 
 def _level(

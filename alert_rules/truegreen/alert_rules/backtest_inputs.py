@@ -156,10 +156,10 @@ def cut(source: Input, start: float | None, end: float | None) -> Input:
     return replace(source, past=replace(past, start=begun, end=ended))
 
 
-def labelled(source: Input, budget: Decimal) -> list[Incident]:
-    """Incidents by the human labels `y` of recorded calls: hours whose bad ratio exceeds the budget by more than chance."""
-    if source.calls is None or source.who is None:
-        return []
+def labelled(source: Input, budget: Decimal) -> list[Incident] | None:
+    """Incidents by the human labels `y` of recorded calls: hours whose bad ratio exceeds the budget by more than chance; None without labels."""
+    if source.calls is None or source.who is None or not source.calls.labelled:
+        return None
     spans = replay.incidents(source.calls, budget, lambda wrong: byar(wrong, LABELLED_Z))
     return [Incident(start, end, source.who[0]) for start, end in spans]
 

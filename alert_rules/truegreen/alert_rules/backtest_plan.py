@@ -80,6 +80,17 @@ def plan(groups: Sequence[Group], only: Callable[[Alert], bool]) -> tuple[Planne
     )  # fmt: skip
 
 
+def with_memory(groups: Sequence[Group]) -> frozenset[str]:
+    """The names of alerts behind which a record reads itself: its value at one moment needs the one before, so no level can hold it."""
+    rules = [rule for group in groups for rule in group.rules]
+    known = {rule.record for rule in rules if isinstance(rule, Record) and rule.record in _names(rule)}
+    while True:
+        more = {rule.record for rule in rules if isinstance(rule, Record) and known & _names(rule)}
+        if more <= known:
+            return frozenset(rule.alert for rule in rules if isinstance(rule, Alert) and known & _names(rule))
+        known |= more
+
+
 def alerts_need(planned: Sequence[Planned]) -> frozenset[int]:
     """The places of the rules that read ALERTS, at whatever distance: they come after the others."""
     late = {ALERTS}
