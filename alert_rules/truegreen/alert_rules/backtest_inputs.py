@@ -151,6 +151,8 @@ def cut(source: Input, start: float | None, end: float | None) -> Input:
     """
     past = source.past
     begun, ended = max(past.start, start or past.start), min(past.end, end or past.end)
+    if past.start >= past.end:
+        raise BadInput(f"--from: all samples are of one moment, {_said(past.start)}; a backtest needs hours of them")
     if begun >= ended:
         raise BadInput(f"--start and --end: leave nothing; the samples are of {_said(past.start)} to {_said(past.end)}")
     return replace(source, past=replace(past, start=begun, end=ended))

@@ -14,6 +14,10 @@ from truegreen.core.clients.http import Server
 from truegreen.core.errors import Failed
 
 HINT: Final = "start it or name another with --prometheus-url"
+HOUR: Final = 3_600.0
+FEW: Final = 20_000
+MANY: Final = 500_000
+"""Points of one answer: under FEW the next chunk is twice as long, over MANY half as long (some 40 MB of JSON)."""
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 
 
@@ -107,12 +111,12 @@ def query_range(server: Server, expression: str, start: float, end: float, step:
     return http.shaped(server, path, data, lambda found: [_series(item) for item in found["result"]])
 
 
-def raw(server: Server, selector: str, start: float, end: float, chunk: float = 3_600.0) -> Iterator[list[Series]]:
-    """The stored samples of a selector from `start` to `end` (seconds since 1970), oldest first, `chunk` seconds at a time; raises as `query`.
+def raw(server: Server, selector: str, start: float, end: float) -> Iterator[list[Series]]:
+    """The stored samples of a selector from `start` to `end` (seconds since 1970), oldest first, in chunks of a minute to a day; raises as `query`.
 
     A sample on the border of two chunks is given once, whether the server counts a range with its first moment (2) or without (3).
     """
-    path, last = "/api/v1/query", start - 0.001
+    path, last, chunk = "/api/v1/query", start - 0.001, HOUR
     while last < end:
         until = min(last + chunk, end)
         # One second more than the chunk, and what lies before it is left out: no border is lost or doubled.
@@ -122,6 +126,8 @@ def raw(server: Server, selector: str, start: float, end: float, chunk: float = 
         kept = [Series(one.labels, tuple(point for point in one.points if last < point[0] <= until)) for one in found]
         yield [one for one in kept if one.points]
         last = until
+        points = sum(len(one.points) for one in kept)
+        chunk = min(2 * chunk, 24 * HOUR) if points < FEW else max(chunk / 2, 60.0) if points > MANY else chunk
 
 
 def rules(server: Server) -> list[Rule]:
