@@ -275,7 +275,7 @@ def measure(options: argparse.Namespace) -> None:
     if "table" in options.only:
         import alerting_table
 
-        said["table"] = alerting_table.write(options.replicates, SEED)
+        said["table"] = alerting_table.write(options.replicates, SEED, kept)
     if "speed" in options.only:
         import alerting_speed
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+from click.testing import CliRunner
+
 from truegreen.alert_rules.documentation import slos_page
 from truegreen.alert_rules.generate import files
+from truegreen.core.errors import Failed
+from truegreen.core.generate import generate, leftover, write
 from truegreen.core.words import ready_made
 
 
@@ -48,7 +52,24 @@ def test_each_ready_made_slo_can_be_generated(config):
 def test_the_statement_says_what_each_slo_needs(config):
     """The feasibility law, N >= 1.5 / (1 - objective), and the retention are stated before anything is loaded."""
     said = "\n".join(files(config(), 1).statement)
-    assert "grounding: a 10x burn pages within an hour (P 0.9) from 30 events an hour" in said
-    assert "availability: a 10x burn pages within an hour (P 0.9) from 300 events an hour" in said
+    assert "grounding (95%): a 10x burn pages within an hour (P 0.9) from 30 events an hour" in said
+    assert "availability (99.5%): a 10x burn pages within an hour (P 0.9) from 300 events an hour" in said
     assert "30 days" in said
     assert "No SLO is live" in said
+
+
+def test_a_file_that_is_not_generated_any_more_is_named(config, tmp_path):
+    """Prometheus may still load it; a file of somebody else beside it is left alone."""
+    made = files(config(), 1).files
+    out = tmp_path / "rules"
+    write(out, made)
+    assert leftover(out, made) == []
+    old = out / "truegreen.old.yml"
+    old.write_text("# Written by `truegreen generate rules`; do not edit\ngroups: []\n", "utf-8")
+    (out / "team.yml").write_text("# ours; see truegreen.rules.yml\ngroups: []\n", "utf-8")
+    assert leftover(out, made) == [old]
+    path = tmp_path / "truegreen.yaml"
+    checked = CliRunner().invoke(generate, ["rules", "--out", str(out), "--check", "--config", str(path)])
+    assert isinstance(checked.exception, Failed)
+    assert f"not generated any more, remove: {old}" in str(checked.exception)
+    assert old.exists()

@@ -7,10 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from truegreen.alert_rules import budgets
+from truegreen.alert_rules import budgets, feasibility, statement
 from truegreen.alert_rules.ladder import TIERS, Rung
 from truegreen.alert_rules.recording import EVIDENCE
-from truegreen.alert_rules.statement import EVIDENCE as EVENTS_TIMES_BUDGET
 from truegreen.alert_rules.text import number
 from truegreen.core.words import ready_made, records
 from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
@@ -58,8 +57,20 @@ def slos_page() -> str:
         "",
         "In shadow, and in environments that the SLO does not name, every tier is a sev 3 with `mode: shadow`. A service that is not `customer_facing`",
         "gets a sev 2 where others get a sev 1. A page within an hour for a burn of ten budgets (P 0.9) needs",
-        f"{number(EVENTS_TIMES_BUDGET)} / (1 - objective)",
+        f"{number(feasibility.LAW)} / (1 - objective)",
         "events an hour; `truegreen generate rules` prints the number for each SLO.",
+        "",
+        "## How soon, by volume",
+        "",
+        "Median minutes from a step to ten budgets (to all events bad where ten budgets are more) until the sev 1, and the share of such steps that page within an",
+        "hour; simulated by `benchmarks/alerting.py --only table` for independent events. A design effect of 3 makes 300 events worth 100. `-`: over a day.",
+        "Freshness is not in it: its minutes depend on nothing but the objective.",
+        "",
+        "| objective | needs an hour | " + " | ".join(f"{n}/h" for n in _VOLUMES) + " | false pages in 30 days, at most |",
+        "|---|---|" + "---|" * len(_VOLUMES) + "---|",
+        *(_outlooks(Decimal(objective)) for objective in _OBJECTIVES),
+        "",
+        "False pages: sev 1 and 2 of one service while its bad ratio is the budget itself, at the volume where they are most.",
         "",
         "## Recorded series",
         "",
@@ -92,14 +103,30 @@ _SERIES: Final = (
 )
 
 
-def _row(slo: Slo) -> str:
-    objective = BASELINE if slo.objective == BASELINE else f"{number(100 * Decimal(slo.objective))}%"
+_VOLUMES: Final = (5, 20, 60, 100, 500, 2_000)
+_OBJECTIVES: Final = ("0.85", "0.9", "0.95", "0.99", "0.995", "0.999")
+
+
+def _outlooks(objective: Decimal) -> str:
+    budget = 1 - objective
+
+    def cell(per_hour: int) -> str:
+        found = feasibility.outlook(budget, Decimal(per_hour))
+        return "-" if found.median_minutes is None else f"{statement.minutes(found.median_minutes)} ({number(found.within_60)})"
+
+    delays = " | ".join(cell(n) for n in _VOLUMES)
     return (
-        f"| `{slo.name}` | {slo.description} | {_sli(slo.sli)} | {objective} | {slo.layer} | {slo.failure_mode} | {slo.pillar} |"
+        f"| {statement.percent(objective)} | {feasibility.needs(budget)} | {delays} | {number(feasibility.false_pages(budget))} |"
     )
 
 
-def _sli(sli: Sli) -> str:
+def _row(slo: Slo) -> str:
+    objective = BASELINE if slo.objective == BASELINE else f"{number(100 * Decimal(slo.objective))}%"
+    return f"| `{slo.name}` | {slo.description} | {in_words(slo.sli)} | {objective} | {slo.layer} | {slo.failure_mode} | {slo.pillar} |"
+
+
+def in_words(sli: Sli) -> str:
+    """What is bad, out of what."""
     match sli:
         case EvaluationSli(evaluation, floor) if floor == BASELINE:
             return f"answers labelled `fail` / `pass` and `fail`, evaluation `{evaluation}`"

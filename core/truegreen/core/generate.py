@@ -19,6 +19,10 @@ from truegreen.core.options import config_option, json_option
 from truegreen.core.words.shapes import Generated
 
 GROUP = "truegreen_generator"
+VOLUME_GROUP = "truegreen_generator_volume"
+"""Generator to a function of a configuration and a Prometheus address: sentences about what is generated, at the volume that is there."""
+MARK = "Written by `truegreen generate"
+"""In the first line of what we write, where the format has comments."""
 LARGEST_TIME_SCALE = 60
 """With a scrape a second, a 5-minute window at 1/60 holds five samples; smaller ones cannot be counted."""
 
@@ -43,6 +47,23 @@ def generated(name: str, config: Config, time_scale: int) -> Mapping[str, Genera
     if name not in found:
         raise BadInput(f"generate: there is no {name}; write one of {', '.join([*found, 'all'])}")
     return {"": _load(found[name])(config, time_scale)}
+
+
+def leftover(out: Path, files: Mapping[str, str]) -> list[Path]:
+    """Files of ours beside the ones that would be written that are not generated any more: Prometheus may still load them."""
+    folders = {(out / name).parent for name in files}
+    wanted = {out / name for name in files}
+    return [
+        path
+        for folder in sorted(folders)
+        for path in sorted(folder.iterdir() if folder.is_dir() else ())
+        if path not in wanted and path.is_file() and _ours(path)
+    ]
+
+
+def _ours(path: Path) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return MARK in file.readline(1_000)
 
 
 def stale(out: Path, files: Mapping[str, str]) -> str:
@@ -82,21 +103,41 @@ def write(out: Path, files: Mapping[str, str]) -> None:
 @click.option(
     "--time-scale", default=1, metavar="N", help="Divide every window by N (1 to 60), for demonstrations.", show_default=True
 )
+@click.option(
+    "--prometheus-url",
+    metavar="URL",
+    help="Ask this Prometheus whether live SLOs can page at their real volume; what is written does not depend on it.",
+)
 @config_option
 @json_option
-def generate(name: str, out: Path, check: bool, time_scale: int, config_path: Path | None, as_json: bool) -> None:
+def generate(
+    name: str, out: Path, check: bool, time_scale: int, prometheus_url: str | None, config_path: Path | None, as_json: bool
+) -> None:
     """Write rules, routes, boards, collector and app configuration from truegreen.yaml. Nothing is written unless all of it is valid."""
     if not 1 <= time_scale <= LARGEST_TIME_SCALE:
         raise BadInput(f"--time-scale: found {time_scale}; write a whole number from 1 to {LARGEST_TIME_SCALE}")
-    made = generated(name, load(config_path, os.environ), time_scale)
+    config = load(config_path, os.environ)
+    made = generated(name, config, time_scale)
+    volumes = at_volume(name, config, prometheus_url) if prometheus_url else []
     files = {str(Path(folder) / file): text for folder, one in made.items() for file, text in one.files.items()}
     difference = stale(out, files) if check else ""
+    left = leftover(out, files)
     if not check:
         write(out, files)
     if as_json:
         figures: dict[str, Any] = {folder or name: dict(one.figures) for folder, one in made.items()}
         click.echo(
-            json.dumps({"out": str(out), "files": sorted(files), "stale": bool(difference), "figures": figures}, default=str)
+            json.dumps(
+                {
+                    "out": str(out),
+                    "files": sorted(files),
+                    "stale": bool(difference or (check and left)),
+                    "leftover": [str(p) for p in left],
+                    "volumes": volumes,
+                    "figures": figures,
+                },
+                default=str,
+            )
         )
     elif not check:
         for file in sorted(files):
@@ -104,15 +145,33 @@ def generate(name: str, out: Path, check: bool, time_scale: int, config_path: Pa
         for one in made.values():
             for line in one.statement:
                 click.echo(line)
-    if difference:
-        if not as_json:
-            click.echo(difference, nl=False)
-        raise Failed(f"files in {out} are stale; run: truegreen generate {name} --out {out}")
+        for line in [*volumes, *(f"{path} is not generated any more: remove it" for path in left)]:
+            click.echo(line)
+    if difference and not as_json:
+        click.echo(difference, nl=False)
+    wrong = [f"files in {out} are stale; run: truegreen generate {name} --out {out}"] if difference else []
+    wrong += [f"not generated any more, remove: {', '.join(map(str, left))}"] if check and left else []
+    if wrong:
+        raise Failed("; ".join(wrong))
 
 
-def _load(point: EntryPoint) -> Generator:
+def at_volume(name: str, config: Config, url: str) -> list[str]:
+    """What the generators named say of the volume that the Prometheus at `url` has seen.
+
+    Raises:
+        BadInput: what is asked for cannot work at that volume.
+        Failed: Prometheus does not answer.
+    """
+    said: list[str] = []
+    for point in sorted(entry_points(group=VOLUME_GROUP), key=lambda p: p.name):
+        if name in {point.name, "all"}:
+            said += _load(point)(config, url)
+    return said
+
+
+def _load(point: EntryPoint) -> Callable[..., Any]:
     try:
-        loaded: Generator = point.load()
+        loaded: Callable[..., Any] = point.load()
     except ModuleNotFoundError as error:
         raise Failed(f"`generate {point.name}` needs the package {error.name}; run: pip install 'truegreen[generate]'") from None
     return loaded

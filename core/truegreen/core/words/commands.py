@@ -11,6 +11,8 @@ COMMANDS: Final = {
     "baseline take": "Freeze a baseline from the collector's scores or a replay file.",
     "replay": "Send recorded LLM calls as spans.",
     "backtest": "Run the alerts over the past: what would have paged, and how late.",
+    "slo": "Service level objectives.",
+    "slo explain": "What an SLO counts, when it tells somebody, and what it can promise at the volume there is.",
     "demo": "Run the whole path on this machine: incident, page, fix, postmortem.",
     "triage": "What broke, since when, who is affected, us or them, what next.",
     "contain": "Flip a switch that the application obeys; logged, with an undo.",

@@ -1,0 +1,158 @@
+"""One SLO for a person: what is good, when somebody is told, what it can promise at the volume there is, what to do next. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from truegreen.alert_rules import budgets, feasibility, sli, statement, verdicts
+from truegreen.alert_rules.documentation import in_words
+from truegreen.alert_rules.feasibility import NONE, PAGES
+from truegreen.alert_rules.ladder import TIERS, threshold
+from truegreen.alert_rules.model import Judged
+from truegreen.alert_rules.recording import EVIDENCE
+from truegreen.alert_rules.text import number
+from truegreen.alert_rules.verdicts import Verdict
+from truegreen.core.config.model import Config
+from truegreen.core.errors import BadInput
+from truegreen.core.words.sampling import INLINE_RATE
+from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, FreshnessSli, Slo
+
+
+def chosen(config: Config, name: str) -> Slo:
+    """The SLO of that name.
+
+    Raises:
+        BadInput: there is none; says which names are near.
+    """
+    names = [slo.name for slo in config.slos]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 3) or names
+        raise BadInput(
+            f"no SLO is named {name!r} in {config.source or 'the default configuration'}; write {' or '.join(near) or 'one under slos'}"
+        )
+    return next(slo for slo in config.slos if slo.name == name)
+
+
+def facts(config: Config, what: Judged, found: Sequence[Verdict], asked: bool) -> Mapping[str, Any]:
+    """All of it, for machines; numbers are texts.
+
+    Args:
+        found: a verdict for each service whose volume is known.
+        asked: whether a Prometheus was asked, or only the file.
+    """
+    slo = what.slo
+    counts = sli.counts(slo, "1h")
+    budget = None if slo.objective == BASELINE else 1 - Decimal(slo.objective)
+    services = [_service(config, what, one) for one in found]
+    return {
+        "name": slo.name, "description": slo.description, "mode": slo.mode, "layer": slo.layer, "failure_mode": slo.failure_mode,
+        "objective": BASELINE if budget is None else statement.percent(1 - budget),
+        "budget": None if budget is None else statement.percent(budget),
+        "overrides": {name: statement.percent(value) for name, value in sorted(slo.objectives.items())},
+        "environments": list(slo.environments), "services": "all" if isinstance(slo.services, str) else list(slo.services), "unit": slo.unit,
+        "sli": {"words": in_words(slo.sli), "events": counts.events, "bad": counts.bad},
+        "needs_per_hour": None if budget is None or isinstance(slo.sli, FreshnessSli) else feasibility.needs(budget),
+        "rungs": [_rung(tier.sev, rung, budget) for tier in TIERS for rung in tier.rungs],
+        "baselines": [
+            {
+                "service": b.service, "environment": b.environment, "bad_ratio": statement.percent(b.bad_ratio), "events": b.events,
+                "design_effect": number(b.design_effect),
+                "objective": statement.percent(1 - (budgets.budget(what, b.service, b.environment) or Decimal(0))),
+            }
+            for b in what.baselines
+        ],
+        "volumes_from": "prometheus" if asked else "truegreen.yaml", "verdicts": services, "next": _next(what, found),
+    }  # fmt: skip
+
+
+def _rung(sev: str, rung: Any, budget: Decimal | None) -> Mapping[str, str]:
+    asked = f"{rung.factor} x budget" if budget is None else statement.percent(threshold(rung, budget))
+    return {"sev": sev, "long": rung.long, "short": rung.short, "over": asked, "z": str(EVIDENCE[rung.long])}
+
+
+def _service(config: Config, what: Judged, one: Verdict) -> Mapping[str, Any]:
+    found = one.outlook
+    made = {
+        "service": one.service, "environment": one.environment, "per_hour": number(one.per_hour),
+        "verdict": found.verdict if found else "no budget", "needs_per_hour": found.needs_per_hour if found else None,
+        "median_minutes": found.median_minutes if found else None, "words": verdicts.said(what, one),
+    }  # fmt: skip
+    sampling = _sampling(config, what, one)
+    return {**made, "sampling_needed": sampling} if sampling else made
+
+
+def _sampling(config: Config, what: Judged, one: Verdict) -> str:
+    # The share of answers that would give the events that are missing; more than all of them cannot be had.
+    if not isinstance(what.slo.sli, EvaluationSli) or one.outlook is None or not one.outlook.needs_per_hour or not one.per_hour:
+        return ""
+    service = config.services.get(one.service)
+    name = what.slo.sli.evaluation
+    now = Decimal(str((service.sampling if service else {}).get(name, config.sampling.get(name, INLINE_RATE))))
+    needed = now * one.outlook.needs_per_hour / one.per_hour
+    if needed <= now:
+        return ""
+    if needed > 1:
+        return f"more than 100% (it is {statement.percent(now)}): too few answers"
+    return f"{number((100 * needed).to_integral_value(ROUND_CEILING))}% (it is {statement.percent(now)})"
+
+
+def _next(what: Judged, found: Sequence[Verdict]) -> str:
+    slo = what.slo
+    home = [one for one in found if one.environment in slo.environments]
+    bare = next((one for one in home if one.outlook is None), None)
+    if slo.objective == BASELINE and (bare or not what.baselines):
+        service, environment = (bare.service, bare.environment) if bare else ("SERVICE", slo.environments[0])
+        return f"truegreen baseline take --service {service} --environment {environment} --signal {budgets.signal(slo)} --from URL --out calibration"
+    if not home:
+        return f"truegreen slo explain {slo.name} --prometheus-url URL"
+    if all(one.outlook is not None and one.outlook.verdict == NONE for one in home):
+        return "raise sampling, or allow more bad events: at this volume no page comes within a day"
+    if slo.mode != LIVE and all(one.outlook is not None and one.outlook.verdict == PAGES for one in home):
+        return "write mode: live when its tickets are believed, then: truegreen generate rules --out DIR"
+    return "truegreen generate rules --out DIR"
+
+
+def shown(f: Mapping[str, Any]) -> tuple[str, ...]:
+    """The facts in lines for a terminal."""
+    services = "all services" if f["services"] == "all" else ", ".join(f["services"])
+    lines = [
+        f"{f['name']}: {f['description']}",
+        f"  {f['mode']}, for {services} in {', '.join(f['environments'])}; failure mode {f['failure_mode']}, layer {f['layer']}",
+        f"  objective {f['objective']}" + (f", so {f['budget']} may be bad" if f["budget"] else ": 1 - 1.25 x what the baseline found bad"),
+        *(f"  objective of {name}: {value}" for name, value in f["overrides"].items()),
+        "",
+        f"Counted: {f['sli']['words']}",
+        "  events in an hour:", *_indented(f["sli"]["events"]), "  bad ones:", *_indented(f["sli"]["bad"]),
+        "",
+        "Somebody is told when both windows are over, and the long one's lower bound (z standard errors) is over the budget:",
+        *(f"  sev {r['sev']}: {r['long']} and {r['short']} over {r['over']}, z {r['z']}" for r in f["rungs"]),
+        *([f"A burn of ten budgets (of all events, where that is less) pages within an hour (P 0.9) from {f['needs_per_hour']} events an hour on."] if f["needs_per_hour"] else []),
+        "",
+    ]  # fmt: skip
+    lines.extend(
+        f"Baseline of {b['service']} in {b['environment']}: {b['bad_ratio']} of {b['events']} were bad, design effect {b['design_effect']}; objective {b['objective']}"
+        for b in f["baselines"]
+    )
+    if not f["baselines"]:
+        lines.append(
+            "No calibration file speaks of it." + (" Without one it never alerts." if f["objective"] == BASELINE else "")
+        )
+    lines.append("")
+    for one in f["verdicts"]:
+        lines.append(one["words"])
+        if one.get("sampling_needed"):
+            lines.append(f"  sampling that would do: {one['sampling_needed']}")
+    if not f["verdicts"]:
+        lines.append(
+            "No service had an event in seven days."
+            if f["volumes_from"] == "prometheus"
+            else "No volume is known: name a Prometheus, or write answers_per_hour."
+        )
+    return (*lines, "", f"next: {f['next']}")
+
+
+def _indented(text: str) -> list[str]:
+    return ["    " + line for line in text.split("\n")]
