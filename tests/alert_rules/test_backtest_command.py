@@ -122,6 +122,8 @@ def test_what_has_no_data_is_not_called_silent(run, tmp_path):
     ran = run("--from", dump(tmp_path / "other.om", f"somebody_elses 1 {BEGIN}\nsomebody_elses 1 {BEGIN + 600}\n"), "--json")
     assert ran.code == 0, ran.err
     assert (ran.facts["slos"], ran.facts["alerts"], ran.facts["silent"]) == ([], [], [])
+    blind = run("--from", "other.om", "--expect", "silence")
+    assert (blind.code, "nothing could have paged" in blind.err) == (1, True)
 
 
 def test_a_false_page_names_the_objective_that_would_have_been_quiet(run, tmp_path):

@@ -132,6 +132,8 @@ def backtest(
     else:
         click.echo("\n".join(page.lines(*said)))
     pages = sum(len(score.page.episodes) for score in found)
+    if expect and not found:
+        raise Failed("--expect silence: no SLO had events, so nothing could have paged; look at what has no data")
     if expect and pages:
         raise Failed(f"--expect silence: {pages} pages")
 
