@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -55,6 +55,7 @@ class Outlook:
     false_pages_30d: Decimal
 
 
+@lru_cache(4_096)
 def outlook(budget: Decimal, per_hour: Decimal, design_effect: Decimal = Decimal(1)) -> Outlook:
     """Of an SLO over counted events.
 
@@ -82,6 +83,7 @@ def needs(budget: Decimal, design_effect: Decimal = Decimal(1)) -> int:
     return int((least * design_effect / budget).to_integral_value(ROUND_CEILING))
 
 
+@lru_cache(4_096)
 def false_pages(budget: Decimal) -> Decimal:
     """Sev 1 and 2 in 30 days for one service whose bad ratio is the budget, at the volume where they are most.
 
@@ -135,7 +137,7 @@ _CELLS: Final = {(Decimal(row.budget), Decimal(row.expected)): row for row in RO
 def _minutes(budget: Decimal, expected: Decimal, field: str) -> int | None:
     def log(row: Row) -> Decimal:
         found: int | None = getattr(row, field)
-        return (_LATER if found is None else Decimal(found)).ln()
+        return _ln(_LATER if found is None else Decimal(found))
 
     if expected < EXPECTED[0]:
         return None
@@ -155,9 +157,15 @@ def _read(budget: Decimal, expected: Decimal, value: Callable[[Row], Decimal]) -
     return low + share_b * (high - low)
 
 
+@lru_cache(4_096)
+def _ln(value: Decimal) -> Decimal:
+    return value.ln()
+
+
+@lru_cache(4_096)
 def _between(grid: tuple[Decimal, ...], at: Decimal) -> tuple[Decimal, Decimal, Decimal]:
     if at <= grid[0] or at >= grid[-1]:
         edge = grid[0] if at <= grid[0] else grid[-1]
         return edge, edge, Decimal(0)
     low, high = next((a, b) for a, b in pairwise(grid) if a <= at <= b)
-    return low, high, (at / low).ln() / (high / low).ln()
+    return low, high, _ln(at / low) / _ln(high / low)
