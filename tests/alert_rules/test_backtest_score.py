@@ -75,6 +75,13 @@ def test_the_verdict_is_one_sentence_that_ends_in_what_to_write(changes, says):
     assert says in page.verdict(score(**changes))
 
 
+def test_a_name_does_not_steer_a_terminal():
+    """Names come from spans."""
+    told = "\n".join(page.lines([score(service="a\x1b[2Jb\nc", tiers=())], [], [], [], []))
+    assert "grounding of a�[2Jb�c in production" in told
+    assert page.rate(240.0) == "240"
+
+
 def test_a_picture_is_the_same_bytes_and_holds_no_markup_of_a_name():
     """Names come from spans: they are escaped; a gap in the data is a gap in the line; nothing is drawn of what is not a number."""
     evil = score(service='<script>alert("x")</script>&\x07', events=5.0)

@@ -33,12 +33,12 @@ def verdict(score: Score) -> str:
     known = len(score.incidents)
     told = f"{known - missed} of {known} incidents paged" if known else "no incident was in it"
     if pages == 0 and missed == 0:
-        sure = f"0 false pages in {_days(score)} (at most {score.at_most:.2g} in {DAYS} days with 95 % confidence)"
+        sure = f"0 false pages in {_days(score)} (at most {rate(score.at_most)} in {DAYS} days with 95 % confidence)"
         if not known or score.days < ENOUGH_DAYS:
             lacks = f"{ENOUGH_DAYS} days and more" if score.days < ENOUGH_DAYS else "a time in which something was wrong"
             return f"{told}, {sure}: nothing speaks against mode: live; to be sure, backtest over {lacks}."
         return f"{told}, {sure}: {'it is live; keep it' if score.mode == LIVE else 'go live with: mode: live'}."
-    seen = f"{told}, {pages} false pages in {_days(score)} ({score.false_pages:.2g} in {DAYS} days)"
+    seen = f"{told}, {pages} false pages in {_days(score)} ({rate(score.false_pages)} in {DAYS} days)"
     best = better(score)
     if best is None:
         return f"{seen}: stay in shadow; no objective from {percent(score.trials[0].objective)} to {percent(score.trials[-1].objective)} does better here."
@@ -59,11 +59,11 @@ def _unlabelled(score: Score) -> str:
     pages = len(score.page.episodes)
     if pages:
         return (
-            f"{pages} pages in {_days(score)} ({pages * DAYS / score.days:.2g} in {DAYS} days): were they right? Write start,end of what was truly "
+            f"{pages} pages in {_days(score)} ({rate(pages * DAYS / score.days)} in {DAYS} days): were they right? Write start,end of what was truly "
             "wrong into a file and name it: --incidents FILE."
         )
     return (
-        f"silent for {_days(score)} (at most {score.at_most:.2g} pages in {DAYS} days with 95 % confidence); whether it finds an incident is not "
+        f"silent for {_days(score)} (at most {rate(score.at_most)} pages in {DAYS} days with 95 % confidence); whether it finds an incident is not "
         "known: backtest over one, or name those that were with --incidents FILE."
     )
 
@@ -84,7 +84,7 @@ def lines(
     yield from notes
     for score in scores:
         yield ""
-        yield f"{score.slo} of {score.service or '(no service)'} in {score.environment or '(no environment)'}: {_counts(score)}"
+        yield f"{score.slo} of {plain(score.service) or '(no service)'} in {plain(score.environment) or '(no environment)'}: {_counts(score)}"
         for tier in score.tiers:
             yield f"  {tier.name:<7} sev {tier.sev}  {_tier(tier, score)}"
         for place, one in enumerate(score.incidents or ()):
@@ -108,7 +108,7 @@ def lines(
             if v not in ("", "none")
         )
         shown = "; ".join(f"{said(a)} for {span(b - a)}" for a, b in joined[:SHOWN])
-        yield f"  {each.alert} ({who}): {len(joined)}: {shown}{'; …' if len(joined) > SHOWN else ''}"
+        yield f"  {each.alert} ({plain(who)}): {len(joined)}: {shown}{'; …' if len(joined) > SHOWN else ''}"
     if silent:
         yield f"evaluated and silent: {', '.join(silent)}"
     for name, missing in lacking:
@@ -166,6 +166,16 @@ def span(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
+def rate(value: float) -> str:
+    """A number to two digits, never as a power of ten."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def plain(name: str) -> str:
+    """A name that came from spans, without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in name)
+
+
 def _days(score: Score) -> str:
     return f"{score.days:.3g} days"
 
@@ -182,7 +192,7 @@ def _tier(tier: TierScore, score: Score) -> str:
         return f"{many} episodes"
     late = sorted(delay for delay in tier.delays if delay is not None)
     delay = f", after {', '.join(span(each) for each in late)}" if late else ""
-    return f"{many} episodes, {len(tier.false)} false ({len(tier.false) * DAYS / score.days:.2g} in {DAYS} days){delay}"
+    return f"{many} episodes, {len(tier.false)} false ({rate(len(tier.false) * DAYS / score.days)} in {DAYS} days){delay}"
 
 
 def _delay(delay: int | None) -> str:

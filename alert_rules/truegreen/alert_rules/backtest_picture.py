@@ -10,7 +10,7 @@ from html import escape
 from itertools import pairwise
 from typing import Final
 
-from truegreen.alert_rules.backtest_page import percent, said
+from truegreen.alert_rules.backtest_page import percent, plain, said
 from truegreen.alert_rules.backtest_score import Score
 from truegreen.alert_rules.ladder import TIERS, Tier, threshold
 from truegreen.core.clients.prometheus import Series
@@ -156,5 +156,4 @@ def _text(x: float, y: float, said_: str, kind: str = "", weight: str = "", anch
         + (f' font-weight="{weight}"' if weight else "")
         + (f' text-anchor="{anchor}"' if anchor else "")
     )
-    printable = "".join(c if c.isprintable() else "�" for c in said_)
-    return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(printable)}</text>\n'
+    return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(plain(said_))}</text>\n'
