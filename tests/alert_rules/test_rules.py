@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from truegreen.alert_rules.generate import files
+from truegreen.core.errors import BadInput
+
 ALL_KINDS = """
 services: {batch-bot: {customer_facing: false}}
 routes: {trace_url: "https://traces.example/{trace_id}"}
@@ -20,7 +23,7 @@ slos:
 def _passes(promtool, folder):
     checked = promtool("check", "rules", "--lint=all", "--lint-fatal", folder / "truegreen.rules.yml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    tested = promtool("test", "rules", folder / "truegreen.rules.test.yml", folder / "truegreen.rules.slow.test.yml")
+    tested = promtool("test", "rules", *sorted(folder.glob("*.test.yml")))
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
@@ -88,8 +91,8 @@ def test_every_alert_has_a_test(config, calibrate, written):
     names = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
     cases = [
         case
-        for name in ("truegreen.rules.test.yml", "truegreen.rules.slow.test.yml")
-        for test in yaml.safe_load((folder / name).read_text("utf-8"))["tests"]
+        for path in folder.glob("*.test.yml")
+        for test in yaml.safe_load(path.read_text("utf-8"))["tests"]
         for case in test["promql_expr_test"]
     ]
     expected = {name for name in names for case in cases if f'alertname="{name}"' in case["expr"] and case["exp_samples"]}
@@ -113,3 +116,32 @@ def test_every_alert_carries_the_labels_and_links_that_routes_and_people_read(co
         assert {"summary", "description", "dashboard_url", "runbook_url"} <= set(alert["annotations"]), alert["alert"]
         if alert["alert"] == "TruegreenBudgetBurn":
             assert {"hypotheses", "next"} <= set(alert["annotations"])
+
+
+def test_rules_of_services_with_shares_of_their_own_pass_their_own_tests(config, written, promtool):
+    """What watches the evaluator expects the smallest share of all services, and so do its tests."""
+    text = "services: {busy: {sampling: {groundedness: 5%}}, quiet: {sampling: {groundedness: 100%}}}\nslos: [{name: grounding, mode: live}]\n"
+    _passes(promtool, written(config(text)))
+
+
+def test_an_objective_under_which_nothing_can_fire_is_refused(config):
+    """A budget above the ladder's caps: a test could only say that the alert stays silent."""
+    with pytest.raises(BadInput, match="grounding: with a budget of 0.95 of all events the fast tier never fires"):
+        files(config("slos: [{name: grounding, mode: live, objective: 5%}]"), 1)
+
+
+def test_a_test_holds_every_tier_that_may_fire(config, written):
+    """Six alerts have one name: each of them is expected to fire, and to end, by its own labels."""
+    folder = written(config("slos: [{name: grounding, mode: live}]"))
+    cases = [
+        case
+        for path in folder.glob("*.test.yml")
+        for test in yaml.safe_load(path.read_text("utf-8"))["tests"]
+        for case in test["promql_expr_test"]
+    ]
+    for tier, sev in (("fast", "1"), ("slow", "2"), ("ticket", "3")):
+        for mode, its in (("live", sev), ("shadow", "3")):
+            named = (f'burn_tier="{tier}"', f'mode="{mode}"', f'sev="{its}"')
+            assert any(case["exp_samples"] for case in cases if all(label in case["expr"] for label in named)), named
+            ends = (f"-{tier}-holds", f'mode="{mode}"')
+            assert {bool(case["exp_samples"]) for case in cases if all(label in case["expr"] for label in ends)} == {True, False}

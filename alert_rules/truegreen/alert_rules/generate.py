@@ -10,6 +10,8 @@ from truegreen.alert_rules import (
     changes,
     checks,
     drift,
+    edges,
+    edges_of_watchers,
     ladder,
     recording,
     routes,
@@ -32,6 +34,7 @@ from truegreen.core.words.shapes import Generated
 RULES: Final = "truegreen.rules.yml"
 TESTS: Final = "truegreen.rules.test.yml"
 SLOW_TESTS: Final = "truegreen.rules.slow.test.yml"
+EDGE_TESTS: Final = "truegreen.rules.edges.test.yml"
 ROUTES: Final = "routes.yml"
 ALERTMANAGER: Final = "alertmanager.yml"
 _WRITTEN: Final = "Written by `truegreen generate rules`; do not edit: change truegreen.yaml and write it anew."
@@ -55,13 +58,24 @@ def files(config: Config, time_scale: int) -> Generated:
     return Generated(
         files={
             RULES: to_yaml({"groups": [_group(group) for group in made]}, _WRITTEN),
-            TESTS: _tests(TESTS, 60, made, [*burns, *watchertests.quick(config, every, time)], time),
-            SLOW_TESTS: _tests(SLOW_TESTS, 300, made, watchertests.slow(config, every, time), time),
+            TESTS: _tests(
+                TESTS,
+                60,
+                made,
+                [*burns, *watchertests.quick(config, every, time), *edges.holds(every, ("fast", "slow"), 1)],
+                time,
+            ),
+            SLOW_TESTS: _tests(
+                SLOW_TESTS, 300, made, [*watchertests.slow(config, every, time), *edges.holds(every, ("ticket",), 5)], time
+            ),
+            EDGE_TESTS: _tests(
+                EDGE_TESTS, 86_400, made, [*edges.tests(config, every, time), *edges_of_watchers.tests(config, every)], time
+            ),
             ROUTES: routes.fragment(config.routes, every, time),
             ALERTMANAGER: routes.whole(config.routes, every, time),
         },
-        statement=statement.lines(every, made, time),
-        figures=statement.figures(every, made, time),
+        statement=statement.lines(every, made, time, config),
+        figures=statement.figures(every, made, time, config),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from truegreen.alert_rules.streams import MINUTE, Series
-from truegreen.alert_rules.text import quoted, selector
+from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import Clock
 
 
@@ -22,13 +23,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """Input series and what must be seen of them."""
+    """Input series, a value every `interval` nominal seconds, and what must be seen of them."""
 
     __test__ = False  # pytest looks for classes of this name
 
     name: str
     series: tuple[Series, ...]
     checks: tuple[Check, ...]
+    interval: int = MINUTE
 
 
 def fires(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
@@ -37,17 +39,34 @@ def fires(minute: int, name: str, value: int | None = 1, **labels: str) -> Check
     return Check(f"count({selector('ALERTS', *(f'{k}={quoted(v)}' for k, v in wanted.items()))})", minute, value)
 
 
+def seen(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
+    """That an alert's expression gives something at a minute, whether the alert waits or fires."""
+    wanted = ",".join([f"alertname={quoted(name)}", *(f"{k}={quoted(v)}" for k, v in labels.items())])
+    return Check(f"count(ALERTS{{{wanted}}})", minute, value)
+
+
+def about(minute: int, expr: str, value: Decimal | float, within: str = "0.02") -> Check:
+    """That an expression, added up over all its series, is a value other than 0, within a share of it."""
+    thousand = number((Decimal(value) * 1_000).quantize(Decimal("0.000001")))
+    return Check(f"abs(1000 * sum({expr}) / {thousand} - 1) < bool {within}", minute, 1)
+
+
 def merged(tests: Sequence[Test]) -> list[Test]:
     """Tests that do not touch each other's series run as one: promtool evaluates every rule of the file for each test."""
     made: list[list[Test]] = []
     for each in tests:
-        room = next((together for together in made if not _touched(together) & _touched([each])), None)
+        room = next((t for t in made if t[0].interval == each.interval and not _touched(t) & _touched([each])), None)
         if room is None:
             made.append([each])
         else:
             room.append(each)
     return [
-        Test("; ".join(t.name for t in room), tuple(s for t in room for s in t.series), tuple(c for t in room for c in t.checks))
+        Test(
+            "; ".join(t.name for t in room),
+            tuple(s for t in room for s in t.series),
+            tuple(c for t in room for c in t.checks),
+            room[0].interval,
+        )
         for room in made
     ]
 
@@ -60,7 +79,7 @@ def rendered(each: Test, clock: Clock) -> Mapping[str, Any]:
     """One test group of promtool's file."""
     return {
         "name": each.name,
-        "interval": clock.exact(MINUTE),
+        "interval": clock.exact(each.interval),
         "input_series": [{"series": s.series, "values": s.values} for s in each.series],
         "promql_expr_test": [
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 from typing import Final
@@ -13,9 +14,10 @@ from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, fires
 from truegreen.alert_rules.streams import MINUTE, Series, of_slo
-from truegreen.alert_rules.text import quoted, selector
+from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import Clock, parse
 from truegreen.core.config.model import Config
+from truegreen.core.errors import BadInput
 from truegreen.core.words import records
 from truegreen.core.words.slo import LIVE, SHADOW, FreshnessSli, Slo
 
@@ -30,14 +32,16 @@ _MOST_STORM: Final = 240
 
 
 def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
-    """The test of one SLO: a storm at home, the same storm where it may not page, a calm stream and one that ceases."""
+    """The test of one SLO: a storm at home, the same storm at a service that never pages, a calm stream and one that ceases."""
     slo, spared = what.slo, budgets.not_customer_facing(config)
-    service, home = _at_home(what, spared)
-    budget = budgets.budget(what, service, home)
-    effect = budgets.design_effect(what, service, home)
+    service, at_home = home(what, spared)
+    budget = budgets.budget(what, service, at_home)
+    effect = budgets.design_effect(what, service, at_home)
     storm = _storm(slo, budget or Decimal("0.05"), effect)
     total = sum(phase.minutes for phase in storm)
-    calm = [Phase(total, storm[0].events, storm[0].bad)]
+    # Counters begin anew in the storm, and in the calm; the calm one is born in the middle.
+    torn = [storm[0], replace(storm[1], minutes=10), replace(storm[1], minutes=storm[1].minutes - 10), storm[2]]
+    calm = [Phase(40, storm[0].events, storm[0].bad), Phase(total - 60, storm[0].events, storm[0].bad)]
     ceased = [
         storm[0],
         Phase(total - CALM_MINUTES, Decimal(0) if not isinstance(slo.sli, FreshnessSli) else storm[0].events, Decimal(0)),
@@ -45,18 +49,18 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
     series: list[Series] = []
     checks: list[Check] = []
 
-    def add(at: str, where: str, phases: Sequence[Phase]) -> None:
-        series.extend(of_slo(slo, config.metrics.by_name, at, where, phases, clock))
+    def add(at: str, where: str, phases: Sequence[Phase], born: int = 0, anew: int = -1) -> None:
+        series.extend(of_slo(slo, config.metrics.by_name, at, where, phases, clock, born, anew))
 
-    add(service, home, storm)
-    checks += _burns(what, service, home, storm, budget, effect, service in spared, clock)
+    add(service, at_home, torn, anew=2)
+    checks += _burns(what, service, at_home, storm, budget, effect, service in spared, clock, must=budget is not None)
     for at, where in _others(what, service, spared):
         add(at, where, storm)
         checks += _burns(
             what, at, where, storm, budgets.budget(what, at, where), budgets.design_effect(what, at, where), at in spared, clock
         )
-    for where, phases in ((CALM, calm), (CEASED, ceased)):
-        add(service, where, phases)
+    for where, phases, born, anew in ((CALM, calm, 20, 1), (CEASED, ceased, 0, -1)):
+        add(service, where, phases, born, anew)
         checks += [
             fires(minute, records.BUDGET_BURN, None, slo=slo.name, service=service, environment=where)
             for minute in (CALM_MINUTES, total // 2, total)
@@ -81,7 +85,7 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
 
 
 def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase], budget: Decimal | None, effect: Decimal, spared: bool,
-           clock: Clock) -> list[Check]:  # fmt: skip
+           clock: Clock, must: bool = False) -> list[Check]:  # fmt: skip
     slo = what.slo
     live = slo.mode == LIVE and environment in slo.environments
     checks: list[Check] = []
@@ -91,6 +95,11 @@ def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase],
         labels = {**identity, "burn_tier": tier.name, "sev": sev, "mode": LIVE if live else SHADOW}
         burns = oracle.burning(storm, tier, budget, effect) if budget is not None else []
         start, end = oracle.first(burns), oracle.last(burns)
+        if must and start is None and tier.name != "ticket":
+            raise BadInput(
+                f"slos: {slo.name}: with a budget of {number(budget or Decimal(0))} of all events the {tier.name} tier never fires, however much is bad; "
+                "write a higher objective"
+            )
         if start is None or end is None:
             checks.append(fires(sum(p.minutes for p in storm), records.BUDGET_BURN, None, **labels))
             continue
@@ -140,7 +149,8 @@ def _slack(tier: Tier, slo: Slo, clock: Clock) -> int:
     return (6 if tier.name == "ticket" else 2 if isinstance(slo.sli, FreshnessSli) else 1) + uneven
 
 
-def _at_home(what: Judged, spared: Sequence[str]) -> tuple[str, str]:
+def home(what: Judged, spared: Sequence[str]) -> tuple[str, str]:
+    """A service and an environment in which the SLO may page."""
     slo = what.slo
     for baseline in what.baselines:
         if baseline.service not in spared and baseline.environment in slo.environments:
@@ -156,7 +166,7 @@ def _at_home(what: Judged, spared: Sequence[str]) -> tuple[str, str]:
 def _others(what: Judged, service: str, spared: Sequence[str]) -> list[tuple[str, str]]:
     slo = what.slo
     quiet = [name for name in spared if isinstance(slo.services, str) or name in slo.services]
-    return [(service, ELSEWHERE), *((name, slo.environments[0]) for name in quiet[:1] if name != service)]
+    return [(name, slo.environments[0]) for name in quiet[:1] if name != service]
 
 
 def _state(slo: Slo, service: str, environment: str) -> str:

@@ -13,7 +13,7 @@ from truegreen.alert_rules.text import number, quoted
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.words.metric import Metric, bound
 from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Slo, ThresholdSli
-from truegreen.core.words.terms import CALIBRATED, FAIL, PASS
+from truegreen.core.words.terms import CALIBRATED, FAIL, PASS, RELATIVE, SKIPPED
 
 MINUTE: Final = 60
 
@@ -37,10 +37,16 @@ class Series:
         return self.metric, self.labels.get("service", ""), self.labels.get("environment", "")
 
 
-def counter(steps: Sequence[tuple[int, Decimal]]) -> str:
-    """A counter from 0 that grows by a step each minute, for so many minutes, phase by phase."""
-    parts, value = ["0"], Decimal(0)
-    for minutes, step in steps:
+def counter(steps: Sequence[tuple[int, Decimal]], born: int = 0, anew: int = -1) -> str:
+    """A counter from 0 that grows by a step each minute, for so many minutes, phase by phase.
+
+    Args:
+        born: the minute of its first value.
+        anew: the phase at whose start it begins at 0 again, as after a restart of the collector.
+    """
+    parts, value = [f"_x{born} 0" if born else "0"], Decimal(0)
+    for at, (minutes, step) in enumerate(steps):
+        value = Decimal(0) if at == anew else value
         parts.append(f"{number(value + step)}+{number(step)}x{minutes - 1}")
         value += minutes * step
     return " ".join(parts)
@@ -56,13 +62,13 @@ def steady(metric: str, labels: Mapping[str, str], *steps: tuple[int, Decimal | 
     return Series(metric, labels, counter([(minutes, Decimal(step)) for minutes, step in steps]))
 
 
-def of_slo(
-    slo: Slo, metrics: Mapping[str, Metric], service: str, environment: str, phases: Sequence[Phase], clock: Clock
-) -> list[Series]:
+def of_slo(slo: Slo, metrics: Mapping[str, Metric], service: str, environment: str, phases: Sequence[Phase], clock: Clock, born: int = 0,
+           anew: int = -1) -> list[Series]:  # fmt: skip
     """The series from which the SLO's counts come.
 
     Args:
         metrics: all there are, by their names in Prometheus.
+        born, anew: as in `counter`.
     """
     who = {"service": service, "environment": environment}
     every = [(p.minutes, p.events / 60) for p in phases]
@@ -70,7 +76,7 @@ def of_slo(
     good = [(p.minutes, p.events * (1 - p.bad) / 60) for p in phases]
 
     def made(metric: str, labels: Mapping[str, str], steps: Sequence[tuple[int, Decimal]]) -> Series:
-        return Series(metric, {**who, **labels}, counter(steps))
+        return Series(metric, {**who, **labels}, counter(steps, born, anew))
 
     match slo.sli:
         case EvaluationSli(evaluation, floor) if floor == BASELINE:
@@ -90,6 +96,53 @@ def of_slo(
             return [made(f"{metric}_count", where, every), made(f"{metric}_bucket", {**where, "le": bound(threshold)}, good)]
         case FreshnessSli(metric, seconds):
             return [Series(metric, who, _rebuilt(phases, clock, clock.seconds(seconds)))]
+
+
+def without_bad(slo: Slo, made: Sequence[Series]) -> list[Series]:
+    """The series without those of bad events, where those are series of their own: an app that never failed has none."""
+    match slo.sli:
+        case EvaluationSli(_, floor) if floor == BASELINE:
+            return [each for each in made if each.labels["result"] != FAIL]
+        case EventSli(metric, label, wrong, _, _):
+            return [each for each in made if each.metric != metric or (label and each.labels[label] not in wrong)]
+    return list(made)
+
+
+def noise(slo: Slo, service: str, environment: str, minutes: int) -> list[Series]:
+    """Series of the same metrics that the SLO must not count."""
+    who = {"service": service, "environment": environment}
+
+    def made(metric: str, **labels: str) -> Series:
+        return Series(metric, {**who, **labels}, counter([(minutes, Decimal(77))]))
+
+    match slo.sli:
+        case EvaluationSli(evaluation, floor) if floor == BASELINE:
+            judged = {"evaluation": evaluation, "evaluator": "test"}
+            return [
+                made(ANSWERS, **{**judged, "evaluation": f"not {evaluation}"}, result=FAIL),
+                made(ANSWERS, **judged, result=SKIPPED),
+            ]
+        case EvaluationSli(evaluation, floor):
+            scored = {"evaluation": evaluation, "evaluator": "test"}
+            others = ({**scored, "scale": RELATIVE}, {**scored, "scale": CALIBRATED, "evaluation": f"not {evaluation}"})
+            return [
+                *(
+                    made(f"{SCORE}_{part}", **other, **le)
+                    for other in others
+                    for part, le in (("count", {}), ("bucket", {"le": floor}))
+                ),
+                made(f"{SCORE}_bucket", **scored, scale=CALIBRATED, le="+Inf"),
+            ]
+        case EventSli(metric, label, wrong, among, total):
+            return [made(metric, **{label: f"not {' or '.join(wrong)}"})] if label and (among or total) else []
+        case ThresholdSli(metric, threshold, where):
+            elsewhere = [{**where, key: f"not {value}"} for key, value in where.items()]
+            return [
+                *(made(f"{metric}_{part}", **other, **le)
+                  for other in elsewhere for part, le in (("count", {}), ("bucket", {"le": bound(threshold)}))),
+                made(f"{metric}_bucket", **where, le="+Inf"),
+            ]  # fmt: skip
+    return []
 
 
 def _right(metric: Metric, label: str, wrong: tuple[str, ...], among: tuple[str, ...]) -> str:

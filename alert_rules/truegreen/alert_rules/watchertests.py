@@ -30,7 +30,7 @@ def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
     """The tests that need an evaluation a minute."""
     made = _pipeline(watchers.without_environment(every))
     for evaluation in sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)}):
-        share = Decimal(str(config.sampling.get(evaluation, 1)))
+        share = Decimal(str(config.least_share(evaluation)))
         if share > 0:
             made.append(_of_evaluation(evaluation, share))
         known = [(what, baseline) for what in every for baseline in what.baselines if baseline.signal == evaluation]
@@ -80,19 +80,27 @@ def _of_evaluation(evaluation: str, share: Decimal) -> Test:
     add("no-baseline", ((length, Decimal(0)),), no_baseline=judged)
     add("no-context", ((length, Decimal(0)),), no_context=judged)
     stalled, fell = watchers.EVALUATOR_STALLED, watchers.SAMPLING_FELL
+    # The minutes from which there are enough answers, or skips, to say something.
+    late = next(m for m in range(1, length) if m * judged > watchers.SAMPLE and _few(float(m * judged)))
+    skipped = next(m for m in range(1, length) if m * judged > 5)
     checks = [fires(minute, name, None, **_at(WELL)) for minute in (30, HOUR, length)
               for name in (stalled, fell, watchers.NO_BASELINE, watchers.NO_PASSAGES)]  # fmt: skip
     checks += [
-        fires(2 * HOUR, stalled, None, **_at("stalled")), fires(2 * HOUR + 8, stalled, 1, **_at("stalled")),
-        fires(2 * HOUR, stalled, 1, **_at("never")),
-        fires(length, stalled, None, **_at("fell")), fires(2 * HOUR, fell, 1, **_at("fell")),
+        fires(2 * HOUR + 3, stalled, None, **_at("stalled")), fires(2 * HOUR + 7, stalled, 1, **_at("stalled")),
+        fires(2 * HOUR, stalled, 1, **_at("never")), fires(length, stalled, None, **_at("fell")),
+        fires(late + 12, fell, None, **_at("fell")), fires(late + 18, fell, 1, **_at("fell")),
     ]  # fmt: skip
     for environment, name in (("no-baseline", watchers.NO_BASELINE), ("no-context", watchers.NO_PASSAGES)):
         checks += [
-            fires(HOUR + 15, name, 1, **_at(environment)),
+            fires(skipped + 12, name, None, **_at(environment)),
+            fires(skipped + 18, name, 1, **_at(environment)),
             *(fires(length, other, None, **_at(environment)) for other in (stalled, fell)),
         ]
     return Test(f"{evaluation}: somebody says when nobody judges", tuple(series), tuple(checks))
+
+
+def _few(expected: float) -> bool:
+    return expected / 10 + 3 * math.sqrt(expected / 10) < expected / 2
 
 
 def _mismatch(evaluation: str, service: str, environment: str, digest: str) -> Test:
@@ -135,14 +143,15 @@ def _pipeline(nowhere: tuple[str, ...]) -> list[Test]:
     loses = watchers.FORWARDING_LOSES
     checks = [
         fires(0, records.WATCHDOG), fires(160, records.WATCHDOG),
-        fires(60, gone, None, instance="b"), fires(68, gone, 1, instance="b"), fires(68, gone, None, instance="a"),
-        fires(120, stalled, None, instance="b"), fires(145, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
-        fires(120, ceased, None, **_at(ILL)), fires(160, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
-        fires(60, loses, None), fires(68, loses, 1, destination="lost", reason="queue_full"), fires(68, loses, None, reason="expired"),
+        fires(64, gone, None, instance="b"), fires(68, gone, 1, instance="b"), fires(68, gone, 1), fires(68, gone, None, instance="a"),
+        fires(138, stalled, None, instance="b"), fires(142, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
+        fires(153, ceased, None, **_at(ILL)), fires(157, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
+        fires(64, loses, None), fires(68, loses, 1, destination="lost", reason="queue_full"), fires(68, loses, None, reason="expired"),
         fires(68, loses, None, destination="whole"), fires(95, loses, None),
-        fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_service=SERVICE), fires(10, watchers.LABELS_OVERWRITTEN, 1, exported_environment=ILL),
-        *(fires(3, watchers.ENVIRONMENT_UNKNOWN, None, environment=where) for where in nowhere),
-        *(fires(10, watchers.ENVIRONMENT_UNKNOWN, 1, service=f"{SERVICE}-nowhere", environment=where) for where in nowhere),
+        fires(3, watchers.LABELS_OVERWRITTEN, None), fires(8, watchers.LABELS_OVERWRITTEN, 2),
+        fires(8, watchers.LABELS_OVERWRITTEN, 1, exported_service=SERVICE), fires(8, watchers.LABELS_OVERWRITTEN, 1, exported_environment=ILL),
+        *(fires(4, watchers.ENVIRONMENT_UNKNOWN, None, environment=where) for where in nowhere),
+        *(fires(8, watchers.ENVIRONMENT_UNKNOWN, 1, service=f"{SERVICE}-nowhere", environment=where) for where in nowhere),
         *(fires(10, watchers.ENVIRONMENT_UNKNOWN, None, environment=where) for where in (WELL, ILL)),
     ]  # fmt: skip
     absent = [fires(3, gone, None), fires(8, gone, 1)]
@@ -163,7 +172,7 @@ def _canary() -> Test:
         steady(probes, {**each, "environment": "stopped", "result": "caught"}, (HOUR, rare), (length - HOUR, 0)),
     ]
     checks = [
-        fires(60, missed, None), fires(100, missed, 1, environment=ILL), fires(200, missed, None, environment="stopped"),
+        fires(60, missed, None), fires(75, missed, None, environment=ILL), fires(85, missed, 1, environment=ILL), fires(200, missed, None, environment="stopped"),
         fires(280, missed, 1, environment="stopped"), fires(length, missed, None, environment=WELL),
     ]  # fmt: skip
     return Test("the canary: somebody says when the planted answer is missed", tuple(series), tuple(checks))
