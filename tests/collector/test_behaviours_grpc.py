@@ -122,3 +122,35 @@ def test_behaviour_07_a_place_is_not_kept_by_who_sends_nothing_while_others_wait
                     one.cancel()
 
     asyncio.run(run())
+
+
+def test_behaviour_07_one_address_does_not_keep_all_places_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It opens calls without end that bring no message: of its calls only half of all requests may wait, and another address is read within its wait."""
+    monkeypatch.setattr(turns, "KEEP_SECONDS", 0.1)
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 1.0)
+
+    async def run() -> None:
+        async with both(Limits(reading=2, requests=40, body_seconds=1000)) as receivers:
+
+            async def nothing():
+                await asyncio.sleep(DEADLINE)
+                yield b""
+
+            async def again(call) -> None:
+                while True:
+                    await ended(call(nothing()))
+
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{receivers.grpc}", options=ALONE) as channel:
+                call = channel.stream_unary(TRACES, lambda b: b, lambda b: b)
+                hung = [asyncio.ensure_future(again(call)) for _ in range(60)]
+                await until(lambda: receivers.refused("overloaded") > 0)
+                assert receivers.intake.active <= 2 + 20
+                async with grpc.aio.insecure_channel(receivers.socket, options=ALONE) as other:
+                    for _ in range(5):
+                        assert await other.unary_unary(TRACES, lambda b: b, lambda b: b)(BODY, timeout=DEADLINE) == b""
+                assert receivers.spans == 5
+                for one in hung:
+                    one.cancel()
+                await asyncio.gather(*hung, return_exceptions=True)
+
+    asyncio.run(run())

@@ -51,7 +51,7 @@ def server(intake: Intake) -> grpc.aio.Server:
             ("grpc.keepalive_time_ms", wait),
         )
     )
-    turns = Turns(limits.reading)
+    turns = Turns(limits.reading, max(1, limits.requests // 2))
     for service, signal in SERVICES.items():
         handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, turns))
         made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
@@ -75,7 +75,7 @@ async def _answer(intake: Intake, signal: str, turns: Turns, context: Any) -> by
         via = _header(context, VIA)
         with intake.request(_header(context, "authorization"), via):
             intake.check(0)
-            async with turns.one(intake.limits.body_seconds):
+            async with turns.one(intake.limits.body_seconds, lambda: context.peer().rpartition(":")[0]):
                 message = await context.read()
             if message is grpc.aio.EOF:
                 await _without(intake)
