@@ -18,14 +18,15 @@ def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Applic
     plain: exposition.Heads = {}
     opened: exposition.Heads = {}
     processor = intake.processor
+    one_by_one = asyncio.Lock()
 
     async def metrics(request: web.Request) -> web.Response:
-        before_scrape()
-        copy = processor.copy()
-        if exposition.prefers_openmetrics(request.headers.get("Accept", "")):
-            text, kind = await asyncio.to_thread(exposition.openmetrics, copy, opened), exposition.OPENMETRICS_TYPE
-        else:
-            text, kind = await asyncio.to_thread(exposition.text, copy, plain), exposition.CONTENT_TYPE
+        liked = exposition.prefers_openmetrics(request.headers.get("Accept", ""))
+        write, heads = (exposition.openmetrics, opened) if liked else (exposition.text, plain)
+        kind = exposition.OPENMETRICS_TYPE if liked else exposition.CONTENT_TYPE
+        async with one_by_one:
+            before_scrape()
+            text = await asyncio.to_thread(write, processor.copy(), heads)
         return web.Response(body=text.encode(), headers={"Content-Type": kind})
 
     async def scores(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import chain
 from math import inf
 from typing import Final
 
@@ -64,7 +65,11 @@ class Turns:
         loop = asyncio.get_running_loop()
         place = loop.create_future()
         self._waiting.append((sender, place))
-        ending = loop.call_later(KEEP_SECONDS, self._end_one)
+
+        def end() -> None:
+            timer[0] = loop.call_at(self._end_one(), end)
+
+        timer = [loop.call_later(KEEP_SECONDS, end)]
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await place
@@ -75,7 +80,7 @@ class Turns:
                 raise busy("overloaded", "too many bodies are being read") from None
             raise
         finally:
-            ending.cancel()
+            timer[0].cancel()
             self._waiting = [one for one in self._waiting if one[1] is not place]
 
     def _give(self) -> None:
@@ -87,15 +92,20 @@ class Turns:
         _, place = min(waiting, key=lambda one: held[one[0]])
         place.set_result(None)
 
-    def _end_one(self) -> None:
+    def _end_one(self) -> float:
+        """End the block of who has most, if one is old enough; when to try again."""
         now, held = asyncio.get_running_loop().time(), self._held()
-        old = [
+        may = [
             (held[sender()], -began, limit)
             for limit, (sender, began) in self._taken.items()
-            if limit.when() is not None and now - began >= KEEP_SECONDS and not limit.expired()
+            if (ends := limit.when()) is not None and ends > now
         ]
+        old = [one for one in may if now + one[1] >= KEEP_SECONDS]
         if old:
             max(old, key=lambda one: one[:2])[2].reschedule(now)
+        young = [-began for _, began, limit in may if now + began < KEEP_SECONDS]
+        return min(young, default=now) + KEEP_SECONDS
 
     def _held(self) -> Counter[str]:
-        return Counter(sender() for sender, _ in self._taken.values())
+        given = (sender for sender, place in self._waiting if place.done() and not place.cancelled())
+        return Counter(chain(given, (sender() for sender, _ in self._taken.values())))
