@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import grpc.aio
@@ -34,6 +35,8 @@ class Both:
     intake: Intake
     http: int
     grpc: int
+    socket: str
+    """Where gRPC is reached from another address."""
 
     def counted(self, metric: Any, **labels: str) -> float:
         """The sum of a metric."""
@@ -91,14 +94,18 @@ async def both(
     runner = web.ServerRunner(receiver.server(gate), shutdown_timeout=0.1)
     rpc = grpc_receiver.server(gate)
     port = rpc.add_insecure_port("127.0.0.1:0")
+    folder = TemporaryDirectory()
+    beside = f"unix:{folder.name}/grpc"
+    rpc.add_insecure_port(beside)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         await rpc.start()
-        yield Both(gate, runner.addresses[0][1], port)
+        yield Both(gate, runner.addresses[0][1], port, beside)
     finally:
         await rpc.stop(0)
         await runner.cleanup()
+        folder.cleanup()
 
 
 async def until(check: Callable[[], bool]) -> None:

@@ -136,14 +136,28 @@ def test_an_old_calibration_leaves_after_20_scrapes(processor: Processor, clock:
 
 def test_three_failing_traces_are_shown_and_change_slowly(processor: Processor, clock: Clock) -> None:
     """Each slot keeps its trace for ten scrapes; the trace's id is hex."""
-    for number in range(5):
+    for number in range(1, 6):
         processor.traces(traces([span(judged("fail"), trace_id=bytes([number]) * 16)]))
     slots = {key[1]: key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)}
-    assert slots == {str(number): f"{number:02x}" * 16 for number in range(3)}
+    assert slots == {str(number): f"{number + 1:02x}" * 16 for number in range(3)}
     clock.advance(301)
     processor.traces(traces([span(judged("fail"), trace_id=b"\x09" * 16), span(judged("pass"), trace_id=b"\x0a" * 16)]))
     slots = {key[1]: key[2] for key in shown(processor, catalogue.FAILING_TRACE_INFO)}
-    assert slots == {"0": "09" * 16, "1": "01" * 16, "2": "02" * 16}
+    assert slots == {"0": "09" * 16, "1": "02" * 16, "2": "03" * 16}
+
+
+@pytest.mark.parametrize("trace_id", [b"", bytes(16), b"\x01" * 4, b"\x01" * 20])
+def test_a_failing_answer_without_a_trace_is_counted_and_takes_no_place(
+    processor: Processor, clock: Clock, trace_id: bytes
+) -> None:
+    """No link, no exemplar and no entry of /failing leads to a trace that is none; the answer's count and its user stay."""
+    processor.traces(traces([span(judged("fail", user__id="u"), trace_id=trace_id)]))
+    clock.advance(HOLD)
+    assert shown(processor, catalogue.FAILING_TRACE_INFO) == {}
+    assert evidence.failing_answer(processor.evidence_of("bot", "production")) == {"failing": []}
+    assert total(processor, catalogue.EVALUATED_ANSWERS, result="fail") == 1
+    assert total(processor, catalogue.AFFECTED_USERS) == 1
+    assert not any(one.exemplars for one in processor.copy())
 
 
 def test_affected_users_and_sessions_are_counted_once_an_hour(processor: Processor, clock: Clock) -> None:

@@ -90,6 +90,9 @@ def test_several_collectors_are_named_for_the_balancer_and_for_prometheus() -> N
     assert exporters["loadbalancing/spans"]["routing_key"] == "service"
     targets = yaml.safe_load(found["scrape.yml"])["scrape_configs"][0]["static_configs"][0]["targets"]
     assert targets == ["a.internal:9465", "b.internal:9465"]
+    tee, tier = (yaml.safe_load(found[name]) for name in ("tee.yaml", "balancer.yaml"))
+    door = tier["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
+    assert tee["exporters"]["otlp_http/truegreen"]["endpoint"] == f"http://{door}"
     queued = yaml.safe_load(made("collector: {kubernetes: {namespace: llm}}")["balancer_queue.yaml"])
     exporter = queued["exporters"]["loadbalancing/spans"]
     assert exporter["resolver"]["dns"]["hostname"] == "truegreen-collector-headless.llm.svc.cluster.local"

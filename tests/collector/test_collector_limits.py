@@ -53,7 +53,7 @@ def test_evidence_past_the_series_limit_folds_into_one(clock: Clock) -> None:
     for i in range(1000):
         services = f"s{i // 20}", f"e{i % 20}"
         processor.traces(
-            traces([span(judged("fail", raw=float(i), user__id=f"u{i}"), trace_id=i.to_bytes(16, "big"))], *services)
+            traces([span(judged("fail", raw=float(i), user__id=f"u{i}"), trace_id=(i + 1).to_bytes(16, "big"))], *services)
         )
     kept = [context.evidence for context in processor.contexts.by_identity.values() if context.evidence.scores]
     assert 1 < len(kept) < 50
@@ -62,7 +62,7 @@ def test_evidence_past_the_series_limit_folds_into_one(clock: Clock) -> None:
     assert own is not None and others is not None
     assert list(own.scores["groundedness"].values) == [0.0]
     assert others.scores["groundedness"].seen == 1000 - len(kept) + 1
-    assert others.failing[-1][1] == (999).to_bytes(16, "big")
+    assert others.failing[-1][1] == (1000).to_bytes(16, "big")
     processor.traces(traces([span(judged("fail", raw=7.0))], "s0", "e0"))
     assert list(own.scores["groundedness"].values) == [0.0, 7.0]
 

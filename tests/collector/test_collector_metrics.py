@@ -279,8 +279,9 @@ def test_another_dialects_names_are_read_through_aliases(clock: Clock) -> None:
 def test_what_is_kept_stays_small_whatever_is_sent(processor: Processor) -> None:
     """Long values, many evaluation names, odd trace ids: counted, folded, and not kept as keys."""
     long = [span(llm(truegreen__cohort=f"{i}" + "x" * 10_000)) for i in range(20)]
-    many = [span(judged("fail") | {f"truegreen.evaluation.e{i}.label": "fail"}, trace_id=bytes([i]) * 5000) for i in range(60)]
-    processor.traces(traces([*long, *many]))
+    many = [span(judged("fail") | {f"truegreen.evaluation.e{i}.label": "fail"}, trace_id=bytes([i + 1]) * 16) for i in range(60)]
+    odd = [span(judged("fail"), trace_id=bytes([255]) * 5000)]
+    processor.traces(traces([*long, *odd, *many]))
     (context,) = processor.contexts.by_identity.values()
     views = list(context.made.values())
     plans = [plans for view in views for plans in (view.plans, *(kept for _, kept in view.own.values()))]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import otelcol_process
 import pytest
@@ -22,8 +24,17 @@ from truegreen.core.words import catalogue
 OWN = """
 evaluations: {tone: {}}
 metrics:
-  spans: {checkout: {attribute: shop.step}}
+  spans: {checkout: {attribute: shop.step}, third: {attribute: shop.k, in: ["3"]}}
   conditions:
+    whole: {attribute: shop.k, in: ["3", "-7"]}
+    fraction: {attribute: shop.k, in: ["3.0", "0.5", "1e-05", "1e+16"]}
+    said_true: {attribute: shop.k, in: ["true"]}
+    is_true: {attribute: shop.k, equals: true}
+    is_three: {attribute: shop.k, equals: 3}
+    is_tiny: {all: [{attribute: shop.k, under: 0.001}, {attribute: shop.k, over: 0.00000001}, {not: {attribute: shop.k, over: 100000000000000000000}}]}
+    is_huge: {attribute: shop.k, equals: 100000000000000000000}
+    holds: {attribute: shop.k, has: ["3", "x", "true", "0.5"]}
+    within: {attribute: shop.k, contains: ["3", "X", "RU"]}
     bot: {resource: service.name, in: [bot]}
     sited: {resource: [deployment.environment, deployment.environment.name], contains: [PROD]}
     either: {attribute: [shop.a, shop.b], in: [x]}
@@ -41,6 +52,24 @@ metrics:
     - {name: shop.either, unit: "", kind: counter, description: Of two attributes., span: llm, labels: [what], when: {attribute: [shop.b, shop.a]}}
     - {name: shop.tools, unit: "", kind: counter, description: An outcome of two classes., span: llm, labels: [tool_outcome]}
     - {name: shop.toned, unit: "", kind: counter, description: One evaluation alone., span: llm, each: evaluation, labels: [said], when: {condition: toned}}
+    - {name: shop.third, unit: "", kind: counter, description: A class by its text., span: third, labels: []}
+    - {name: shop.whole, unit: "", kind: counter, description: By what is written., span: checkout, labels: [], when: {condition: whole}}
+    - {name: shop.fraction, unit: "", kind: counter, description: By what is written., span: checkout, labels: [], when: {condition: fraction}}
+    - {name: shop.said.true, unit: "", kind: counter, description: By what is written., span: checkout, labels: [], when: {condition: said_true}}
+    - {name: shop.true, unit: "", kind: counter, description: By what is written., span: checkout, labels: [], when: {condition: is_true}}
+    - {name: shop.three, unit: "", kind: counter, description: By its number., span: checkout, labels: [], when: {condition: is_three}}
+    - {name: shop.tiny, unit: "", kind: counter, description: By its number., span: checkout, labels: [], when: {condition: is_tiny}}
+    - {name: shop.huge, unit: "", kind: counter, description: By its number., span: checkout, labels: [], when: {condition: is_huge}}
+    - {name: shop.holds, unit: "", kind: counter, description: By an element., span: checkout, labels: [], when: {condition: holds}}
+    - {name: shop.within, unit: "", kind: counter, description: By a part., span: checkout, labels: [], when: {condition: within}}
+    - name: shop.small
+      unit: ""
+      kind: histogram
+      description: Numbers in a range that is written with an exponent.
+      span: checkout
+      labels: []
+      value: {attribute: shop.k, range: [0.00001, 100000000000000000000]}
+      buckets: [0.00001, 1, 10000000000000000]
     - name: shop.amount
       unit: By
       kind: histogram
@@ -74,6 +103,35 @@ SPANS = [
     judged("fail"), judged("pass") | {"truegreen.evaluation.tone.label": "fail", "truegreen.evaluation.tone.score": 0.5},
     llm(gen_ai__response__finish_reasons=["stop", "length"]), {"gen_ai.operation.name": "execute_tool", "truegreen.tool.outcome": "timeout"},
 ]  # fmt: skip
+
+
+KEYS = [
+    "3",
+    3,
+    3.0,
+    "-7",
+    -7,
+    -7.0,
+    0.5,
+    "0.5",
+    0.00001,
+    "1e-05",
+    1e16,
+    "3.0",
+    True,
+    "true",
+    False,
+    "x",
+    "",
+    1e20,
+    ["3"],
+    [3],
+    ["x", 0.5],
+    [True],
+    ["no"],
+    [0.25],
+]
+SPANS += [{"shop.step": f"k{at}", "shop.k": key} for at, key in enumerate(KEYS)]
 
 
 @pytest.mark.full
@@ -115,3 +173,41 @@ def test_the_first_of_several_attributes_and_an_evaluations_name_are_generated()
         "is/evaluation/tone": ["true"],
         "is/evaluation/groundedness": ["false"],
     }
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ({"in": ["3"]}, 'K == "3" or IsInt(K) and K == 3'),
+        ({"in": ["0.5"]}, 'K == "0.5" or IsDouble(K) and K == 0.5'),
+        ({"in": ["1e+16"]}, 'K == "1e+16" or IsDouble(K) and K == 1.0e+16'),
+        ({"in": ["true"]}, 'K == "true" or K == true'),
+        ({"in": ["03"]}, 'K == "03"'),
+        ({"equals": True}, 'K == "true" or K == true'),
+        ({"equals": 10**20}, "K == 1.0e+20"),
+        ({"over": 1e-05}, "K > 1.0e-05"),
+    ],
+)
+def test_a_condition_holds_for_whatever_is_written_so(when: dict[str, Any], said: str) -> None:
+    """Without the engine: `in` is of what a label would show, so a number or a boolean is compared as one too."""
+    entry = {
+        "name": "shop.k", "unit": "", "kind": "counter", "description": "Spans of a kind.", "span": "llm", "labels": [],
+        "when": {"attribute": "k", **when},
+    }  # fmt: skip
+    config = parse_text(yaml.safe_dump({"metrics": {"entries": [entry]}}), "t", {}, None)
+    connector = yaml.safe_load(files(config, 1).files["otelcol_metrics.yaml"])["connectors"]["signal_to_metrics"]
+    (made,) = [one for one in connector["spans"] if one["name"] == "shop.k"]
+    assert made["conditions"][0].strip("()") == said.replace("K", 'span.attributes["k"]')
+
+
+@pytest.mark.parametrize(
+    ("word", "made"), [("3", "partial"), ("1e+16", "partial"), ("0.5", "full"), ("x", "full"), ("true", "full")]
+)
+def test_whole_numbers_in_a_list_are_marked(word: str, made: str) -> None:
+    """The engine cannot tell 3 from 3.0 there."""
+    entry = {
+        "name": "shop.k", "unit": "", "kind": "counter", "description": "Spans of a kind.", "span": "llm", "labels": [],
+        "when": {"not": {"attribute": "k", "has": [word]}},
+    }  # fmt: skip
+    (own,) = parse_text(json.dumps({"metrics": {"entries": [entry]}}), "t", {}, None).metrics.own
+    assert mark(own)[0] == made

@@ -7,15 +7,13 @@ from decimal import Decimal
 from typing import Final
 
 from truegreen.collector.model import Exemplar, Exposed
-from truegreen.core.words.metric import Metric
+from truegreen.core.words.metric import Metric, bound
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text"
 OPENMETRICS_TYPE: Final = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _CACHED: Final = 50_000
-_LARGE: Final = 6
-"""From this power of ten on a bound is written with an exponent."""
 _NONE: Final[Mapping[int, Exemplar]] = {}
 
 Heads = dict[tuple[str, tuple[str, ...]], tuple[str, ...]]
@@ -124,12 +122,7 @@ def _pairs(metric: Metric, labels: Sequence[str]) -> list[str]:
 
 
 def _bound(value: float) -> str:
-    """A bound with every digit that it needs, as Go writes it (`strconv.FormatFloat(value, 'g', -1, 64)`)."""
-    exact = Decimal(repr(float(value))).normalize()
-    if -5 < exact.adjusted() < _LARGE:
-        return f"{exact:f}"
-    first, *more = map(str, exact.as_tuple().digits)
-    return f"{'-' * exact.is_signed()}{'.'.join([first, ''.join(more)] if more else [first])}e{exact.adjusted():+03d}"
+    return bound(Decimal(repr(float(value))))
 
 
 def _canonical(value: float) -> str:

@@ -11,8 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from truegreen.collector.generate_ottl import NAME, PARTS, SPAN, Item, condition, evaluated, label_statements, number, quoted
-from truegreen.collector.generate_reads import condition_reads, metric_reads
+from truegreen.collector.generate_ottl import (
+    NAME,
+    PARTS,
+    SPAN,
+    Item,
+    alike,
+    condition,
+    evaluated,
+    in_class,
+    label_statements,
+    number,
+    quoted,
+)
+from truegreen.collector.generate_reads import condition_reads, metric_conditions, metric_reads
 from truegreen.collector.plan import is_constant
 from truegreen.core.words import attributes as names
 from truegreen.core.words.catalogue_own import Catalogue
@@ -65,9 +77,18 @@ def mark(metric: Metric) -> tuple[str, str]:
     elif metric.each:
         most = LISTED if is_constant(metric) else MEASURED
         why.append(f"the first {most} elements of the list")
+    if any(found not in ("", "true", "false") and float(found).is_integer() for found in map(alike, _in_lists(metric))):
+        why.append("in a list 3 and 3.0 are one")
     if metric.expires and metric.expires != EXPIRES:
         why.append("leaves a day after it was last seen, as all series do")
     return ("partial", "; ".join(why)) if why else ("full", "")
+
+
+def _in_lists(metric: Metric) -> Iterator[str]:
+    """The words that a condition looks for in a list."""
+    for c in metric_conditions(metric):
+        if c.op == "has":
+            yield from map(str, c.values)
 
 
 def derived(wanted: Catalogue) -> Catalogue:
@@ -104,12 +125,12 @@ def spans(wanted: Catalogue, evaluations: Sequence[str]) -> Plan:
                 statements += [s for s in _worked_out(made, metric, SPAN, name) if s not in statements]
                 listed += [group for group in _elements(made, metric) if group not in listed]
                 _define(made, metric, SPAN, is_class, name)
-            made.groups.append(([condition(gate, SPAN)], statements))
+            made.groups.append(([in_class(gate, SPAN)], statements))
             made.groups.extend(listed)
     judged = [metric for metric in wanted.metrics if metric.each == EVALUATION]
     for name in evaluations if judged else ():
         item = Item("span", name)
-        of_class = condition(wanted.spans[judged[0].span], item)
+        of_class = in_class(wanted.spans[judged[0].span], item)
         _evaluation(made, judged, item, [f"{of_class} and ({evaluated(item)})"], f"is/evaluation/{name}")
     return made
 

@@ -13,6 +13,8 @@ from truegreen.core.words import attributes as names
 from truegreen.core.words.metric import Condition, Label, Read, Value
 
 LARGEST: Final = "1.7976931348623157e308"
+_WHOLE: Final = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
+_FRACTION: Final = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?", re.ASCII)
 NAME: Final = Read("evaluation", ("name",))
 PARTS: Final = ("label", "evaluator", "scale", "calibration", "skipped", "sampled", "score", "raw")
 """Parts of an evaluation; one of them on a span means that the evaluation is there."""
@@ -88,6 +90,43 @@ def one_of(path: str, values: Sequence[str]) -> str:
     return f"({found})" if len(values) > 1 else found
 
 
+def numeral(value: float) -> str:
+    """A number of OTTL, where one with an exponent has a point and one past 64 bits is no integer."""
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return str(value)
+    digits, exponent, power = repr(float(value)).partition("e")
+    return digits + ("" if "." in digits else ".0") + exponent + power
+
+
+def alike(text: str) -> str:
+    """The number or boolean of OTTL that is written as this text in a label; empty where none is."""
+    if text in ("true", "false"):
+        return text
+    if _WHOLE.fullmatch(text):
+        return text if abs(int(text)) < 1 << 63 else ""
+    return numeral(float(text)) if _FRACTION.fullmatch(text) and text == repr(float(text)) else ""
+
+
+def written(path: str, texts: Sequence[str]) -> str:
+    """A condition: the value is one of these texts, or a number or boolean that is written so."""
+    found = []
+    for text in texts:
+        found.append(f"{path} == {quoted(text)}")
+        same = alike(text)
+        if same in ("true", "false"):
+            found.append(f"{path} == {same}")
+        elif same:
+            found.append(f"{'IsDouble' if '.' in same else 'IsInt'}({path}) and {path} == {same}")
+    return f"({' or '.join(found)})" if len(found) > 1 else found[0]
+
+
+def in_class(c: Condition, item: Item) -> str:
+    """The condition of a class of spans: of values, texts alone."""
+    assert c.read is not None
+    x = item.path(c.read)
+    return one_of(x, [str(value) for value in c.values]) if c.values else f"{x} != nil"
+
+
 def condition(c: Condition, item: Item) -> str:
     """A condition of the catalogue."""
     if c.op in ("all", "any"):
@@ -96,27 +135,32 @@ def condition(c: Condition, item: Item) -> str:
         return f"not ({condition(c.parts[0], item)})"
     assert c.read is not None
     if c.read.names == ("status_error",):
-        return "span.status.code == STATUS_CODE_ERROR" if item.kind == "span" else "false"
+        return "span.status.code == STATUS_CODE_ERROR"
     if c.read == NAME:
         return "true" if holds(c, Facts({}, name=item.evaluation)) else "false"
-    x = item.path(c.read)
+    x, texts = item.path(c.read), [str(value) for value in c.values]
     if c.op == "present":
         return f"{x} != nil"
     if c.op == "in":
-        return one_of(x, [str(value) for value in c.values])
+        return written(x, texts)
     if c.op == "contains":
-        return matches(x, [str(value) for value in c.values], whole=False)
+        # Of a list or a map it would look at the JSON.
+        return f"({matches(x, texts, whole=False)} and not IsList({x}) and not IsMap({x}))"
     if c.op == "has":
-        listed = " or ".join(f"ContainsValue({x}, {quoted(str(value))})" for value in c.values)
-        return f"(IsList({x}) and ({listed}) or {one_of(x, [str(value) for value in c.values])})"
+        listed = " or ".join(f"ContainsValue({x}, {one})" for text in texts for one in (quoted(text), alike(text)) if one)
+        return f"(IsList({x}) and ({listed}) or {written(x, texts)})"
+    wanted = c.values[0]
+    if isinstance(wanted, bool):
+        return written(x, [str(wanted).lower()])
+    assert isinstance(wanted, (int, float))
     sign = {"equals": "==", "over": ">", "under": "<"}[c.op]
-    return f"{x} {sign} {json.dumps(c.values[0])}"
+    return f"{x} {sign} {numeral(wanted)}"
 
 
 def number(value: Value, item: Item) -> tuple[str, str]:
     """The condition under which a measured value counts, and the value; a text, NaN and infinity are none, nor what is out of its range."""
-    low = f"-{LARGEST}" if value.low is None else repr(float(value.low))
-    high = LARGEST if value.high is None else repr(float(value.high))
+    low = f"-{LARGEST}" if value.low is None else numeral(float(value.low))
+    high = LARGEST if value.high is None else numeral(float(value.high))
     assert value.read is not None
     took = "(span.end_time_unix_nano - span.start_time_unix_nano) / 1000000000.0"
     if value.read.names == ("duration",):

@@ -36,3 +36,16 @@ def _value_reads(value: Value) -> list[Read]:
     found = [value.read] if value.read else []
     found += [Read("attribute", (value.minus,))] if value.minus else []
     return found + [read for case in value.cases for read in condition_reads(case.when)]
+
+
+def metric_conditions(metric: Metric) -> Iterator[Condition]:
+    """All conditions of a metric that are no `all`, `any` or `not`."""
+    cases = [case for label in metric.label_set for case in (*label.cases, *label.default_cases)]
+    cases += [case for value in [metric.value, *(part.value for part in metric.parts)] if value for case in value.cases]
+    whole = [metric.when, metric.born.when if metric.born else None, *(case.when for case in cases)]
+    waiting = [c for c in whole if c]
+    while waiting:
+        c = waiting.pop()
+        waiting += c.parts
+        if not c.parts:
+            yield c

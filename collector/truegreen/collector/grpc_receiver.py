@@ -7,7 +7,7 @@ comes when all places are taken, is answered before the message is read, and a m
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, Never
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -25,6 +25,8 @@ SERVICES: Final = {
 }
 STREAMS: Final = 100
 """Requests of one connection that are open at once; a client that has more waits, which it does by itself."""
+OTHERS: Final = 8
+"""One part in so many of the requests that are taken at once is left to other addresses, however many one of them has waiting."""
 ENDING_SECONDS: Final = 0.5
 """Where no message came, gRPC has cancelled the call by then (in a millisecond, as a rule) or there was none."""
 _CODES: Final = {
@@ -51,16 +53,19 @@ def server(intake: Intake) -> grpc.aio.Server:
             ("grpc.keepalive_time_ms", wait),
         )
     )
-    turns = Turns(limits.reading)
+    turns = Turns(limits.reading, max(1, limits.requests - max(1, limits.requests // OTHERS)))
+    ending = asyncio.Semaphore(limits.requests)
     for service, signal in SERVICES.items():
-        handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, turns))
+        handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, turns, ending))
         made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
     return made
 
 
-def _export(intake: Intake, signal: str, turns: Turns) -> Any:
+def _export(intake: Intake, signal: str, turns: Turns, ending: asyncio.Semaphore) -> Any:
     async def export(_requests: Any, context: Any) -> bytes:
         answer = await _answer(intake, signal, turns, context)
+        if answer is None:
+            answer = await _without(intake, ending)
         if isinstance(answer, Refused):
             intake.refused(answer)
             await _abort(context, answer)
@@ -70,15 +75,16 @@ def _export(intake: Intake, signal: str, turns: Turns) -> Any:
     return export
 
 
-async def _answer(intake: Intake, signal: str, turns: Turns, context: Any) -> bytes | Refused:
+async def _answer(intake: Intake, signal: str, turns: Turns, context: Any) -> bytes | Refused | None:
+    """The answer to a call; None where no message came."""
     try:
         via = _header(context, VIA)
         with intake.request(_header(context, "authorization"), via):
             intake.check(0)
-            async with turns.one(intake.limits.body_seconds):
+            async with turns.one(intake.limits.body_seconds, lambda: context.peer().rpartition(":")[0]):
                 message = await context.read()
             if message is grpc.aio.EOF:
-                await _without(intake)
+                return None
             size = len(message)
             intake.reserve(size)
             try:
@@ -92,14 +98,16 @@ async def _answer(intake: Intake, signal: str, turns: Turns, context: Any) -> by
         return refused.with_traceback(None)
 
 
-async def _without(intake: Intake) -> Never:
+async def _without(intake: Intake, ending: asyncio.Semaphore) -> Refused:
     """What is over the limit, gRPC refuses by itself: all that is seen of it here is that nothing came and that the call is then cancelled."""
-    try:
-        await asyncio.sleep(ENDING_SECONDS)
-    except asyncio.CancelledError:
-        intake.processor.store.refused("too_large")
-        raise
-    raise Refused("malformed", 400, INVALID_ARGUMENT, "there is no message in the call; send an Export request")
+    if not ending.locked():
+        async with ending:
+            try:
+                await asyncio.sleep(ENDING_SECONDS)
+            except asyncio.CancelledError:
+                intake.processor.store.refused("too_large")
+                raise
+    return Refused("malformed", 400, INVALID_ARGUMENT, "there is no message in the call; send an Export request")
 
 
 def _header(context: Any, name: str) -> str:

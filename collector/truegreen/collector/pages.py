@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -17,14 +18,15 @@ def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Applic
     plain: exposition.Heads = {}
     opened: exposition.Heads = {}
     processor = intake.processor
+    one_by_one = asyncio.Lock()
 
     async def metrics(request: web.Request) -> web.Response:
-        before_scrape()
-        copy = processor.copy()
-        if exposition.prefers_openmetrics(request.headers.get("Accept", "")):
-            text, kind = await asyncio.to_thread(exposition.openmetrics, copy, opened), exposition.OPENMETRICS_TYPE
-        else:
-            text, kind = await asyncio.to_thread(exposition.text, copy, plain), exposition.CONTENT_TYPE
+        liked = exposition.prefers_openmetrics(request.headers.get("Accept", ""))
+        write, heads = (exposition.openmetrics, opened) if liked else (exposition.text, plain)
+        kind = exposition.OPENMETRICS_TYPE if liked else exposition.CONTENT_TYPE
+        async with one_by_one:
+            before_scrape()
+            text = await asyncio.to_thread(write, processor.copy(), heads)
         return web.Response(body=text.encode(), headers={"Content-Type": kind})
 
     async def scores(request: web.Request) -> web.Response:
@@ -42,7 +44,7 @@ def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Applic
     async def ready(_request: web.Request) -> web.Response:
         return web.Response(status=503, text="stopping\n") if intake.draining else web.Response(text="ok\n")
 
-    made = web.Application(middlewares=[_bad_input])
+    made = web.Application(middlewares=[_read_within(intake.limits.body_seconds), _bad_input])
     for path, handler in (
         ("/metrics", metrics),
         ("/scores", scores),
@@ -60,6 +62,31 @@ def _asked(request: web.Request, *wanted: str) -> tuple[str, ...]:
         example = "&".join(f"{name}=..." for name in wanted)
         raise BadInput(f"{request.path}: {', '.join(missing)} missing; write {request.path}?{example}")
     return tuple(request.query[name] for name in wanted)
+
+
+def _read_within(seconds: float) -> Any:
+    """Ends the connection of who has not read an answer after so long."""
+
+    @web.middleware
+    async def answered(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        try:
+            answer: web.StreamResponse = await handler(request)
+        except web.HTTPException as error:
+            answer = web.Response(status=error.status, text=error.text, headers=error.headers)
+        transport = request.transport
+        if transport is None:
+            return answer
+        # Writing waits while a byte does: one that nobody reads holds a connection even after it was closed.
+        transport.set_write_buffer_limits(0)
+        try:
+            async with asyncio.timeout(seconds):
+                await answer.prepare(request)
+                await answer.write_eof()
+        except TimeoutError:
+            transport.abort()
+        return answer
+
+    return answered
 
 
 @web.middleware

@@ -214,9 +214,9 @@ class Planner:
 
     def example(self, examples: list[tuple[compiler.Step, Cell, int]], span: Any, now: float, held: Held) -> None:
         """Keep a span as the example of the buckets that its numbers fall into."""
-        trace_id, span_id = span.trace_id, span.span_id
-        if len(trace_id) != 16 or len(span_id) != 8:
+        if not _linked(span):
             return
+        trace_id, span_id = span.trace_id, span.span_id
         for step, cell, score in examples:
             value, timed = step.value, step.value.read == compiler.EXAMPLES[0]
             found = (span.end - span.start) / 1e9 if timed else wire.number(wire.value(held[score]))
@@ -232,8 +232,9 @@ class Planner:
         who = [(gauge, self._layouts.positions(layout.at, read)) for gauge, read in self._who]
 
         def failed(span: Any, now: float, held: Held) -> None:
-            trace_id = span.trace_id[:16]
-            changed = evidence.failed(kept, name, trace_id, span.end * 1e-9 or now, now, interval)
+            trace_id, changed = span.trace_id, None
+            if _is_id(trace_id, 16):
+                changed = evidence.failed(kept, name, trace_id, span.end * 1e-9 or now, now, interval)
             if changed is not None:
                 slot, before = changed
                 labels = (context.service, context.environment, name, str(slot))
@@ -242,7 +243,7 @@ class Planner:
                 cell = self.store.spare(metric, (*labels, trace_id.hex()))
                 if cell is not None:
                     cell[:] = (1.0, now)
-            if len(trace_id) == 16 and len(span.span_id) == 8:
+            if _linked(span):
                 for cell in counters:
                     self.store.exemplars[id(cell)] = {0: Exemplar(trace_id, span.span_id, 1.0, now)}
             self.example(examples, span, now, held)
@@ -253,3 +254,12 @@ class Planner:
                     kept.distinct.setdefault((gauge, name), evidence.Distinct()).add(found, part)
 
         return failed
+
+
+def _linked(span: Any) -> bool:
+    return _is_id(span.trace_id, 16) and _is_id(span.span_id, 8)
+
+
+def _is_id(given: bytes, length: int) -> bool:
+    """Whether an id can be looked up: of another length, or of zeros, it is none (W3C "Trace Context", OTLP "trace.proto")."""
+    return len(given) == length and any(given)

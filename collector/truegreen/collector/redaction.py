@@ -53,7 +53,7 @@ _SHADOW: Final = {
         "start 7 fixed64", "end 8 fixed64", "attributes 9 *bytes", "dropped 10 varint", "events 11 *Event", "dropped_events 12 varint",
         "links 13 *Link", "dropped_links 14 varint", "status 15 Status", "flags 16 fixed32",
     ),
-    "ScopeSpans": ("scope 1 Scope", "spans 2 *Span", "schema_url 3 bytes"),
+    "ScopeSpans": ("scope 1 Scope", "records 2 *Span", "schema_url 3 bytes"),
     "ResourceSpans": ("resource 1 Resource", "scopes 2 *ScopeSpans", "schema_url 3 bytes"),
     "Traces": ("resources 1 *ResourceSpans",),
     "LogRecord": (
@@ -102,19 +102,7 @@ def redacted_traces(data: bytes, allowed: Allowed) -> bytes:
     Raises:
         DecodeError: it is no such message.
     """
-    message = _MADE["Traces"].FromString(data)
-    for resource in message.resources:
-        _cut(resource.resource.attributes, allowed)
-        for scope in resource.scopes:
-            _cut(scope.scope.attributes, allowed)
-            for span in scope.spans:
-                _cut(span.attributes, allowed)
-                for event in span.events:
-                    _cut(event.attributes, allowed)
-                for link in span.links:
-                    _cut(link.attributes, allowed)
-    message.DiscardUnknownFields()
-    return bytes(message.SerializeToString())
+    return _redacted("Traces", data, allowed)
 
 
 def redacted_logs(data: bytes, allowed: Allowed) -> bytes:
@@ -123,13 +111,22 @@ def redacted_logs(data: bytes, allowed: Allowed) -> bytes:
     Raises:
         DecodeError: it is no such message.
     """
-    message = _MADE["Logs"].FromString(data)
+    return _redacted("Logs", data, allowed)
+
+
+def _redacted(kind: str, data: bytes, allowed: Allowed) -> bytes:
+    message, spans = _MADE[kind].FromString(data), kind == "Traces"
     for resource in message.resources:
         _cut(resource.resource.attributes, allowed)
         for scope in resource.scopes:
             _cut(scope.scope.attributes, allowed)
             for record in scope.records:
                 _cut(record.attributes, allowed)
+                if spans:
+                    for event in record.events:
+                        _cut(event.attributes, allowed)
+                    for link in record.links:
+                        _cut(link.attributes, allowed)
     message.DiscardUnknownFields()
     return bytes(message.SerializeToString())
 

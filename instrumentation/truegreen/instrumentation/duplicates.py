@@ -11,13 +11,11 @@ outer one did not look like a model's call until it ended, the one that ended fi
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextvars import ContextVar
-from functools import lru_cache, partial
-from typing import NamedTuple
+from functools import partial
 
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
@@ -27,6 +25,7 @@ from truegreen.core.words.normalise import View, marked, read, select
 from truegreen.instrumentation.call import Call, attributes_of
 from truegreen.instrumentation.locks import Lock
 from truegreen.instrumentation.model import State, state_of
+from truegreen.instrumentation.same_call import Facts, agree, facts_of, models_of
 from truegreen.instrumentation.text import Text, short
 
 KEPT = 2_048
@@ -43,21 +42,6 @@ HANDED_ON = (
 """What the span that counts gets from the others when it lacks it."""
 
 _BOUNDARIES = (names.TOOL_OPERATION, names.AGENT_OPERATION, names.RETRIEVAL_OPERATION, "create_agent")
-_VENDOR = re.compile(r"^(?:[a-z]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21)\.")
-_VERSION = re.compile(r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d{8}|\d{3,4}|latest|v\d+(?::\d+)?))+$")
-
-
-class Facts(NamedTuple):
-    """What tells one call from another.
-
-    Args:
-        models: asked and served, without vendor and version.
-    """
-
-    operation: str
-    models: frozenset[str]
-    response_id: str
-    failed: bool = False
 
 
 class Node:
@@ -127,7 +111,7 @@ class Node:
             read(dialect, "request_model", view) or source.get(names.REQUEST_MODEL),
             read(dialect, "response_model", view),
         )
-        return Facts(operation, _models(asked, served), short(str(read(dialect, "response_id", view) or "")))
+        return Facts(operation, models_of(asked, served), short(str(read(dialect, "response_id", view) or "")))
 
 
 _open: ContextVar[tuple[weakref.ref[Span], ...]] = ContextVar("truegreen-open-calls", default=())
@@ -188,13 +172,13 @@ class Duplicates:
         Args:
             alone: `alone` was true when it ended.
         """
-        node, facts = call.state.node, _facts(call)
+        node, facts = call.state.node, facts_of(call)
         with self._lock:
             if node is not None:
                 node.facts = facts
             if not alone:
                 inside = [] if node.claims else [found() for found in call.state.inside or ()]
-                if any(facts.failed == other.failed and _same(facts, other) for other in inside):
+                if any(facts.failed == other.failed and agree(facts, other) for other in inside):
                     return True
                 outer = _outer(node, facts)
                 if outer is not None and (outer.done or not facts.failed) and node.scope not in outer.claims:
@@ -247,7 +231,7 @@ def _leave_word(state: State, call: Call) -> None:
     if state.inside is None:
         state.inside = []
     if len(state.inside) < INSIDE:
-        state.inside.append(partial(_facts, call))
+        state.inside.append(partial(facts_of, call))
 
 
 def _join(node: Node, others: tuple[Node, ...]) -> None:
@@ -273,11 +257,6 @@ def _node_of(span: Span, state: State) -> Node:
     return found
 
 
-def _facts(call: Call) -> Facts:
-    models = _models(call.read("request_model"), call.read("response_model"))
-    return Facts(call.operation, models, short(str(call.read("response_id") or "")), call.failed)
-
-
 def _beside(node: Node, known: Facts | None, others: tuple[Node, ...]) -> Node | None:
     """The innermost open span of another library that the same piece of code started the call with."""
     ancestors = tuple(node.ancestors())
@@ -287,7 +266,7 @@ def _beside(node: Node, known: Facts | None, others: tuple[Node, ...]) -> Node |
         if all(each.parent != node.parent for each in (other, *other.ancestors())):
             continue
         theirs = other.known()
-        if known is None or theirs is None or _same(known, theirs):
+        if known is None or theirs is None or agree(known, theirs):
             return other
     return None
 
@@ -298,12 +277,12 @@ def _outer(node: Node, facts: Facts) -> Node | None:
         found = above.known()
         if found is None or (found.operation not in names.LLM_OPERATIONS and found.operation not in _BOUNDARIES):
             continue
-        if found.operation in names.LLM_OPERATIONS and _same(found, facts):
+        if found.operation in names.LLM_OPERATIONS and agree(found, facts):
             return above
         break
     if node.beside is not None:
         found = node.beside.known()
-        if found is not None and found.operation in names.LLM_OPERATIONS and _same(found, facts):
+        if found is not None and found.operation in names.LLM_OPERATIONS and agree(found, facts):
             return node.beside
     return None
 
@@ -324,22 +303,6 @@ def _enclosing(node: Node) -> Iterator[Node]:
             yield start
 
 
-def _same(one: Facts, other: Facts) -> bool:
-    """Whether nothing speaks against two spans being of one call."""
-    if (one.operation == "embeddings") != (other.operation == "embeddings"):
-        return False
-    if one.response_id and other.response_id:
-        if one.response_id == other.response_id:
-            return True
-        if _kind(one.response_id) == _kind(other.response_id):  # a framework may give an id of its own
-            return False
-    return not one.models or not other.models or bool(one.models & other.models)
-
-
-def _kind(identity: str) -> str:
-    return re.split(r"[-_]", identity, maxsplit=1)[0]
-
-
 def _hand_on(call: Call, text: Text, heir: State) -> None:
     """Give the span that counts what it may lack: it may belong to a library that shows no text or counts no tokens."""
     if heir.told is None and text.answer is not None:
@@ -349,13 +312,3 @@ def _hand_on(call: Call, text: Text, heir: State) -> None:
         value = call.read(field)
         if value is not None:
             lent.setdefault(field, value)
-
-
-def _models(*given: object) -> frozenset[str]:
-    return frozenset([_bare(model[-200:]) for model in given if isinstance(model, str) and model])
-
-
-@lru_cache(256)
-def _bare(model: str) -> str:
-    """A model's name without provider and version: `models/gpt-x-2026-01-01` is `gpt-x`."""
-    return _VERSION.sub("", _VENDOR.sub("", model.rsplit("/", 1)[-1].lower()))
