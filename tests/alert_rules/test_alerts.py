@@ -81,7 +81,7 @@ def test_without_a_bad_event_the_ratio_is_0_and_without_events_absent(config, tr
         ('max(truegreen:slo_bad_lcb:ratio1h{service="bot"})', "30m", 0),
         ('count(truegreen:slo_bad:ratio15m{service="quiet"})', "30m", None),
         ('max(truegreen:slo_events:increase15m{service="quiet"})', "30m", 0),
-        ('max(truegreen:slo_error_budget_remaining:ratio30d{service="bot"})', "30m", 1),
+        ('max(truegreen:slo_error_budget_remaining:ratio{service="bot"})', "30m", 1),
     ]
     tested = tried(config(LIVE), {PASS: "0+10x60", quiet: "50+0x60"}, expressions)
     assert tested.returncode == 0, tested.stderr

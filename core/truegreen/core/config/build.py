@@ -10,7 +10,19 @@ from typing import Any
 
 from truegreen.core.config.check import short
 from truegreen.core.config.forward import destinations
-from truegreen.core.config.model import Cohorts, Collector, Config, Containment, Incidents, Kubernetes, Routes, Service
+from truegreen.core.config.model import (
+    Alerting,
+    Cohorts,
+    Collector,
+    Config,
+    Containment,
+    Incidents,
+    Kubernetes,
+    Mute,
+    Routes,
+    Service,
+    Target,
+)
 from truegreen.core.config.receiver import receiver
 from truegreen.core.config.source import Path, Source, dotted
 from truegreen.core.config.units import seconds
@@ -19,10 +31,19 @@ from truegreen.core.words import ready_made
 from truegreen.core.words.catalogue_check import Problem
 from truegreen.core.words.catalogue_own import Catalogue, extended
 from truegreen.core.words.sampling import default
-from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
+from truegreen.core.words.slo import (
+    ALL_SERVICES,
+    BASELINE,
+    EvaluationSli,
+    EventSli,
+    FreshnessSli,
+    Sli,
+    Slo,
+    ThresholdSli,
+)
 
 _NUMBER = re.compile(r"[+-]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
-_SHARED = ("description", "layer", "failure_mode", "pillar", "window", "mode", "unit", "owner")
+_SHARED = ("description", "layer", "failure_mode", "pillar", "window", "mode", "unit", "owner", "labels", "cohorts")
 
 
 def config(source: Source, path: File | None) -> Config:
@@ -41,7 +62,8 @@ def config(source: Source, path: File | None) -> Config:
         cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"]), tuple(data["cohorts"]["boost"]))
         if data.get("cohorts")
         else None,
-        routes=Routes(**data["routes"]),
+        routes=_routes(data["routes"]),
+        alerting=_alerting(data["alerting"]),
         collector=_collector(source, path),
         containment=Containment(**data["containment"]),
         incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
@@ -68,6 +90,22 @@ def _collector(source: Source, path: File | None) -> Collector:
             "backends": tuple(given["backends"]),
             "kubernetes": Kubernetes(**given["kubernetes"]),
         }
+    )
+
+
+def _routes(given: Mapping[str, Any]) -> Routes:
+    mute = tuple(
+        Mute(**{**each, **{key: tuple(map(str, each.get(key, ()))) for key in ("sev", "weekdays", "times")}})
+        for each in given["mute"]
+    )
+    targets = {sev: tuple(Target(**each) for each in listed) for sev, listed in given["targets"].items()}
+    return Routes(**{**given, "targets": targets, "mute": mute})
+
+
+def _alerting(given: Mapping[str, Any]) -> Alerting:
+    due = given["drill_every"]
+    return Alerting(
+        tuple(given["formats"]), seconds(given["baseline_age"]), seconds(due) if due else 0, accept_slow=given["accept_slow"]
     )
 
 
@@ -154,7 +192,17 @@ def _slo(source: Source, path: Path, given: Mapping[str, Any]) -> Slo:
         )
     shared = {key: given[key] for key in _SHARED if key in given}
     if "services" in given:
-        shared["services"] = given["services"] if given["services"] == "all" else tuple(given["services"])
+        if isinstance(given["services"], Mapping):
+            shared |= {"services": ALL_SERVICES, "matching": given["services"]["match"]}
+        else:
+            shared |= {
+                "services": given["services"] if given["services"] == ALL_SERVICES else tuple(given["services"]),
+                "matching": "",
+            }
+    if "severities" in given:
+        shared["severities"] = {tier: str(sev) for tier, sev in given["severities"].items()}
+    if "detectors" in given:
+        shared["detectors"] = tuple(given["detectors"])
     if "environments" in given:
         shared["environments"] = tuple(given["environments"])
     if "sli" in given:
@@ -192,6 +240,7 @@ def _sli(given: Mapping[str, Any]) -> Sli:
         return ThresholdSli(given["metric"], Decimal(str(given["threshold"])), given.get("where", {}))
     if "younger_than" in given:
         return FreshnessSli(given["metric"], seconds(given["younger_than"]))
+    where = given.get("where", {})
     if "total" in given:
-        return EventSli(given["metric"], "", (), total=given["total"])
-    return EventSli(given["metric"], given["label"], tuple(given["bad"]), tuple(given.get("among", ())))
+        return EventSli(given["metric"], "", (), total=given["total"], where=where)
+    return EventSli(given["metric"], given["label"], tuple(given["bad"]), tuple(given.get("among", ())), where=where)

@@ -40,6 +40,44 @@ class Cohorts:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """Whom Alertmanager tells.
+
+    Args:
+        type: `pagerduty`, `opsgenie`, `incidentio`, `rootly`, `slack` or `webhook`.
+        secret_file: the file of its key, token or secret address, as Alertmanager sees it.
+        url: its address, where it is another than the service's own.
+        channel: of Slack.
+    """
+
+    type: str
+    secret_file: str = ""
+    url: str = ""
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Times in which some sevs tell nobody: days and spans as Alertmanager writes them, empty for all."""
+
+    name: str
+    sev: tuple[str, ...]
+    weekdays: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    location: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """How alert rules are made: further formats, the age in seconds past which a baseline is old, how often a drill is due (0: never)."""
+
+    formats: tuple[str, ...] = ()
+    baseline_age_seconds: int = 90 * 86_400
+    drill_every_seconds: int = 0
+    accept_slow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Routes:
     """Alertmanager receivers by sev, and the label that a shop's own routes read.
 
@@ -51,6 +89,9 @@ class Routes:
         runbook_url: where the runbook pages are served.
         dashboard_url: the address of Grafana.
         trace_url: an address with `{trace_id}` in it, or empty.
+        targets: sev to whom Alertmanager tells.
+        mute: times in which some sevs tell nobody.
+        alertmanager: version of the Alertmanager, such as `0.25`.
     """
 
     severity_label: str
@@ -60,6 +101,9 @@ class Routes:
     runbook_url: str
     dashboard_url: str
     trace_url: str
+    targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
+    mute: tuple[Mute, ...] = ()
+    alertmanager: str = "0.25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +183,7 @@ class Config:
     """Similarity under which a retrieved document counts as irrelevant, None where nobody set one."""
     approved_tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Agent to the tools that it may call without asking; the empty name stands for every other agent."""
+    alerting: Alerting = field(default_factory=Alerting)
     metrics: Catalogue = field(default_factory=Catalogue)
     """Our metrics with the file's own."""
     written: Mapping[str, Any] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-WINDOWS: Final = ("5m", "15m", "30m", "1h", "2h", "6h", "1d", "3d", "30d")
+WINDOWS: Final = ("5m", "15m", "30m", "1h", "2h", "6h", "1d", "3d", "7d", "28d", "30d")
 """Nominal windows, in seconds by `SECONDS`. They stay in record names when a time scale divides the real ones."""
 SECONDS: Final = {
     "5m": 300,
@@ -15,11 +15,13 @@ SECONDS: Final = {
     "6h": 21_600,
     "1d": 86_400,
     "3d": 259_200,
+    "7d": 604_800,
+    "28d": 2_419_200,
     "30d": 2_592_000,
 }
 
 ERROR_BUDGET: Final = "truegreen:slo_error_budget:ratio"
-BUDGET_REMAINING: Final = "truegreen:slo_error_budget_remaining:ratio30d"
+BUDGET_REMAINING: Final = "truegreen:slo_error_budget_remaining:ratio"
 STATE: Final = "truegreen:slo_state"
 BASELINE_BAD_RATIO: Final = "truegreen:slo_baseline:bad_ratio"
 BASELINE_EVENTS: Final = "truegreen:slo_baseline:events"
@@ -27,6 +29,8 @@ DESIGN_EFFECT: Final = "truegreen:slo_design_effect:ratio"
 DRIFT_Z: Final = "truegreen:slo_drift:z3d"
 CALIBRATION_INFO: Final = "truegreen:slo_calibration_info"
 NOT_CUSTOMER_FACING: Final = "truegreen:service_not_customer_facing"
+BASELINE_TIMESTAMP: Final = "truegreen:slo_baseline:timestamp_seconds"
+BUSINESS_BURNING: Final = "truegreen:business_burning"
 SLO_INFO: Final = "truegreen:slo_info"
 
 BUDGET_BURN: Final = "TruegreenBudgetBurn"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -37,6 +38,7 @@ class EventSli:
         bad: the values of `label` that are bad.
         among: the values of `label` that count at all; empty means every value.
         total: the counter of all events, where it is not `metric`.
+        where: label to value, narrowing what is counted on both sides.
     """
 
     metric: str
@@ -44,6 +46,7 @@ class EventSli:
     bad: tuple[str, ...]
     among: tuple[str, ...] = ()
     total: str = ""
+    where: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,17 @@ class Slo:
         name: unique, `[a-z][a-z0-9_]*`.
         objective: 0 < objective < 1 as Decimal, or `baseline`.
         layer, failure_mode, pillar: from `terms`; pillar `none` where it is not an agent's.
-        window: the budget's window, such as `30d`.
+        window: the budget's window: `7d`, `28d` or `30d`.
         services: `all`, or the names it is for.
+        matching: RE2 that a service's whole name must match, where `services` is `all`; empty for every service.
         environments: those in which it may page; others are shadow.
         objectives: where a service differs, service to Decimal.
         mode: `live` pages; `shadow` writes tickets that say what would have paged.
         unit: what is independent, `answer` or `session`; a session's answers raise the design effect.
+        labels: the user's own labels on its alerts.
+        severities: tier to sev, where it is another than the ladder's.
+        cohorts: whether each cohort is judged by itself too.
+        detectors: names of further detectors.
     """
 
     name: str
@@ -107,3 +115,14 @@ class Slo:
     mode: str = SHADOW
     unit: str = "answer"
     owner: str = ""
+    matching: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    severities: Mapping[str, str] = field(default_factory=dict)
+    cohorts: bool = False
+    detectors: tuple[str, ...] = ()
+
+    def selects(self, service: str) -> bool:
+        """Whether the SLO is for a service of that name."""
+        if self.services == ALL_SERVICES:
+            return not self.matching or re.fullmatch(self.matching, service) is not None
+        return service in self.services
