@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install engines otelcol demo test test-full lint generate picture clean
+.PHONY: help install engines otelcol rule-engines demo test test-full lint generate picture clean
 
 help: ## Say what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Make .venv with the locked versions and this project, editable
 
@@ -23,6 +23,9 @@ engines: ## Put Prometheus and Alertmanager into .engines/bin, installing nothin
 otelcol: ## Build the OpenTelemetry Collector of the slow tests into .engines/bin (needs Go; some minutes, once)
 	@bash tools/otelcol.sh
 
+rule-engines: ## Build Prometheus 3, vmalert and a newer Alertmanager for the slow tests into .engines/bin (needs Go; some minutes, once)
+	@bash tools/rule_engines.sh
+
 demo: install engines ## The whole path: incident, page, triage, containment, postmortem (under three minutes)
 	@$(BIN)/truegreen demo
 
@@ -35,7 +38,7 @@ test: install engines lint ## The fast half of the tests, end to end included
 	$(BIN)/python -m pytest -q -n 2 -m "not full" --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m "not full" tests/end_to_end
 
-test-full: install engines otelcol lint ## All tests, the slow half included
+test-full: install engines otelcol rule-engines lint ## All tests, the slow half included
 	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q tests/end_to_end
 

@@ -14,6 +14,7 @@ from truegreen.core.clients.processes import LOOPBACK, Engine, free_port, last_w
 from truegreen.core.errors import Failed
 
 __all__ = [
+    "BUILT",
     "NAMES",
     "Engine",
     "alertmanager",
@@ -30,6 +31,11 @@ __all__ = [
 ]
 
 NAMES: Final = ("prometheus", "promtool", "alertmanager", "amtool")
+BUILT: Final = {
+    "otelcol": "otelcol",
+    **dict.fromkeys(("promtool3", "prometheus3", "vmalert", "victoria-metrics", "amtool34", "alertmanager34"), "rule-engines"),
+}
+"""Programs of the slow tests, which a target of the Makefile builds."""
 FOLDER_VARIABLE: Final = "TRUEGREEN_ENGINES"
 TOOL_SECONDS: Final = 120.0
 _ON_PATH: Final = {"alertmanager": ("alertmanager", "prometheus-alertmanager")}  # Debian has its own name for it.
@@ -37,7 +43,7 @@ _PACKAGES: Final = {"prometheus": "prometheus", "promtool": "prometheus"}
 
 
 def find(name: str, environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Path | None:
-    """Where the program `name` (one of `NAMES`, or `otelcol`) is; None when there is none.
+    """Where the program `name` (one of `NAMES` or `BUILT`) is; None when there is none.
 
     Looked at in this order: the folder named by TRUEGREEN_ENGINES, `.engines/bin` in or above `start` (default: the current
     directory), `.engines/bin` of the checkout that this package comes from, PATH.
@@ -60,8 +66,10 @@ def find(name: str, environ: Mapping[str, str] = os.environ, start: Path | None 
 
 def missing_help(name: str) -> str:
     """One line: the program `name` is not there, and how to get it."""
-    if name == "otelcol":
-        return f"otelcol was not found: run `make otelcol` in a checkout (needs Go), or name its folder with {FOLDER_VARIABLE}"
+    if name in BUILT:
+        return (
+            f"{name} was not found: run `make {BUILT[name]}` in a checkout (needs Go), or name its folder with {FOLDER_VARIABLE}"
+        )
     package = _PACKAGES.get(name, "alertmanager")
     debian = package if package == "prometheus" else f"prometheus-{package}"
     return (
@@ -79,7 +87,9 @@ def require(name: str) -> Path:
 
 
 @contextmanager
-def prometheus(config: Path, data: Path, port: int | None = None, args: Sequence[str] = ()) -> Iterator[Engine]:
+def prometheus(
+    config: Path, data: Path, port: int | None = None, args: Sequence[str] = (), name: str = "prometheus"
+) -> Iterator[Engine]:
     """A Prometheus that is ready, ended when the block is left.
 
     Args:
@@ -87,11 +97,12 @@ def prometheus(config: Path, data: Path, port: int | None = None, args: Sequence
         data: a folder of its own, made when missing: the database and `prometheus.log`.
         port: the loopback port; None for a free one.
         args: more of its flags.
+        name: the program; `prometheus3` for a newer one.
 
     Raises:
         Failed: no such program, port in use, or it ended at the start (with its last words).
     """
-    program = require("prometheus")
+    program = require(name)
 
     def command(chosen: int) -> list[str]:
         return [
@@ -108,9 +119,11 @@ def prometheus(config: Path, data: Path, port: int | None = None, args: Sequence
 
 
 @contextmanager
-def alertmanager(config: Path, data: Path, port: int | None = None, args: Sequence[str] = ()) -> Iterator[Engine]:
+def alertmanager(
+    config: Path, data: Path, port: int | None = None, args: Sequence[str] = (), name: str = "alertmanager"
+) -> Iterator[Engine]:
     """An Alertmanager that is ready, without clustering, ended when the block is left; arguments and errors as `prometheus`."""
-    program = require("alertmanager")
+    program = require(name)
 
     def command(chosen: int) -> list[str]:
         return [
