@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
+from typing import Final
 
 from truegreen.alert_rules.ladder import Tier, threshold
 from truegreen.alert_rules.recording import EVIDENCE
 from truegreen.core.words.records import SECONDS
+
+_DAY: Final = 1_440
+_MARGIN: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,8 @@ class Phase:
 
 def cumulative(phases: Sequence[Phase]) -> tuple[list[float], list[float]]:
     """All events and bad events up to each minute, from 0 at minute 0."""
-    events = [float(p.events / 60) for p in phases for _ in range(p.minutes)]
-    bad = [float(p.events * p.bad / 60) for p in phases for _ in range(p.minutes)]
+    events = [each for p in phases for each in [float(p.events / 60)] * p.minutes]
+    bad = [each for p in phases for each in [float(p.events * p.bad / 60)] * p.minutes]
     return list(accumulate(events, initial=0.0)), list(accumulate(bad, initial=0.0))
 
 
@@ -40,29 +44,26 @@ def byar(bad: float, z: float) -> float:
 def burning(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect: Decimal = Decimal(1)) -> list[bool]:
     """Whether the tier burns, minute by minute."""
     events, bad = cumulative(phases)
-    effect = math.sqrt(design_effect)
+    effect, allowed, burns = math.sqrt(design_effect), float(budget), [False] * len(events)
 
-    def window(at: int, name: str) -> tuple[float, float]:
-        minutes = SECONDS[name] // 60
+    def window(at: int, minutes: int) -> tuple[float, float]:
         # Windows of a day and more are summed from 5 min counts, taken at whole multiples of 5 min.
-        end = at if minutes < 1_440 else at // 5 * 5
+        end = at if minutes < _DAY else at // 5 * 5
         start = max(end - minutes, 0)
         return events[end] - events[start], bad[end] - bad[start]
 
-    def over(at: int, name: str, least: float) -> bool:
-        n, x = window(at, name)
-        return n > 0 and x / n > least + 1e-9
-
-    def rung_burns(at: int) -> bool:
-        for rung in tier.rungs:
-            least = float(threshold(rung, budget))
-            n, x = window(at, rung.long)
-            evidence = n > 0 and byar(x, EVIDENCE[rung.long] * effect) / n > float(budget)
-            if evidence and over(at, rung.long, least) and over(at, rung.short, least):
-                return True
-        return False
-
-    return [rung_burns(at) for at in range(len(events))]
+    for rung in tier.rungs:
+        long, short = SECONDS[rung.long] // 60, SECONDS[rung.short] // 60
+        least, z = float(threshold(rung, budget)) + _MARGIN, EVIDENCE[rung.long] * effect
+        # The short window of all minutes first, roughly: in few of them it is over.
+        before = [0.0] * short
+        for at, (n, n0, x, x0) in enumerate(zip(events, before + events, bad, before + bad, strict=False)):
+            if x - x0 > least * (n - n0) * (1 - _MARGIN) and not burns[at]:
+                few, few_bad = window(at, short)
+                count, count_bad = window(at, long)
+                over = few > 0 and few_bad / few > least and count > 0 and count_bad / count > least
+                burns[at] = over and byar(count_bad, z) / count > allowed
+    return burns
 
 
 def first(burns: Sequence[bool]) -> int | None:
