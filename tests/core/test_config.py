@@ -1,14 +1,17 @@
 """`truegreen.yaml`: defaults, precedence, and errors that a person can act on."""
 
+import json
+import re
 from decimal import Decimal
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truegreen.core.config import load, parse_text
+from truegreen.core.config import load, parse_text, source
 from truegreen.core.config.check import schema, variables
 from truegreen.core.errors import BadInput
 
@@ -181,3 +184,27 @@ def test_any_document_is_read_or_refused_in_words(document):
         text(yaml.safe_dump(document, allow_unicode=True))
     except BadInput as error:
         assert str(error).startswith("truegreen.yaml")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8"), max_size=8),
+        lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=4), c, max_size=4),
+        max_leaves=12,
+    ),
+    st.booleans(),
+)
+def test_both_scanners_read_the_same_data_and_lines(document, flow):
+    """libyaml's is there for speed alone; which one reads must not be seen."""
+    written = yaml.safe_dump(document, allow_unicode=True, default_flow_style=flow, width=30)
+    with mock.patch.object(source, "_PAIR", re.compile("")):
+        slow = source.parse(written, "x")
+    fast = source.parse(written, "x")
+    assert repr(fast.data) == repr(slow.data)
+    assert fast.lines == slow.lines
+
+
+def test_an_escaped_pair_is_the_character_that_json_means_by_it():
+    """JSON is YAML here too."""
+    assert text(json.dumps({"services": {"bot \U0001f600": {}}})).services.keys() == {"bot \U0001f600"}
