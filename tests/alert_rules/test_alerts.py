@@ -209,3 +209,16 @@ def test_answers_without_passages_say_what_to_call(config, tried):
     said = tried(config(), series, alerts=[("TruegreenNoPassages", "30m")]).stderr
     assert "Call retrieval(documents=…) where your code retrieves." in said
     assert 'sev="3"' in said
+
+
+@pytest.mark.parametrize("window", ["7d", "28d", "30d"])
+def test_the_balance_of_a_budget_is_of_the_slos_own_window(config, written, window):
+    """The longest counts are those of the window, and no other long ones are written."""
+    rules = yaml.safe_load(
+        (written(config(f"slos: [{{name: latency, window: {window}}}]")) / "truegreen.rules.yml").read_text("utf-8")
+    )
+    exprs = {rule["record"]: rule["expr"] for group in rules["groups"] for rule in group["rules"] if "record" in rule}
+    assert f'truegreen:slo_bad:ratio{window}{{slo="latency"}}' in exprs["truegreen:slo_error_budget_remaining:ratio"]
+    assert {name for name in exprs if re.search(r"increase\d+d", name)} == {
+        f"truegreen:slo_{what}:increase{each}" for what in ("bad", "events") for each in ("1d", "3d", window)
+    }

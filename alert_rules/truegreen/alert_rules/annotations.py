@@ -7,6 +7,7 @@ from typing import Final
 
 from truegreen.alert_rules.ladder import Tier
 from truegreen.alert_rules.model import Judged
+from truegreen.alert_rules.recording import IDENTITY
 from truegreen.alert_rules.text import literal
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue, records, triage
@@ -69,18 +70,23 @@ def _named() -> str:
 
 def _evidence(what: Judged, windows: tuple[str, ...]) -> str:
     # Per window: bad of judged, ratio, burn and lower bound. A query that finds nothing prints nothing.
-    def value(record: str, form: str) -> str:
-        return f'{{{{ with query (printf "{record}{{%s}}" $at) }}}}{{{{ . | first | value | {form} }}}}{{{{ end }}}}'
+    def value(of: str, form: str, times: int = 1) -> str:
+        asked = of if times > 1 else f"{of}{{%s}}"
+        return f'{{{{ with query (printf "{asked}"{" $at" * times}) }}}}{{{{ . | first | value | {form} }}}}{{{{ end }}}}'
 
     whole, once, percent = 'printf "%.0f"', 'printf "%.1f"', "humanizePercentage"
     said = [
         f"{window}: {value(records.bad(window), whole)} of {value(records.events(window), whole)} bad "
-        f"({value(records.bad_ratio(window), percent)}, burn {value(records.burn_rate(window), once)}x, "
+        f"({value(records.bad_ratio(window), percent)}, burn {value(_burn(window), once, 2)}x, "
         f"lower bound {value(records.bad_lower_bound(window), percent)})"
         for window in windows
     ]
     at = f'{{{{ $at := printf "service=%q,environment=%q,slo=%q" $labels.service $labels.environment "{what.slo.name}" }}}}'
     return f"{at}{literal(what.slo.description)}. Budget {value(records.ERROR_BUDGET, percent)}. {'; '.join(said)}."
+
+
+def _burn(window: str) -> str:
+    return f"{records.bad_ratio(window)}{{%s}} / {IDENTITY} {records.ERROR_BUDGET}{{%s}}"
 
 
 def _traces(evaluation: str, url: str) -> str:

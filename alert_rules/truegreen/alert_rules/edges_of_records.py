@@ -10,7 +10,7 @@ from truegreen.alert_rules import budgets, oracle
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, about
-from truegreen.alert_rules.recording import EVIDENCE, LONG, SHORT
+from truegreen.alert_rules.recording import EVIDENCE, SHORT, long_windows
 from truegreen.alert_rules.ruletests import ELSEWHERE, SERVICE, home
 from truegreen.alert_rules.sli import CANARY, STALE
 from truegreen.alert_rules.streams import MINUTE, Series, noise, of_slo, without_bad
@@ -78,7 +78,7 @@ def _derived(config: Config, what: Judged) -> Test:
     budget, effect = budgets.budget(what, service, environment), budgets.design_effect(what, service, environment)
     series: list[Series] = []
     checks: list[Check] = []
-    for at, window in enumerate((*SHORT, *LONG)):
+    for at, window in enumerate((*SHORT, *long_windows(slo))):
         bad = 23 + at
         events = math.ceil(Decimal(bad) / (budget or Decimal("0.1")) * 2) + 11 * at
         # Of 5 min the long windows are added up, so they stand elsewhere.
@@ -91,10 +91,10 @@ def _derived(config: Config, what: Judged) -> Test:
             checks.append(about(DAY, selector(records.bad_lower_bound(window), *only), bound, EXACT))
         if window == "5m" and isinstance(slo.objective, Decimal):
             series.append(given(what, records.events("6h"), *who, 1))
-            checks.append(about(DAY, selector(records.burn_rate(window), *only), bad / events / float(1 - slo.objective), EXACT))
-        if budget is not None and window != "5m":
+            checks.append(about(DAY, selector(records.ERROR_BUDGET, *only), 1 - slo.objective, EXACT))
+        if budget is not None and window in records.BURN_WINDOWS:
             checks.append(about(DAY, selector(records.burn_rate(window), *only), bad / events / float(budget), EXACT))
-        if budget is not None and window == "30d":
+        if budget is not None and window == slo.window:
             checks.append(about(DAY, selector(records.BUDGET_REMAINING, *only), 1 - bad / events / float(budget), EXACT))
     named = {(name, slo.environments[0]) for name in slo.objectives} | {(b.service, b.environment) for b in what.baselines}
     if isinstance(slo.objective, Decimal):
@@ -193,7 +193,7 @@ def _long_counts(what: Judged, clock: Clock) -> Test:
         series.append(Series(record("5m"), labels, f"_ {' '.join(text)}"))
         checks += [
             about(len(values) * 5, named_by(what, record(window), environment), sum(values[-SECONDS[window] // 300 :]), within)
-            for window in LONG
+            for window in long_windows(what.slo)
         ]
     return Test(f"{what.slo.name}: the long windows", tuple(series), tuple(checks), 5 * MINUTE)
 

@@ -1,4 +1,4 @@
-"""Recording rules of one SLO: counts, ratios, lower bounds and burn rates over nine windows."""
+"""Recording rules of one SLO: counts, ratios and lower bounds over nine windows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from truegreen.alert_rules.model import Judged, Record
 from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.words import records
-from truegreen.core.words.slo import FreshnessSli
+from truegreen.core.words.slo import FreshnessSli, Slo
 
 IDENTITY: Final = "on (slo, service, environment)"
 SHORT: Final = ("5m", "15m", "30m", "1h", "2h", "6h")
-LONG: Final = ("1d", "3d", "30d")
 EVIDENCE: Final = {"15m": 4, "30m": 4, "1h": 4, "2h": 4, "6h": 4, "1d": 3, "3d": 3}
 """Window to z of its lower bound: 4 for what pages, 3 for tickets (false pages in 30 days: at most 0.2, simulated)."""
 
@@ -38,14 +37,15 @@ def short(what: Judged, clock: Clock) -> tuple[Record, ...]:
 def long(what: Judged, clock: Clock) -> tuple[Record, ...]:
     """What tickets, drift and the budget's balance read: windows of a day and more."""
     made: list[Record] = []
-    for window in LONG:
+    windows = long_windows(what.slo)
+    for window in windows:
         counts = sli.long_counts(what.slo, clock.text(window), clock.text("5m"))
         made += [
             Record(records.events(window), counts.events, what.identity),
             Record(records.bad(window), counts.bad, what.identity),
         ]
-    made += _derived(what, LONG)
-    spent = f"{_of(what, records.bad_ratio('30d'))}\n/ {IDENTITY} {_of(what, records.ERROR_BUDGET)}"
+    made += _derived(what, windows)
+    spent = f"{_of(what, records.bad_ratio(windows[-1]))}\n/ {IDENTITY} {_of(what, records.ERROR_BUDGET)}"
     return (*made, Record(records.BUDGET_REMAINING, f"1 - (\n  {spent.replace(chr(10), chr(10) + '  ')}\n)", what.identity))
 
 
@@ -62,6 +62,7 @@ def _derived(what: Judged, windows: tuple[str, ...]) -> tuple[Record, ...]:
             what.identity,
         )
         for w in windows
+        if w in records.BURN_WINDOWS
     ]
     return (*ratios, *bounds, *burns)
 
@@ -75,6 +76,11 @@ def _lower_bound(what: Judged, window: str) -> str:
         f"{bad}\n* {IDENTITY} clamp_min(\n    1 - 1 / (9 * {bad})\n    - {IDENTITY} {z} / 3 * sqrt({effect} / {IDENTITY} {bad}),\n    0\n  ) ^ 3\n"
         f"/ {IDENTITY} ({events} > 0)"
     )
+
+
+def long_windows(slo: Slo) -> tuple[str, ...]:
+    """Windows of a day and more; the last is that of the error budget."""
+    return ("1d", "3d", slo.window)
 
 
 def _of(what: Judged, record: str) -> str:

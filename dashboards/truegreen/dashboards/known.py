@@ -57,8 +57,9 @@ def _parts(metric: Metric) -> Mapping[str, Series]:
 
 
 def _records() -> Mapping[str, Series]:
-    windowed = (records.events, records.bad, records.bad_ratio, records.bad_lower_bound, records.burn_rate)
+    windowed = (records.events, records.bad, records.bad_ratio, records.bad_lower_bound)
     names = [make(window) for make in windowed for window in records.WINDOWS]
+    names += [records.burn_rate(window) for window in records.BURN_WINDOWS]
     names += [value for value in vars(records).values() if isinstance(value, str) and value.startswith("truegreen:")]
     return {name: Series("record", _OTHER_LABELS.get(name, RECORD_LABELS), {}) for name in names}
 

@@ -6,6 +6,8 @@ from typing import Final
 
 WINDOWS: Final = ("5m", "15m", "30m", "1h", "2h", "6h", "1d", "3d", "7d", "28d", "30d")
 """Nominal windows, in seconds by `SECONDS`. They stay in record names when a time scale divides the real ones."""
+BURN_WINDOWS: Final = ("15m", "1h")
+"""Those whose burn rate is recorded: boards show it, alerts compare ratios with budgets."""
 SECONDS: Final = {
     "5m": 300,
     "15m": 900,

@@ -41,8 +41,8 @@ def board(view: View) -> Board:
                   scrapes=kit.SPARSE, exemplars=True, why="Judged answers a minute, by verdict: a stalled evaluator must not look like a healthy model."),
     )  # fmt: skip
     burn = (
-        kit.bars("Budget left, 30 d", ("{{service}} {{slo}}", e.record(records.BUDGET_REMAINING, every, _MODE, "min")), unit="percentunit",
-                 steps=kit.over(0), why="Share of the 30-day error budget that is left; under 0 the objective is missed."),
+        kit.bars("Budget left", ("{{service}} {{slo}}", e.record(records.BUDGET_REMAINING, every, _MODE, "min")), unit="percentunit",
+                 steps=kit.over(0), why="Share of the error budget that is left in its window; under 0 the objective is missed."),
         kit.graph("Burn rate, 15 min and 1 h", *[(f"{{{{service}}}} {{{{slo}}}} {window}", e.record(records.burn_rate(window), every, _MODE))
                   for window in ("15m", "1h")], unit="short", steps=kit.under(1), why="Bad ratio as a multiple of the budget. At 1 the budget lasts exactly its window."),
         kit.graph("Drift from the frozen baseline, z over 3 d", ("{{service}} {{slo}}", e.record(records.DRIFT_Z, every, _MODE)), unit="short", low=None,
