@@ -53,13 +53,15 @@ def about(minute: int, expr: str, value: Decimal | float, within: str = "0.02") 
 
 def merged(tests: Sequence[Test]) -> list[Test]:
     """Tests that do not touch each other's series run as one: promtool evaluates every rule of the file for each test."""
-    made: list[list[Test]] = []
+    rooms: list[tuple[list[Test], set[tuple[str, str, str]]]] = []
     for each in tests:
-        room = next((t for t in made if t[0].interval == each.interval and not _touched(t) & _touched([each])), None)
+        touched = {series.counted_as for series in each.series}
+        room = next((r for r in rooms if r[0][0].interval == each.interval and r[1].isdisjoint(touched)), None)
         if room is None:
-            made.append([each])
+            rooms.append(([each], touched))
         else:
-            room.append(each)
+            room[0].append(each)
+            room[1].update(touched)
     return [
         Test(
             "; ".join(t.name for t in room),
@@ -67,12 +69,8 @@ def merged(tests: Sequence[Test]) -> list[Test]:
             tuple(c for t in room for c in t.checks),
             room[0].interval,
         )
-        for room in made
+        for room, _ in rooms
     ]
-
-
-def _touched(tests: Sequence[Test]) -> set[tuple[str, str, str]]:
-    return {series.counted_as for each in tests for series in each.series}
 
 
 def rendered(each: Test, clock: Clock) -> Mapping[str, Any]:

@@ -76,8 +76,8 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
         checks += [
             fires(minute, records.BUDGET_BURN, None, slo=slo.name, service=service, environment=THIN, burn_tier=tier.name)
             for tier in TIERS[:2]
-            for minute in (CALM_MINUTES + 5, CALM_MINUTES + 9, CALM_MINUTES + 15)
             if not any(oracle.burning(thin, tier, budgets.budget(what, service, THIN) or Decimal(1)))
+            for minute in (CALM_MINUTES + 5, CALM_MINUTES + 9, CALM_MINUTES + 15)
         ]
     if sum(other.failure_mode == slo.failure_mode for other in config.slos) == 1:
         checks.append(Check(_state(slo, service, CALM), total, 0))
