@@ -24,7 +24,7 @@ SLO = {
     "layer": "quality",
     "sli": {"evaluation": "groundedness"},
 }
-HOOK = "https://user:secret@[::1]:8080/a%20b;c?x='y'&z=(1)#d"
+HOOK = "https://[::1]:8080/a%20b;c?x='y'&z=(1)#d"
 CONFIG = {
     "services": {NASTY: {"customer_facing": False, "owner": NASTY}},
     "slos": [SLO, {"name": "grounding", "description": NASTY}],

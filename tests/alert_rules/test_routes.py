@@ -28,7 +28,7 @@ def test_the_whole_configuration_is_one(config, written, amtool, text, scale):
 def _pasted(folder):
     # As the comment in the fragment says: below the team's own root, with the team's own receivers.
     fragment = yaml.safe_load((folder / "routes.yml").read_text("utf-8"))
-    names = ("yours", "team-a", "truegreen-page", "truegreen-notify", "truegreen-ticket")
+    names = ("yours", "team-a", "truegreen-page", "truegreen-notify", "truegreen-ticket", "truegreen-watchdog")
     own = {"receiver": "team-a", "matchers": ['team="a"']}
     whole = {
         "route": {"receiver": "yours", "routes": [own, *fragment["routes"]]},
@@ -46,7 +46,7 @@ def _pasted(folder):
         (("alertname=TruegreenBudgetBurn", "sev=1", "service=bot"), "truegreen-page"),
         (("alertname=TruegreenBudgetBurn", "sev=2", "service=bot"), "truegreen-notify"),
         (("alertname=TruegreenBudgetBurn", "sev=3", "service=bot"), "truegreen-ticket"),
-        (("alertname=TruegreenWatchdog", "sev=none"), "truegreen-ticket"),
+        (("alertname=TruegreenWatchdog", "sev=none"), "truegreen-watchdog"),
         (("alertname=NodeDown", "sev=1"), "yours"),
         (("alertname=NodeDown", "team=a"), "team-a"),
     ],
@@ -101,7 +101,7 @@ def _alert(name, service, environment="production", slo="grounding", **labels):
 
 
 def test_in_a_real_alertmanager_a_page_silences_its_own_tiers_and_nothing_else(config, written, engine, tmp_path):
-    """Fast silences slow and ticket of the same SLO; retrieval's sev 1 silences the grounding sev 2 of its service; no sev 1, no other service."""
+    """Fast silences slow and ticket of the same SLO, and so does a slow one that a business signal raised to a page; retrieval's sev 1 silences the grounding sev 2 of its service; no sev 1, no other service."""
     engine("alertmanager")
     burn = "TruegreenBudgetBurn"
     quality = {"layer": "quality"}
@@ -109,6 +109,9 @@ def test_in_a_real_alertmanager_a_page_silences_its_own_tiers_and_nothing_else(c
         "page": _alert(burn, "bot", sev="1", burn_tier="fast", **quality),
         "slow": _alert(burn, "bot", sev="2", burn_tier="slow", **quality),
         "ticket": _alert(burn, "bot", sev="3", burn_tier="ticket", **quality),
+        "raised": _alert(burn, "desk", sev="1", burn_tier="slow", **quality),
+        "raised from": _alert(burn, "desk", sev="2", burn_tier="slow", **quality),
+        "ticket of it": _alert(burn, "desk", sev="3", burn_tier="ticket", **quality),
         "other environment": _alert(burn, "bot", "staging", sev="2", burn_tier="slow", **quality),
         "other service": _alert(burn, "other", sev="2", burn_tier="slow", **quality),
         "retrieval": _alert(
@@ -122,7 +125,7 @@ def test_in_a_real_alertmanager_a_page_silences_its_own_tiers_and_nothing_else(c
         body = json.dumps(list(alerts.values())).encode()
         posted = urllib.request.Request(f"{server.url}/api/v2/alerts", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(posted, timeout=10).close()
-        wanted = {"slow", "ticket", "its grounding"}
+        wanted = {"slow", "ticket", "its grounding", "raised from", "ticket of it"}
         deadline, silent = time.monotonic() + 30, set()
         while time.monotonic() < deadline and silent != wanted:
             with urllib.request.urlopen(f"{server.url}/api/v2/alerts?inhibited=true", timeout=10) as answer:

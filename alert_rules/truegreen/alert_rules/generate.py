@@ -35,8 +35,6 @@ RULES: Final = "truegreen.rules.yml"
 TESTS: Final = "truegreen.rules.test.yml"
 SLOW_TESTS: Final = "truegreen.rules.slow.test.yml"
 EDGE_TESTS: Final = "truegreen.rules.edges.test.yml"
-ROUTES: Final = "routes.yml"
-ALERTMANAGER: Final = "alertmanager.yml"
 _WRITTEN: Final = "Written by `truegreen generate rules`; do not edit: change truegreen.yaml and write it anew."
 
 
@@ -71,8 +69,7 @@ def files(config: Config, time_scale: int) -> Generated:
             EDGE_TESTS: _tests(
                 EDGE_TESTS, 86_400, made, [*edges.tests(config, every, time), *edges_of_watchers.tests(config, every)], time
             ),
-            ROUTES: routes.fragment(config.routes, every, time),
-            ALERTMANAGER: routes.whole(config.routes, every, time),
+            **routes.files(config.routes, every, time),
         },
         statement=statement.lines(every, made, time, config),
         figures=statement.figures(every, made, time, config),

@@ -1,21 +1,27 @@
-"""Alertmanager: a fragment for below a team's own root, and a whole file for who has none."""
+"""Alertmanager: a fragment for below a team's own root with the receivers that it names, and a whole file for who has none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from truegreen.alert_rules import templates
 from truegreen.alert_rules.model import Judged
+from truegreen.alert_rules.receivers import receivers, remarks, told
 from truegreen.alert_rules.text import any_of, to_yaml
 from truegreen.alert_rules.watchers import EVALUATOR_STALLED, SAMPLING_FELL
 from truegreen.alert_rules.windows import Clock
-from truegreen.core.config.model import Routes
+from truegreen.core.config.model import Mute, Routes
+from truegreen.core.config.routes import WATCHDOG
 from truegreen.core.words import records
 from truegreen.core.words.slo import EvaluationSli
 
 NULL: Final = "null"
 """A receiver that sends nothing."""
-SEVS: Final = ("1", "2", "3")
+FRAGMENT: Final = "routes.yml"
+RECEIVERS: Final = "receivers.yml"
+WHOLE: Final = "alertmanager.yml"
+_WRITTEN: Final = "Written by `truegreen generate rules`; do not edit: change truegreen.yaml and write it anew.\n"
 _PASTE: Final = """Routes and inhibitions of truegreen, for below your own root.
 
   route:
@@ -24,45 +30,102 @@ _PASTE: Final = """Routes and inhibitions of truegreen, for below your own root.
       - ...                 # paste the entry of `routes` here: it takes the alerts named Truegreen… and no others
   inhibit_rules:
     - ...                   # paste the entries of `inhibit_rules` here
-
-The receivers {receivers} must be yours: name them under routes.receivers in truegreen.yaml.
-A sev 1 is never inhibited. Each inhibition asks for a service, so that an alert without one silences nothing.
+{intervals}
+The receivers {receivers} must be there: in receivers.yml are those that truegreen.yaml has targets for; name your
+own under routes.receivers in truegreen.yaml.
+A sev 1 is never inhibited and never muted. Each inhibition asks for a service, so that an alert without one silences nothing.
 Where the watchdog goes, point an outside service: it must notice when TruegreenWatchdog stops."""
-_WHOLE: Final = """A whole Alertmanager configuration, for who has none: webhooks from routes.webhooks in truegreen.yaml.
-A sev without a webhook, and whatever is not truegreen's, goes to the receiver "null", which sends nothing."""
+_INTERVALS: Final = """  time_intervals:
+    - ...                   # paste the entries of `time_intervals` here
+"""
+_RECEIVERS: Final = """Receivers for routes.yml, from routes.targets and routes.webhooks in truegreen.yaml, to paste into your own Alertmanager configuration.
+
+  templates:
+    - truegreen.tmpl        # a path beside that file: without it, every notification below fails
+  receivers:
+    - ...                   # paste the entries of `receivers` here
+
+Secrets are in the files named here; Alertmanager reads them when it sends."""
+_WHOLE: Final = """A whole Alertmanager configuration, for who has none: targets and webhooks from routes in truegreen.yaml.
+A sev without one, and whatever is not truegreen's, goes to the receiver "null", which sends nothing."""
+
+
+def files(routes: Routes, every: tuple[Judged, ...], clock: Clock) -> Mapping[str, str]:
+    """All that Alertmanager needs: the fragment, its receivers, the whole file, and the templates that both call."""
+    return {
+        FRAGMENT: fragment(routes, every, clock),
+        RECEIVERS: pasted(routes),
+        WHOLE: whole(routes, every, clock),
+        templates.NAME: templates.text(),
+    }
 
 
 def fragment(routes: Routes, every: tuple[Judged, ...], clock: Clock) -> str:
     """`routes.yml`."""
-    names = {sev: routes.receivers[sev] for sev in SEVS}
+    muted = intervals(routes)
+    said = _PASTE.format(receivers=", ".join(dict.fromkeys(routes.receivers.values())), intervals=_INTERVALS if muted else "")
     return to_yaml(
-        {"routes": [_tree(names, names["3"], clock)], "inhibit_rules": inhibitions(every)},
-        _PASTE.format(receivers=", ".join(dict.fromkeys(names.values()))),
+        {
+            "routes": [_tree(routes.receivers, routes.mute, clock)],
+            "inhibit_rules": inhibitions(every),
+            **({"time_intervals": muted} if muted else {}),
+        },
+        _WRITTEN + said,
+    )
+
+
+def pasted(routes: Routes) -> str:
+    """`receivers.yml`."""
+    return to_yaml(
+        {"templates": [templates.NAME], "receivers": receivers(routes)}, _WRITTEN + "\n".join([_RECEIVERS, *remarks(routes)])
     )
 
 
 def whole(routes: Routes, every: tuple[Judged, ...], clock: Clock) -> str:
     """`alertmanager.yml`."""
-    names = {sev: routes.receivers[sev] if routes.webhooks.get(sev) else NULL for sev in SEVS}
-    # Two sevs may share a receiver's name: then it posts to both addresses.
-    hooks: dict[str, list[Mapping[str, Any]]] = {}
-    for sev in SEVS:
-        if names[sev] != NULL:
-            hooks.setdefault(names[sev], []).append({"url": routes.webhooks[sev], "send_resolved": True, "max_alerts": 100})
-    receivers = [{"name": NULL}, *({"name": name, "webhook_configs": configs} for name, configs in hooks.items())]
+    names = {key: routes.receivers[key] if told(routes, key) else NULL for key in routes.receivers}
+    here, muted = set(names.values()), intervals(routes)
     root = {
         "receiver": NULL, "group_by": ["service", "environment", "slo"], "group_wait": clock.text("30s"), "group_interval": clock.text("5m"),
-        "repeat_interval": clock.text("12h"), "routes": [_tree(names, NULL, clock)],
+        "repeat_interval": clock.text("12h"), "routes": [_tree(names, routes.mute, clock)],
     }  # fmt: skip
-    return to_yaml({"route": root, "receivers": receivers, "inhibit_rules": inhibitions(every)}, _WHOLE)
+    return to_yaml(
+        {
+            "templates": [templates.NAME],
+            "route": root,
+            "receivers": [{"name": NULL}, *(each for each in receivers(routes) if each["name"] in here)],
+            "inhibit_rules": inhibitions(every),
+            **({"time_intervals": muted} if muted else {}),
+        },
+        _WRITTEN + "\n".join([_WHOLE, *remarks(routes)]),
+    )
 
 
-def _tree(names: Mapping[str, str], watchdog: str, clock: Clock) -> Mapping[str, Any]:
+def intervals(routes: Routes) -> list[Mapping[str, Any]]:
+    """The mutes as Alertmanager's time intervals, under names that a team's own have not."""
+
+    def spans(mute: Mute) -> Mapping[str, Any]:
+        found = [dict(zip(("start_time", "end_time"), span.split("-"), strict=True)) for span in mute.times]
+        days = {"weekdays": list(mute.weekdays)} if mute.weekdays else {}
+        return {**days, **({"times": found} if found else {}), "location": mute.location}
+
+    return [{"name": _interval(mute), "time_intervals": [spans(mute)]} for mute in routes.mute]
+
+
+def _interval(mute: Mute) -> str:
+    return f"truegreen-{mute.name}"
+
+
+def _tree(names: Mapping[str, str], mutes: Iterable[Mute], clock: Clock) -> Mapping[str, Any]:
     def timers(wait: str, interval: str, repeat: str) -> Mapping[str, str]:
         return {"group_wait": clock.text(wait), "group_interval": clock.text(interval), "repeat_interval": clock.text(repeat)}
 
     def sev(number: str, by: list[str], wait: str, interval: str, repeat: str) -> Mapping[str, Any]:
-        return {"receiver": names[number], "matchers": [f'sev="{number}"'], "group_by": by, **timers(wait, interval, repeat)}
+        muted = [_interval(mute) for mute in mutes if number in mute.sev]
+        return {
+            "receiver": names[number], "matchers": [f'sev="{number}"'], "group_by": by, **timers(wait, interval, repeat),
+            **({"mute_time_intervals": muted} if muted else {}),
+        }  # fmt: skip
 
     return {
         "receiver": names["3"],
@@ -70,7 +133,7 @@ def _tree(names: Mapping[str, str], watchdog: str, clock: Clock) -> Mapping[str,
         "group_by": ["service", "environment", "slo"],
         "routes": [
             {
-                "receiver": watchdog,
+                "receiver": names[WATCHDOG],
                 "matchers": [f'alertname="{records.WATCHDOG}"'],
                 **timers("30s", "1m", "5m"),
                 "group_wait": "0s",
@@ -94,6 +157,8 @@ def inhibitions(every: tuple[Judged, ...]) -> list[Mapping[str, Any]]:
     made = [
         rule([burn, 'burn_tier="fast"'], [burn, 'burn_tier=~"slow|ticket"'], within),
         rule([burn, 'burn_tier="slow"'], [burn, 'burn_tier="ticket"'], within),
+        # What a business signal raised to a page says all that its notification says.
+        rule([burn, 'burn_tier="slow"', 'sev="1"'], [burn, 'burn_tier="slow"'], within),
         rule(['layer="infrastructure"', 'sev=~"1|2"'], ['layer="quality"'], between),
         rule(['failure_mode="retrieval"', 'sev=~"1|2"'], ['layer="quality"', 'failure_mode!="retrieval"'], between),
         rule([f'alertname="{EVALUATOR_STALLED}"'], [f'alertname="{SAMPLING_FELL}"'], [*between, "evaluation"]),

@@ -18,12 +18,10 @@ from truegreen.core.config.model import (
     Containment,
     Incidents,
     Kubernetes,
-    Mute,
-    Routes,
     Service,
-    Target,
 )
 from truegreen.core.config.receiver import receiver
+from truegreen.core.config.routes import routes
 from truegreen.core.config.source import Path, Source, dotted
 from truegreen.core.config.units import seconds
 from truegreen.core.errors import BadInput
@@ -62,7 +60,7 @@ def config(source: Source, path: File | None) -> Config:
         cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"]), tuple(data["cohorts"]["boost"]))
         if data.get("cohorts")
         else None,
-        routes=_routes(data["routes"]),
+        routes=routes(source),
         alerting=_alerting(data["alerting"]),
         collector=_collector(source, path),
         containment=Containment(**data["containment"]),
@@ -91,15 +89,6 @@ def _collector(source: Source, path: File | None) -> Collector:
             "kubernetes": Kubernetes(**given["kubernetes"]),
         }
     )
-
-
-def _routes(given: Mapping[str, Any]) -> Routes:
-    mute = tuple(
-        Mute(**{**each, **{key: tuple(map(str, each.get(key, ()))) for key in ("sev", "weekdays", "times")}})
-        for each in given["mute"]
-    )
-    targets = {sev: tuple(Target(**each) for each in listed) for sev, listed in given["targets"].items()}
-    return Routes(**{**given, "targets": targets, "mute": mute})
 
 
 def _alerting(given: Mapping[str, Any]) -> Alerting:

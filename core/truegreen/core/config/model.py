@@ -84,12 +84,12 @@ class Routes:
     Args:
         severity_label: name of the second severity label.
         severity_values: sev to its value.
-        receivers: sev to the name of one of the team's receivers.
-        webhooks: sev to a webhook address, for the whole file that a team without one gets.
+        receivers: sev, or `watchdog`, to the name of a receiver.
+        webhooks: sev to a webhook address.
         runbook_url: where the runbook pages are served.
         dashboard_url: the address of Grafana.
         trace_url: an address with `{trace_id}` in it, or empty.
-        targets: sev to whom Alertmanager tells.
+        targets: sev, or `watchdog`, to whom Alertmanager tells.
         mute: times in which some sevs tell nobody.
         alertmanager: version of the Alertmanager, such as `0.25`.
     """
