@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from truegreen.alert_rules.generate import files
+
 LIVE = "slos: [{name: grounding, mode: live}]\nroutes: {trace_url: 'https://traces.example/trace/{trace_id}?from=alert'}"
 WHO = 'service="bot",environment="production",evaluation="groundedness"'
 PASS = f'truegreen_evaluated_answers_total{{{WHO},evaluator="e",result="pass"}}'
@@ -131,11 +133,24 @@ def test_drift_is_counted_as_published(config, calibrate, tried):
 
 
 def test_a_measured_design_effect_widens_the_lower_bound(config, calibrate, tried):
-    """z grows with its root: Byar of 50 bad at z = 8 over 100 events."""
+    """z grows with its root: Byar of 50 bad at z = 8 over 100 events. Who has none measured takes the largest, independent answers none."""
     calibrate("bot", "production", "groundedness", 0.02, 5000, 4.0)
-    bound = 50 * (1 - 1 / 450 - 8 / (3 * 50**0.5)) ** 3 / 100
-    expressions = [('round(max(truegreen:slo_bad_lcb:ratio15m{service="bot"}) * 1000000)', "10m", round(bound * 1e6))]
-    tested = tried(config(LIVE), {PASS: "0+5x10", FAIL: "0+5x10"}, expressions)
+    calibrate("else", "production", "groundedness", 0.02, 5000, 2.25)
+    text = (
+        "slos:\n  - {name: grounding, mode: live, unit: session}\n"
+        "  - {name: alone, sli: {evaluation: groundedness}, objective: 95%, layer: quality, failure_mode: hallucination}"
+    )
+    series = {name.replace('"bot"', f'"{who}"'): "0+5x10" for name in (PASS, FAIL) for who in ("bot", "else", "third")}
+    wanted = {("grounding", "bot"): 8, ("grounding", "else"): 6, ("grounding", "third"): 8, ("alone", "bot"): 4}
+    expressions = [
+        (
+            f'round(max(truegreen:slo_bad_lcb:ratio15m{{slo="{slo}",service="{who}"}}) * 1000000)',
+            "10m",
+            round(50 * (1 - 1 / 450 - z / (3 * 50**0.5)) ** 3 / 100 * 1e6),
+        )
+        for (slo, who), z in wanted.items()
+    ]
+    tested = tried(config(text), series, expressions)
     assert tested.returncode == 0, tested.stderr
 
 
@@ -222,3 +237,47 @@ def test_the_balance_of_a_budget_is_of_the_slos_own_window(config, written, wind
     assert {name for name in exprs if re.search(r"increase\d+d", name)} == {
         f"truegreen:slo_{what}:increase{each}" for what in ("bad", "events") for each in ("1d", "3d", window)
     }
+
+
+def _alerts(made):
+    rules = yaml.safe_load(made.files["truegreen.rules.yml"])
+    return [rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == "TruegreenBudgetBurn"]
+
+
+def test_a_tier_has_the_sev_that_the_slo_gives_it(config):
+    """Where it is live only; a service that never pages gets no more than a sev 2 of it."""
+    text = "services: {batch: {customer_facing: false}}\nslos: [{name: grounding, mode: live, severities: {fast: 2, slow: 1, ticket: 2}}]"
+    found = {
+        (a["labels"]["burn_tier"], a["labels"]["mode"], a["labels"]["sev"], a["labels"]["severity"])
+        for a in _alerts(files(config(text), 1))
+    }
+    live = {("fast", "2", "warning"), ("slow", "1", "critical"), ("slow", "2", "warning"), ("ticket", "2", "warning")}
+    assert found == {(tier, "live", *sev) for tier, *sev in live} | {
+        (tier, "shadow", "3", "info") for tier in ("fast", "slow", "ticket")
+    }
+
+
+def test_alerts_carry_the_owner_and_labels_of_ones_own_as_they_are_written(config, calibrate, tried):
+    """Braces are no template, records stay without them, and ours win."""
+    calibrate("bot", "production", "groundedness", 0.02, 5000)
+    odd = "{{ $value }}"
+    text = f"slos: [{{name: grounding, owner: 'a {odd}', labels: {{team: '{odd}'}}}}]"
+    said = tried(config(text), {PASS: "0+10x60 605+5x60", FAIL: "0+0x60 5+5x60"}, alerts=[("TruegreenBudgetBurn", "80m")]).stderr
+    assert f'owner="a {odd}"' in said
+    assert f'team="{odd}"' in said
+    rules = [
+        rule for group in yaml.safe_load(files(config(text), 1).files["truegreen.rules.yml"])["groups"] for rule in group["rules"]
+    ]
+    assert {rule["alert"] for rule in rules if "team" in rule.get("labels", {})} == {"TruegreenBudgetBurn", "TruegreenDrift"}
+
+
+def test_sessions_without_a_measured_effect_stay_in_shadow_and_it_is_said(config, calibrate):
+    """Answers of one session repeat each other: without a measurement a page would be a guess."""
+    text = "slos: [{name: grounding, mode: live, unit: session}]"
+    held = files(config(text), 1)
+    assert {a["labels"]["mode"] for a in _alerts(held)} == {"shadow"}
+    assert any(line.startswith("grounding: unit is session and no calibration measured") for line in held.statement)
+    calibrate("bot", "production", "groundedness", 0.02, 5000, 2.0)
+    freed = files(config(text), 1)
+    assert "live" in {a["labels"]["mode"] for a in _alerts(freed)}
+    assert not any("unit is session" in line for line in freed.statement)

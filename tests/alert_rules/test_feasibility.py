@@ -75,15 +75,18 @@ def test_freshness_has_its_own_exact_answer():
 def test_the_statement_speaks_of_this_configuration(config, calibrate):
     """Overrides, baselines with their design effect, freshness, sessions nobody measured, and pages summed over live SLOs."""
     calibrate("bot", "production", "groundedness", 0.04, 900, 3.0)
+    calibrate("calm", "production", "groundedness", 0.04, 900, 1.5)
     text = (
-        "slos: [{name: grounding, mode: live, objectives: {shop: 99%}}, {name: index_freshness, mode: live}, "
+        "slos: [{name: grounding, mode: live, unit: session, objectives: {shop: 99%}}, {name: index_freshness, mode: live}, "
         "{name: relevance}, {name: task_completion, unit: session}]"
     )
     made = files(config(text), 1)
     said = "\n".join(made.statement)
-    assert "grounding (95%): a 10x burn pages within an hour (P 0.9) from 30 events an hour on" in said
-    assert "grounding of shop (99%): a 10x burn pages within an hour (P 0.9) from 150 events an hour on" in said
-    assert "grounding of bot in production (95%, design effect 3): a 10x burn pages within an hour (P 0.9) from 90 events" in said
+    assert "grounding (95%, design effect 3): a 10x burn pages within an hour (P 0.9) from 90 events an hour on" in said
+    assert "grounding of shop (99%, design effect 3): a 10x burn pages within an hour (P 0.9) from 450 events an hour on" in said
+    assert (
+        "grounding of calm in production (95%, design effect 1.5): a 10x burn pages within an hour (P 0.9) from 45 events" in said
+    )
     assert "index_freshness (99%): its events are minutes" in said
     assert "relevance: the objective comes from the baseline; no calibration file speaks of it" in said
     assert "task_completion: unit is session and no calibration measured a design effect" in said

@@ -12,7 +12,7 @@ ALL_KINDS = """
 services: {batch-bot: {customer_facing: false}}
 routes: {trace_url: "https://traces.example/{trace_id}"}
 slos:
-  - {name: grounding, mode: live, objectives: {checkout-bot: 99%}}
+  - {name: grounding, mode: live, unit: session, severities: {ticket: 2}, owner: "search {{ team }}", labels: {team: "{{"}, objectives: {checkout-bot: 99%}}
   - {name: grounding_absolute, mode: live, services: [checkout-bot]}
   - {name: relevance, mode: live}
   - {name: index_freshness, mode: live, environments: [production, eu]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from truegreen.alert_rules.ladder import Tier
+from truegreen.alert_rules.ladder import Tier, sev
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.recording import IDENTITY
 from truegreen.alert_rules.text import literal
@@ -22,7 +22,7 @@ _SAFE: Final = "[^A-Za-z0-9._:/@-]"
 def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str, str]:
     """The annotations of a burn-rate alert of one tier; in shadow the summary says what would have happened."""
     slo = what.slo
-    happens = "is burning its error budget" if mode == LIVE else _shadow(slo, tier.sev)
+    happens = "is burning its error budget" if mode == LIVE else _shadow(slo, sev(slo, tier))
     windows = tuple(dict.fromkeys(rung.long for rung in tier.rungs))
     row = next(iter(triage.rows(slo.failure_mode, slo.pillar)), None)
     return {
@@ -58,10 +58,10 @@ def board(routes: Routes, uid: str) -> str:
     return f"{literal(routes.dashboard_url.rstrip('/'))}/d/{uid}?{at}"
 
 
-def _shadow(slo: Slo, sev: str) -> str:
+def _shadow(slo: Slo, level: str) -> str:
     if slo.mode != LIVE:
-        return f"burns its error budget; live, it {_WOULD[sev]}"
-    return f"burns its error budget; it is live in {literal(', '.join(slo.environments))} only, where it {_WOULD[sev]}"
+        return f"burns its error budget; live, it {_WOULD[level]}"
+    return f"burns its error budget; it is live in {literal(', '.join(slo.environments))} only, where it {_WOULD[level]}"
 
 
 def _named() -> str:

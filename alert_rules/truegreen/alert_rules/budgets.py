@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
@@ -12,7 +13,7 @@ from truegreen.alert_rules.text import matcher, number, quoted, selector
 from truegreen.core.config.model import Config
 from truegreen.core.words import records
 from truegreen.core.words.calibration import Calibration
-from truegreen.core.words.slo import BASELINE, EvaluationSli, Slo
+from truegreen.core.words.slo import BASELINE, SESSION, SHADOW, EvaluationSli, Slo
 
 MARGIN: Final = Decimal("1.25")
 """A `baseline` objective allows this many times the frozen bad ratio."""
@@ -28,14 +29,29 @@ def signal(slo: Slo) -> str:
 
 def judged(slo: Slo, calibrations: Iterable[Calibration]) -> Judged:
     """The SLO with the baselines that speak of it, in the order of service and environment."""
-    mine = [c for c in calibrations if c.signal == signal(slo) and (isinstance(slo.services, str) or c.service in slo.services)]
+    mine = [c for c in calibrations if c.signal == signal(slo) and slo.selects(c.service)]
     ordered = sorted(mine, key=lambda c: (c.service, c.environment))
-    return Judged(slo, tuple(_baseline(c) for c in ordered))
+    made = Judged(slo, tuple(_baseline(c) for c in ordered))
+    return replace(made, slo=replace(slo, mode=SHADOW)) if unmeasured(made) else made
+
+
+def unmeasured(what: Judged) -> bool:
+    """Whether sessions are what is independent and nobody has measured how much their events repeat each other: then it stays in shadow."""
+    return what.slo.unit == SESSION and not _measured(what)
+
+
+def _measured(what: Judged) -> list[Decimal]:
+    return [b.design_effect for b in what.baselines if b.design_effect > 1]
 
 
 def _baseline(c: Calibration) -> Baseline:
     ratio, effect = (Decimal(str(x)).quantize(_PLACES, ROUND_HALF_EVEN) for x in (c.bad_ratio, c.design_effect))
-    return Baseline(c.service, c.environment, c.signal, ratio, c.answers, effect, c.digest)
+    # Between two percentiles lies a hundredth of the answers: the trapezoidal rule.
+    scores = [c.score(raw) for raw in c.quantiles]
+    mean = (Decimal(str(sum(scores))) - Decimal(str(scores[0] + scores[-1])) / 2) / (len(scores) - 1)
+    return Baseline(
+        c.service, c.environment, c.signal, ratio, c.answers, effect, c.digest, mean.quantize(_PLACES, ROUND_HALF_EVEN)
+    )
 
 
 def of_baseline(baseline: Baseline) -> Decimal:
@@ -55,8 +71,14 @@ def budget(what: Judged, service: str, environment: str) -> Decimal | None:
 
 
 def design_effect(what: Judged, service: str, environment: str) -> Decimal:
-    """The measured design effect, 1 where none was measured."""
-    return next((b.design_effect for b in what.baselines if (b.service, b.environment) == (service, environment)), Decimal(1))
+    """The design effect that the rules use: 1 where answers are independent; else the measured one, or the largest that any service has."""
+    own = [b for b in what.baselines if (b.service, b.environment) == (service, environment) and b.design_effect > 1]
+    return default_effect(what) if not own or what.slo.unit != SESSION else own[0].design_effect
+
+
+def default_effect(what: Judged) -> Decimal:
+    """The design effect of a service of which nothing is measured."""
+    return max(_measured(what), default=Decimal(1)) if what.slo.unit == SESSION else Decimal(1)
 
 
 def record_budget(what: Judged) -> Record | None:
@@ -71,9 +93,11 @@ def record_budget(what: Judged) -> Record | None:
 
 
 def record_design_effect(what: Judged) -> Record:
-    """The design effect of each service with events: measured from session ids by `baseline take`, else 1."""
-    terms = [_constant(what, _of(b), b.design_effect) for b in what.baselines if b.design_effect != 1]
-    return Record(records.DESIGN_EFFECT, f"\nor {ON}\n".join([*terms, _constant(what, (), Decimal(1))]), what.identity)
+    """The design effect of each service with events, as `design_effect` says it."""
+    known = [(b, design_effect(what, b.service, b.environment)) for b in what.baselines]
+    default = default_effect(what)
+    terms = [_constant(what, _of(b), effect) for b, effect in known if effect != default]
+    return Record(records.DESIGN_EFFECT, f"\nor {ON}\n".join([*terms, _constant(what, (), default)]), what.identity)
 
 
 def record_baselines(what: Judged) -> tuple[Record, ...]:

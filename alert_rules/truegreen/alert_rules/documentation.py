@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from truegreen.alert_rules.ladder import TIERS, Rung
 from truegreen.alert_rules.recording import EVIDENCE
 from truegreen.alert_rules.text import number
 from truegreen.core.words import ready_made, records
-from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
+from truegreen.core.words.slo import BASELINE, BoundSli, EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
 from truegreen.core.words.terms import SEVERITIES
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "slos.md"
@@ -92,7 +93,10 @@ _SERIES: Final = (
     (records.burn_rate("W"), f"the ratio as a multiple of the error budget; W is one of {', '.join(records.BURN_WINDOWS)}"),
     (records.ERROR_BUDGET, "the error budget, 1 - objective, of this service"),
     (records.BUDGET_REMAINING, "share of the budget of the SLO's window that is left; negative when overspent"),
-    (records.DESIGN_EFFECT, "variance inflation of correlated events, measured by `baseline take`; else 1"),
+    (
+        records.DESIGN_EFFECT,
+        "for `unit: session`: variance inflation of correlated events, measured by `baseline take`, the largest where a service has none of its own; else 1",
+    ),
     (records.STATE, "by service, environment and failure mode: 2 a sev 1 or 2 burns, 1 a ticket, 0 quiet"),
     (records.DRIFT_Z, "three days against the frozen baseline, in standard errors; only with a baseline"),
     (records.BASELINE_BAD_RATIO, "bad ratio of the frozen baseline"),
@@ -132,14 +136,21 @@ def in_words(sli: Sli) -> str:
             return f"answers labelled `fail` / `pass` and `fail`, evaluation `{evaluation}`"
         case EvaluationSli(evaluation, floor):
             return f"answers scored up to {floor} / scored answers, evaluation `{evaluation}`, calibrated scale"
-        case EventSli(metric, label, bad, among, total):
+        case EventSli(metric, label, bad, among, total, where):
             every = f"`{total}`" if total else ", ".join(f"`{value}`" for value in among) or "all"
-            return f"`{metric}`{f' with {label} ' if label else ''}{', '.join(f'`{value}`' for value in bad)} / {every}"
+            return f"`{metric}`{f' with {label} ' if label else ''}{', '.join(f'`{value}`' for value in bad)} / {every}{_only(where)}"
         case ThresholdSli(metric, threshold, where):
-            only = "".join(f" ({key} `{value}`)" for key, value in sorted(where.items()))
-            return f"`{metric}` over {number(threshold)} / all{only}"
+            return f"`{metric}` over {number(threshold)} / all{_only(where)}"
+        case BoundSli(metric, least, most, where):
+            sides = ((most, "over"), (least, "under"))
+            beyond = " or ".join(f"{word} {number(side)}" for side, word in sides if side is not None)
+            return f"minutes with `{metric}` {beyond} / minutes{_only(where)}"
         case FreshnessSli(metric, seconds):
             return f"minutes with `{metric}` older than {seconds // 3_600} h / minutes"
+
+
+def _only(where: Mapping[str, str]) -> str:
+    return "".join(f" ({key} `{value}`)" for key, value in sorted(where.items()))
 
 
 def _rung(rung: Rung) -> str:

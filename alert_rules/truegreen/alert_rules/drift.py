@@ -36,7 +36,7 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
         f"    * {IDENTITY} (1 / ({events} > 0) + {IDENTITY} 1 / {answers})\n    * {IDENTITY} {effect}\n  )"
     )
     expr = f"{selector(records.DRIFT_Z, name)} > {Z}\nand {IDENTITY}\n  {ratio} > {IDENTITY} {GROWTH} * {base}"
-    labels = {**severities("3"), **what.identity, "burn_tier": "drift", "mode": what.slo.mode}
+    labels = {**what.marks, **severities("3"), **what.identity, "burn_tier": "drift", "mode": what.slo.mode}
     text = (
         f'{literal(what.slo.description)}. Over three days the bad ratio lies {{{{ $value | printf "%.1f" }}}} standard errors above the frozen '
         f"baseline and at least a quarter above it."

@@ -12,7 +12,7 @@ from typing import Final
 
 from truegreen.alert_rules import budgets, drift, edges_of_records, watchers
 from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER, given, named_by, of_service
-from truegreen.alert_rules.ladder import TIERS, Rung, threshold
+from truegreen.alert_rules.ladder import TIERS, Rung, sev, threshold
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.promtool import Check, Test, about, fires, seen
 from truegreen.alert_rules.ruletests import ELSEWHERE, SERVICE
@@ -80,19 +80,20 @@ def _rungs(config: Config, what: Judged) -> Test:
                 series += _rung(what, rung, f"{SERVICE}-{slo.name}-{tier.name}-{rung.long}", environment, days)
             labels = {"slo": slo.name, "environment": environment, "burn_tier": tier.name, "mode": LIVE if pages else SHADOW}
             checks += [
-                seen(DAY * day, records.BUDGET_BURN, len(tier.rungs), **labels, sev=tier.sev if pages else "3") for day in loud
+                seen(DAY * day, records.BUDGET_BURN, len(tier.rungs), **labels, sev=sev(slo, tier) if pages else "3")
+                for day in loud
             ]
             checks += [seen(DAY * loud[0], records.BUDGET_BURN, None, **{**labels, "mode": SHADOW})] if pages else []
             checks += [Check(f"max({of_service(records.STATE, environment, f'{SERVICE}-{slo.name}-{tier.name}-{tier.rungs[0].long}')})", DAY * loud[0],
-                             2 if pages and tier.sev != "3" else 1)]  # fmt: skip
+                             2 if pages and sev(slo, tier) != "3" else 1)]  # fmt: skip
         if spared and pages:
             service = f"{SERVICE}-{slo.name}-spared"
             series += _rung(what, TIERS[0].rungs[0], service, environment, days)
             series.append(
                 Series(records.NOT_CUSTOMER_FACING, {"service": service, "environment": environment}, f"_ 1+0x{len(days)}")
             )
-            checks += [seen(DAY * loud[0], records.BUDGET_BURN, value, slo=slo.name, service=service, sev=sev)
-                       for sev, value in (("1", None), ("2", 1))]  # fmt: skip
+            checks += [seen(DAY * loud[0], records.BUDGET_BURN, value, slo=slo.name, service=service, sev=level)
+                       for level, value in (("1", None), (sev(slo, TIERS[0]).replace("1", "2"), 1))]  # fmt: skip
     return Test(f"{slo.name}: each number of the ladder", tuple(series), tuple(checks), DAY * MINUTE)
 
 
@@ -145,7 +146,8 @@ def _drift(what: Judged) -> Test:
     }
     series += [given(what, record, f"{SERVICE}-{slo.name}", "vector", value) for record, value in given_counts.items()]
     series.append(given(what, records.BASELINE_BAD_RATIO, f"{SERVICE}-{slo.name}", "vector", base))
-    checks += [about(DAY, named_by(what, records.DRIFT_Z, "vector"), Decimal("4.1105"), "0.0001"),
+    z = Decimal("4.1105") / budgets.default_effect(what).sqrt()
+    checks += [about(DAY, named_by(what, records.DRIFT_Z, "vector"), z, "0.0001"),
                about(DAY, named_by(what, drift.POOLED, "vector"), 205 / 8_000, EXACT)]  # fmt: skip
     return Test(f"{slo.name}: each number of its drift", tuple(series), tuple(checks), DAY * MINUTE)
 

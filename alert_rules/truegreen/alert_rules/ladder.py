@@ -13,7 +13,7 @@ from truegreen.alert_rules.sli import ON
 from truegreen.alert_rules.text import matcher, number, quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.words import records
-from truegreen.core.words.slo import LIVE, SHADOW
+from truegreen.core.words.slo import LIVE, SHADOW, Slo
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ def threshold(tier_rung: Rung, budget: Decimal) -> Decimal:
     return asked if tier_rung.cap is None else min(asked, tier_rung.cap)
 
 
+def sev(slo: Slo, tier: Tier) -> str:
+    """The sev of a live tier: the SLO's own, or the tier's."""
+    return slo.severities.get(tier.name, tier.sev)
+
+
 def alerts(
     what: Judged, tiers: tuple[str, ...], clock: Clock, spared: bool, severities: Label, annotate: Annotate
 ) -> tuple[Alert, ...]:
@@ -79,8 +84,8 @@ def alerts(
     slo = what.slo
     made: list[Alert] = []
 
-    def add(tier: Tier, sev: str, mode: str, where: str, suffix: str = "") -> None:
-        labels = {**severities(sev), **what.identity, "burn_tier": tier.name, "mode": mode}
+    def add(tier: Tier, level: str, mode: str, where: str, suffix: str = "") -> None:
+        labels = {**what.marks, **severities(level), **what.identity, "burn_tier": tier.name, "mode": mode}
         expr = expression(what, tier, where)
         expr = f"(\n{_indent(expr)}\n)\n{suffix}" if suffix else expr
         made.append(Alert(records.BUDGET_BURN, expr, labels, annotate(what, tier, mode), keep_firing_for=clock.text(tier.keep)))
@@ -88,11 +93,11 @@ def alerts(
     for tier in (t for t in TIERS if t.name in tiers):
         if slo.mode == LIVE:
             home = matcher("environment", slo.environments)
-            if tier.sev == "1" and spared:
+            if sev(slo, tier) == "1" and spared:
                 add(tier, "1", LIVE, home, f"unless {ON} {records.NOT_CUSTOMER_FACING}")
                 add(tier, "2", LIVE, home, f"and {ON} {records.NOT_CUSTOMER_FACING}")
             else:
-                add(tier, tier.sev, LIVE, home)
+                add(tier, sev(slo, tier), LIVE, home)
         add(tier, "3", SHADOW, matcher("environment", slo.environments, negate=True) if slo.mode == LIVE else "")
     return tuple(made)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from truegreen.alert_rules.text import literal
 from truegreen.core.words.slo import Slo
 
 
@@ -51,6 +52,7 @@ class Baseline:
         events: how many events are behind it.
         design_effect: variance inflation of correlated events, at least 1.
         digest: the file's digest, which the app stamps.
+        mean_score: of the frozen answers themselves, 0 to 1; half where no ties lie at an end.
     """
 
     service: str
@@ -60,6 +62,7 @@ class Baseline:
     events: int
     design_effect: Decimal
     digest: str
+    mean_score: Decimal = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +77,10 @@ class Judged:
         """The static labels of everything that is written for the SLO."""
         slo = self.slo
         return {"slo": slo.name, "layer": slo.layer, "failure_mode": slo.failure_mode, "pillar": slo.pillar}
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """The user's own labels and the owner: on alerts only, so that a new owner begins no new series."""
+        slo = self.slo
+        named = {**slo.labels, **({"owner": slo.owner} if slo.owner else {})}
+        return {key: literal(value) for key, value in sorted(named.items())}

@@ -9,17 +9,18 @@ from math import ceil
 from typing import Final
 
 from truegreen.alert_rules import budgets, oracle
-from truegreen.alert_rules.ladder import TIERS, Tier
+from truegreen.alert_rules.ladder import TIERS, Tier, sev
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, fires
+from truegreen.alert_rules.sli import some_services
 from truegreen.alert_rules.streams import MINUTE, Series, of_slo
 from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import Clock, parse
 from truegreen.core.config.model import Config
 from truegreen.core.errors import BadInput
 from truegreen.core.words import records
-from truegreen.core.words.slo import LIVE, SHADOW, FreshnessSli, Slo
+from truegreen.core.words.slo import LIVE, SHADOW, MinuteSli, Slo
 
 SERVICE: Final = "truegreen-test"
 ELSEWHERE: Final = "truegreen-test-elsewhere"
@@ -44,7 +45,7 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
     calm = [Phase(40, storm[0].events, storm[0].bad), Phase(total - 60, storm[0].events, storm[0].bad)]
     ceased = [
         storm[0],
-        Phase(total - CALM_MINUTES, Decimal(0) if not isinstance(slo.sli, FreshnessSli) else storm[0].events, Decimal(0)),
+        Phase(total - CALM_MINUTES, Decimal(0) if not isinstance(slo.sli, MinuteSli) else storm[0].events, Decimal(0)),
     ]
     series: list[Series] = []
     checks: list[Check] = []
@@ -65,7 +66,7 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
             fires(minute, records.BUDGET_BURN, None, slo=slo.name, service=service, environment=where)
             for minute in (CALM_MINUTES, total // 2, total)
         ]
-    if not isinstance(slo.sli, FreshnessSli):
+    if not isinstance(slo.sli, MinuteSli):
         thin = [
             Phase(CALM_MINUTES, Decimal(6), Decimal(0)),
             Phase(10, Decimal("13.2"), Decimal("0.9")),
@@ -91,8 +92,8 @@ def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase],
     checks: list[Check] = []
     identity = {"slo": slo.name, "service": service, "environment": environment}
     for tier in TIERS:
-        sev = ("2" if spared and tier.sev == "1" else tier.sev) if live else "3"
-        labels = {**identity, "burn_tier": tier.name, "sev": sev, "mode": LIVE if live else SHADOW}
+        level = ("2" if spared and sev(slo, tier) == "1" else sev(slo, tier)) if live else "3"
+        labels = {**identity, "burn_tier": tier.name, "sev": level, "mode": LIVE if live else SHADOW}
         burns = oracle.burning(storm, tier, budget, effect) if budget is not None else []
         start, end = oracle.first(burns), oracle.last(burns)
         if must and start is None and tier.name != "ticket":
@@ -115,7 +116,7 @@ def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase],
                 fires(gone + 1 + slack, records.BUDGET_BURN, None, **labels),
             ]
         if tier.name == "fast":
-            checks.append(Check(f"{_state(slo, service, environment)} >= bool {2 if live else 1}", start + slack + 1, 1))
+            checks.append(Check(f"{_state(slo, service, environment)} >= bool {1 if level == '3' else 2}", start + slack + 1, 1))
     if not live or spared:
         loud = selector(
             "ALERTS",
@@ -129,7 +130,7 @@ def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase],
 
 def _storm(slo: Slo, budget: Decimal, effect: Decimal) -> list[Phase]:
     # Half the budget, then ten times it (at most 0.9) until the slow tier has fired, then half again until the fast one resolves.
-    fresh = isinstance(slo.sli, FreshnessSli)
+    fresh = isinstance(slo.sli, MinuteSli)
     calm, bad = (Decimal(0), Decimal(1)) if fresh else (budget / 2, min(10 * budget, Decimal("0.9")))
     events = Decimal(60) if fresh else Decimal(60 * max(10, ceil(Decimal("0.1") / budget)))
     for _ in range(4):
@@ -146,7 +147,7 @@ def _slack(tier: Tier, slo: Slo, clock: Clock) -> int:
     # Prometheus 2 and 3 count a range differently by one sample; long windows move in steps of 5 min; a scale that does not divide a
     # minute leaves windows that are no whole number of evaluations.
     uneven = 0 if MINUTE % clock.scale == 0 else 2
-    return (6 if tier.name == "ticket" else 2 if isinstance(slo.sli, FreshnessSli) else 1) + uneven
+    return (6 if tier.name == "ticket" else 2 if isinstance(slo.sli, MinuteSli) else 1) + uneven
 
 
 def home(what: Judged, spared: Sequence[str]) -> tuple[str, str]:
@@ -155,17 +156,13 @@ def home(what: Judged, spared: Sequence[str]) -> tuple[str, str]:
     for baseline in what.baselines:
         if baseline.service not in spared and baseline.environment in slo.environments:
             return baseline.service, baseline.environment
-    names = (
-        [f"{SERVICE}-{slo.name}"]
-        if isinstance(slo.services, str)
-        else [*(n for n in slo.services if n not in spared), *slo.services]
-    )
-    return names[0], slo.environments[0]
+    names = some_services(slo, f"{SERVICE}-{slo.name}")
+    return next((name for name in names if name not in spared), names[0]), slo.environments[0]
 
 
 def _others(what: Judged, service: str, spared: Sequence[str]) -> list[tuple[str, str]]:
     slo = what.slo
-    quiet = [name for name in spared if isinstance(slo.services, str) or name in slo.services]
+    quiet = [name for name in spared if slo.selects(name)]
     return [(name, slo.environments[0]) for name in quiet[:1] if name != service]
 
 

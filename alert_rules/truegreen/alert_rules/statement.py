@@ -13,7 +13,7 @@ from truegreen.alert_rules.text import number
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words.sampling import INLINE_RATE
-from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, FreshnessSli
+from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, MinuteSli
 
 RETENTION_DAYS: Final = 30
 AROUND: Final = (Decimal("0.1"), Decimal(1), Decimal(10))
@@ -40,13 +40,11 @@ def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock, co
         said.append("No SLO is live: nothing pages. Tickets say what would have paged; set mode: live when you believe them.")
     for what in every:
         said += _said(what, f["slos"][what.slo.name])
-    unsure = [
-        what.slo.name for what in every if what.slo.unit == "session" and not any(b.design_effect > 1 for b in what.baselines)
-    ]
+    unsure = [what.slo.name for what in every if budgets.unmeasured(what)]
     if unsure:
         said.append(
-            f"{', '.join(unsure)}: unit is session and no calibration measured a design effect, so 1 is used: where the answers of a session share their "
-            "verdict, expect false pages by the dozen. Measure it: truegreen baseline take."
+            f"{', '.join(unsure)}: unit is session and no calibration measured a design effect, so it stays in shadow: where the answers of a session share "
+            "their verdict, it would page falsely by the dozen. Measure it (truegreen baseline take); where that finds 1, write unit: answer."
         )
     said.append(
         f"Prometheus must keep {RETENTION_DAYS} days (--storage.tsdb.retention.time={RETENTION_DAYS}d; its default is 15d), and be 2.42 or newer."
@@ -80,9 +78,7 @@ def figures(
 
 def outlook(what: Judged, budget: Decimal, per_hour: Decimal, effect: Decimal = Decimal(1)) -> Outlook:
     """What the SLO can promise; minutes are its events where it is about freshness, whatever the volume."""
-    return (
-        feasibility.freshness(budget) if isinstance(what.slo.sli, FreshnessSli) else feasibility.outlook(budget, per_hour, effect)
-    )
+    return feasibility.freshness(budget) if isinstance(what.slo.sli, MinuteSli) else feasibility.outlook(budget, per_hour, effect)
 
 
 def delay(found: Outlook) -> str:
@@ -122,17 +118,18 @@ def _budgets(what: Judged) -> Iterator[tuple[str, Decimal, Decimal]]:
     # Who, the budget, the design effect: for all, then for each service where either differs.
     slo = what.slo
     if isinstance(slo.objective, Decimal):
-        yield "", 1 - slo.objective, Decimal(1)
+        yield "", 1 - slo.objective, budgets.default_effect(what)
     for service in sorted(slo.objectives):
-        yield service, 1 - slo.objectives[service], Decimal(1)
+        yield service, 1 - slo.objectives[service], budgets.design_effect(what, service, slo.environments[0])
     for b in what.baselines:
         budget = budgets.budget(what, b.service, b.environment)
-        if budget is not None and (slo.objective == BASELINE or b.design_effect != 1):
-            yield f"{b.service} in {b.environment}", budget, b.design_effect
+        effect = budgets.design_effect(what, b.service, b.environment)
+        if budget is not None and (slo.objective == BASELINE or effect != budgets.default_effect(what)):
+            yield f"{b.service} in {b.environment}", budget, effect
 
 
 def _case(what: Judged, where: str, budget: Decimal, effect: Decimal) -> Mapping[str, Any]:
-    fresh = isinstance(what.slo.sli, FreshnessSli)
+    fresh = isinstance(what.slo.sli, MinuteSli)
     needs = 60 if fresh else feasibility.needs(budget, effect)
     at = {int((needs * times).to_integral_value(ROUND_CEILING)): Decimal(0) for times in ((Decimal(1),) if fresh else AROUND)}
     found = {n: outlook(what, budget, Decimal(n), effect) for n in at}
@@ -156,7 +153,7 @@ def _volumes(what: Judged, config: Config | None) -> Iterator[tuple[str, Decimal
     if config is None or not isinstance(slo.sli, EvaluationSli):
         return
     for name, service in sorted(config.services.items()):
-        chosen = isinstance(slo.services, str) or name in slo.services
+        chosen = slo.selects(name)
         budget = budgets.budget(what, name, slo.environments[0])
         if service.answers_per_hour and chosen and budget is not None:
             share = service.sampling.get(slo.sli.evaluation, config.sampling.get(slo.sli.evaluation, INLINE_RATE))
@@ -192,7 +189,7 @@ def _said(what: Judged, row: Mapping[str, Any]) -> list[str]:
         allowed = objective if case["where"] == "all" else percent(1 - Decimal(case["budget"]))
         effect = f", design effect {case['design_effect']}" if case["design_effect"] != "1" else ""
         head = f"{name}{where} ({allowed}{effect}):"
-        if isinstance(what.slo.sli, FreshnessSli):
+        if isinstance(what.slo.sli, MinuteSli):
             (told,) = case["words"].values()
             said.append(f"{head} its events are minutes; the page comes {told} of staleness, whatever the volume.")
             continue

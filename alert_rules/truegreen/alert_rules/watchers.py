@@ -137,7 +137,7 @@ def _without_budget(make: _Maker, what: Judged) -> Alert:
     expr = f"{selector(records.events('1h'), name)} > 5\nunless {ON} {selector(records.ERROR_BUDGET, name)}"
     return make.alert(NO_BASELINE, expr, "3", "1h", f"{_NAMED} has no baseline for the objective of {what.slo.name}",
                       f"The objective is `baseline` and no calibration file speaks of {what.slo.name}: it can never alert. Take one with truegreen baseline take, "
-                      "or write an objective.", layer=what.slo.layer, slo=what.slo.name, reason="no_objective")  # fmt: skip
+                      "or write an objective.", layer=what.slo.layer, slo=what.slo.name, reason="no_objective", **what.marks)  # fmt: skip
 
 
 def _says_no_environment(make: _Maker, nowhere: tuple[str, ...]) -> Alert:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules import changes, drift, watchers
+from truegreen.alert_rules import budgets, changes, drift, watchers
 from truegreen.alert_rules.model import Baseline, Judged
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, fires
@@ -17,7 +17,7 @@ from truegreen.alert_rules.streams import Series, flat, of_slo, steady
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue, records
-from truegreen.core.words.slo import ALL_SERVICES, EvaluationSli, FreshnessSli
+from truegreen.core.words.slo import ALL_SERVICES, EvaluationSli, MinuteSli
 
 ILL: Final = "truegreen-test-ill"
 WELL: Final = "truegreen-test-well"
@@ -39,14 +39,14 @@ def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
     made += [
         _without_budget(what, config, clock)
         for what in every
-        if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES
+        if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES and not what.slo.matching
     ]
     return made
 
 
 def slow(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests that last hours and need an evaluation every five minutes."""
-    drifts = [_drift(what, config, clock) for what in every if what.baselines and not isinstance(what.slo.sli, FreshnessSli)]
+    drifts = [_drift(what, config, clock) for what in every if what.baselines and not isinstance(what.slo.sli, MinuteSli)]
     return [_canary(), *_changes(), *drifts]
 
 
@@ -200,9 +200,9 @@ def _drift(what: Judged, config: Config, clock: Clock) -> Test:
     b, hold, length = what.baselines[0], 6 * HOUR, 9 * HOUR
     ratio = min(max(2 * b.bad_ratio, b.bad_ratio + Decimal("0.1")), Decimal("0.9"))
     # Enough events for z > 4 within the first hour, whatever the baseline's size.
-    events, start = Decimal(6_000), None
+    events, start, effect = Decimal(6_000), None, budgets.design_effect(what, b.service, b.environment)
     for _ in range(3):
-        start = next((at for at in range(5, HOUR, 5) if _z(b, ratio, float(events) * at / HOUR) > drift.Z), None)
+        start = next((at for at in range(5, HOUR, 5) if _z(b, effect, ratio, float(events) * at / HOUR) > drift.Z), None)
         if start is not None:
             break
         events *= 10
@@ -214,10 +214,10 @@ def _drift(what: Judged, config: Config, clock: Clock) -> Test:
     return Test(f"{what.slo.name}: drifts from its frozen baseline", tuple(series), tuple(checks))
 
 
-def _z(b: Baseline, ratio: Decimal, events: float) -> float:
+def _z(b: Baseline, effect: Decimal, ratio: Decimal, events: float) -> float:
     base, answers, bad = float(b.bad_ratio), b.events, events * float(ratio)
     pooled = (bad + base * answers) / (events + answers)
-    return (float(ratio) - base) / math.sqrt(pooled * (1 - pooled) * (1 / events + 1 / answers) * float(b.design_effect))
+    return (float(ratio) - base) / math.sqrt(pooled * (1 - pooled) * (1 / events + 1 / answers) * float(effect))
 
 
 def _without_budget(what: Judged, config: Config, clock: Clock) -> Test:

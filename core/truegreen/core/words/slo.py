@@ -10,6 +10,8 @@ from typing import Final
 
 LIVE: Final = "live"
 SHADOW: Final = "shadow"
+SESSION: Final = "session"
+"""As a unit: the answers of a session repeat each other, so that they are worth fewer by the measured design effect."""
 ALL_SERVICES: Final = "all"
 BASELINE: Final = "baseline"
 """As an objective: 1 - 1.25 x the frozen baseline's bad ratio. As a floor: the calibration file's own."""
@@ -77,7 +79,25 @@ class FreshnessSli:
     seconds: int
 
 
-Sli = EvaluationSli | EventSli | ThresholdSli | FreshnessSli
+@dataclass(frozen=True, slots=True)
+class BoundSli:
+    """Good: a minute in which every gauge of a service lay inside its bounds; on the bound is inside.
+
+    Args:
+        metric: the gauge's Prometheus name.
+        least, most: in the metric's unit; None where there is no such bound.
+        where: label to value, narrowing what is looked at.
+    """
+
+    metric: str
+    least: Decimal | None = None
+    most: Decimal | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+MinuteSli = FreshnessSli | BoundSli
+"""What counts minutes: sixty events an hour, whatever the traffic."""
+Sli = EvaluationSli | EventSli | ThresholdSli | FreshnessSli | BoundSli
 
 
 @dataclass(frozen=True, slots=True)
