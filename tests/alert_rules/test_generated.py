@@ -45,6 +45,7 @@ def test_rules_do_not_grow_with_services(config, calibrate):
 def test_each_ready_made_slo_can_be_generated(config):
     """All of them at once, live, fit the catalogue."""
     text = "slos: [" + ", ".join(f"{{name: {slo.name}, mode: live}}" for slo in ready_made.READY_MADE) + "]"
+    text += "\nevaluations: {groundedness: {scale: calibrated}}"
     made = files(config(text), 1)
     assert set(made.figures["slos"]) == set(ready_made.BY_NAME)
 

@@ -22,7 +22,7 @@ SAMPLE = 40
 
 
 def _generated(config, written, slo):
-    return written(config(f"slos: [{{name: {slo}, mode: live}}]"))
+    return written(config(f"evaluations: {{groundedness: {{scale: calibrated}}}}\nslos: [{{name: {slo}, mode: live}}]"))
 
 
 def _all(folder):

@@ -10,6 +10,7 @@ from truegreen.core.errors import BadInput
 
 ALL_KINDS = """
 services: {batch-bot: {customer_facing: false}}
+evaluations: {groundedness: {scale: calibrated}}
 routes: {trace_url: "https://traces.example/{trace_id}"}
 slos:
   - {name: grounding, mode: live, unit: session, severities: {ticket: 2}, owner: "search {{ team }}", labels: {team: "{{"}, objectives: {checkout-bot: 99%}}

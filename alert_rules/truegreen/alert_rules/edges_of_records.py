@@ -12,14 +12,14 @@ from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, about
 from truegreen.alert_rules.recording import EVIDENCE, SHORT, long_windows
 from truegreen.alert_rules.ruletests import ELSEWHERE, SERVICE, home
-from truegreen.alert_rules.sli import CANARY, STALE
-from truegreen.alert_rules.streams import MINUTE, Series, noise, of_slo, without_bad
+from truegreen.alert_rules.sli import BAD_MINUTE, CANARY, some_services
+from truegreen.alert_rules.streams import MINUTE, Series, inside, narrowed, noise, of_slo, outside, without_bad
 from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import records
 from truegreen.core.words.records import SECONDS
-from truegreen.core.words.slo import FreshnessSli
+from truegreen.core.words.slo import FreshnessSli, MinuteSli
 
 DAY: Final = 1_440
 """In minutes."""
@@ -51,7 +51,7 @@ _SPANS: Final[tuple[tuple[int, int, str], ...]] = (
 def tests(config: Config, what: Judged, clock: Clock) -> list[Test]:
     """The tests of one SLO's records."""
     made = [_derived(config, what), _counts(config, what, clock), _long_counts(what, clock)]
-    return [*made, _stale(what, clock, what.slo.sli)] if isinstance(what.slo.sli, FreshnessSli) else made
+    return [*made, _bad_minute(what, clock, what.slo.sli)] if isinstance(what.slo.sli, MinuteSli) else made
 
 
 def given(what: Judged, record: str, service: str, environment: str, *values: Decimal | int) -> Series:
@@ -135,7 +135,7 @@ def _counts(config: Config, what: Judged, clock: Clock) -> Test:
     # one in which nothing was bad; and what must not be counted.
     slo, metrics = what.slo, config.metrics.by_name
     service = home(what, budgets.not_customer_facing(config))[0]
-    fresh = isinstance(slo.sli, FreshnessSli)
+    fresh = isinstance(slo.sli, MinuteSli)
     edges = [0, *(age for age, _, _ in _AGES)]
     phases = [
         Phase(age - before, Decimal(rate), Decimal(share)) for before, (age, rate, share) in zip(edges, _AGES, strict=False)
@@ -143,9 +143,9 @@ def _counts(config: Config, what: Judged, clock: Clock) -> Test:
     series: list[Series] = []
     checks: list[Check] = []
     if fresh:
-        # Whether it is stale is a record itself, written every minute.
+        # Whether a minute is bad is a record itself, written every minute.
         spells = " ".join(f"{at % 2}+0x{p.minutes - 1}" for at, p in enumerate(phases))
-        series.append(Series(STALE, {"service": service, "environment": "counts", **what.identity}, f"0 {spells}"))
+        series.append(Series(BAD_MINUTE, {"service": service, "environment": "counts", **what.identity}, f"0 {spells}"))
         phases = [Phase(p.minutes, Decimal(60), Decimal(at % 2)) for at, p in enumerate(phases)]
     else:
         series += of_slo(slo, metrics, service, "counts", phases, clock) + noise(slo, service, "counts", DAY)
@@ -198,15 +198,24 @@ def _long_counts(what: Judged, clock: Clock) -> Test:
     return Test(f"{what.slo.name}: the long windows", tuple(series), tuple(checks), 5 * MINUTE)
 
 
-def _stale(what: Judged, clock: Clock, sli: FreshnessSli) -> Test:
+def _bad_minute(what: Judged, clock: Clock, sli: MinuteSli) -> Test:
     slo = what.slo
-    names = (f"{SERVICE}-{slo.name}",) if isinstance(slo.services, str) else slo.services
-    now, bound = Decimal(clock.seconds(DAY * MINUTE)), clock.seconds(sli.seconds)
+    fine, wrong = (
+        (fresh_at(clock, sli, UNDER), (fresh_at(clock, sli, OVER),))
+        if isinstance(sli, FreshnessSli)
+        else (inside(sli), outside(sli))
+    )
     series = [
-        Series(sli.metric, {"service": service, "environment": where, "of": of}, f"_ {number(now - bound * age)}")
-        for service in (names[0], CANARY)
-        for where, ages in (("fresh", (UNDER, Decimal("0.1"))), ("old", (Decimal("0.1"), OVER)))
-        for of, age in zip("ab", ages, strict=True)
+        Series(sli.metric, {"service": service, "environment": where, "of": of, **narrowed(sli)}, f"_ {number(value)}")
+        for service in (some_services(slo, f"{SERVICE}-{slo.name}")[0], CANARY)
+        for where, values in (("fine", (fine, fine)), *((f"wrong{at}", (fine, value)) for at, value in enumerate(wrong)))
+        for of, value in zip("ab", values, strict=True)
     ]
-    checks = [Check(f"sum({named_by(what, STALE, where)})", DAY, value) for where, value in (("fresh", 0), ("old", 1))]
-    return Test(f"{slo.name}: how old is too old", tuple(series), tuple(checks), DAY * MINUTE)
+    expected = [("fine", 0), *((f"wrong{at}", 1) for at in range(len(wrong)))]
+    checks = [Check(f"sum({named_by(what, BAD_MINUTE, where)})", DAY, value) for where, value in expected]
+    return Test(f"{slo.name}: which minute is bad", tuple(series), tuple(checks), DAY * MINUTE)
+
+
+def fresh_at(clock: Clock, sli: FreshnessSli, age: Decimal) -> Decimal:
+    """A timestamp that is so many times the bound old at the end of a day."""
+    return Decimal(clock.seconds(DAY * MINUTE)) - clock.seconds(sli.seconds) * age

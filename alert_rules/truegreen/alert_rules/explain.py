@@ -18,7 +18,7 @@ from truegreen.alert_rules.verdicts import Verdict
 from truegreen.core.config.model import Config
 from truegreen.core.errors import BadInput
 from truegreen.core.words.sampling import INLINE_RATE
-from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, FreshnessSli, Slo
+from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, MinuteSli, Slo
 
 
 def chosen(config: Config, name: str) -> Slo:
@@ -52,9 +52,9 @@ def facts(config: Config, what: Judged, found: Sequence[Verdict], asked: bool) -
         "objective": BASELINE if budget is None else statement.percent(1 - budget),
         "budget": None if budget is None else statement.percent(budget),
         "overrides": {name: statement.percent(value) for name, value in sorted(slo.objectives.items())},
-        "environments": list(slo.environments), "services": "all" if isinstance(slo.services, str) else list(slo.services), "unit": slo.unit,
+        "environments": list(slo.environments), "services": _services(slo), "unit": slo.unit,
         "sli": {"words": in_words(slo.sli), "events": counts.events, "bad": counts.bad},
-        "needs_per_hour": None if budget is None or isinstance(slo.sli, FreshnessSli) else feasibility.needs(budget),
+        "needs_per_hour": None if budget is None or isinstance(slo.sli, MinuteSli) else feasibility.needs(budget),
         "rungs": [_rung(tier.sev, rung, budget) for tier in TIERS for rung in tier.rungs],
         "baselines": [
             {
@@ -66,6 +66,12 @@ def facts(config: Config, what: Judged, found: Sequence[Verdict], asked: bool) -
         ],
         "volumes_from": "prometheus" if asked else "truegreen.yaml", "verdicts": services, "next": _next(what, found),
     }  # fmt: skip
+
+
+def _services(slo: Slo) -> str | list[str]:
+    if slo.matching:
+        return f"services that match {slo.matching}"
+    return "all" if isinstance(slo.services, str) else list(slo.services)
 
 
 def _rung(sev: str, rung: Any, budget: Decimal | None) -> Mapping[str, str]:
@@ -117,7 +123,13 @@ def _next(what: Judged, found: Sequence[Verdict]) -> str:
 
 def shown(f: Mapping[str, Any]) -> tuple[str, ...]:
     """The facts in lines for a terminal."""
-    services = "all services" if f["services"] == "all" else ", ".join(f["services"])
+    services = (
+        "all services"
+        if f["services"] == "all"
+        else ", ".join(f["services"])
+        if isinstance(f["services"], list)
+        else f["services"]
+    )
     lines = [
         f"{f['name']}: {f['description']}",
         f"  {f['mode']}, for {services} in {', '.join(f['environments'])}; failure mode {f['failure_mode']}, layer {f['layer']}",

@@ -22,7 +22,6 @@ from truegreen.alert_rules import (
     watchertests,
 )
 from truegreen.alert_rules.annotations import for_burn
-from truegreen.alert_rules.files import calibrations
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Group, Judged, Rule
 from truegreen.alert_rules.promtool import Test, merged, rendered
@@ -48,8 +47,7 @@ def files(config: Config, time_scale: int) -> Generated:
         BadInput: an SLO names what the catalogue does not have, a calibration file cannot be read, or the scale is out of range.
     """
     time = clock(time_scale, config.scrape_interval_seconds)
-    checks.check(config)
-    known = calibrations(config.calibration_folder())
+    known = checks.check(config)
     every = tuple(budgets.judged(slo, known) for slo in config.slos)
     made = groups(config, every, time)
     burns = [ruletests.of_slo_alerts(config, what, time) for what in every]
@@ -71,7 +69,7 @@ def files(config: Config, time_scale: int) -> Generated:
             ),
             **routes.files(config.routes, every, time),
         },
-        statement=statement.lines(every, made, time, config),
+        statement=(*statement.lines(every, made, time, config), *checks.notes(config, known)),
         figures=statement.figures(every, made, time, config),
     )
 

@@ -9,7 +9,7 @@ from truegreen.alert_rules.model import Judged, Record
 from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.words import records
-from truegreen.core.words.slo import FreshnessSli, Slo
+from truegreen.core.words.slo import FreshnessSli, MinuteSli, Slo
 
 IDENTITY: Final = "on (slo, service, environment)"
 SHORT: Final = ("5m", "15m", "30m", "1h", "2h", "6h")
@@ -21,8 +21,9 @@ def short(what: Judged, clock: Clock) -> tuple[Record, ...]:
     """What the fast and slow alerts read: windows up to 6 h, the budget and the design effect."""
     slo = what.slo
     made: list[Record] = []
-    if isinstance(slo.sli, FreshnessSli):
-        made.append(Record(sli.STALE, sli.stale(slo, slo.sli, clock.seconds(slo.sli.seconds)), what.identity))
+    if isinstance(slo.sli, MinuteSli):
+        age = clock.seconds(slo.sli.seconds) if isinstance(slo.sli, FreshnessSli) else 0
+        made.append(Record(sli.BAD_MINUTE, sli.bad_minute(slo, slo.sli, age), what.identity))
     for window in SHORT:
         counts = sli.counts(slo, clock.text(window))
         made += [

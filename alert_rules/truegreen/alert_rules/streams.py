@@ -12,7 +12,7 @@ from truegreen.alert_rules.sli import ANSWERS, SCORE
 from truegreen.alert_rules.text import number, quoted
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.words.metric import Metric, bound
-from truegreen.core.words.slo import BASELINE, EvaluationSli, EventSli, FreshnessSli, Slo, ThresholdSli
+from truegreen.core.words.slo import BASELINE, BoundSli, EvaluationSli, EventSli, FreshnessSli, MinuteSli, Slo, ThresholdSli
 from truegreen.core.words.terms import CALIBRATED, FAIL, PASS, RELATIVE, SKIPPED
 
 MINUTE: Final = 60
@@ -85,17 +85,21 @@ def of_slo(slo: Slo, metrics: Mapping[str, Metric], service: str, environment: s
         case EvaluationSli(evaluation, floor):
             scored = {"evaluation": evaluation, "evaluator": "test", "scale": CALIBRATED}
             return [made(f"{SCORE}_count", scored, every), made(f"{SCORE}_bucket", {**scored, "le": floor}, bad)]
-        case EventSli(metric, label, wrong, among, total):
+        case EventSli(metric, label, wrong, among, total, where):
             if total:
-                return [made(total, {}, every), made(metric, {label: wrong[0]} if label else {}, bad)]
+                return [made(total, where, every), made(metric, {**where, **({label: wrong[0]} if label else {})}, bad)]
             return [
-                made(metric, {label: _right(metrics[metric], label, wrong, among)}, good),
-                made(metric, {label: wrong[0]}, bad),
+                made(metric, {**where, label: _right(metrics[metric], label, wrong, among)}, good),
+                made(metric, {**where, label: wrong[0]}, bad),
             ]
         case ThresholdSli(metric, threshold, where):
             return [made(f"{metric}_count", where, every), made(f"{metric}_bucket", {**where, "le": bound(threshold)}, good)]
         case FreshnessSli(metric, seconds):
             return [Series(metric, who, _rebuilt(phases, clock, clock.seconds(seconds)))]
+        case BoundSli(metric) as sli:
+            fine, beyond = number(inside(sli)), number(outside(sli)[0])
+            spells = " ".join(f"{beyond if p.bad else fine}+0x{p.minutes - 1}" for p in phases)
+            return [Series(metric, {**who, **narrowed(sli)}, f"{fine} {spells}")]
 
 
 def without_bad(slo: Slo, made: Sequence[Series]) -> list[Series]:
@@ -103,7 +107,7 @@ def without_bad(slo: Slo, made: Sequence[Series]) -> list[Series]:
     match slo.sli:
         case EvaluationSli(_, floor) if floor == BASELINE:
             return [each for each in made if each.labels["result"] != FAIL]
-        case EventSli(metric, label, wrong, _, _):
+        case EventSli(metric, label, wrong):
             return [each for each in made if each.metric != metric or (label and each.labels[label] not in wrong)]
     return list(made)
 
@@ -133,16 +137,37 @@ def noise(slo: Slo, service: str, environment: str, minutes: int) -> list[Series
                 ),
                 made(f"{SCORE}_bucket", **scored, scale=CALIBRATED, le="+Inf"),
             ]
-        case EventSli(metric, label, wrong, among, total):
-            return [made(metric, **{label: f"not {' or '.join(wrong)}"})] if label and (among or total) else []
+        case EventSli(metric, label, wrong, among, total, where):
+            outsiders = [made(metric, **where, **{label: f"not {' or '.join(wrong)}"})] if label and (among or total) else []
+            return [*outsiders, *(made(metric, **other, **({label: wrong[0]} if label else {})) for other in _elsewhere(where))]
         case ThresholdSli(metric, threshold, where):
-            elsewhere = [{**where, key: f"not {value}"} for key, value in where.items()]
+            elsewhere = _elsewhere(where)
             return [
                 *(made(f"{metric}_{part}", **other, **le)
                   for other in elsewhere for part, le in (("count", {}), ("bucket", {"le": bound(threshold)}))),
                 made(f"{metric}_bucket", **where, le="+Inf"),
             ]  # fmt: skip
     return []
+
+
+def narrowed(sli: MinuteSli) -> Mapping[str, str]:
+    """The labels of the gauges that are looked at."""
+    return sli.where if isinstance(sli, BoundSli) else {}
+
+
+def inside(sli: BoundSli) -> Decimal:
+    """The last value that is good."""
+    return sli.most if sli.most is not None else sli.least or Decimal(0)
+
+
+def outside(sli: BoundSli) -> tuple[Decimal, ...]:
+    """A value a little beyond each bound."""
+    sides = ((sli.most, 1), (sli.least, -1))
+    return tuple(side + sign * max(abs(side) / 50, Decimal("0.01")) for side, sign in sides if side is not None)
+
+
+def _elsewhere(where: Mapping[str, str]) -> list[Mapping[str, str]]:
+    return [{**where, key: f"not {value}"} for key, value in where.items()]
 
 
 def _right(metric: Metric, label: str, wrong: tuple[str, ...], among: tuple[str, ...]) -> str:

@@ -4,52 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
+
+from truegreen.core.words.promql import any_of, matcher, number, quoted, selector
+
+__all__ = ["any_of", "literal", "matcher", "number", "quoted", "selector", "to_yaml"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:-]*")
 _WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _BRACES: Final = re.compile(r"\{{2,}|\{$")
 _LONG: Final = 80
 """Characters from which a text is hardly written twice: it is not remembered."""
-_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
-
-
-def number(value: Decimal | int | str) -> str:
-    """A number without exponent and without trailing zeros."""
-    text = f"{Decimal(value):f}"
-    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
-
-
-def quoted(text: str) -> str:
-    """A PromQL string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def any_of(values: Iterable[str]) -> str:
-    """A regular expression (RE2) that matches one of the values, literally."""
-    return "|".join(_SPECIAL.sub(r"\\\g<0>", value) for value in values)
-
-
-def matcher(label: str, values: Iterable[str], negate: bool = False) -> str:
-    """One matcher for the values: `=` for one, `=~` for more; negated `!=` and `!~`."""
-    wanted = tuple(values)
-    if len(wanted) == 1:
-        return f"{label}{'!=' if negate else '='}{quoted(wanted[0])}"
-    return f"{label}{'!~' if negate else '=~'}{quoted(any_of(wanted))}"
 
 
 def literal(text: str) -> str:
     """A user's text inside a Go template: braces that would open an action are printed as they are, also where one meets the next text's."""
     return _BRACES.sub(lambda found: f'{{{{ "{found[0]}" }}}}', text)
-
-
-def selector(metric: str, *matchers: str) -> str:
-    """A metric with its matchers; empty ones are left out."""
-    inside = ",".join(m for m in matchers if m)
-    return f"{metric}{{{inside}}}" if inside else metric
 
 
 def to_yaml(value: Any, comment: str = "") -> str:

@@ -17,7 +17,7 @@ from truegreen.core.clients import prometheus
 from truegreen.core.clients.http import Server
 from truegreen.core.config.model import Config
 from truegreen.core.errors import BadInput
-from truegreen.core.words.slo import LIVE, FreshnessSli
+from truegreen.core.words.slo import LIVE, MinuteSli
 
 HINT: Final = "start it, or leave --prometheus-url out"
 _WEEK_HOURS: Final = 168
@@ -30,7 +30,7 @@ def per_hour(server: Server, what: Judged) -> Mapping[Where, Decimal]:
     Raises:
         Failed: Prometheus does not answer.
     """
-    if isinstance(what.slo.sli, FreshnessSli):
+    if isinstance(what.slo.sli, MinuteSli):
         found = prometheus.query(
             server, f"count {sli.BY} (last_over_time({what.slo.sli.metric}{{{sli.services(what.slo)}}}[1d]))"
         )

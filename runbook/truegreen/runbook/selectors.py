@@ -44,9 +44,10 @@ def counters(slo: Slo, target: Target) -> tuple[str, str] | None:
         every = at(target, evaluation=sli.evaluation, result=f"~{PASS}|{FAIL}")
         return name + every, name + at(target, evaluation=sli.evaluation, result=FAIL)
     if isinstance(sli, EventSli):
+        where = _where(sli.where)
         among = {sli.label: _any(sli.among)} if sli.label and sli.among else {}
         bad = {sli.label: _any(sli.bad)} if sli.label and sli.bad else {}
-        return (sli.total or sli.metric) + at(target, **among), sli.metric + at(target, **bad)
+        return (sli.total or sli.metric) + at(target, **where, **among), sli.metric + at(target, **where, **bad)
     if isinstance(sli, ThresholdSli):
         le = bound(sli.threshold)
         # Prometheus 3 writes le="10.0" where 2 writes le="10".

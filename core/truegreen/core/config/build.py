@@ -8,7 +8,9 @@ from decimal import Decimal
 from pathlib import Path as File
 from typing import Any
 
+from truegreen.core.config import openslo, pattern
 from truegreen.core.config.check import short
+from truegreen.core.config.collected import Errors
 from truegreen.core.config.forward import destinations
 from truegreen.core.config.model import (
     Alerting,
@@ -22,7 +24,7 @@ from truegreen.core.config.model import (
 )
 from truegreen.core.config.receiver import receiver
 from truegreen.core.config.routes import routes
-from truegreen.core.config.source import Path, Source, dotted
+from truegreen.core.config.source import Path, Source
 from truegreen.core.config.units import seconds
 from truegreen.core.errors import BadInput
 from truegreen.core.words import ready_made
@@ -32,6 +34,7 @@ from truegreen.core.words.sampling import default
 from truegreen.core.words.slo import (
     ALL_SERVICES,
     BASELINE,
+    BoundSli,
     EvaluationSli,
     EventSli,
     FreshnessSli,
@@ -48,31 +51,38 @@ def config(source: Source, path: File | None) -> Config:
     """Build the model.
 
     Raises:
-        BadInput: a percentage, an objective or a name that the schema cannot judge.
+        BadInput: percentages, objectives or names that the schema cannot judge; one line for each.
     """
-    data = source.data
+    data, errors = source.data, Errors()
+    imported, notes = errors.tried(lambda: openslo.read(data["openslo"], path)) or ((), ())
+    slos = _slos(source, imported, errors)
+    parts: dict[str, Any] = {
+        "services": errors.tried(lambda: _services(source)),
+        "sampling": errors.tried(lambda: _shares(source, _rates(source, ("sampling",)))),
+        "metrics": errors.tried(lambda: _metrics(source)),
+        "collector": errors.tried(lambda: _collector(source, path)),
+        "routes": errors.tried(lambda: routes(source)),
+    }
+    errors.end(source.name)
     return Config(
-        services=_services(source),
         snapshot=data["snapshot"],
-        sampling=_shares(source, _rates(source, ("sampling",))),
         evaluations=data["evaluations"],
-        slos=_slos(source),
+        slos=tuple(slos),
         cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"]), tuple(data["cohorts"]["boost"]))
         if data.get("cohorts")
         else None,
-        routes=routes(source),
         alerting=_alerting(data["alerting"]),
-        collector=_collector(source, path),
         containment=Containment(**data["containment"]),
         incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
         scrape_interval_seconds=float(seconds(data["scrape_interval"])),
         calibration=data["calibration"],
         retrieval_floor=data["retrieval"].get("floor"),
         approved_tools=_approved(data["agents"].get("approved_tools", {})),
-        metrics=_metrics(source),
         written={key: data[key] for key in ("collector", "metrics") if data.get(key)},
         source=path,
-        lines={dotted(place): line for place, line in source.lines.items() if place and place[0] == "slos"},
+        sources=(*(source for _ in data["slos"]), *imported),
+        notes=tuple(notes),
+        **parts,
     )
 
 
@@ -161,27 +171,43 @@ def _shares(source: Source, said: Mapping[str, float], volume: int | None = None
     return {**{name: default(background=kind, answers_per_hour=volume) for name, kind in kinds.items()}, **said}
 
 
-def _slos(source: Source) -> tuple[Slo, ...]:
-    made: dict[str, Slo] = {}
-    for index, given in enumerate(source.data["slos"]):
-        path: Path = ("slos", index)
-        if given["name"] in made:
-            raise BadInput(f"{source.at((*path, 'name'))}: {given['name']} is there twice; give one of them another name")
-        made[given["name"]] = _slo(source, path, given)
-    return tuple(made.values())
+def _slos(source: Source, imported: Iterable[Source], errors: Errors) -> list[Slo]:
+    every: list[tuple[Source, Path, Mapping[str, Any]]] = [
+        *((source, ("slos", index), given) for index, given in enumerate(source.data["slos"])),
+        *((each, (), each.data) for each in imported),
+    ]
+    made: list[Slo] = []
+    first: dict[str, str] = {}
+    for its, path, given in every:
+        name, where = given["name"], its.at((*path, "name"))
+        if name in first:
+            errors.append(f"{where}: {name} is there twice, the first is at {first[name]}; give one of them another name")
+        else:
+            first[name] = where
+            slo = _slo(its, path, given, errors)
+            made += [slo] if slo else []
+    return made
 
 
-def _slo(source: Source, path: Path, given: Mapping[str, Any]) -> Slo:
-    base = ready_made.BY_NAME.get(given["name"])
+def _slo(source: Source, path: Path, given: Mapping[str, Any], errors: Errors) -> Slo | None:
+    before, base = len(errors), ready_made.BY_NAME.get(given["name"]) if not source.said else None
     lacking = [key for key in ("sli", "objective") if key not in given] if base is None else []
+    missing = [key for key in ("failure_mode", "layer") if key not in given] if base is None else []
     if lacking:
-        raise BadInput(
+        errors.append(
             f"{source.at(path)}: {given['name']} is not a ready-made SLO, so it needs {' and '.join(lacking)}; "
             f"ready-made are {', '.join(ready_made.BY_NAME)}"
+        )
+    elif missing:
+        errors.append(
+            f"{source.at(path)}: an SLO of your own needs {' and '.join(missing)}; add failure_mode: hallucination, layer: quality"
         )
     shared = {key: given[key] for key in _SHARED if key in given}
     if "services" in given:
         if isinstance(given["services"], Mapping):
+            wrong = pattern.refused(given["services"]["match"])
+            if wrong:
+                errors.append(f"{source.at((*path, 'services', 'match'))}: found {short(given['services']['match'])}: {wrong}")
             shared |= {"services": ALL_SERVICES, "matching": given["services"]["match"]}
         else:
             shared |= {
@@ -197,20 +223,16 @@ def _slo(source: Source, path: Path, given: Mapping[str, Any]) -> Slo:
     if "sli" in given:
         shared["sli"] = _sli(given["sli"])
     if "objective" in given:
-        shared["objective"] = _objective(source, (*path, "objective"), given["objective"])
+        shared["objective"] = errors.tried(lambda: _objective(source, (*path, "objective"), given["objective"]))
     if "objectives" in given:
-        shared["objectives"] = {
-            name: _objective(source, (*path, "objectives", name), value) for name, value in given["objectives"].items()
-        }
-    if base is not None:
-        fields = {name: getattr(base, name) for name in Slo.__dataclass_fields__}
-        return Slo(**{**fields, **shared})
-    missing = [key for key in ("failure_mode", "layer") if key not in given]
-    if missing:
-        raise BadInput(
-            f"{source.at(path)}: an SLO of your own needs {' and '.join(missing)}; add failure_mode: hallucination, layer: quality"
-        )
-    return Slo(**{"name": given["name"], "description": given["name"], **shared})
+        shared["objectives"] = {}
+        for name, value in given["objectives"].items():
+            place, found = (*path, "objectives", name), value
+            shared["objectives"][name] = errors.tried(lambda place=place, found=found: _objective(source, place, found))  # type: ignore[misc]
+    if len(errors) > before:
+        return None
+    fields = {name: getattr(base, name) for name in Slo.__dataclass_fields__} if base else {"name": given["name"]}
+    return Slo(**{"description": given["name"], **fields, **shared})
 
 
 def _objective(source: Source, path: Path, value: Any) -> Decimal | str:
@@ -225,11 +247,14 @@ def _objective(source: Source, path: Path, value: Any) -> Decimal | str:
 def _sli(given: Mapping[str, Any]) -> Sli:
     if "evaluation" in given:
         return EvaluationSli(given["evaluation"], str(given.get("floor", BASELINE)))
+    metric, where = given["metric"], given.get("where", {})
     if "threshold" in given:
-        return ThresholdSli(given["metric"], Decimal(str(given["threshold"])), given.get("where", {}))
+        return ThresholdSli(metric, Decimal(str(given["threshold"])), where)
     if "younger_than" in given:
-        return FreshnessSli(given["metric"], seconds(given["younger_than"]))
-    where = given.get("where", {})
+        return FreshnessSli(metric, seconds(given["younger_than"]))
+    if "at_least" in given or "at_most" in given:
+        least, most = (Decimal(str(given[key])) if key in given else None for key in ("at_least", "at_most"))
+        return BoundSli(metric, least, most, where)
     if "total" in given:
-        return EventSli(given["metric"], "", (), total=given["total"], where=where)
-    return EventSli(given["metric"], given["label"], tuple(given["bad"]), tuple(given.get("among", ())), where=where)
+        return EventSli(metric, "", (), total=given["total"], where=where)
+    return EventSli(metric, given["label"], tuple(given["bad"]), tuple(given.get("among", ())), where=where)

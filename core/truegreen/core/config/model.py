@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path as File
 from typing import Any
 
 from truegreen.core.config.forward import Destination
 from truegreen.core.config.receiver import Receiver
+from truegreen.core.config.source import Path, Source
 from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.sampling import INLINE_RATE
 from truegreen.core.words.slo import Slo
@@ -127,7 +128,7 @@ class Collector:
     grpc_endpoint: str
     metrics_endpoint: str
     receiver: Receiver
-    state: Path | None
+    state: File | None
     forward: tuple[Destination, ...]
     flush: float
     backends: tuple[str, ...]
@@ -188,16 +189,26 @@ class Config:
     """Our metrics with the file's own."""
     written: Mapping[str, Any] = field(default_factory=dict)
     """`collector` and `metrics` as the file has them, with defaults: what a generated `truegreen.yaml` is made from."""
-    source: Path | None = None
-    lines: Mapping[str, int] = field(default_factory=dict)
-    """Where an SLO was written: `slos[0].objective` to its line, for errors found after loading."""
+    source: File | None = None
+    sources: tuple[Source, ...] = field(default=(), repr=False)
+    """Where each SLO was written, for errors found after loading."""
+    notes: tuple[str, ...] = ()
+    """What was read and has no effect, in words."""
+
+    def at(self, index: int, key: str) -> str:
+        """`file:line: slos[0].objective` of a key of an SLO such as `objective`; empty for the SLO itself."""
+        if index >= len(self.sources):
+            return f"slos[{index}].{key}".rstrip(".")
+        source = self.sources[index]
+        prefix: Path = () if source.said else ("slos", index)
+        return source.at((*prefix, *(key.split(".") if key else ())))
 
     def least_share(self, evaluation: str) -> float:
         """The smallest share of answers, 0 to 1, that any service has evaluated: what an alert for all of them may expect."""
         shares = [service.sampling[evaluation] for service in self.services.values() if evaluation in service.sampling]
         return min([self.sampling.get(evaluation, INLINE_RATE), *shares])
 
-    def calibration_folder(self) -> Path:
+    def calibration_folder(self) -> File:
         """The folder of calibration files: relative paths lie beside the configuration file."""
-        folder = Path(self.calibration)
+        folder = File(self.calibration)
         return folder if folder.is_absolute() or self.source is None else self.source.parent / folder

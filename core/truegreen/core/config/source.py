@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -19,19 +19,24 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed file: its name as the user gave it, its data, and where each path was written."""
+    """A parsed file: its name as the user gave it, its data, and where each path was written.
+
+    Args:
+        said: what a path is called in the file, where the data was made from another document's.
+    """
 
     name: str
     data: Any
     lines: dict[Path, int]
+    said: Mapping[Path, str] = field(default_factory=dict)
 
     def at(self, path: Path) -> str:
         """`file:line: slos[0].objective`, with the line of the nearest thing that is there."""
         known = path
         while known and known not in self.lines:
             known = known[:-1]
-        place = f"{self.name}:{self.lines.get(known, 1)}"
-        return f"{place}: {dotted(path)}" if path else place
+        place, told = f"{self.name}:{self.lines.get(known, 1)}", self.said.get(known, "") if self.said else dotted(path)
+        return f"{place}: {told}" if told else place
 
 
 def dotted(path: Path) -> str:

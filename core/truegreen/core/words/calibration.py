@@ -9,6 +9,7 @@ import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -107,14 +108,14 @@ def from_text(text: str, where: str) -> Calibration:
             raise CalibrationError(f"{where}: {key} is missing; write {should}")
         value = data[key]
         if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
-            raise CalibrationError(f"{where}: {key}: found {value!r}, expected {should}")
+            raise CalibrationError(f"{where}:{_line(text, key)}: {key}: found {value!r:.60}, expected {should}")
     fields: dict[str, Any] = {key: data[key] for key in checks}
     made = Calibration(
         **{**fields, "quantiles": tuple(float(q) for q in data["quantiles"]), "snapshot": str(data.get("snapshot", ""))}
     )
     if data.get("digest") != made.digest:
         raise CalibrationError(
-            f"{where}: digest: found {data.get('digest')!r}, the content gives {made.digest!r}: the file was edited; "
+            f"{where}:{_line(text, 'digest')}: digest: found {data.get('digest')!r}, the content gives {made.digest!r}: the file was edited; "
             "write it anew with `truegreen baseline take`"
         )
     return made
@@ -155,8 +156,20 @@ def _checks() -> Mapping[str, tuple[Any, Any, str]]:
         "bad_ratio": ((int, float), lambda v: 0 <= v <= 1, "a number from 0 to 1"),
         "design_effect": ((int, float), lambda v: v >= 1, "a number of at least 1"),
         "answers": (int, lambda v: v >= 1, "a whole number of at least 1"),
-        "taken": text,
+        "taken": (str, _moment, "an ISO 8601 time such as 2026-11-01T12:00:00+00:00"),
     }
+
+
+def _line(text: str, key: str) -> int:
+    return next((at for at, line in enumerate(text.splitlines(), 1) if f'"{key}"' in line), 1)
+
+
+def _moment(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _rising(values: list[Any]) -> bool:

@@ -1,0 +1,62 @@
+"""SLOs against the calibration files: a floor on a scale that it does not have, a file that speaks of nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from truegreen.alert_rules.budgets import signal
+from truegreen.core.config.model import Config
+from truegreen.core.words import ready_made
+from truegreen.core.words.calibration import Calibration
+from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, Slo
+from truegreen.core.words.terms import CALIBRATED, RELATIVE
+
+Found = tuple[str, str, str]
+"""The key, what was found and what to write instead."""
+_JUDGE: Final = "floor: baseline, which sees change; a number needs an evaluator whose own scores are calibrated, such as a judge"
+
+
+def of_slo(config: Config, slo: Slo, known: Mapping[Path, Calibration]) -> Iterator[Found]:
+    """What is wrong with an SLO in the light of the calibration files."""
+    if not isinstance(slo.sli, EvaluationSli) or slo.sli.floor == BASELINE:
+        return
+    mine = {path: one for path, one in known.items() if one.signal == slo.sli.evaluation and slo.selects(one.service)}
+    for path, one in mine.items():
+        if one.scale == RELATIVE:
+            where = f"{one.service} in {one.environment}"
+            yield (
+                "sli.floor",
+                f"{slo.sli.floor} is a level, and the scores of {where} are relative to a baseline ({path})",
+                _JUDGE,
+            )
+    said = config.evaluations.get(slo.sli.evaluation, {}).get("scale")
+    if not mine and slo.mode == LIVE and said != CALIBRATED and slo.sli.evaluation in config.evaluations:
+        yield (
+            "sli.floor",
+            f"{slo.sli.floor} is a level, and nothing says that the scores of {slo.sli.evaluation} are calibrated: the SLO would be silent",
+            f"mode: shadow, floor: baseline, or evaluations: {{{slo.sli.evaluation}: {{scale: {CALIBRATED}}}}} where a judge gives the scores",
+        )
+
+
+def of_nobody(config: Config, known: Mapping[Path, Calibration]) -> list[str]:
+    """Files whose signal is no evaluation's and no SLO's, one line for each."""
+    signals = {*config.evaluations, *(signal(slo) for slo in config.slos), *ready_made.BY_NAME}
+    lines = []
+    for path, one in known.items():
+        if one.signal not in signals:
+            near = difflib.get_close_matches(one.signal, signals, 1)
+            lines.append(
+                f"{path}: signal: found {one.signal!r}, which is no evaluation and no SLO; "
+                f"write {near[0] if near else 'it under evaluations or slos'}, or remove the file"
+            )
+    return lines
+
+
+def unused(config: Config, known: Iterable[Calibration]) -> Iterator[str]:
+    """Calibrations that no SLO reads, in words."""
+    for one in known:
+        if not any(signal(slo) == one.signal and slo.selects(one.service) for slo in config.slos):
+            yield f"The baseline of {one.signal} of {one.service} in {one.environment} is read by no SLO of this file."
