@@ -12,6 +12,7 @@ from truegreen.alert_rules import (
     drift,
     edges,
     edges_of_watchers,
+    formats,
     ladder,
     recording,
     routes,
@@ -50,10 +51,12 @@ def files(config: Config, time_scale: int) -> Generated:
     known = checks.check(config)
     every = tuple(budgets.judged(slo, known) for slo in config.slos)
     made = groups(config, every, time)
+    mapped = [_group(group) for group in made]
     burns = [ruletests.of_slo_alerts(config, what, time) for what in every]
     return Generated(
         files={
-            RULES: to_yaml({"groups": [_group(group) for group in made]}, _WRITTEN),
+            RULES: to_yaml({"groups": mapped}, _WRITTEN),
+            **formats.files(config.alerting.formats, mapped, _WRITTEN),
             TESTS: _tests(
                 TESTS,
                 60,
