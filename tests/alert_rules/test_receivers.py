@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 import yaml
@@ -57,6 +58,24 @@ def test_a_configuration_with_every_type_is_one_for_the_oldest_alertmanager(conf
         checked = amtool("check-config", folder / name)
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert "1 templates" in checked.stdout, checked.stdout
+
+
+def test_the_example_of_the_manual_is_taken(config, written, repo):
+    """docs/alertmanager.md shows a configuration."""
+    example = (repo / "docs" / "alertmanager.md").read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    made = _receivers(written(config(f"slos: []\n{example}")))
+    assert set(made) == {"null", "truegreen-page", "truegreen-notify", "truegreen-ticket", "truegreen-watchdog"}
+
+
+@pytest.mark.full
+def test_a_newer_alertmanager_takes_what_is_written_for_it(config, written, engine):
+    """Of each version that changes what is written."""
+    for version in ("0.25", "0.26", "0.28", "0.29", "0.34"):
+        path = written(config(_every(version))) / "alertmanager.yml"
+        checked = subprocess.run(
+            [engine("amtool34"), "check-config", path], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_every_secret_is_a_file_and_every_receiver_says_what_is_over(config, written):

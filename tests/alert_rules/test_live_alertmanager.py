@@ -1,0 +1,136 @@
+"""A real Alertmanager with every kind of target, against servers that hold it to each vendor's contract."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from receiver_servers import HOOK_SECRET, INCIDENTIO, ROOTLY, SLACK_SECRET, listening
+
+from truegreen.core.clients import engines
+
+BURN = "TruegreenBudgetBurn"
+NAME = "bot <!channel> & co"
+OLD = {"pagerduty", "opsgenie", "incidentio", "rootly", "slack", "webhook"}
+KEYED = ("pagerduty", "opsgenie", "incidentio", "rootly", "webhook")
+SAID = (
+    "hallucination",
+    "the provider changed the model",
+    "https://traces.example/a1",
+    "https://traces.example/a2",
+    "https://traces.example/a3",
+    "https://grafana.example/d/truegreen-hallucination",
+    "https://runbooks.example/truegreenbudgetburn",
+    "truegreen triage --service bot --environment production --slo grounding",
+    "tool_success",
+)
+"""What somebody must read at 3 AM: failure mode, first hypothesis, three traces, board, page, next command, and what else burns."""
+
+
+def _targets(url, folder, version):
+    def secret(name, text, end="\n"):
+        (folder / name).write_text(text + end, "utf-8")
+        return str(folder / name)
+
+    old = version == "0.25"
+    page = [
+        {"type": "pagerduty", "secret_file": secret("pagerduty", "key-1"), "url": f"{url}/v2/enqueue"},
+        # Before 0.28 the line end would be sent along.
+        {"type": "opsgenie", "secret_file": secret("opsgenie", "key-1", "" if old else "\n"), "url": url},
+        {"type": "incidentio", "secret_file": secret("incidentio", "key-1"), "url": url + INCIDENTIO},
+        {"type": "rootly", "secret_file": secret("rootly", "key-1"), "url": url + ROOTLY},
+        {"type": "slack", "secret_file": secret("slack", url + SLACK_SECRET)},
+        {"type": "webhook", "secret_file": secret("webhook", "key-1"), "url": f"{url}/hook"},
+    ]
+    if not old:
+        page += [
+            {"type": "slack", "secret_file": secret("bot", "key-1"), "url": f"{url}/api/chat.postMessage", "channel": "#alerts"},
+            {"type": "webhook", "secret_file": secret("hook", url + HOOK_SECRET)},
+        ]
+    return {"1": page, "watchdog": [{"type": "webhook", "url": f"{url}/alive"}]}
+
+
+def _alert(sev, slo, since, ends="", *, name=BURN, service=NAME, **labels):
+    mode = "none" if slo == "none" else "hallucination"
+    annotations = {
+        "summary": f"{slo} of {service} in production is burning its error budget",
+        "description": "Answers that are supported. Budget 5%. 15m: 30 of 60 bad (50%, burn 10x, lower bound 33%).",
+        "hypotheses": "1. the provider changed the model (them); 2. the prompt changed (us); 3. the index changed (us)",
+        "trace_links": "https://traces.example/a1 https://traces.example/a2 https://traces.example/a3 ",
+        "dashboard_url": f"https://grafana.example/d/truegreen-{mode}?var-service=bot&var-environment=production",
+        "runbook_url": "https://runbooks.example/truegreenbudgetburn",
+        "next": f"truegreen triage --service bot --environment production --slo {slo}",
+    }
+    labels = {
+        "alertname": name,
+        "sev": sev,
+        "slo": slo,
+        "service": service,
+        "environment": "production",
+        "failure_mode": mode,
+        **labels,
+    }
+    return {"labels": labels, "annotations": annotations, "startsAt": since, **({"endsAt": ends} if ends else {})}
+
+
+def _post(server, alerts):
+    body = json.dumps(alerts).encode()
+    asked = urllib.request.Request(f"{server.url}/api/v2/alerts", body, {"Content-Type": "application/json"})
+    urllib.request.urlopen(asked, timeout=10).close()
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("alertmanager", "0.25"), pytest.param("alertmanager34", "0.34", marks=pytest.mark.full)]
+)
+def test_one_page_for_each_vendor_and_its_end(config, written, engine, tmp_path, name, version):
+    """Two SLOs of one service are one page, sent again by a server that was down; what it inhibits is not sent; its end has its key, and a new secret."""
+    engine(name)
+    with listening() as vendors:
+        targets = _targets(vendors.url, tmp_path, version)
+        everybody = OLD if version == "0.25" else OLD | {"slack bot", "secret webhook"}
+        routes = {
+            "alertmanager": version,
+            "targets": targets,
+            "webhooks": {"2": f"{vendors.url}/notify"},
+            "trace_url": "https://traces.example/{trace_id}",
+        }
+        folder = written(config(json.dumps({"slos": [{"name": "grounding", "mode": "live"}], "routes": routes})), 60)
+        rules = yaml.safe_load((folder / "truegreen.rules.yml").read_text("utf-8"))
+        burn = next(rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == BURN)
+        now = datetime.now(UTC)
+        since, ends = (moment.isoformat() for moment in (now - timedelta(minutes=12, seconds=34), now - timedelta(seconds=34)))
+        quality, fast = {"layer": "quality"}, {"layer": "quality", "burn_tier": "fast"}
+        firing = [_alert("1", slo, since, **fast) for slo in ("grounding", "tool_success")]
+        # The alert of this test says what the generated one says, and nothing more.
+        assert set(firing[0]["annotations"]) == set(burn["annotations"])
+        firing += [_alert("2", "grounding", since, service=service, burn_tier="slow", **quality) for service in (NAME, "other")]
+        firing.append(_alert("none", "none", since, name="TruegreenWatchdog"))
+        vendors.first_fails |= everybody
+        with engines.alertmanager(folder / "alertmanager.yml", tmp_path / "data", name=name) as server:
+            _post(server, firing)
+            wanted = (*everybody, "notify", "watchdog")
+            vendors.wait(lambda: vendors.problems or all(vendors.of(vendor, "firing") for vendor in wanted))
+            assert vendors.problems == []
+            assert sorted(vendors.failed) == sorted(everybody)
+            for vendor in everybody:
+                (sent,) = vendors.of(vendor, "firing")
+                assert [said for said in SAID if said not in sent.text] == [], vendor
+            notified = [alert["labels"]["service"] for each in vendors.of("notify", "firing") for alert in each.body["alerts"]]
+            assert notified == ["other"]
+            for kept in KEYED:
+                (tmp_path / kept).write_text("key-2" if kept == "opsgenie" else "key-2\n", "utf-8")
+            server.reload()
+            _post(server, [_alert("1", slo, since, ends, **fast) for slo in ("grounding", "tool_success")])
+            vendors.wait(lambda: vendors.problems or all(vendors.of(vendor, "resolved") for vendor in everybody))
+        assert vendors.problems == []
+    for vendor in everybody:
+        (began,), (ended,) = vendors.of(vendor, "firing"), vendors.of(vendor, "resolved")
+        assert began.key == ended.key
+        if vendor in KEYED:
+            assert (began.credential, ended.credential) == ("key-1", "key-2")
+    assert "after 12m0s" in vendors.of("pagerduty", "resolved")[0].text
+    assert "after 12m0s" in vendors.of("slack", "resolved")[0].text
+    assert vendors.of("watchdog", "resolved") == []
