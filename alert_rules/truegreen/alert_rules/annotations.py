@@ -17,6 +17,9 @@ from truegreen.core.words.slo import LIVE, EvaluationSli, Slo
 _WOULD: Final = {"1": "would have paged (sev 1)", "2": "would have notified (sev 2)", "3": "would have made a ticket (sev 3)"}
 # Names come from spans: only harmless characters reach a command line that somebody will paste.
 _SAFE: Final = "[^A-Za-z0-9._:/@-]"
+_WHOLE: Final = 'printf "%.0f"'
+_ONCE: Final = 'printf "%.1f"'
+_PERCENT: Final = "humanizePercentage"
 
 
 def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str, str]:
@@ -32,7 +35,29 @@ def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str
         **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
         "dashboard_url": board(routes, row.board if row else board_of(slo.failure_mode)),
         "runbook_url": literal(runbook_page(routes.runbook_url, records.BUDGET_BURN)),
-        "next": f"truegreen triage {_named()} --slo {slo.name}",
+        "next": _triage(slo),
+    }
+
+
+def for_cohort(routes: Routes, what: Judged, windows: tuple[str, ...], mode: str) -> Mapping[str, str]:
+    """The annotations of an alert about one cohort of an SLO."""
+    slo = what.slo
+    is_bad = (
+        "is served worse than the objective allows" if mode == LIVE else "is served worse than the objective would allow (shadow)"
+    )
+    said = "; ".join(
+        f"{window}: {_value(records.cohort_bad(window), _WHOLE)} of {_value(records.cohort_events(window), _WHOLE)} failed "
+        f"(lower bound {_value(records.cohort_bad_lower_bound(window), _PERCENT)})"
+        for window in windows
+    )
+    at = f'{{{{ $at := printf "service=%q,environment=%q,slo=%q,cohort=%q" $labels.service $labels.environment "{slo.name}" $labels.cohort }}}}'
+    return {
+        "summary": f"{slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}}: cohort {{{{ $labels.cohort }}}} {is_bad}",
+        "description": f"{at}{literal(slo.description)}, this cohort alone; the others may be fine. {said}. The bound allows for as many looks as there are cohorts.",
+        "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
+        "dashboard_url": board(routes, board_of(slo.failure_mode)),
+        "runbook_url": literal(runbook_page(routes.runbook_url, records.COHORT_BURN)),
+        "next": _triage(slo),
     }
 
 
@@ -64,25 +89,29 @@ def _shadow(slo: Slo, level: str) -> str:
     return f"burns its error budget; it is live in {literal(', '.join(slo.environments))} only, where it {_WOULD[level]}"
 
 
+def _triage(slo: Slo) -> str:
+    return f"truegreen triage {_named()} --slo {slo.name}"
+
+
 def _named() -> str:
     return " ".join(f'--{label} {{{{ reReplaceAll "{_SAFE}" "_" $labels.{label} }}}}' for label in ("service", "environment"))
 
 
 def _evidence(what: Judged, windows: tuple[str, ...]) -> str:
     # Per window: bad of judged, ratio, burn and lower bound. A query that finds nothing prints nothing.
-    def value(of: str, form: str, times: int = 1) -> str:
-        asked = of if times > 1 else f"{of}{{%s}}"
-        return f'{{{{ with query (printf "{asked}"{" $at" * times}) }}}}{{{{ . | first | value | {form} }}}}{{{{ end }}}}'
-
-    whole, once, percent = 'printf "%.0f"', 'printf "%.1f"', "humanizePercentage"
     said = [
-        f"{window}: {value(records.bad(window), whole)} of {value(records.events(window), whole)} bad "
-        f"({value(records.bad_ratio(window), percent)}, burn {value(_burn(window), once, 2)}x, "
-        f"lower bound {value(records.bad_lower_bound(window), percent)})"
+        f"{window}: {_value(records.bad(window), _WHOLE)} of {_value(records.events(window), _WHOLE)} bad "
+        f"({_value(records.bad_ratio(window), _PERCENT)}, burn {_value(_burn(window), _ONCE, 2)}x, "
+        f"lower bound {_value(records.bad_lower_bound(window), _PERCENT)})"
         for window in windows
     ]
     at = f'{{{{ $at := printf "service=%q,environment=%q,slo=%q" $labels.service $labels.environment "{what.slo.name}" }}}}'
-    return f"{at}{literal(what.slo.description)}. Budget {value(records.ERROR_BUDGET, percent)}. {'; '.join(said)}."
+    return f"{at}{literal(what.slo.description)}. Budget {_value(records.ERROR_BUDGET, _PERCENT)}. {'; '.join(said)}."
+
+
+def _value(of: str, form: str, times: int = 1) -> str:
+    asked = of if times > 1 else f"{of}{{%s}}"
+    return f'{{{{ with query (printf "{asked}"{" $at" * times}) }}}}{{{{ . | first | value | {form} }}}}{{{{ end }}}}'
 
 
 def _burn(window: str) -> str:

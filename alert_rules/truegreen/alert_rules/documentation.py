@@ -101,6 +101,12 @@ _SERIES: Final = (
     (records.DRIFT_Z, "three days against the frozen baseline, in standard errors; only with a baseline"),
     (records.BASELINE_BAD_RATIO, "bad ratio of the frozen baseline"),
     (records.BASELINE_EVENTS, "events behind it"),
+    (
+        f"{records.cohort_events('W')}, {records.cohort_bad('W')}",
+        "with `cohorts: true`: judged and failed answers of each cohort, the label `cohort` beside the others; W is one of 5m, 1h, 6h, 1d",
+    ),
+    (records.cohort_bad_lower_bound("W"), "lower confidence bound of a cohort's bad ratio; W is one of 1h, 6h, 1d"),
+    (records.COHORT_Z, "its standard errors: sqrt(9 + 2 ln C) for C cohorts, widened by the design effect"),
     (records.CALIBRATION_INFO, "1, with the `evaluation` and the `digest` that the app should judge with"),
     (records.NOT_CUSTOMER_FACING, "1 for a service that never pages"),
     (records.SLO_INFO, "1, with what may change in labels: objective, mode, period, unit, sampling, owner"),

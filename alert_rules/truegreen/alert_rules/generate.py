@@ -9,9 +9,13 @@ from truegreen.alert_rules import (
     budgets,
     changes,
     checks,
+    cohorts,
+    detectors,
+    detectortests,
     drift,
     edges,
     edges_of_watchers,
+    extratests,
     formats,
     ladder,
     recording,
@@ -65,10 +69,28 @@ def files(config: Config, time_scale: int) -> Generated:
                 time,
             ),
             SLOW_TESTS: _tests(
-                SLOW_TESTS, 300, made, [*watchertests.slow(config, every, time), *edges.holds(every, ("ticket",), 5)], time
+                SLOW_TESTS,
+                300,
+                made,
+                [
+                    *watchertests.slow(config, every, time),
+                    *edges.holds(every, ("ticket",), 5),
+                    *detectortests.slow(config, every, time),
+                    *extratests.slow(config, every),
+                ],
+                time,
             ),
             EDGE_TESTS: _tests(
-                EDGE_TESTS, 86_400, made, [*edges.tests(config, every, time), *edges_of_watchers.tests(config, every)], time
+                EDGE_TESTS,
+                86_400,
+                made,
+                [
+                    *edges.tests(config, every, time),
+                    *edges_of_watchers.tests(config, every),
+                    *detectortests.tests(config, every),
+                    *extratests.edges(config, every),
+                ],
+                time,
             ),
             **routes.files(config.routes, every, time),
         },
@@ -98,7 +120,12 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
     for what in every:
         name = what.slo.name
         made.append(Group(f"truegreen:slo:{name}", minute, (*recording.short(what, time), *burns(what, "fast", "slow"))))
-        long = (*recording.long(what, time), *burns(what, "ticket"), *drift.rules(what, time, severities, config.routes))
+        found = (
+            *cohorts.rules(what, time, severities, config.routes),
+            *drift.rules(what, time, severities, config.routes),
+            *detectors.rules(what, time, severities, config.routes),
+        )
+        long = (*recording.long(what, time), *burns(what, "ticket"), *found)
         made.append(Group(f"truegreen:slo:{name}:long", slow, long))
     made.append(Group("truegreen:state", minute, (state.state(),)))
     made.append(Group("truegreen:watchers", minute, (*watchers.rules(config, every, time, severities), state.watchdog(config))))

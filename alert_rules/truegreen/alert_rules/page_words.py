@@ -10,6 +10,8 @@ from truegreen.core.words import records
 
 _AT: Final = 'service="SERVICE",environment="ENVIRONMENT"'
 _BY: Final = "sum by (service, environment)"
+_COHORT: Final = f'{_AT},cohort="COHORT",sampled="base"'
+_BY_COHORT: Final = "sum by (service, environment, cohort)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,22 @@ BY_ALERT: Final = {
         "description how many.",
         "at most 1 (the bad ratio over the budget), 15 minutes after your last change",
         f'truegreen:slo_bad:ratio15m{{{_AT},slo="SLO"}}\n/ on (slo, service, environment) {records.ERROR_BUDGET}{{{_AT},slo="SLO"}}',
+    ),
+    records.COHORT_BURN: Words(
+        "One cohort gets bad answers far more often than the objective allows, beyond the chance of looking at all cohorts. The SLO of all traffic may be green.",
+        "The users of that cohort, all the time: a customer, a language or a plan that the others outnumber.",
+        "at most 1 for the cohort (its bad ratio over the budget)",
+        f'{_BY_COHORT} (increase(truegreen_evaluations_total{{{_COHORT},result="fail"}}[1h]))\n'
+        f'/ {_BY_COHORT} (increase(truegreen_evaluations_total{{{_COHORT},result=~"pass|fail"}}[1h]) > 0)\n'
+        f'/ on (service, environment) group_left () {records.ERROR_BUDGET}{{{_AT},slo="SLO"}}',
+        "Answer that cohort with a refusal or a person until its cause is known; the others need nothing.",
+        (Cause("It asks what the corpus does not know, or in a language that nobody tested",
+               f"sum by (relevance) (increase(truegreen_retrieval_chunks_total{{{_AT}}}[1h]))", MOVES["ungrounded_by_cohort"]),
+         Cause("It is served by another model, prompt or index than the others",
+               f'sum by (model, snapshot) (increase(truegreen_evaluations_total{{{_COHORT},result=~"pass|fail"}}[1h])) > 0',
+               "Give it the version that the others have."),
+         Cause("It is new: its questions have never been looked at", f"sum by (cohort) (increase(truegreen_answers_total{{{_AT}}}[1h] offset 1d))",
+               MOVES["traffic_mix"])),
     ),
     drift.DRIFT: Words(
         "Over three days the service is worse than its frozen baseline: by more than four standard errors, and by a quarter. It is slow, not sudden.",

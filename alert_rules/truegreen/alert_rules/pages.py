@@ -16,7 +16,7 @@ from truegreen.alert_rules.windows import clock
 from truegreen.core.config import parse_text
 from truegreen.core.words import catalogue, ready_made, records, triage
 from truegreen.core.words.boards import runbook_page
-from truegreen.core.words.slo import LIVE, EvaluationSli
+from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, Slo
 
 FOLDER: Final = "docs/runbooks"
 _NAMED: Final = "--service SERVICE --environment ENVIRONMENT --slo SLO"
@@ -41,13 +41,17 @@ def pages() -> Mapping[str, str]:
 
 def every_alert() -> tuple[Alert, ...]:
     """The generator's own alerts with all ready-made SLOs live and a frozen baseline for each."""
-    named = ", ".join(f"{{name: {slo.name}, mode: {LIVE}}}" for slo in ready_made.READY_MADE)
+    named = ", ".join(f"{{name: {slo.name}, mode: {LIVE}{_more(slo)}}}" for slo in ready_made.READY_MADE)
     config = parse_text(f"slos: [{named}]", "runbook pages", {}, None)
     every = tuple(
         Judged(slo, (_baseline(slo.sli.evaluation if isinstance(slo.sli, EvaluationSli) else slo.name),)) for slo in config.slos
     )
     made = groups(config, every, clock(1, config.scrape_interval_seconds))
     return tuple(rule for group in made for rule in group.rules if isinstance(rule, Alert))
+
+
+def _more(slo: Slo) -> str:
+    return ", cohorts: true" if isinstance(slo.sli, EvaluationSli) and slo.sli.floor == BASELINE else ""
 
 
 def _baseline(signal: str) -> Baseline:

@@ -17,8 +17,9 @@ from truegreen.core.words.slo import BASELINE
 def state() -> Record:
     """2 while a sev 1 or 2 burns, 1 while there is a ticket, 0 while it is quiet; absent without events."""
     by = "by (service, environment, failure_mode)"
-    loud = selector("ALERTS", f'alertname="{records.BUDGET_BURN}"', 'alertstate="firing"', 'sev=~"1|2"')
-    ticket = selector("ALERTS", f'alertname=~"{records.BUDGET_BURN}|{DRIFT}"', 'alertstate="firing"', 'sev="3"')
+    burns = f"{records.BUDGET_BURN}|{records.COHORT_BURN}"
+    loud = selector("ALERTS", f'alertname=~"{burns}"', 'alertstate="firing"', 'sev=~"1|2"')
+    ticket = selector("ALERTS", f'alertname=~"{burns}|{DRIFT}"', 'alertstate="firing"', 'sev="3"')
     return Record(
         records.STATE, f"2 * group {by} ({loud})\nor\ngroup {by} ({ticket})\nor\n0 * group {by} ({records.events('6h')})"
     )

@@ -34,8 +34,10 @@ NOT_CUSTOMER_FACING: Final = "truegreen:service_not_customer_facing"
 BASELINE_TIMESTAMP: Final = "truegreen:slo_baseline:timestamp_seconds"
 BUSINESS_BURNING: Final = "truegreen:business_burning"
 SLO_INFO: Final = "truegreen:slo_info"
+COHORT_Z: Final = "truegreen:slo_cohort:zcrit"
 
 BUDGET_BURN: Final = "TruegreenBudgetBurn"
+COHORT_BURN: Final = "TruegreenCohortBurn"
 WATCHDOG: Final = "TruegreenWatchdog"
 
 
@@ -62,3 +64,18 @@ def bad_lower_bound(window: str) -> str:
 def burn_rate(window: str) -> str:
     """The bad ratio as a multiple of the error budget."""
     return f"truegreen:slo_burn_rate:ratio{window}"
+
+
+def cohort_events(window: str) -> str:
+    """How many answers of one cohort were judged in the window."""
+    return f"truegreen:slo_cohort_events:increase{window}"
+
+
+def cohort_bad(window: str) -> str:
+    """How many of them failed."""
+    return f"truegreen:slo_cohort_bad:increase{window}"
+
+
+def cohort_bad_lower_bound(window: str) -> str:
+    """The Byar lower confidence bound of a cohort's bad ratio, for as many looks as there are cohorts."""
+    return f"truegreen:slo_cohort_bad_lcb:ratio{window}"
