@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from truegreen.core.config.collected import Errors
@@ -26,7 +27,7 @@ def read(folder: Path, errors: Errors) -> Mapping[Path, Calibration]:
     """As `calibrations`, by their files; what is wrong is kept in `errors`, and the rest is read all the same."""
     found: dict[tuple[str, str, str], tuple[Path, Calibration]] = {}
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-        made = errors.tried(lambda path=path: _read(path))  # type: ignore[misc]
+        made = errors.tried(partial(_read, path))
         if made is None:
             continue
         key = (made.service, made.environment, made.signal)

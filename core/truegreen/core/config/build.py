@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path as File
 from typing import Any
 
@@ -54,12 +55,13 @@ def config(source: Source, path: File | None) -> Config:
         BadInput: percentages, objectives or names that the schema cannot judge; one line for each.
     """
     data, errors = source.data, Errors()
-    imported, notes = errors.tried(lambda: openslo.read(data["openslo"], path)) or ((), ())
+    metrics = errors.tried(lambda: _metrics(source)) or Catalogue()
+    imported, notes = errors.tried(lambda: openslo.read(data["openslo"], path, metrics.by_name)) or ((), ())
     slos = _slos(source, imported, errors)
     parts: dict[str, Any] = {
         "services": errors.tried(lambda: _services(source)),
         "sampling": errors.tried(lambda: _shares(source, _rates(source, ("sampling",)))),
-        "metrics": errors.tried(lambda: _metrics(source)),
+        "metrics": metrics,
         "collector": errors.tried(lambda: _collector(source, path)),
         "routes": errors.tried(lambda: routes(source)),
     }
@@ -227,8 +229,7 @@ def _slo(source: Source, path: Path, given: Mapping[str, Any], errors: Errors) -
     if "objectives" in given:
         shared["objectives"] = {}
         for name, value in given["objectives"].items():
-            place, found = (*path, "objectives", name), value
-            shared["objectives"][name] = errors.tried(lambda place=place, found=found: _objective(source, place, found))  # type: ignore[misc]
+            shared["objectives"][name] = errors.tried(partial(_objective, source, (*path, "objectives", name), value))
     if len(errors) > before:
         return None
     fields = {name: getattr(base, name) for name in Slo.__dataclass_fields__} if base else {"name": given["name"]}

@@ -22,7 +22,7 @@ class Source:
     """A parsed file: its name as the user gave it, its data, and where each path was written.
 
     Args:
-        said: what a path is called in the file, where the data was made from another document's.
+        said: the whole place of a path, where the data was made from another document's.
     """
 
     name: str
@@ -33,10 +33,12 @@ class Source:
     def at(self, path: Path) -> str:
         """`file:line: slos[0].objective`, with the line of the nearest thing that is there."""
         known = path
-        while known and known not in self.lines:
+        while known and known not in (self.said or self.lines):
             known = known[:-1]
-        place, told = f"{self.name}:{self.lines.get(known, 1)}", self.said.get(known, "") if self.said else dotted(path)
-        return f"{place}: {told}" if told else place
+        if self.said:
+            return self.said[known]
+        place = f"{self.name}:{self.lines.get(known, 1)}"
+        return f"{place}: {dotted(path)}" if path else place
 
 
 def dotted(path: Path) -> str:
