@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules import checks_baselines, files
+from truegreen.alert_rules import checks_baselines, detectors, files
 from truegreen.alert_rules.sli import CANARY
 from truegreen.alert_rules.text import number
 from truegreen.core.config.collected import Errors
@@ -57,6 +57,8 @@ class _Slo:
     def check(self) -> None:
         self.of_sli()
         self.of_objectives()
+        for found, instead in detectors.refused(self.slo).values():
+            self.refuse("detectors", found, instead)
         slo, routes = self.slo, self.config.routes
         if routes.severity_label in slo.labels:
             self.refuse(

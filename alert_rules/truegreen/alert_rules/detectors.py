@@ -45,7 +45,6 @@ EXPECTED: Final = "truegreen:slo_cohort:expected_bad1d"
 CHI: Final = "truegreen:slo_cohort:chi2_1d"
 DIFFER: Final = "truegreen:slo_cohort:heterogeneity_z1d"
 DIFFER_Z, LEAST_EXPECTED = 4, 1
-COHORT_EVENTS, COHORT_BAD = "truegreen:slo_cohort_events:increase1d", "truegreen:slo_cohort_bad:increase1d"
 
 EVIDENCE: Final = "truegreen:slo_cusum:llr"
 CUSUM_BURN, CUSUM_OVER, CUSUM_MOST = 3, 12, 24
@@ -169,7 +168,7 @@ def _mix(m: Making) -> tuple[Rule, ...]:
 def _heterogeneity(m: Making) -> tuple[Rule, ...]:
     # A cohort of which less than one bad event is expected has no normal spread; leaving it out looks at what was expected only, so it biases nothing.
     by = "slo, service, environment"
-    bad, events, expected = m.of(COHORT_BAD), m.of(COHORT_EVENTS), m.of(EXPECTED)
+    bad, events, expected = m.of(records.cohort_bad("1d")), m.of(records.cohort_events("1d")), m.of(EXPECTED)
     pooled = f"(sum by ({by}) ({bad}) / sum by ({by}) ({events}))"
     more = f"(count by ({by}) ({expected}) - 1 > 0)"
     each = f"on ({by}, cohort)"

@@ -149,13 +149,16 @@ def _heterogeneity(_: Config, what: Judged) -> Cases:
     cohorts = [(600, 120), *((600, 24) for _ in range(19)), (10, 9)]
     for where, used in (("vector", cohorts[:20]), ("small", cohorts)):
         for at, (events, bad) in enumerate(used):
-            for record, count in ((detectors.COHORT_EVENTS, events), (detectors.COHORT_BAD, bad)):
+            for record, count in ((records.cohort_events("1d"), events), (records.cohort_bad("1d"), bad)):
                 made = given(what, record, service, where, count)
                 series.append(Series(made.metric, {**made.labels, "cohort": f"c{at}"}, made.values))
         series.append(given(what, records.events("6h"), service, where, 1))
+    # 319.328 and z 14.547 without a design effect; Wilson and Hilferty (1931).
+    chi = 319.328 / float(budgets.default_effect(what))
+    z = ((chi / 19) ** (1 / 3) - (1 - 2 / (9 * 19))) / math.sqrt(2 / (9 * 19))
     checks += [
-        about(DAY, named_by(what, detectors.CHI, "vector"), Decimal("319.328"), EXACT),
-        about(DAY, named_by(what, detectors.DIFFER, "vector"), Decimal("14.547"), "0.0001"),
+        about(DAY, named_by(what, detectors.CHI, "vector"), chi, EXACT),
+        about(DAY, named_by(what, detectors.DIFFER, "vector"), z, "0.0001"),
         Check(f"count({named_by(what, detectors.EXPECTED, 'small')})", DAY, 20),
     ]
     return series, checks

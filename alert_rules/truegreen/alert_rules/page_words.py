@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from truegreen.alert_rules import changes, drift, watchers
+from truegreen.alert_rules import changes, detectors, drift, watchers
 from truegreen.core.words import records
 
 _AT: Final = 'service="SERVICE",environment="ENVIRONMENT"'
@@ -101,6 +101,34 @@ BY_ALERT: Final = {
         "at most 1.25, and falling",
         f'truegreen:slo_bad:ratio3d{{{_AT},slo="SLO"}}\n/ on (slo, service, environment) {records.BASELINE_BAD_RATIO}{{{_AT},slo="SLO"}}',
         rows=("drift",),
+    ),
+    detectors.SCORES_FELL: Words(
+        "Over a day the scores as a whole rank lower than those of the frozen baseline, by four standard errors and by a twentieth. Many answers are a little worse.",
+        "Perhaps nobody was harmed yet: a score counts here although it is above the floor. It is often the beginning of a drift.",
+        f"near {detectors.BASELINE_MEAN} of the service, a half where the baseline has few ties", f'{detectors.MEAN}{{{_AT},slo="SLO"}}',
+        rows=("drift",),
+    ),
+    detectors.SERVED_MIX: Words(
+        "Requests for one model are served by another mix of models than a day ago. Each of them may have been seen before, so no other alert speaks of it.",
+        "Perhaps none: nothing burns because of this alert alone. When an SLO burns as well, this is the first suspect.",
+        "as a day ago (add `offset 1d`)", f'{detectors.SHARE}{{{_AT},slo="SLO"}}', rows=("drift",),
+    ),
+    detectors.COHORTS_DIFFER: Words(
+        "The bad ratios of the cohorts differ over a day by more than chance allows (chi-square). No single one need stand out.",
+        "Some users are served worse than others, and the average hides it.",
+        "alike for all cohorts", f'{records.cohort_bad("1d")}{{{_AT},slo="SLO"}}\n/ ({records.cohort_events("1d")}{{{_AT},slo="SLO"}} > 0)', rows=("hallucination",),
+    ),
+    detectors.BURN_ADDS_UP: Words(
+        "Bad events come at two budgets or more for long enough that chance is out of the question. It says so before the day's windows of the ladder can.",
+        "The error budget is spent some times faster than it should be. Its memory is Prometheus' own: after more than a quarter of an hour without an "
+        "evaluation it begins anew, and two replicas may differ by minutes.",
+        "at most 1 (the bad ratio over the budget)",
+        f'truegreen:slo_bad:ratio1h{{{_AT},slo="SLO"}}\n/ on (slo, service, environment) {records.ERROR_BUDGET}{{{_AT},slo="SLO"}}', rows=("drift",),
+    ),
+    detectors.BUDGET_FORECAST: Words(
+        "A line through the daily bad ratios of a week passes the budget within two weeks. It is a guess, and a bad week alone can draw such a line.",
+        "None yet: it is time to look while the budget still holds.",
+        "flat, or falling", f'truegreen:slo_bad:ratio1d{{{_AT},slo="SLO"}}', rows=("drift",),
     ),
     changes.SERVED_MODEL_CHANGED: Words(
         "Behind one requested model another served model answers than a day ago. The provider updated it silently, or an alias moved.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules import sli
+from truegreen.alert_rules import detectors, sli
 from truegreen.alert_rules.generate import groups
 from truegreen.alert_rules.model import Alert, Baseline, Judged
 from truegreen.alert_rules.page_words import BY_ALERT, MOVES, Words
@@ -51,7 +51,9 @@ def every_alert() -> tuple[Alert, ...]:
 
 
 def _more(slo: Slo) -> str:
-    return ", cohorts: true" if isinstance(slo.sli, EvaluationSli) and slo.sli.floor == BASELINE else ""
+    ranked = isinstance(slo.sli, EvaluationSli) and slo.sli.floor == BASELINE
+    carried = detectors.carried(replace(slo, cohorts=ranked))
+    return f", cohorts: {str(ranked).lower()}, detectors: [{', '.join(carried)}]"
 
 
 def _baseline(signal: str) -> Baseline:
