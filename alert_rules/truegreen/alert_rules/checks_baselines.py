@@ -10,7 +10,7 @@ from typing import Final
 from truegreen.alert_rules.budgets import signal
 from truegreen.core.config.model import Config
 from truegreen.core.words import ready_made
-from truegreen.core.words.calibration import Calibration
+from truegreen.core.words.calibration import Calibration, line_of
 from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, Slo
 from truegreen.core.words.terms import CALIBRATED, RELATIVE
 
@@ -49,7 +49,7 @@ def of_nobody(config: Config, known: Mapping[Path, Calibration]) -> list[str]:
         if one.signal not in signals:
             near = difflib.get_close_matches(one.signal, signals, 1)
             lines.append(
-                f"{path}: signal: found {one.signal!r}, which is no evaluation and no SLO; "
+                f"{path}:{line_of(path.read_text('utf-8'), 'signal')}: signal: found {one.signal!r}, which is no evaluation and no SLO; "
                 f"write {near[0] if near else 'it under evaluations or slos'}, or remove the file"
             )
     return lines

@@ -99,23 +99,25 @@ def from_text(text: str, where: str) -> Calibration:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise CalibrationError(f"{where}: not JSON ({error}); write it anew with `truegreen baseline take`") from None
+        raise CalibrationError(
+            f"{where}:{getattr(error, 'lineno', 1)}: not JSON ({error}); write it anew with `truegreen baseline take`"
+        ) from None
     if not isinstance(data, dict):
-        raise CalibrationError(f"{where}: found {type(data).__name__}, expected a JSON object")
+        raise CalibrationError(f"{where}:1: found {type(data).__name__}, expected a JSON object")
     checks = _checks()
     for key, (kind, fits, should) in checks.items():
         if key not in data:
-            raise CalibrationError(f"{where}: {key} is missing; write {should}")
+            raise CalibrationError(f"{where}:1: {key} is missing; write {should}")
         value = data[key]
         if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
-            raise CalibrationError(f"{where}:{_line(text, key)}: {key}: found {value!r:.60}, expected {should}")
+            raise CalibrationError(f"{where}:{line_of(text, key)}: {key}: found {value!r:.60}, expected {should}")
     fields: dict[str, Any] = {key: data[key] for key in checks}
     made = Calibration(
         **{**fields, "quantiles": tuple(float(q) for q in data["quantiles"]), "snapshot": str(data.get("snapshot", ""))}
     )
     if data.get("digest") != made.digest:
         raise CalibrationError(
-            f"{where}:{_line(text, 'digest')}: digest: found {data.get('digest')!r}, the content gives {made.digest!r}: the file was edited; "
+            f"{where}:{line_of(text, 'digest')}: digest: found {data.get('digest')!r}, the content gives {made.digest!r}: the file was edited; "
             "write it anew with `truegreen baseline take`"
         )
     return made
@@ -160,7 +162,8 @@ def _checks() -> Mapping[str, tuple[Any, Any, str]]:
     }
 
 
-def _line(text: str, key: str) -> int:
+def line_of(text: str, key: str) -> int:
+    """The line of a key in the file's text, 1 where it is not there."""
     return next((at for at, line in enumerate(text.splitlines(), 1) if f'"{key}"' in line), 1)
 
 
