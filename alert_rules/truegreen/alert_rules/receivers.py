@@ -109,7 +109,7 @@ def _opsgenie(target: Target) -> Configs:
         **({"api_url": target.url} if target.url else {}),
         "message": called("title"),
         "description": called("text"),
-        "source": called("board"),
+        "source": "truegreen",
         "entity": called("source"),
         "priority": called("opsgenie.priority"),
         "tags": f"truegreen,{called('mode')}",
