@@ -57,7 +57,8 @@ def slos_page() -> str:
         *(f"- sev {s.sev}: {s.says}." for s in SEVERITIES),
         "",
         "In shadow, and in environments that the SLO does not name, every tier is a sev 3 with `mode: shadow`. A service that is not `customer_facing`",
-        "gets a sev 2 where others get a sev 1. A page within an hour for a burn of ten budgets (P 0.9) needs",
+        "gets a sev 2 where others get a sev 1. While a live business SLO of the same service burns, a ticket of it too (such signals are slow), a sev 2 of",
+        "a live quality SLO is a sev 1; a service that never pages is not raised. A page within an hour for a burn of ten budgets (P 0.9) needs",
         f"{number(feasibility.LAW)} / (1 - objective)",
         "events an hour; `truegreen generate rules` prints the number for each SLO.",
         "",
@@ -109,6 +110,10 @@ _SERIES: Final = (
     (records.COHORT_Z, "its standard errors: sqrt(9 + 2 ln C) for C cohorts, widened by the design effect"),
     (records.CALIBRATION_INFO, "1, with the `evaluation` and the `digest` that the app should judge with"),
     (records.NOT_CUSTOMER_FACING, "1 for a service that never pages"),
+    (
+        records.BUSINESS_BURNING,
+        "1 for a service of which a live business SLO burns: a sev 2 of its quality SLOs is a sev 1 meanwhile",
+    ),
     (records.SLO_INFO, "1, with what may change in labels: objective, mode, period, unit, sampling, owner"),
 )
 

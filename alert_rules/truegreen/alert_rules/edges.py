@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules import budgets, drift, edges_of_records, watchers
+from truegreen.alert_rules import budgets, business, drift, edges_of_records, watchers
 from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER, given, named_by, of_service
 from truegreen.alert_rules.ladder import TIERS, Rung, sev, threshold
 from truegreen.alert_rules.model import Judged
@@ -31,8 +31,9 @@ _MUCH: Final = Decimal("0.99")
 def tests(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests of all SLOs."""
     made: list[Test] = []
+    raises = business.raises(what.slo for what in every)
     for what in every:
-        made += [_rungs(config, what), *edges_of_records.tests(config, what, clock)]
+        made += [_rungs(config, what, raises), *edges_of_records.tests(config, what, clock)]
         made += [_drift(what)] if what.baselines else []
         made += [_without_budget(what)] if watchers.lacks_budget(what) else []
     return made
@@ -61,7 +62,7 @@ def holds(every: tuple[Judged, ...], names: tuple[str, ...], step: int) -> list[
     return made
 
 
-def _rungs(config: Config, what: Judged) -> Test:
+def _rungs(config: Config, what: Judged, raises: bool) -> Test:
     # A day each: evidence, long and short ratio a little too small, the last two again where the cap counts; then all a little above at one
     # budget, two days to resolve, and at the other.
     slo = what.slo
@@ -86,14 +87,20 @@ def _rungs(config: Config, what: Judged) -> Test:
             checks += [seen(DAY * loud[0], records.BUDGET_BURN, None, **{**labels, "mode": SHADOW})] if pages else []
             checks += [Check(f"max({of_service(records.STATE, environment, f'{SERVICE}-{slo.name}-{tier.name}-{tier.rungs[0].long}')})", DAY * loud[0],
                              2 if pages and sev(slo, tier) != "3" else 1)]  # fmt: skip
-        if spared and pages:
+        if spared and pages and sev(slo, TIERS[0]) == "1":
             service = f"{SERVICE}-{slo.name}-spared"
             series += _rung(what, TIERS[0].rungs[0], service, environment, days)
             series.append(
                 Series(records.NOT_CUSTOMER_FACING, {"service": service, "environment": environment}, f"_ 1+0x{len(days)}")
             )
             checks += [seen(DAY * loud[0], records.BUDGET_BURN, value, slo=slo.name, service=service, sev=level)
-                       for level, value in (("1", None), (sev(slo, TIERS[0]).replace("1", "2"), 1))]  # fmt: skip
+                       for level, value in (("1", None), ("2", 1))]  # fmt: skip
+    for tier in (tier for tier in TIERS if raises and tier.name in business.raised(slo)):
+        who = {"service": f"{SERVICE}-{slo.name}-{tier.name}-raised", "environment": slo.environments[0]}
+        series += _rung(what, tier.rungs[0], who["service"], who["environment"], days)
+        series.append(Series(records.BUSINESS_BURNING, who, f"_ 1+0x{len(days)}"))
+        checks += [seen(DAY * loud[0], records.BUDGET_BURN, value, slo=slo.name, **who, burn_tier=tier.name, sev=level)
+                   for level, value in (("2", None), ("1", 1))]  # fmt: skip
     return Test(f"{slo.name}: each number of the ladder", tuple(series), tuple(checks), DAY * MINUTE)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules import budgets, cohorts, oracle
+from truegreen.alert_rules import budgets, business, cohorts, oracle
 from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER
 from truegreen.alert_rules.ladder import TIERS, sev
 from truegreen.alert_rules.model import Judged
@@ -19,7 +19,7 @@ from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import parse
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue, records
-from truegreen.core.words.slo import LIVE, EvaluationSli
+from truegreen.core.words.slo import LIVE, SHADOW, EvaluationSli
 from truegreen.core.words.terms import FAIL, PASS, SKIPPED
 
 HOUR: Final = 60
@@ -39,12 +39,33 @@ def slow(config: Config, every: Iterable[Judged]) -> list[Test]:
 
 def edges(config: Config, every: Iterable[Judged]) -> list[Test]:
     """Each number once; rules are evaluated once a day."""
-    made = []
+    every = tuple(every)
+    made = [_business(config)] if business.raises(what.slo for what in every) else []
     for what in _with_cohorts(every):
         made += [_numbers(what), _vector(what), _windows(what)]
         if isinstance(what.slo.sli, EvaluationSli):
             made.append(_counts(config, what, what.slo.sli.evaluation))
     return made
+
+
+def _business(config: Config) -> Test:
+    # Which alerts raise: given as Prometheus writes them.
+    who = {"service": SERVICE, "environment": "raising"}
+    labels = {"alertname": records.BUDGET_BURN, "alertstate": "firing", "layer": business.BUSINESS, "mode": LIVE, "sev": "3"}
+    others = {"alertname": records.COHORT_BURN, "alertstate": "pending", "layer": business.QUALITY, "mode": SHADOW}
+    series = [Series("ALERTS", {**who, **labels}, "_ 1")]
+    series += [
+        Series("ALERTS", {**who, **labels, "environment": f"not by {key}", key: value}, "_ 1") for key, value in others.items()
+    ]
+    spared = budgets.not_customer_facing(config)
+    for name in spared[:1]:
+        it = {"service": name, "environment": "never raised"}
+        series += [Series("ALERTS", {**it, **labels}, "_ 1"), Series(records.NOT_CUSTOMER_FACING, it, "_ 1")]
+    every = "|".join(["raising", "never raised", *(f"not by {key}" for key in others)])
+    found = selector(records.BUSINESS_BURNING, f"environment=~{quoted(every)}")
+    right = selector(records.BUSINESS_BURNING, f"service={quoted(SERVICE)}", 'environment="raising"')
+    checks = [Check(f"count({found})", DAY, 1), Check(f"count({right} == 1)", DAY, 1)]
+    return Test("which business signals raise a sev 2", tuple(series), tuple(checks), DAY * MINUTE)
 
 
 def _with_cohorts(every: Iterable[Judged]) -> list[Judged]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from truegreen.alert_rules import (
     budgets,
+    business,
     changes,
     checks,
     cohorts,
@@ -56,7 +57,7 @@ def files(config: Config, time_scale: int) -> Generated:
     every = tuple(budgets.judged(slo, known) for slo in config.slos)
     made = groups(config, every, time)
     mapped = [_group(group) for group in made]
-    burns = [ruletests.of_slo_alerts(config, what, time) for what in every]
+    burns = [ruletests.of_slo_alerts(config, every, what, time) for what in every]
     return Generated(
         files={
             RULES: to_yaml({"groups": mapped}, _WRITTEN),
@@ -102,12 +103,13 @@ def files(config: Config, time_scale: int) -> Generated:
 def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Group, ...]:
     """All groups. An SLO's counts and its fast alerts are in one group, so that no evaluation lies between them."""
     severities, spared = _severities(config), bool(budgets.not_customer_facing(config))
+    raises = business.raises(what.slo for what in every)
 
     def annotate(what: Judged, tier: ladder.Tier, mode: str) -> Mapping[str, str]:
         return for_burn(config.routes, what, tier, mode)
 
     def burns(what: Judged, *tiers: str) -> tuple[Alert, ...]:
-        return ladder.alerts(what, tiers, time, spared, severities, annotate)
+        return ladder.alerts(what, tiers, time, spared, business.raised(what.slo) if raises else (), severities, annotate)
 
     minute, slow = time.text("1m"), time.text("5m")
     made = [
@@ -115,7 +117,7 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
             "truegreen:info", slow, (*state.infos(config, every), *(r for what in every for r in budgets.record_baselines(what)))
         )
     ]
-    services = budgets.record_not_customer_facing(config)
+    services = (*budgets.record_not_customer_facing(config), *((business.record(spared),) if raises else ()))
     made += [Group("truegreen:services", minute, services)] if services else []
     for what in every:
         name = what.slo.name

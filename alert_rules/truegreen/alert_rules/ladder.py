@@ -69,7 +69,13 @@ def sev(slo: Slo, tier: Tier) -> str:
 
 
 def alerts(
-    what: Judged, tiers: tuple[str, ...], clock: Clock, spared: bool, severities: Label, annotate: Annotate
+    what: Judged,
+    tiers: tuple[str, ...],
+    clock: Clock,
+    spared: bool,
+    raised: tuple[str, ...],
+    severities: Label,
+    annotate: Annotate,
 ) -> tuple[Alert, ...]:
     """The SLO's alerts of the tiers named.
 
@@ -78,17 +84,20 @@ def alerts(
 
     Args:
         spared: whether some services are not customer-facing: they get a sev 2 where others get a sev 1.
+        raised: the tiers that are a sev 1 while a business SLO of the service burns.
         severities: sev to the labels that state it.
         annotate: the annotations for an SLO, a tier and a mode.
     """
     slo = what.slo
     made: list[Alert] = []
 
-    def add(tier: Tier, level: str, mode: str, where: str, suffix: str = "") -> None:
+    def add(tier: Tier, level: str, mode: str, where: str, suffix: str = "", why: str = "") -> None:
         labels = {**what.marks, **severities(level), **what.identity, "burn_tier": tier.name, "mode": mode}
         expr = expression(what, tier, where)
         expr = f"(\n{_indent(expr)}\n)\n{suffix}" if suffix else expr
-        made.append(Alert(records.BUDGET_BURN, expr, labels, annotate(what, tier, mode), keep_firing_for=clock.text(tier.keep)))
+        notes = annotate(what, tier, mode)
+        notes = {**notes, "summary": notes["summary"] + why}
+        made.append(Alert(records.BUDGET_BURN, expr, labels, notes, keep_firing_for=clock.text(tier.keep)))
 
     for tier in (t for t in TIERS if t.name in tiers):
         if slo.mode == LIVE:
@@ -96,6 +105,16 @@ def alerts(
             if sev(slo, tier) == "1" and spared:
                 add(tier, "1", LIVE, home, f"unless {ON} {records.NOT_CUSTOMER_FACING}")
                 add(tier, "2", LIVE, home, f"and {ON} {records.NOT_CUSTOMER_FACING}")
+            elif tier.name in raised:
+                add(tier, "2", LIVE, home, f"unless {ON} {records.BUSINESS_BURNING}")
+                add(
+                    tier,
+                    "1",
+                    LIVE,
+                    home,
+                    f"and {ON} {records.BUSINESS_BURNING}",
+                    ", and a business signal of the service burns too",
+                )
             else:
                 add(tier, sev(slo, tier), LIVE, home)
         add(tier, "3", SHADOW, matcher("environment", slo.environments, negate=True) if slo.mode == LIVE else "")

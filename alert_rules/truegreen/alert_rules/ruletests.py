@@ -8,13 +8,13 @@ from decimal import Decimal
 from math import ceil
 from typing import Final
 
-from truegreen.alert_rules import budgets, oracle
+from truegreen.alert_rules import budgets, business, oracle
 from truegreen.alert_rules.ladder import TIERS, Tier, sev
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, fires
 from truegreen.alert_rules.sli import some_services
-from truegreen.alert_rules.streams import MINUTE, Series, of_slo
+from truegreen.alert_rules.streams import MINUTE, of_slo
 from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import Clock, parse
 from truegreen.core.config.model import Config
@@ -32,7 +32,7 @@ CALM_MINUTES: Final = 60
 _MOST_STORM: Final = 240
 
 
-def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
+def of_slo_alerts(config: Config, every: Sequence[Judged], what: Judged, clock: Clock) -> Test:
     """The test of one SLO: a storm at home, the same storm at a service that never pages, a calm stream and one that ceases."""
     slo, spared = what.slo, budgets.not_customer_facing(config)
     service, at_home = home(what, spared)
@@ -47,7 +47,7 @@ def of_slo_alerts(config: Config, what: Judged, clock: Clock) -> Test:
         storm[0],
         Phase(total - CALM_MINUTES, Decimal(0) if not isinstance(slo.sli, MinuteSli) else storm[0].events, Decimal(0)),
     ]
-    series: list[Series] = []
+    series = business.alone((other.slo for other in every), service, at_home)
     checks: list[Check] = []
 
     def add(at: str, where: str, phases: Sequence[Phase], born: int = 0, anew: int = -1) -> None:
