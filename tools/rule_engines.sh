@@ -14,11 +14,11 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/truegreen
 # Name here, how it is built, package, version.
 programs='
 promtool3 installed github.com/prometheus/prometheus/cmd/promtool v0.316.0
-prometheus3 installed github.com/prometheus/prometheus/cmd/prometheus v0.316.0
 vmalert installed github.com/VictoriaMetrics/VictoriaMetrics/app/vmalert v1.151.0
 victoria-metrics installed github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics v1.151.0
 amtool34 installed github.com/prometheus/alertmanager/cmd/amtool v0.34.2
 alertmanager34 vendored github.com/prometheus/alertmanager/cmd/alertmanager v0.34.2
+prometheus3 installed github.com/prometheus/prometheus/cmd/prometheus v0.316.0
 '
 
 lacking=0
@@ -29,7 +29,7 @@ missing() {
 
 # Prometheus is built with the discovery of targets in files alone: that of all clouds is most of it.
 installed() {
-    GOBIN=$PWD go install -trimpath -ldflags='-s -w' -tags remove_all_sd,enable_file_sd "$1@$2"
+    GOBIN=$PWD go install -ldflags='-s -w' -tags remove_all_sd,enable_file_sd "$1@$2"
 }
 
 # Alertmanager's module lacks the pages that it embeds: a file takes their place.
@@ -40,7 +40,7 @@ vendored() {
     ui=vendor/${1%%/cmd/*}/ui/app/dist
     mkdir -p "$ui"
     echo placeholder >"$ui/index.html"
-    go build -mod=vendor -trimpath -ldflags='-s -w' -o "${1##*/}" "$1"
+    go build -mod=vendor -ldflags='-s -w' -o "${1##*/}" "$1"
 }
 
 if ! command -v go >/dev/null; then

@@ -96,6 +96,12 @@ def _derived(config: Config, what: Judged) -> Test:
             checks.append(about(DAY, selector(records.burn_rate(window), *only), bad / events / float(budget), EXACT))
         if budget is not None and window == slo.window:
             checks.append(about(DAY, selector(records.BUDGET_REMAINING, *only), 1 - bad / events / float(budget), EXACT))
+        # One event is enough for a ratio.
+        alone = f"{SERVICE}-{slo.name}-one{'-5m' if window == '5m' else ''}"
+        its = (f"slo={quoted(slo.name)}", f"service={quoted(alone)}")
+        series += [given(what, record(window), alone, environment, 1) for record in (records.bad, records.events)]
+        checks.append(about(DAY, selector(records.bad_ratio(window), *its), 1, EXACT))
+        checks += [Check(f"count({selector(records.bad_lower_bound(window), *its)})", DAY, 1)] if window in EVIDENCE else []
     named = {(name, slo.environments[0]) for name in slo.objectives} | {(b.service, b.environment) for b in what.baselines}
     if isinstance(slo.objective, Decimal):
         rare = f"{SERVICE}-{slo.name}-6h"
