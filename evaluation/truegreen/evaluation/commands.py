@@ -18,11 +18,13 @@ import click
 from truegreen.core import config
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.options import config_option, json_option
+from truegreen.core.words import ready_made
 from truegreen.core.words.attributes import ENVIRONMENT_NAME, SERVICE_NAME
 from truegreen.core.words.calibration import MINIMUM_ANSWERS
 from truegreen.core.words.shapes import ReplayRecord
+from truegreen.core.words.slo import EvaluationSli, Slo
 from truegreen.core.words.terms import FAIL, PASS
-from truegreen.evaluation import baseline, files, scores, taking
+from truegreen.evaluation import baseline, event_baseline, event_take, files, scores, taking
 from truegreen.evaluation.evaluators import judge_of
 from truegreen.evaluation.groundedness import EVALUATION
 from truegreen.evaluation.progress import shown
@@ -50,14 +52,16 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
 @click.command("take")
 @click.option("--service", required=True, help="The service, as its spans name it.")
 @click.option("--environment", required=True, help="The environment, as its spans name it.")
-@click.option("--signal", default=EVALUATION, show_default=True, metavar="NAME", help="The evaluation that is frozen.")
+@click.option(
+    "--signal", default=EVALUATION, show_default=True, metavar="NAME", help="The evaluation, or the SLO that counts events."
+)
 @click.option(
     "--from",
     "sources",
     required=True,
     multiple=True,
     metavar="URL|FILE",
-    help="A collector's address or a replay file; repeatable.",
+    help="A collector's address or a replay file, repeatable; for an SLO that counts events a Prometheus.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The calibration folder.")
 @click.option(
@@ -69,13 +73,29 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
 @click.option("--model", "models", multiple=True, help="Of a replay file: only this model's answers; repeatable.")
 @click.option("--answers", type=click.IntRange(min=1), help="Of a replay file: draw so many answers, with replacement.")
 @click.option("--seed", default=SEED, show_default=True, help="Of the drawing.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, event_baseline.MOST_DAYS),
+    default=event_baseline.DAYS,
+    show_default=True,
+    help="Of a Prometheus: so many days.",
+)
+@click.option("--until", metavar="TIME", help="Of a Prometheus: their end, in ISO 8601 (default: now).")
 @config_option
 @json_option
 def baseline_take(
     service: str, environment: str, signal: str, sources: tuple[str, ...], out: Path, floor_quantile: float, models: tuple[str, ...],
-    answers: int | None, seed: int, config_path: Path | None, as_json: bool,
+    answers: int | None, seed: int, days: int, until: str | None, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Freeze what healthy looks like: a calibration file from at least 500 answers."""
+    """Freeze what healthy looks like: a calibration file from at least 500 answers or events."""
+    slo = _counted(signal, config_path)
+    if slo is not None:
+        if models or answers or floor_quantile != baseline.FLOOR_PERCENTILE:
+            raise BadInput(
+                f"--model, --answers and --floor-quantile are about scores, and {signal} counts events; leave them out"
+            )
+        click.echo(event_take.take(slo, service, environment, sources, out, days, until, as_json))
+        return
     urls = [source for source in sources if source.startswith(("http://", "https://"))]
     paths = [Path(source) for source in sources if source not in urls]
     _check_sources(service, signal, urls, paths, models, answers)
@@ -148,6 +168,20 @@ def _settings(config_path: Path | None) -> Mapping[str, str]:
         return {**os.environ, "TRUEGREEN_CONFIG": str(config_path)}
     source = config.load(config_path, os.environ).source
     return {**os.environ, "TRUEGREEN_CONFIG": str(source)} if source else os.environ
+
+
+def _counted(signal: str, config_path: Path | None) -> Slo | None:
+    """The SLO of that name, the configuration's or a ready-made one; None where an evaluation is meant."""
+    from truegreen.instrumentation import settings
+
+    if signal == EVALUATION or signal in settings.load(_settings(config_path)).evaluations:
+        return None
+    of_app = config_path is not None and config_path.suffix == ".json"
+    slos = () if of_app else config.load(config_path, os.environ).slos
+    found = next((slo for slo in slos if slo.name == signal), ready_made.BY_NAME.get(signal))
+    if found is not None and isinstance(found.sli, EvaluationSli):
+        raise BadInput(f"--signal: {signal} judges the evaluation {found.sli.evaluation}; write --signal {found.sli.evaluation}")
+    return found
 
 
 def _check_sources(
