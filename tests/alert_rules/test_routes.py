@@ -112,6 +112,8 @@ def test_in_a_real_alertmanager_a_page_silences_its_own_tiers_and_nothing_else(c
         "raised": _alert(burn, "desk", sev="1", burn_tier="slow", **quality),
         "raised from": _alert(burn, "desk", sev="2", burn_tier="slow", **quality),
         "ticket of it": _alert(burn, "desk", sev="3", burn_tier="ticket", **quality),
+        "its cohort": _alert("TruegreenCohortBurn", "desk", sev="2", cohort="free", burn_tier="cohort", **quality),
+        "a cohort elsewhere": _alert("TruegreenCohortBurn", "calm", sev="3", cohort="free", burn_tier="cohort", **quality),
         "other environment": _alert(burn, "bot", "staging", sev="2", burn_tier="slow", **quality),
         "other service": _alert(burn, "other", sev="2", burn_tier="slow", **quality),
         "retrieval": _alert(
@@ -120,12 +122,12 @@ def test_in_a_real_alertmanager_a_page_silences_its_own_tiers_and_nothing_else(c
         "its grounding": _alert(burn, "shop", sev="2", burn_tier="slow", **quality),
         "its grounding page": _alert(burn, "shop", sev="1", burn_tier="fast", **quality),
     }
-    path = written(config(LIVE + HOOKS), 60) / "alertmanager.yml"
+    path = written(config(LIVE.replace("mode: live", "mode: live, cohorts: true", 1) + HOOKS), 60) / "alertmanager.yml"
     with engines.alertmanager(path, tmp_path / "data") as server:
         body = json.dumps(list(alerts.values())).encode()
         posted = urllib.request.Request(f"{server.url}/api/v2/alerts", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(posted, timeout=10).close()
-        wanted = {"slow", "ticket", "its grounding", "raised from", "ticket of it"}
+        wanted = {"slow", "ticket", "its grounding", "raised from", "ticket of it", "its cohort"}
         deadline, silent = time.monotonic() + 30, set()
         while time.monotonic() < deadline and silent != wanted:
             with urllib.request.urlopen(f"{server.url}/api/v2/alerts?inhibited=true", timeout=10) as answer:

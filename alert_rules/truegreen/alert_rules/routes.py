@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from truegreen.alert_rules import templates
+from truegreen.alert_rules.detectors import BUDGET_FORECAST, BURN_ADDS_UP
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.receivers import receivers, remarks, told
-from truegreen.alert_rules.text import any_of, to_yaml
+from truegreen.alert_rules.text import any_of, quoted, to_yaml
 from truegreen.alert_rules.watchers import EVALUATOR_STALLED, SAMPLING_FELL
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Mute, Routes
@@ -16,6 +17,7 @@ from truegreen.core.config.routes import WATCHDOG
 from truegreen.core.words import records
 from truegreen.core.words.slo import EvaluationSli
 
+_AGAIN: Final = (records.COHORT_BURN, BURN_ADDS_UP, BUDGET_FORECAST)
 NULL: Final = "null"
 """A receiver that sends nothing."""
 FRAGMENT: Final = "routes.yml"
@@ -163,6 +165,10 @@ def inhibitions(every: tuple[Judged, ...]) -> list[Mapping[str, Any]]:
         rule(['failure_mode="retrieval"', 'sev=~"1|2"'], ['layer="quality"', 'failure_mode!="retrieval"'], between),
         rule([f'alertname="{EVALUATOR_STALLED}"'], [f'alertname="{SAMPLING_FELL}"'], [*between, "evaluation"]),
     ]
+    if any(what.slo.cohorts or what.slo.detectors for what in every):
+        # Of an SLO that burns, these say the same once more.
+        again = f"alertname=~{quoted(any_of(_AGAIN))}"
+        made.append(rule([burn, 'burn_tier=~"fast|slow"', 'sev=~"1|2"'], [again], within))
     evaluated: dict[str, list[str]] = {}
     for what in every:
         if isinstance(what.slo.sli, EvaluationSli):
