@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
+import yaml
 
 from truegreen.alert_rules import feasibility, oracle, statement
 from truegreen.alert_rules.feasibility import NONE, PAGES, SLOW, UNREACHABLE
@@ -125,3 +126,57 @@ def _clock():
     from truegreen.alert_rules.windows import clock
 
     return clock(1, 15)
+
+
+FEW = """
+slos: [{name: grounding, mode: live}, {name: latency, mode: live}]
+services: {small: {answers_per_hour: 12}, big: {answers_per_hour: 4000}, inner: {customer_facing: false}}
+"""
+
+
+def test_a_service_with_too_few_answers_gets_a_sev_2_where_others_get_a_sev_1(config, written, promtool):
+    """Of the SLO that it has too few for, and of no other; the generated tests see both."""
+    made = files(config(FEW), 1)
+    assert "so its page is a sev 2 (alerting.accept_slow: true leaves it a sev 1)" in "\n".join(made.statement)
+    rules = {
+        (rule["labels"]["slo"], rule["labels"]["sev"]): rule["expr"]
+        for group in yaml.safe_load(made.files["truegreen.rules.yml"])["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == "TruegreenBudgetBurn"
+        and rule["labels"]["burn_tier"] == "fast"
+        and rule["labels"]["mode"] == "live"
+    }
+    few = 'truegreen:slo_events:increase6h{slo="grounding",service="small"}'
+    assert (
+        f"unless on (service, environment) (\n  truegreen:service_not_customer_facing\n  or\n  {few}\n)"
+        in rules["grounding", "1"]
+    )
+    assert few in rules["grounding", "2"]
+    assert rules["latency", "1"].endswith("unless on (service, environment) truegreen:service_not_customer_facing")
+    folder = written(config(FEW.replace(", {name: latency, mode: live}", "")))
+    checked = promtool("check", "rules", "--lint=all", "--lint-fatal", folder / "truegreen.rules.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    edges = folder / "truegreen.rules.edges.test.yml"
+    tested = promtool("test", "rules", edges)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    for path in (edges, folder / "truegreen.rules.test.yml"):
+        cases = [case for test in yaml.safe_load(path.read_text("utf-8"))["tests"] for case in test["promql_expr_test"]]
+        assert any('service="small"' in case["expr"] and 'sev="2"' in case["expr"] and case["exp_samples"] for case in cases)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("services", ["", "[small]"])
+def test_a_service_with_too_few_answers_passes_all_generated_tests(config, written, promtool, services):
+    """Beside others, and as the only one that the SLO is for."""
+    text = FEW.replace("{name: grounding, mode: live}", f"{{name: grounding, mode: live, services: {services or 'all'}}}")
+    tested = promtool("test", "rules", *sorted(written(config(text)).glob("*.test.yml")))
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_who_accepts_slow_pages_keeps_the_sev_1(config):
+    """And the statement says how slow they are."""
+    made = files(config(FEW + "alerting: {accept_slow: true}\n"), 1)
+    assert 'service="small"' not in made.files["truegreen.rules.yml"]
+    said = "\n".join(made.statement)
+    assert "grounding: small has 12 evaluated answers an hour and needs 30: a 10x burn pages after" in said
+    assert "so its page" not in said

@@ -24,7 +24,7 @@ def slo_explain(name: str, prometheus_url: str | None, config_path: Path | None,
     config = load(config_path, os.environ)
     slo = explain.chosen(config, name)
     checks.check(config)
-    what = budgets.judged(slo, calibrations(config.calibration_folder()))
+    what = statement.weighed(budgets.judged(slo, calibrations(config.calibration_folder())), config)
     if prometheus_url:
         from truegreen.alert_rules import volume
         from truegreen.core.clients import prometheus

@@ -95,6 +95,26 @@ def _rungs(config: Config, what: Judged, raises: bool) -> Test:
             )
             checks += [seen(DAY * loud[0], records.BUDGET_BURN, value, slo=slo.name, service=service, sev=level)
                        for level, value in (("1", None), ("2", 1))]  # fmt: skip
+    if what.few and live and sev(slo, TIERS[0]) == "1":
+        # It has events, so its budget is recorded and not given.
+        service, home, rung = what.few[0], slo.environments[0], TIERS[0].rungs[0]
+        over = [_MUCH if day == loud[0] else 0 for day in range(1, len(days) + 1)]
+        named = (records.bad_ratio(rung.long), records.bad_ratio(rung.short), records.bad_lower_bound(rung.long))
+        series += [given(what, record, service, home, *over) for record in named]
+        series.append(given(what, records.events("6h"), service, home, *(1 for _ in days)))
+        checks += [
+            seen(
+                DAY * loud[0],
+                records.BUDGET_BURN,
+                value,
+                slo=slo.name,
+                service=service,
+                environment=home,
+                burn_tier=TIERS[0].name,
+                sev=level,
+            )
+            for level, value in (("1", None), ("2", 1))
+        ]
     for tier in (tier for tier in TIERS if raises and tier.name in business.raised(slo)):
         who = {"service": f"{SERVICE}-{slo.name}-{tier.name}-raised", "environment": slo.environments[0]}
         series += _rung(what, tier.rungs[0], who["service"], who["environment"], days)

@@ -54,7 +54,7 @@ def files(config: Config, time_scale: int) -> Generated:
     """
     time = clock(time_scale, config.scrape_interval_seconds)
     known = checks.check(config)
-    every = tuple(budgets.judged(slo, known) for slo in config.slos)
+    every = tuple(statement.weighed(budgets.judged(slo, known), config) for slo in config.slos)
     made = groups(config, every, time)
     mapped = [_group(group) for group in made]
     burns = [ruletests.of_slo_alerts(config, every, what, time) for what in every]

@@ -83,7 +83,7 @@ def alerts(
     gives a ticket that says what would have paged.
 
     Args:
-        spared: whether some services are not customer-facing: they get a sev 2 where others get a sev 1.
+        spared: whether some services are not customer-facing: they get a sev 2 where others get a sev 1, as those with too few events do.
         raised: the tiers that are a sev 1 while a business SLO of the service burns.
         severities: sev to the labels that state it.
         annotate: the annotations for an SLO, a tier and a mode.
@@ -102,9 +102,10 @@ def alerts(
     for tier in (t for t in TIERS if t.name in tiers):
         if slo.mode == LIVE:
             home = matcher("environment", slo.environments)
-            if sev(slo, tier) == "1" and spared:
-                add(tier, "1", LIVE, home, f"unless {ON} {records.NOT_CUSTOMER_FACING}")
-                add(tier, "2", LIVE, home, f"and {ON} {records.NOT_CUSTOMER_FACING}")
+            if sev(slo, tier) == "1" and (spared or what.few):
+                never = _never(what, spared)
+                add(tier, "1", LIVE, home, f"unless {ON} {never}")
+                add(tier, "2", LIVE, home, f"and {ON} {never}")
             elif tier.name in raised:
                 add(tier, "2", LIVE, home, f"unless {ON} {records.BUSINESS_BURNING}")
                 add(
@@ -119,6 +120,13 @@ def alerts(
                 add(tier, sev(slo, tier), LIVE, home)
         add(tier, "3", SHADOW, matcher("environment", slo.environments, negate=True) if slo.mode == LIVE else "")
     return tuple(made)
+
+
+def _never(what: Judged, spared: bool) -> str:
+    # Who gets no sev 1: series by service and environment.
+    few = selector(records.events("6h"), f"slo={quoted(what.slo.name)}", matcher("service", what.few)) if what.few else ""
+    either = [each for each in (records.NOT_CUSTOMER_FACING if spared else "", few) if each]
+    return either[0] if len(either) == 1 else f"(\n{_indent(either[0])}\n  or\n{_indent(either[1])}\n)"
 
 
 def expression(what: Judged, tier: Tier, where: str) -> str:

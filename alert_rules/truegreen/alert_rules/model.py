@@ -67,10 +67,15 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An SLO with the frozen baselines that speak of it."""
+    """An SLO with the frozen baselines that speak of it.
+
+    Args:
+        few: services of which the file says that they have too few events for a sev 1 within an hour.
+    """
 
     slo: Slo
     baselines: tuple[Baseline, ...]
+    few: tuple[str, ...] = ()
 
     @property
     def identity(self) -> Mapping[str, str]:

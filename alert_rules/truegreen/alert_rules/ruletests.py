@@ -34,7 +34,7 @@ _MOST_STORM: Final = 240
 
 def of_slo_alerts(config: Config, every: Sequence[Judged], what: Judged, clock: Clock) -> Test:
     """The test of one SLO: a storm at home, the same storm at a service that never pages, a calm stream and one that ceases."""
-    slo, spared = what.slo, budgets.not_customer_facing(config)
+    slo, spared = what.slo, (*budgets.not_customer_facing(config), *what.few)
     service, at_home = home(what, spared)
     budget = budgets.budget(what, service, at_home)
     effect = budgets.design_effect(what, service, at_home)
@@ -55,7 +55,8 @@ def of_slo_alerts(config: Config, every: Sequence[Judged], what: Judged, clock: 
 
     add(service, at_home, torn, anew=2)
     checks += _burns(what, service, at_home, storm, budget, effect, service in spared, clock, must=budget is not None)
-    for at, where in _others(what, service, spared):
+    others = {*_others(what, service, budgets.not_customer_facing(config)), *_others(what, service, what.few)}
+    for at, where in sorted(others):
         add(at, where, storm)
         checks += _burns(
             what, at, where, storm, budgets.budget(what, at, where), budgets.design_effect(what, at, where), at in spared, clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from truegreen.core.words.sampling import INLINE_RATE
 from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, MinuteSli
 
 RETENTION_DAYS: Final = 30
+SEV_1_MINUTES: Final = 60
+"""A sev 1 is about minutes: what comes later than this, in the median, is a sev 2."""
 AROUND: Final = (Decimal("0.1"), Decimal(1), Decimal(10))
 """At which multiples of the events that it needs an SLO's delay is stated."""
 
@@ -167,6 +170,20 @@ def stated(what: Judged, config: Config) -> Mapping[tuple[str, str], Decimal]:
     return {(name, home): per_hour for name, _, _, per_hour in _volumes(what, config)}
 
 
+def weighed(what: Judged, config: Config) -> Judged:
+    """The SLO with the services of which the file itself says that a sev 1 would come too late: after more than an hour, in the median."""
+    if config.alerting.accept_slow:
+        return what
+    found = {name: outlook(what, budget, per_hour, effect) for name, budget, effect, per_hour in _volumes(what, config)}
+    late = (name for name, each in found.items() if each.median_minutes is None or each.median_minutes > SEV_1_MINUTES)
+    return replace(what, few=tuple(late))
+
+
+def instead(what: Judged) -> str:
+    """What becomes of the sev 1 of a service with too few events."""
+    return f", so its page {'is' if what.slo.mode == LIVE else 'would be'} a sev 2 (alerting.accept_slow: true leaves it a sev 1)"
+
+
 def _at(what: Judged, budget: Decimal, effect: Decimal, per_hour: Decimal) -> Mapping[str, Any]:
     found = outlook(what, budget, per_hour, effect)
     return {
@@ -197,9 +214,9 @@ def _said(what: Judged, row: Mapping[str, Any]) -> list[str]:
         delays = ", ".join(f"at {n} an hour {told}" for n, told in case["words"].items())
         said.append(f"{head} {burn} pages within an hour (P 0.9) from {case['needs_per_hour']} events an hour on; {delays}.")
     for service, at in row["services"].items():
-        if at["verdict"] not in {PAGES, UNREACHABLE}:
+        few = service in what.few
+        if few or at["verdict"] not in {PAGES, UNREACHABLE}:
             worth = "gives no evidence in a day" if at["verdict"] == NONE else f"pages {at['words']}"
-            said.append(
-                f"{name}: {service} has {at['per_hour']} evaluated answers an hour and needs {at['needs_per_hour']}: a 10x burn {worth}."
-            )
+            told = f"{name}: {service} has {at['per_hour']} evaluated answers an hour and needs {at['needs_per_hour']}: a 10x burn {worth}"
+            said.append(f"{told}{instead(what) if few else ''}.")
     return said

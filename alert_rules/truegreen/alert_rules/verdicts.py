@@ -57,7 +57,8 @@ def said(what: Judged, one: Verdict) -> str:
         UNREACHABLE: f"10x is more than all events; all of them bad pages {statement.delay(one.outlook)}",
     }
     slow = f"a 10x burn pages only {statement.delay(one.outlook)}; within an hour it needs {one.outlook.needs_per_hour} an hour"
-    return f"{who}; {words.get(one.outlook.verdict, slow)}"
+    few = statement.instead(what) if one.service in what.few else ""
+    return f"{who}; {words.get(one.outlook.verdict, slow)}{few}"
 
 
 def hopeless(what: Judged, found: Iterable[Verdict]) -> bool:

@@ -57,25 +57,30 @@ def report(config: Config, url: str) -> tuple[str, ...]:
     """What `generate rules --prometheus-url` adds to its statement: each service at its own volume, and whether 30 days are kept.
 
     Raises:
-        BadInput: a live SLO could page for none of its services within a day.
+        BadInput: a live SLO could page for none of its services within a day, and `alerting.accept_slow` does not accept it.
         Failed: Prometheus does not answer.
     """
     server = prometheus.connect(url, hint=HINT)
     known = calibrations(config.calibration_folder())
     lines: list[str] = []
     hopeless: list[str] = []
-    for what in (budgets.judged(slo, known) for slo in config.slos):
+    for what in (statement.weighed(budgets.judged(slo, known), config) for slo in config.slos):
         found = verdicts.verdicts(what, per_hour(server, what))
         lines += [f"{what.slo.name}: {verdicts.said(what, one)}." for one in found]
         if not found:
             lines.append(f"{what.slo.name}: no service had an event in seven days.")
         elif what.slo.mode == LIVE and verdicts.hopeless(what, found):
+            if config.alerting.accept_slow:
+                lines.append(
+                    f"{what.slo.name}: no service has the volume to be paged for within a day; alerting.accept_slow accepts it."
+                )
+                continue
             hopeless.append(f"{what.slo.name}: " + "; ".join(verdicts.said(what, one) for one in found))
     if hopeless:
         raise BadInput(
             "live SLOs that could not page within a day of a 10x burn, at what this Prometheus has seen:\n  "
             + "\n  ".join(hopeless)
-            + "\nwrite mode: shadow, a higher sampling share, or an objective that allows more"
+            + "\nwrite mode: shadow, a higher sampling share, or an objective that allows more; alerting: {accept_slow: true} accepts it"
         )
     kept = prometheus.retention(server)
     if kept is not None and kept < statement.RETENTION_DAYS * 86_400:
