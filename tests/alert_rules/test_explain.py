@@ -72,6 +72,23 @@ def test_an_unknown_name_is_refused_with_near_ones(written_config):
         explained(written_config("slos: [{name: grounding}, {name: latency}]"), "groundin")
 
 
+def test_it_says_what_it_promises_and_what_else_writes_tickets(written_config):
+    """Delays around the needed volume, false pages, days to keep, further detectors, and the sev that the file asks for."""
+    path = written_config(
+        "slos: [{name: grounding, mode: live, window: 7d, cohorts: true, detectors: [cusum], severities: {slow: 3}}, {name: index_freshness}]\n"
+        "services: {small: {answers_per_hour: 12}}"
+    )
+    said = explained(path, "grounding")
+    assert "  at 3 an hour after about" in said
+    assert "at most 0.06 false pages in 30 days" in said
+    assert "Prometheus must keep 7 days." in said
+    assert "Tickets also come of: each cohort by itself; a burn of two budgets or more that goes on." in said
+    assert "  sev 3: 2h and 30m over 20%, z 4" in said
+    assert "small in production: 12 evaluated answers an hour; a 10x burn pages only after about" in said
+    assert "so its page is a sev 2 (alerting.accept_slow: true leaves it a sev 1)" in said
+    assert "  at most 0 false pages" in explained(path, "index_freshness")
+
+
 @pytest.fixture
 def filled(tmp_path, engine):
     """A Prometheus with 30 h of two services: one with 200 evaluated answers an hour, one with 8."""
@@ -135,3 +152,6 @@ def test_generate_tells_each_service_and_refuses_a_live_slo_that_cannot_page_any
     assert isinstance(done.exception, BadInput) is False
     assert "grounding: busy in production: 200 evaluated answers an hour; a 10x burn pages only after about" in done.output
     assert "grounding: quiet in production: 8 evaluated answers an hour; a 10x burn gives no page within a day" in done.output
+    done = run("slos: [{name: grounding, mode: live, services: [quiet], objective: 99.9%}]\nalerting: {accept_slow: true}")
+    assert done.exception is None
+    assert "grounding: no service has the volume to be paged for within a day; alerting.accept_slow accepts it." in done.output

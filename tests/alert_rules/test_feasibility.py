@@ -128,6 +128,14 @@ def _clock():
     return clock(1, 15)
 
 
+def test_the_retention_is_what_the_rules_look_back_over(config):
+    """The longest budget window, a week for a forecast, three days for tickets."""
+    for text, days in (("{name: grounding}", 30), ("{name: grounding, window: 28d}", 28), ("{name: grounding, window: 7d}", 7)):
+        made = files(config(f"slos: [{text}]"), 1)
+        assert made.figures["retention_days"] == days
+        assert f"Prometheus must keep {days} days" in made.statement[-1]
+
+
 FEW = """
 slos: [{name: grounding, mode: live}, {name: latency, mode: live}]
 services: {small: {answers_per_hour: 12}, big: {answers_per_hour: 4000}, inner: {customer_facing: false}}

@@ -75,7 +75,13 @@ class Making:
         """A ticket."""
         what = self.what
         summary = f"{what.slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}}: {says}"
-        notes = for_watcher(self.routes, name, summary, f"{literal(what.slo.description)}. {description}", board_of("drift"))
+        notes = for_watcher(
+            self.routes,
+            name,
+            summary,
+            f"{literal(what.slo.description)}. {description}",
+            board_of("drift"),
+        )
         labels = {**what.marks, **self.severities("3"), **what.identity, "burn_tier": "none", "mode": what.slo.mode}
         return Alert(
             name,
@@ -235,10 +241,12 @@ class Detector:
     """One detector.
 
     Args:
+        says: what it finds, in a few words.
         make: its rules.
         refuses: why an SLO cannot carry it, and what to write instead; empty where it can.
     """
 
+    says: str
     make: Callable[[Making], tuple[Rule, ...]]
     refuses: Callable[[Slo], tuple[str, str]]
 
@@ -275,9 +283,9 @@ def _needs_events(slo: Slo) -> tuple[str, str]:
 
 
 BY_NAME: Final[Mapping[str, Detector]] = {
-    "mean_score": Detector(_mean_score, _needs_ranks),
-    "mix": Detector(_mix, _anything),
-    "heterogeneity": Detector(_heterogeneity, _needs_cohorts),
-    "cusum": Detector(_cusum, _needs_events),
-    "forecast": Detector(_forecast, _needs_events),
+    "mean_score": Detector("scores that fall as a whole", _mean_score, _needs_ranks),
+    "mix": Detector("another mix of served models", _mix, _anything),
+    "heterogeneity": Detector("cohorts that fail differently", _heterogeneity, _needs_cohorts),
+    "cusum": Detector("a burn of two budgets or more that goes on", _cusum, _needs_events),
+    "forecast": Detector("a week whose line passes the budget within two", _forecast, _needs_events),
 }

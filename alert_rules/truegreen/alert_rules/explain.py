@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from truegreen.alert_rules import budgets, feasibility, sli, statement, verdicts
+from truegreen.alert_rules import budgets, detectors, feasibility, sli, statement, verdicts
 from truegreen.alert_rules.documentation import in_words
 from truegreen.alert_rules.feasibility import NONE, PAGES
-from truegreen.alert_rules.ladder import TIERS, threshold
+from truegreen.alert_rules.ladder import TIERS, sev, threshold
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.recording import EVIDENCE
 from truegreen.alert_rules.text import number
@@ -54,8 +54,14 @@ def facts(config: Config, what: Judged, found: Sequence[Verdict], asked: bool) -
         "overrides": {name: statement.percent(value) for name, value in sorted(slo.objectives.items())},
         "environments": list(slo.environments), "services": _services(slo), "unit": slo.unit,
         "sli": {"words": in_words(slo.sli), "events": counts.events, "bad": counts.bad},
-        "needs_per_hour": None if budget is None or isinstance(slo.sli, MinuteSli) else feasibility.needs(budget),
-        "rungs": [_rung(tier.sev, rung, budget) for tier in TIERS for rung in tier.rungs],
+        "needs_per_hour": None if budget is None or isinstance(slo.sli, MinuteSli) else feasibility.needs(budget, budgets.default_effect(what)),
+        "rungs": [_rung(sev(slo, tier), rung, budget) for tier in TIERS for rung in tier.rungs],
+        "promises": [
+            {"where": case["where"], "delays": {} if isinstance(slo.sli, MinuteSli) else case["words"], "false_pages_30d": case["false_pages_30d"]}
+            for case in statement.promises(what)
+        ],
+        "retention_days": statement.retention_days([what]),
+        "also": [*(["each cohort by itself"] if slo.cohorts else []), *(detectors.BY_NAME[name].says for name in slo.detectors)],
         "baselines": [
             {
                 "service": b.service, "environment": b.environment, "bad_ratio": statement.percent(b.bad_ratio), "events": b.events,
@@ -74,9 +80,9 @@ def _services(slo: Slo) -> str | list[str]:
     return "all" if isinstance(slo.services, str) else list(slo.services)
 
 
-def _rung(sev: str, rung: Any, budget: Decimal | None) -> Mapping[str, str]:
+def _rung(level: str, rung: Any, budget: Decimal | None) -> Mapping[str, str]:
     asked = f"{rung.factor} x budget" if budget is None else statement.percent(threshold(rung, budget))
-    return {"sev": sev, "long": rung.long, "short": rung.short, "over": asked, "z": str(EVIDENCE[rung.long])}
+    return {"sev": level, "long": rung.long, "short": rung.short, "over": asked, "z": str(EVIDENCE[rung.long])}
 
 
 def _service(config: Config, what: Judged, one: Verdict) -> Mapping[str, Any]:
@@ -142,6 +148,9 @@ def shown(f: Mapping[str, Any]) -> tuple[str, ...]:
         "Somebody is told when both windows are over, and the long one's lower bound (z standard errors) is over the budget:",
         *(f"  sev {r['sev']}: {r['long']} and {r['short']} over {r['over']}, z {r['z']}" for r in f["rungs"]),
         *([f"A burn of ten budgets (of all events, where that is less) pages within an hour (P 0.9) from {f['needs_per_hour']} events an hour on."] if f["needs_per_hour"] else []),
+        *(_promised(each) for each in f["promises"]),
+        *([f"Tickets also come of: {'; '.join(f['also'])}."] if f["also"] else []),
+        f"Prometheus must keep {f['retention_days']} days.",
         "",
     ]  # fmt: skip
     lines.extend(
@@ -164,6 +173,12 @@ def shown(f: Mapping[str, Any]) -> tuple[str, ...]:
             else "No volume is known: name a Prometheus, or write answers_per_hour."
         )
     return (*lines, "", f"next: {f['next']}")
+
+
+def _promised(each: Mapping[str, Any]) -> str:
+    where = "" if each["where"] == "all" else f"{each['where']}: "
+    delays = "".join(f"at {n} an hour {told}; " for n, told in each["delays"].items())
+    return f"  {where}{delays}at most {each['false_pages_30d']} false pages in 30 days, of a service that just spends its budget"
 
 
 def _indented(text: str) -> list[str]:

@@ -51,7 +51,7 @@ TIERS: Final = (
     Tier("slow", "2", "1h", (Rung("2h", "30m", 4, Decimal("0.45")), Rung("6h", "1h", 4, Decimal("0.45")))),
     Tier("ticket", "3", "6h", (Rung("1d", "2h", 2, Decimal("0.3")), Rung("3d", "6h", 1, None))),
 )
-"""Simulated: a step to 10x pages after a median of 9 to 43 min wherever the evaluated answers in an hour are 1.5 / budget or more."""
+"""Simulated: a step to 10x pages after a median of 9 to 30 min wherever the evaluated answers in an hour are 1.5 / budget or more (docs/alerting.md)."""
 
 Annotate = Callable[[Judged, Tier, str], Mapping[str, str]]
 Label = Callable[[str], Mapping[str, str]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
@@ -13,10 +13,13 @@ from truegreen.alert_rules.model import Alert, Group, Judged, Record
 from truegreen.alert_rules.text import number
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
+from truegreen.core.words.records import SECONDS
 from truegreen.core.words.sampling import INLINE_RATE
-from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, MinuteSli
+from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli, FreshnessSli, MinuteSli
 
-RETENTION_DAYS: Final = 30
+LOOKS_BACK_DAYS: Final = 3
+"""Of tickets and drift; a budget's balance looks back over the SLO's window, a forecast over a week."""
+FORECAST_LOOKS_BACK_DAYS: Final = 7
 SEV_1_MINUTES: Final = 60
 """A sev 1 is about minutes: what comes later than this, in the median, is a sev 2."""
 AROUND: Final = (Decimal("0.1"), Decimal(1), Decimal(10))
@@ -49,8 +52,9 @@ def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock, co
             f"{', '.join(unsure)}: unit is session and no calibration measured a design effect, so it stays in shadow: where the answers of a session share "
             "their verdict, it would page falsely by the dozen. Measure it (truegreen baseline take); where that finds 1, write unit: answer."
         )
+    days = f["retention_days"]
     said.append(
-        f"Prometheus must keep {RETENTION_DAYS} days (--storage.tsdb.retention.time={RETENTION_DAYS}d; its default is 15d), and be 2.42 or newer."
+        f"Prometheus must keep {days} days (--storage.tsdb.retention.time={days}d; its default is 15d), and be 2.42 or newer."
     )
     return tuple(said)
 
@@ -73,10 +77,17 @@ def figures(
         "fixed_series": sum(1 for record in records if record.expr.startswith("vector(")),
         "live_slos": len(live),
         "false_pages_30d": number(sum((Decimal(row["false_pages_30d"]) for row in live), Decimal(0))),
-        "retention_days": RETENTION_DAYS,
+        "retention_days": retention_days(every),
         "time_scale": clock.scale,
         "slos": slos,
     }
+
+
+def retention_days(every: Sequence[Judged]) -> int:
+    """Days that Prometheus must keep for the longest look back."""
+    windows = [SECONDS[what.slo.window] // SECONDS["1d"] for what in every]
+    forecasts = [FORECAST_LOOKS_BACK_DAYS for what in every if "forecast" in what.slo.detectors]
+    return max([LOOKS_BACK_DAYS, *windows, *forecasts])
 
 
 def outlook(what: Judged, budget: Decimal, per_hour: Decimal, effect: Decimal = Decimal(1)) -> Outlook:
@@ -105,7 +116,7 @@ def percent(ratio: Decimal) -> str:
 
 def _slo(what: Judged, config: Config | None) -> Mapping[str, Any]:
     slo = what.slo
-    cases = [_case(what, where, budget, effect) for where, budget, effect in _budgets(what)]
+    cases = promises(what)
     pages = max((Decimal(case["false_pages_30d"]) for case in cases), default=Decimal(0))
     return {
         "mode": slo.mode,
@@ -115,6 +126,11 @@ def _slo(what: Judged, config: Config | None) -> Mapping[str, Any]:
         "budgets": cases,
         "services": {name: _at(what, *known) for name, *known in _volumes(what, config)},
     }
+
+
+def promises(what: Judged) -> list[Mapping[str, Any]]:
+    """What the SLO can promise at each of its budgets: how soon it pages, how often it pages a service that only spends its budget."""
+    return [_case(what, where, budget, effect) for where, budget, effect in _budgets(what)]
 
 
 def _budgets(what: Judged) -> Iterator[tuple[str, Decimal, Decimal]]:
@@ -179,6 +195,11 @@ def weighed(what: Judged, config: Config) -> Judged:
     return replace(what, few=tuple(late))
 
 
+def while_bad(what: Judged) -> str:
+    """What all minutes are like while an SLO over minutes burns."""
+    return "of staleness" if isinstance(what.slo.sli, FreshnessSli) else "outside its bound"
+
+
 def instead(what: Judged) -> str:
     """What becomes of the sev 1 of a service with too few events."""
     return f", so its page {'is' if what.slo.mode == LIVE else 'would be'} a sev 2 (alerting.accept_slow: true leaves it a sev 1)"
@@ -208,7 +229,7 @@ def _said(what: Judged, row: Mapping[str, Any]) -> list[str]:
         head = f"{name}{where} ({allowed}{effect}):"
         if isinstance(what.slo.sli, MinuteSli):
             (told,) = case["words"].values()
-            said.append(f"{head} its events are minutes; the page comes {told} of staleness, whatever the volume.")
+            said.append(f"{head} its events are minutes; the page comes {told} {while_bad(what)}, whatever the volume.")
             continue
         burn = "a 10x burn" if case["reachable"] else f"10x is more than all events; all of them bad ({case['burn']}x)"
         delays = ", ".join(f"at {n} an hour {told}" for n, told in case["words"].items())

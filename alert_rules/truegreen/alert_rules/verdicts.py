@@ -50,7 +50,7 @@ def said(what: Judged, one: Verdict) -> str:
     if one.outlook is None:
         return f"{who}; no budget, because no calibration file speaks of it: it never alerts"
     if one.outlook.needs_per_hour is None:
-        return f"{one.service} in {one.environment}: the page comes {statement.delay(one.outlook)} of staleness"
+        return f"{one.service} in {one.environment}: the page comes {statement.delay(one.outlook)} {statement.while_bad(what)}"
     words = {
         PAGES: f"a 10x burn pages {statement.delay(one.outlook)}",
         NONE: f"a 10x burn gives no page within a day; {one.outlook.needs_per_hour} an hour are needed",

@@ -64,7 +64,8 @@ def report(config: Config, url: str) -> tuple[str, ...]:
     known = calibrations(config.calibration_folder())
     lines: list[str] = []
     hopeless: list[str] = []
-    for what in (statement.weighed(budgets.judged(slo, known), config) for slo in config.slos):
+    every = tuple(statement.weighed(budgets.judged(slo, known), config) for slo in config.slos)
+    for what in every:
         found = verdicts.verdicts(what, per_hour(server, what))
         lines += [f"{what.slo.name}: {verdicts.said(what, one)}." for one in found]
         if not found:
@@ -83,6 +84,7 @@ def report(config: Config, url: str) -> tuple[str, ...]:
             + "\nwrite mode: shadow, a higher sampling share, or an objective that allows more; alerting: {accept_slow: true} accepts it"
         )
     kept = prometheus.retention(server)
-    if kept is not None and kept < statement.RETENTION_DAYS * 86_400:
-        lines.append(f"This Prometheus keeps {kept / 86_400:g} days; the budget's balance needs {statement.RETENTION_DAYS}.")
+    days = statement.retention_days(every)
+    if kept is not None and kept < days * 86_400:
+        lines.append(f"This Prometheus keeps {kept / 86_400:g} days; these rules look back over {days}.")
     return tuple(lines)
