@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import yaml
 
+from truegreen.alert_rules.generate import files
 from truegreen.core.config.check import schema
 from truegreen.core.errors import BadInput
 
@@ -53,11 +54,13 @@ def test_a_configuration_with_every_type_is_one_for_the_oldest_alertmanager(conf
     missing = [{"name": name} for name in ("yours", "truegreen-ticket") if name not in names]
     whole = {**given, "route": own, "inhibit_rules": pasted["inhibit_rules"], "time_intervals": pasted["time_intervals"]}
     whole["receivers"] = [*missing, *given["receivers"]]
+    whole["templates"] = ["own*.tmpl", *given["templates"]]
+    (folder / "own.tmpl").write_text('{{ define "own.title" }}{{ end }}', "utf-8")
     (folder / "pasted.yml").write_text(yaml.safe_dump(whole), "utf-8")
     for name in ("alertmanager.yml", "pasted.yml"):
         checked = amtool("check-config", folder / name)
         assert checked.returncode == 0, checked.stdout + checked.stderr
-        assert "1 templates" in checked.stdout, checked.stdout
+        assert f"{1 + (name == 'pasted.yml')} templates" in checked.stdout, checked.stdout
 
 
 def test_the_example_of_the_manual_is_taken(config, written, repo):
@@ -132,6 +135,13 @@ def test_a_mute_is_on_the_routes_of_its_sevs_alone(config, written):
                 "location": "UTC",
             }
         ]
+
+
+def test_the_command_says_which_sevs_nobody_hears_of(config):
+    """Where somebody named targets; who has a configuration of his own is not asked."""
+    target = {"1": [{"type": "pagerduty", "secret_file": SECRET}]}
+    for text, said in (({}, []), (target, ["No target for sev 2, 3: alertmanager.yml tells nobody of it."])):
+        assert [line for line in files(config(_text(text)), 1).statement if "No target" in line] == said
 
 
 def test_opsgenie_says_when_it_ends_and_that_an_old_alertmanager_sends_the_line_end_along(config, written):

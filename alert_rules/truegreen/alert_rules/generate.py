@@ -19,6 +19,7 @@ from truegreen.alert_rules import (
     extratests,
     formats,
     ladder,
+    receivers,
     recording,
     routes,
     ruletests,
@@ -95,7 +96,7 @@ def files(config: Config, time_scale: int) -> Generated:
             ),
             **routes.files(config.routes, every, time),
         },
-        statement=(*statement.lines(every, made, time, config), *checks.notes(config, known)),
+        statement=(*statement.lines(every, made, time, config), *checks.notes(config, known), *receivers.remarks(config.routes)),
         figures=statement.figures(every, made, time, config),
     )
 

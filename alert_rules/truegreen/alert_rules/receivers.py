@@ -47,7 +47,8 @@ def receivers(routes: Routes) -> list[Configs]:
 def remarks(routes: Routes) -> list[str]:
     """What somebody must know of the targets, in sentences."""
     kinds = {target.type for key in (*SEVS, WATCHDOG) for target in told(routes, key)}
-    said = []
+    lacking = [sev for sev in SEVS if not told(routes, sev)]
+    said = [f"No target for sev {', '.join(lacking)}: alertmanager.yml tells nobody of it."] if kinds and lacking else []
     if "opsgenie" in kinds:
         said.append("Atlassian switches the API of Opsgenie off on 5 April 2027.")
         if version(routes.alertmanager) < TRIMS_OPSGENIE:
