@@ -111,6 +111,8 @@ def test_in_a_real_alertmanager_a_page_silences_its_own_tiers_and_nothing_else(c
         "ticket": _alert(burn, "bot", sev="3", burn_tier="ticket", **quality),
         "raised": _alert(burn, "desk", sev="1", burn_tier="slow", **quality),
         "raised from": _alert(burn, "desk", sev="2", burn_tier="slow", **quality),
+        "raised at once": _alert(burn, "till", sev="1", burn_tier="fast", **quality),
+        "raised at once from": _alert(burn, "till", sev="2", burn_tier="fast", **quality),
         "ticket of it": _alert(burn, "desk", sev="3", burn_tier="ticket", **quality),
         "its cohort": _alert("TruegreenCohortBurn", "desk", sev="2", cohort="free", burn_tier="cohort", **quality),
         "a cohort elsewhere": _alert("TruegreenCohortBurn", "calm", sev="3", cohort="free", burn_tier="cohort", **quality),
@@ -127,7 +129,7 @@ def test_in_a_real_alertmanager_a_page_silences_its_own_tiers_and_nothing_else(c
         body = json.dumps(list(alerts.values())).encode()
         posted = urllib.request.Request(f"{server.url}/api/v2/alerts", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(posted, timeout=10).close()
-        wanted = {"slow", "ticket", "its grounding", "raised from", "ticket of it", "its cohort"}
+        wanted = {"slow", "ticket", "its grounding", "raised from", "raised at once from", "ticket of it", "its cohort"}
         deadline, silent = time.monotonic() + 30, set()
         while time.monotonic() < deadline and silent != wanted:
             with urllib.request.urlopen(f"{server.url}/api/v2/alerts?inhibited=true", timeout=10) as answer:

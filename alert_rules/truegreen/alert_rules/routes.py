@@ -159,8 +159,8 @@ def inhibitions(every: tuple[Judged, ...]) -> list[Mapping[str, Any]]:
     made = [
         rule([burn, 'burn_tier="fast"'], [burn, 'burn_tier=~"slow|ticket"'], within),
         rule([burn, 'burn_tier="slow"'], [burn, 'burn_tier="ticket"'], within),
-        # What a business signal raised to a page says all that its notification says.
-        rule([burn, 'burn_tier="slow"', 'sev="1"'], [burn, 'burn_tier="slow"'], within),
+        # A page says all that the notification says which it was raised from, and which holds on for its hour.
+        *(rule([burn, tier, 'sev="1"'], [burn, tier], within) for tier in ('burn_tier="fast"', 'burn_tier="slow"')),
         rule(['layer="infrastructure"', 'sev=~"1|2"'], ['layer="quality"'], between),
         rule(['failure_mode="retrieval"', 'sev=~"1|2"'], ['layer="quality"', 'failure_mode!="retrieval"'], between),
         rule([f'alertname="{EVALUATOR_STALLED}"'], [f'alertname="{SAMPLING_FELL}"'], [*between, "evaluation"]),
