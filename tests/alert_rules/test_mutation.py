@@ -14,6 +14,11 @@ KINDS = {
     "events over events": "loops",
     "a histogram's threshold": "latency",
     "the age of a timestamp": "index_freshness",
+    "the bounds of a gauge": "near",
+}
+OWN = {
+    "near": "layer: quality, failure_mode: drift, objective: 99%, "
+    "sli: {metric: truegreen_drift_zscore, at_least: -3, at_most: 3, where: {signal: style}}"
 }
 EDGES, SLOW, FAST = "truegreen.rules.edges.test.yml", "truegreen.rules.slow.test.yml", "truegreen.rules.test.yml"
 LEAST = 0.95
@@ -22,7 +27,9 @@ SAMPLE = 40
 
 
 def _generated(config, written, slo):
-    return written(config(f"evaluations: {{groundedness: {{scale: calibrated}}}}\nslos: [{{name: {slo}, mode: live}}]"))
+    return written(
+        config(f"evaluations: {{groundedness: {{scale: calibrated}}}}\nslos: [{{name: {slo}, mode: live, {OWN.get(slo, '')}}}]")
+    )
 
 
 def _all(folder):
