@@ -178,6 +178,11 @@ def _without(expr: str, start: int, end: int) -> str:
 
 EQUIVALENT: tuple[tuple[str, str, str], ...] = (
     (
+        r"truegreen:slo_bad_minute:bool",
+        r'^service!="truegreen-canary" -> service!="broken" in …ment\) \(truegreen_drift_zscore',
+        "the other bound, which it is joined with, leaves the canary out as well; broken everywhere at once it is caught",
+    ),
+    (
         r"TruegreenBudgetBurn/.*/shadow",
         r'^environment!="[^"]*" -> environment!="broken" in',
         "what it is joined with leaves the environment out as well; broken everywhere at once it is caught",

@@ -98,10 +98,10 @@ def _derived(config: Config, what: Judged) -> Test:
             checks.append(about(DAY, selector(records.BUDGET_REMAINING, *only), 1 - bad / events / float(budget), EXACT))
         # One event is enough for a ratio.
         alone = f"{SERVICE}-{slo.name}-one{'-5m' if window == '5m' else ''}"
-        its = (f"slo={quoted(slo.name)}", f"service={quoted(alone)}")
+        lone = (f"slo={quoted(slo.name)}", f"service={quoted(alone)}")
         series += [given(what, record(window), alone, environment, 1) for record in (records.bad, records.events)]
-        checks.append(about(DAY, selector(records.bad_ratio(window), *its), 1, EXACT))
-        checks += [Check(f"count({selector(records.bad_lower_bound(window), *its)})", DAY, 1)] if window in EVIDENCE else []
+        checks.append(about(DAY, selector(records.bad_ratio(window), *lone), 1, EXACT))
+        checks += [Check(f"count({selector(records.bad_lower_bound(window), *lone)})", DAY, 1)] if window in EVIDENCE else []
     named = {(name, slo.environments[0]) for name in slo.objectives} | {(b.service, b.environment) for b in what.baselines}
     if isinstance(slo.objective, Decimal):
         rare = f"{SERVICE}-{slo.name}-6h"
@@ -207,17 +207,19 @@ def _long_counts(what: Judged, clock: Clock) -> Test:
 def _bad_minute(what: Judged, clock: Clock, sli: MinuteSli) -> Test:
     slo = what.slo
     fine, wrong = (
-        (fresh_at(clock, sli, UNDER), (fresh_at(clock, sli, OVER),))
+        ((fresh_at(clock, sli, UNDER),), (fresh_at(clock, sli, OVER),))
         if isinstance(sli, FreshnessSli)
         else (inside(sli), outside(sli))
     )
+    cases = {"fine": (fine[0], fine[-1]), **{f"wrong{at}": (fine[0], value) for at, value in enumerate(wrong)}}
+    cases |= {"wrong twice": (wrong[0], wrong[-1])} if len(wrong) > 1 else {}
     series = [
         Series(sli.metric, {"service": service, "environment": where, "of": of, **narrowed(sli)}, f"_ {number(value)}")
         for service in (some_services(slo, f"{SERVICE}-{slo.name}")[0], CANARY)
-        for where, values in (("fine", (fine, fine)), *((f"wrong{at}", (fine, value)) for at, value in enumerate(wrong)))
+        for where, values in cases.items()
         for of, value in zip("ab", values, strict=True)
     ]
-    expected = [("fine", 0), *((f"wrong{at}", 1) for at in range(len(wrong)))]
+    expected = [(where, 0 if where == "fine" else 1) for where in cases]
     checks = [Check(f"sum({named_by(what, BAD_MINUTE, where)})", DAY, value) for where, value in expected]
     return Test(f"{slo.name}: which minute is bad", tuple(series), tuple(checks), DAY * MINUTE)
 

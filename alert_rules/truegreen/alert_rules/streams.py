@@ -97,7 +97,7 @@ def of_slo(slo: Slo, metrics: Mapping[str, Metric], service: str, environment: s
         case FreshnessSli(metric, seconds):
             return [Series(metric, who, _rebuilt(phases, clock, clock.seconds(seconds)))]
         case BoundSli(metric) as sli:
-            fine, beyond = number(inside(sli)), number(outside(sli)[0])
+            fine, beyond = number(inside(sli)[0]), number(outside(sli)[0])
             spells = " ".join(f"{beyond if p.bad else fine}+0x{p.minutes - 1}" for p in phases)
             return [Series(metric, {**who, **narrowed(sli)}, f"{fine} {spells}")]
 
@@ -155,13 +155,13 @@ def narrowed(sli: MinuteSli) -> Mapping[str, str]:
     return sli.where if isinstance(sli, BoundSli) else {}
 
 
-def inside(sli: BoundSli) -> Decimal:
-    """The last value that is good."""
-    return sli.most if sli.most is not None else sli.least or Decimal(0)
+def inside(sli: BoundSli) -> tuple[Decimal, ...]:
+    """The bounds themselves: the last values that are good."""
+    return tuple(side for side in (sli.most, sli.least) if side is not None)
 
 
 def outside(sli: BoundSli) -> tuple[Decimal, ...]:
-    """A value a little beyond each bound."""
+    """A value a little beyond each of them."""
     sides = ((sli.most, 1), (sli.least, -1))
     return tuple(side + sign * max(abs(side) / 50, Decimal("0.01")) for side, sign in sides if side is not None)
 
