@@ -52,6 +52,8 @@ CUSUM_BURN, CUSUM_OVER, CUSUM_MOST = 3, 12, 24
 
 FORECAST_DAYS, FORECAST_EXPECTED, FORECAST_POINTS = 14, 120, 150
 """A line through a week of daily ratios, two weeks on. With fewer bad events a day (at the budget) it is noise."""
+FORECAST_SPREAD: Final = 7
+"""Two standard errors of the line: each 3.3 x that of a day's ratio, 17.5 days from the middle of seven days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +228,13 @@ def _forecast(m: Making) -> tuple[Rule, ...]:
     return (
         m.alert(
             BUDGET_FORECAST,
-            f"predict_linear({daily}, {m.clock.seconds(FORECAST_DAYS * 86_400)})\n  > {IDENTITY} {budget}\n"
+            f"predict_linear({daily}, {m.clock.seconds(FORECAST_DAYS * 86_400)})\n"
+            f"  - {IDENTITY} {FORECAST_SPREAD} * sqrt({budget} / {IDENTITY} {m.of(records.events('1d'))})\n  > {IDENTITY} {budget}\n"
             f"and {IDENTITY}\n  count_over_time({daily}) > {FORECAST_POINTS}\n"
             f"and {IDENTITY}\n  {m.of(records.events('1d'))} * {IDENTITY} {budget} > {FORECAST_EXPECTED}",
             "1d",
             f"in {FORECAST_DAYS} days it would burn its budget",
-            "A line through the daily bad ratios of a week reaches {{ $value | humanizePercentage }} in two weeks, more than the budget. It is a guess: look at the week, not at the number.",
+            "A line through the daily bad ratios of a week passes the budget within two weeks ({{ $value | humanizePercentage }} with two standard errors taken off). It is a guess: look at the week, not at the number.",
         ),
     )
 

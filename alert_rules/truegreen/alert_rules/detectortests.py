@@ -195,16 +195,18 @@ def _forecast(_: Config, what: Judged) -> Cases:
     series: list[Series] = []
     least, slope, a_day = detectors.FORECAST_EXPECTED, Decimal("0.000008"), DAY // STEP
     reach = Decimal("0.01") + (7 + detectors.FORECAST_DAYS) * a_day * slope
-    for where, budget, expected, days in (
-        ("will", reach * UNDER, least * OVER, 7),
-        ("will-not", reach * OVER, least * OVER, 7),
-        ("few", reach * UNDER, least * UNDER, 7),
-        ("young", reach * UNDER, least * OVER, 6),
+    for where, edge, expected, days in (
+        ("will", UNDER, least * OVER, 7),
+        ("will-not", OVER, least * OVER, 7),
+        ("few", UNDER, least * UNDER, 7),
+        ("young", UNDER, least * OVER, 6),
     ):
+        # The line less its spread is the budget: reach - spread x budget / root of the expected bad events = budget.
+        budget = (edge * reach / (1 + detectors.FORECAST_SPREAD / expected.sqrt())).quantize(Decimal("0.000001"))
         values = {
             records.bad_ratio("1d"): f"_x{(9 - days) * a_day - 1} 0.01+{slope:f}x{days * a_day}",
             records.ERROR_BUDGET: f"{budget:f}x{9 * a_day}",
-            records.events("1d"): f"{expected / budget:f}x{9 * a_day}",
+            records.events("1d"): f"{(expected / budget).quantize(Decimal(1)):f}x{9 * a_day}",
         }
         for record, shape in values.items():
             made = given(what, record, service, where)

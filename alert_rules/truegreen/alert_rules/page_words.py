@@ -126,7 +126,7 @@ BY_ALERT: Final = {
         f'truegreen:slo_bad:ratio1h{{{_AT},slo="SLO"}}\n/ on (slo, service, environment) {records.ERROR_BUDGET}{{{_AT},slo="SLO"}}', rows=("drift",),
     ),
     detectors.BUDGET_FORECAST: Words(
-        "A line through the daily bad ratios of a week passes the budget within two weeks. It is a guess, and a bad week alone can draw such a line.",
+        "A line through the daily bad ratios of a week, two standard errors taken off, passes the budget within two weeks. It is a guess, and a bad week alone can draw such a line.",
         "None yet: it is time to look while the budget still holds.",
         "flat, or falling", f'truegreen:slo_bad:ratio1d{{{_AT},slo="SLO"}}', rows=("drift",),
     ),
