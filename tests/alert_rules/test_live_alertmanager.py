@@ -6,26 +6,27 @@ import json
 import re
 import urllib.request
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 import yaml
 from receiver_servers import HOOK_SECRET, INCIDENTIO, ROOTLY, SLACK_SECRET, listening
 
 from truegreen.core.clients import engines
+from truegreen.core.words import triage
 
-BURN = "TruegreenBudgetBurn"
 NAME = "bot <!channel> & co"
 OLD = {"pagerduty", "opsgenie", "incidentio", "rootly", "slack", "webhook"}
 KEYED = ("pagerduty", "opsgenie", "incidentio", "rootly", "webhook")
+SLOS = [{"name": "grounding", "mode": "live"}, {"name": "tool_success", "mode": "live"}]
+BOARDS, RUNBOOKS, TRACES = "https://grafana.example", "https://runbooks.example", "https://traces.example"
 SAID = (
     "hallucination",
-    "the provider changed the model",
-    "https://traces.example/a1",
-    "https://traces.example/a2",
-    "https://traces.example/a3",
-    "https://grafana.example/d/truegreen-hallucination",
-    "https://runbooks.example/truegreenbudgetburn",
-    "truegreen triage --service bot --environment production --slo grounding",
+    triage.first_hypotheses("hallucination", "none")[0].says,
+    *(f"{TRACES}/a{number}" for number in (1, 2, 3)),
+    f"{BOARDS}/d/",
+    f"{RUNBOOKS}/truegreenbudgetburn",
+    "truegreen triage --service bot___channel____co --environment production --slo grounding",
     "tool_success",
 )
 """What somebody must read at 3 AM: failure mode, first hypothesis, three traces, board, page, next command, and what else burns."""
@@ -54,28 +55,22 @@ def _targets(url, folder, version):
     return {"1": page, "watchdog": [{"type": "webhook", "url": f"{url}/alive"}]}
 
 
-def _alert(sev, slo, ends="", *, name=BURN, service=NAME, **labels):
-    mode = "none" if slo == "none" else "hallucination"
-    annotations = {
-        "summary": f"{slo} of {service} in production is burning its error budget",
+def _alert(rule, service=NAME, **more):
+    # As Prometheus sends it: the generated rule's labels and annotations, filled in. Its queries alone are answered here.
+    labels = {"alertname": rule["alert"], **rule["labels"], "service": service, "environment": "production"}
+    answers = {
         "description": "Answers that are supported. Budget 5%. 15m: 30 of 60 bad (50%, burn 10x, lower bound 33%).",
-        "hypotheses": "1. the provider changed the model (them); 2. the prompt changed (us); 3. the index changed (us)",
-        "trace_links": "https://traces.example/a1 https://traces.example/a2 https://traces.example/a3 ",
-        "dashboard_url": f"https://grafana.example/d/truegreen-{mode}?var-service=bot&var-environment=production",
-        "runbook_url": "https://runbooks.example/truegreenbudgetburn",
-        "next": f"truegreen triage --service bot --environment production --slo {slo}",
+        "trace_links": "".join(f"{TRACES}/a{number} " for number in (1, 2, 3)),
     }
-    labels = {
-        "alertname": name,
-        "sev": sev,
-        "slo": slo,
-        "service": service,
-        "environment": "production",
-        "failure_mode": mode,
-        **labels,
-    }
+    said = {key: answers.get(key, text) for key, text in rule["annotations"].items()}
+    for key, text in said.items():
+        filled = re.sub(r"\{\{ \$labels\.(\w+)( \| urlquery)? }}", lambda at: (quote if at[2] else str)(labels[at[1]]), text)
+        said[key] = re.sub(
+            r'\{\{ reReplaceAll "(.+?)" "_" \$labels\.(\w+) }}', lambda at: re.sub(at[1], "_", labels[at[2]]), filled
+        )
+        assert "{{" not in said[key], key
     # Alertmanager says when it began: an older one would be told at once, before the others of its group have come.
-    return {"labels": labels, "annotations": annotations, **({"endsAt": ends} if ends else {})}
+    return {"labels": labels, "annotations": said, **more}
 
 
 def _post(server, alerts):
@@ -98,24 +93,22 @@ def test_one_page_for_each_vendor_and_its_end(config, written, engine, tmp_path,
             "alertmanager": version,
             "targets": _targets(vendors.url, tmp_path, version),
             "webhooks": {"2": f"{vendors.url}/notify"},
-            "trace_url": "https://traces.example/{trace_id}",
+            "trace_url": f"{TRACES}/{{trace_id}}",
+            "dashboard_url": BOARDS,
+            "runbook_url": RUNBOOKS,
         }
         everybody = OLD if version == "0.25" else OLD | {"slack bot", "secret webhook"}
 
         def generated(**more):
-            return written(
-                config(json.dumps({"slos": [{"name": "grounding", "mode": "live"}], "routes": {**routes, **more}})), 60
-            )
+            return written(config(json.dumps({"slos": SLOS, "routes": {**routes, **more}})), 60)
 
         folder = generated()
         rules = yaml.safe_load((folder / "truegreen.rules.yml").read_text("utf-8"))
-        burn = next(rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == BURN)
-        fast, slow = ({"layer": "quality", "burn_tier": tier} for tier in ("fast", "slow"))
-        firing = [_alert("1", slo, **fast) for slo in ("grounding", "tool_success")]
-        # The alert of this test says what the generated one says, and nothing more.
-        assert set(firing[0]["annotations"]) == set(burn["annotations"])
-        firing += [_alert("2", "grounding", service=service, **slow) for service in (NAME, "other")]
-        firing.append(_alert("none", "none", name="TruegreenWatchdog"))
+        alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+        burns = {(one["labels"]["slo"], one["labels"]["burn_tier"]): one for one in alerts if one["labels"].get("mode") == "live"}
+        page, slow = [burns[slo["name"], "fast"] for slo in SLOS], burns["grounding", "slow"]
+        (watchdog,) = [one for one in alerts if one["alert"] == "TruegreenWatchdog"]
+        firing = [*map(_alert, page), _alert(slow), _alert(slow, "other"), _alert(watchdog)]
         vendors.first_fails |= everybody
         with engines.alertmanager(folder / "alertmanager.yml", tmp_path / "data", name=name) as server:
             _post(server, firing)
@@ -135,10 +128,9 @@ def test_one_page_for_each_vendor_and_its_end(config, written, engine, tmp_path,
             generated(mute=[{"name": "always", "sev": [2], "weekdays": ["sunday:saturday"]}])
             server.reload()
             ends = datetime.now(UTC).isoformat()
-            over = [_alert("1", slo, ends, **fast) for slo in ("grounding", "tool_success")]
             # It began long ago, so its group waits for nothing.
-            _post(server, [{**_alert("2", "grounding", service="late", **slow), "startsAt": "2026-01-01T00:00:00Z"}])
-            _post(server, over)
+            _post(server, [_alert(slow, "late", startsAt="2026-01-01T00:00:00Z")])
+            _post(server, [_alert(rule, endsAt=ends) for rule in page])
             vendors.wait(lambda: vendors.problems or all(vendors.of(vendor, "resolved") for vendor in everybody))
         assert vendors.problems == []
     assert "late" not in "".join(each.text for each in vendors.of("notify", "firing"))
