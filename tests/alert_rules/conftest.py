@@ -29,13 +29,19 @@ def config(tmp_path: Path) -> Callable[[str], Config]:
 
 @pytest.fixture
 def calibrate(tmp_path: Path) -> Callable[..., Calibration]:
-    """`calibrate(service, environment, signal, bad_ratio, answers, design_effect)` freezes a baseline beside the configuration."""
+    """`calibrate(service, environment, signal, bad_ratio, answers, design_effect, taken)` freezes a baseline beside the configuration."""
 
     def freeze(
-        service: str, environment: str, signal: str, bad_ratio: float, answers: int, design_effect: float = 1.0
+        service: str,
+        environment: str,
+        signal: str,
+        bad_ratio: float,
+        answers: int,
+        design_effect: float = 1.0,
+        taken: str = "2026-11-01T00:00:00Z",
     ) -> Calibration:
         made = Calibration(
-            service, environment, signal, "lexical", "relative", 0.2, tuple(i / 100 for i in range(101)), bad_ratio, design_effect, answers, "2026-11-01T00:00:00Z"
+            service, environment, signal, "lexical", "relative", 0.2, tuple(i / 100 for i in range(101)), bad_ratio, design_effect, answers, taken
         )  # fmt: skip
         folder = tmp_path / "calibration"
         folder.mkdir(exist_ok=True)

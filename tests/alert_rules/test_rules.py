@@ -114,9 +114,9 @@ def test_every_alert_carries_the_labels_and_links_that_routes_and_people_read(co
     rules = yaml.safe_load((written(_live_kinds(config, calibrate)) / "truegreen.rules.yml").read_text("utf-8"))
     for alert in (rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule):
         assert {"sev", "severity", "slo", "layer", "failure_mode", "pillar", "burn_tier"} <= set(alert["labels"]), alert["alert"]
-        assert {"summary", "description", "dashboard_url", "runbook_url"} <= set(alert["annotations"]), alert["alert"]
+        assert {"summary", "description", "dashboard_url", "runbook_url", "next"} <= set(alert["annotations"]), alert["alert"]
         if alert["alert"] == "TruegreenBudgetBurn":
-            assert {"hypotheses", "next"} <= set(alert["annotations"])
+            assert {"hypotheses"} <= set(alert["annotations"])
 
 
 def test_rules_of_services_with_shares_of_their_own_pass_their_own_tests(config, written, promtool):

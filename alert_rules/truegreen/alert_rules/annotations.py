@@ -35,7 +35,7 @@ def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str
         **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
         "dashboard_url": board(routes, row.board if row else board_of(slo.failure_mode)),
         "runbook_url": literal(runbook_page(routes.runbook_url, records.BUDGET_BURN)),
-        "next": _triage(slo),
+        "next": triage_of(slo.name),
     }
 
 
@@ -57,17 +57,24 @@ def for_cohort(routes: Routes, what: Judged, windows: tuple[str, ...], mode: str
         "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
         "dashboard_url": board(routes, board_of(slo.failure_mode)),
         "runbook_url": literal(runbook_page(routes.runbook_url, records.COHORT_BURN)),
-        "next": _triage(slo),
+        "next": triage_of(slo.name),
     }
 
 
-def for_watcher(routes: Routes, alert: str, summary: str, description: str, board_uid: str = OVERVIEW) -> Mapping[str, str]:
-    """The annotations of an alert about the watching itself, or of a change."""
+def for_watcher(
+    routes: Routes, alert: str, summary: str, description: str, command: str, board_uid: str = OVERVIEW
+) -> Mapping[str, str]:
+    """The annotations of an alert about the watching itself, or of a change.
+
+    Args:
+        command: what to run next.
+    """
     return {
         "summary": summary,
         "description": description,
         "dashboard_url": board(routes, board_uid),
         "runbook_url": literal(runbook_page(routes.runbook_url, alert)),
+        "next": command,
     }
 
 
@@ -89,12 +96,19 @@ def _shadow(slo: Slo, level: str) -> str:
     return f"burns its error budget; it is live in {literal(', '.join(slo.environments))} only, where it {_WOULD[level]}"
 
 
-def _triage(slo: Slo) -> str:
-    return f"truegreen triage {_named()} --slo {slo.name}"
+def triage_of(slo: str) -> str:
+    """The command that looks at the alert's service and environment by an SLO; without one it asks for it."""
+    return f"truegreen triage {named()} --slo {slo or 'SLO'}"
 
 
-def _named() -> str:
-    return " ".join(f'--{label} {{{{ reReplaceAll "{_SAFE}" "_" $labels.{label} }}}}' for label in ("service", "environment"))
+def named() -> str:
+    """Options that name the alert's service and environment, safe to paste."""
+    return " ".join(f"--{label} {safe(label)}" for label in ("service", "environment"))
+
+
+def safe(label: str) -> str:
+    """The value of a label, without what a shell would read."""
+    return f'{{{{ reReplaceAll "{_SAFE}" "_" $labels.{label} }}}}'
 
 
 def _evidence(what: Judged, windows: tuple[str, ...]) -> str:

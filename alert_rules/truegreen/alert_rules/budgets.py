@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
@@ -50,7 +51,15 @@ def _baseline(c: Calibration) -> Baseline:
     scores = [c.score(raw) for raw in c.quantiles]
     mean = (Decimal(str(sum(scores))) - Decimal(str(scores[0] + scores[-1])) / 2) / (len(scores) - 1)
     return Baseline(
-        c.service, c.environment, c.signal, ratio, c.answers, effect, c.digest, mean.quantize(_PLACES, ROUND_HALF_EVEN)
+        c.service,
+        c.environment,
+        c.signal,
+        ratio,
+        c.answers,
+        effect,
+        c.digest,
+        _unix(c.taken),
+        mean.quantize(_PLACES, ROUND_HALF_EVEN),
     )
 
 
@@ -110,6 +119,20 @@ def record_baselines(what: Judged) -> tuple[Record, ...]:
         if isinstance(what.slo.sli, EvaluationSli):
             made.append(Record(records.CALIBRATION_INFO, "vector(1)", {**labels, "evaluation": b.signal, "digest": b.digest}))
     return tuple(made)
+
+
+def record_ages(every: Iterable[Judged]) -> tuple[Record, ...]:
+    """When each baseline was frozen; one that several SLOs read is written once."""
+    known = sorted({(b.service, b.environment, b.signal, b.taken) for what in every for b in what.baselines})
+    return tuple(
+        Record(records.BASELINE_TIMESTAMP, f"vector({taken})", {"service": service, "environment": environment, "signal": signal})
+        for service, environment, signal, taken in known
+    )
+
+
+def _unix(moment: str) -> int:
+    read = datetime.fromisoformat(moment)
+    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
 
 
 def not_customer_facing(config: Config) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from truegreen.alert_rules.annotations import for_watcher
+from truegreen.alert_rules.annotations import for_watcher, hypotheses, triage_of
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert
 from truegreen.alert_rules.sli import CANARY
@@ -18,8 +18,12 @@ SERVED_MODEL_CHANGED: Final = "TruegreenServedModelChanged"
 VERSION_CHANGED: Final = "TruegreenVersionChanged"
 
 
-def rules(routes: Routes, clock: Clock, severities: Label) -> tuple[Alert, ...]:
-    """Both tickets. They compare presence with presence an interval ago, so that counters born at 1 are seen and a cold start is not."""
+def rules(routes: Routes, clock: Clock, severities: Label, slo: str) -> tuple[Alert, ...]:
+    """Both tickets. They compare presence with presence an interval ago, so that counters born at 1 are seen and a cold start is not.
+
+    Args:
+        slo: by which one to look next.
+    """
     apps = matcher("service", (CANARY,), negate=True)
 
     def alert(name: str, metric: str, kin: str, each: str, ago: str, summary: str, description: str, mode: str) -> Alert:
@@ -36,7 +40,9 @@ def rules(routes: Routes, clock: Clock, severities: Label) -> tuple[Alert, ...]:
             "pillar": NO_PILLAR,
             "burn_tier": "none",
         }
-        return Alert(name, expr, labels, for_watcher(routes, name, summary, description))
+        notes = for_watcher(routes, name, summary, description, triage_of(slo))
+        known = hypotheses(mode, NO_PILLAR)
+        return Alert(name, expr, labels, {**notes, **({"hypotheses": known} if known else {})})
 
     at = "{{ $labels.service }} in {{ $labels.environment }}"
     return (

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from truegreen.alert_rules import sli
-from truegreen.alert_rules.annotations import for_watcher, hypotheses
+from truegreen.alert_rules.annotations import for_watcher, hypotheses, triage_of
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Judged, Record, Rule
 from truegreen.alert_rules.recording import IDENTITY
@@ -82,6 +82,7 @@ class Making:
             name,
             summary,
             f"{literal(what.slo.description)}. {description}",
+            triage_of(what.slo.name),
             board_of("drift"),
         )
         labels = {**what.marks, **self.severities("3"), **what.identity, "burn_tier": "none", "mode": what.slo.mode}

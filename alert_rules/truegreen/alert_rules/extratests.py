@@ -1,50 +1,85 @@
-"""The promtool tests of what an SLO may have beside its ladder: each number once, a little above and a little under it, and a stream in time."""
+"""The promtool tests of the business raise, of old baselines and of drills: each number once, and how long each waits."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Final
-
-from truegreen.alert_rules import budgets, business, cohorts, oracle
-from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER
-from truegreen.alert_rules.ladder import TIERS, sev
+from truegreen.alert_rules import budgets, business, watchers
+from truegreen.alert_rules.edges_of_records import DAY, OVER, UNDER
 from truegreen.alert_rules.model import Judged
-from truegreen.alert_rules.promtool import Check, Test, about, fires, seen
-from truegreen.alert_rules.ruletests import ELSEWHERE, SERVICE, home
+from truegreen.alert_rules.promtool import Check, Test, fires, seen
+from truegreen.alert_rules.ruletests import ELSEWHERE, SERVICE
 from truegreen.alert_rules.sli import CANARY
-from truegreen.alert_rules.streams import MINUTE, Series, steady
+from truegreen.alert_rules.streams import MINUTE, Series
 from truegreen.alert_rules.text import number, quoted, selector
-from truegreen.alert_rules.windows import parse
+from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue, records
-from truegreen.core.words.slo import LIVE, SHADOW, EvaluationSli
-from truegreen.core.words.terms import FAIL, PASS, SKIPPED
-
-HOUR: Final = 60
-STEP: Final = 5
-"""Minutes between two evaluations of the slow file."""
-LOW: Final = Decimal("0.02")
-HIGH: Final = Decimal("0.49")
-"""Two budgets: at one a cohort burns at twice it, at the other at the cap."""
+from truegreen.core.words.slo import LIVE, SHADOW
 
 
-def slow(config: Config, every: Iterable[Judged]) -> list[Test]:
-    """Streams in time; rules are evaluated every five minutes."""
-    return [
-        _burns(config, what, what.slo.sli.evaluation) for what in _with_cohorts(every) if isinstance(what.slo.sli, EvaluationSli)
-    ]
-
-
-def edges(config: Config, every: Iterable[Judged]) -> list[Test]:
+def edges(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """Each number once; rules are evaluated once a day."""
-    every = tuple(every)
-    made = [_business(config)] if business.raises(what.slo for what in every) else []
-    for what in _with_cohorts(every):
-        made += [_numbers(what), _vector(what), _windows(what)]
-        if isinstance(what.slo.sli, EvaluationSli):
-            made.append(_counts(config, what, what.slo.sli.evaluation))
+    made = _ages(config, every, clock)
+    return [*made, _business(config)] if business.raises(what.slo for what in every) else made
+
+
+def _ages(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
+    # How old a baseline may be, when each was frozen, and when the next drill is due: calendar time, whatever the scale.
+    now, oldest, due = clock.seconds(DAY * MINUTE), config.alerting.baseline_age_seconds, config.alerting.drill_every_seconds
+    made = []
+    if any(what.baselines for what in every):
+        series = [
+            Series(
+                records.BASELINE_TIMESTAMP,
+                {"service": SERVICE, "environment": where, "signal": "test"},
+                f"_ {number(now - oldest * times)}",
+            )
+            for where, times in (("old", OVER), ("young", UNDER))
+        ]
+        checks = [
+            seen(DAY, watchers.BASELINE_OLD, value, service=SERVICE, environment=where)
+            for where, value in (("old", 1), ("young", None))
+        ]
+        for record in budgets.record_ages(every):
+            its = selector(record.record, *(f"{key}={quoted(value)}" for key, value in record.labels.items()))
+            checks.append(Check(f"sum({its})", DAY, int(record.expr.removeprefix("vector(").removesuffix(")"))))
+        made.append(Test("how old a baseline may be", tuple(series), tuple(checks), DAY * MINUTE))
+    if due and every:
+        home, requests, done = (
+            watchers.drilled(every)[0],
+            catalogue.LLM_REQUESTS.prometheus,
+            catalogue.DRILL_COMPLETED_TIMESTAMP.prometheus,
+        )
+        cases = (
+            ("never", home, None, 1),
+            ("late", home, OVER, 1),
+            ("in time", home, UNDER, None),
+            ("never", ELSEWHERE, None, None),
+        )
+        series, checks = [], []
+        for case, where, times, value in (*cases, (CANARY, home, None, None)):
+            who = {"service": case if case == CANARY else f"{SERVICE}-drilled {case}", "environment": where}
+            series.append(Series(requests, {**who, "outcome": "ok"}, "_ 1"))
+            series += [] if times is None else [Series(done, who, f"_ {number(now - due * times)}")]
+            checks.append(seen(DAY, watchers.DRILL_OVERDUE, value, **who))
+        made.append(Test("when a drill is due", tuple(series), tuple(checks), DAY * MINUTE))
+    return made
+
+
+def slow(config: Config, every: tuple[Judged, ...]) -> list[Test]:
+    """How long each waits; rules are evaluated every five minutes."""
+    made = []
+    if any(what.baselines for what in every):
+        who = {"service": SERVICE, "environment": "very old"}
+        series = [
+            Series(records.BASELINE_TIMESTAMP, {**who, "signal": "test"}, f"{-2 * config.alerting.baseline_age_seconds}x40")
+        ]
+        checks = [fires(minute, watchers.BASELINE_OLD, value, **who) for minute, value in ((10, None), (25, 1))]
+        made.append(Test("a baseline that is old", tuple(series), tuple(checks)))
+    if config.alerting.drill_every_seconds and every:
+        who = {"service": f"{SERVICE}-never drilled", "environment": watchers.drilled(every)[0]}
+        series = [Series(catalogue.LLM_REQUESTS.prometheus, {**who, "outcome": "ok"}, "1x90")]
+        checks = [fires(minute, watchers.DRILL_OVERDUE, value, **who) for minute, value in ((50, None), (75, 1))]
+        made.append(Test("a drill that nobody held", tuple(series), tuple(checks)))
     return made
 
 
@@ -66,177 +101,3 @@ def _business(config: Config) -> Test:
     right = selector(records.BUSINESS_BURNING, f"service={quoted(SERVICE)}", 'environment="raising"')
     checks = [Check(f"count({found})", DAY, 1), Check(f"count({right} == 1)", DAY, 1)]
     return Test("which business signals raise a sev 2", tuple(series), tuple(checks), DAY * MINUTE)
-
-
-def _with_cohorts(every: Iterable[Judged]) -> list[Judged]:
-    return [what for what in every if what.slo.cohorts]
-
-
-def _series(what: Judged, record: str, who: Mapping[str, str], values: str) -> Series:
-    return Series(record, {**who, **what.identity}, f"_ {values}")
-
-
-def _judged(evaluation: str, who: Mapping[str, str], result: str, *steps: tuple[int, Decimal], sampled: str = "base") -> Series:
-    labels = {**who, "evaluation": evaluation, "evaluator": "test", "result": result, "sampled": sampled}
-    return steady(catalogue.EVALUATIONS.prometheus, labels, *steps)
-
-
-def _burns(config: Config, what: Judged, evaluation: str) -> Test:
-    # Two cohorts, one of which goes bad after an hour and is well again after another; those that are none fail throughout, as does a
-    # boosted sample; a cohort that nobody asks any more says nothing.
-    slo = what.slo
-    service, environment = home(what, budgets.not_customer_facing(config))
-    budget = budgets.budget(what, service, environment) or Decimal("0.05")
-    each, bad, length = Decimal(10 * max(1, math.ceil(Decimal("0.05") / budget))), min(8 * budget, cohorts.CAP + LOW), 9 * HOUR
-    phases = [(HOUR, budget / 2), (HOUR, bad), (length - 2 * HOUR, budget / 2)]
-    who = {"service": service, "environment": environment}
-    series: list[Series] = []
-
-    def add(
-        cohort: str, shares: Iterable[tuple[int, Decimal]], events: Decimal = each, sampled: str = "base", **more: str
-    ) -> None:
-        told = {**who, "cohort": cohort, **more}
-        shares = list(shares)
-        series.append(_judged(evaluation, told, PASS, *((m, events * (1 - share)) for m, share in shares), sampled=sampled))
-        series.append(_judged(evaluation, told, FAIL, *((m, events * share) for m, share in shares), sampled=sampled))
-
-    add("ill", phases)
-    add("well", [(length, budget / 2)])
-    add("well", [(length, Decimal(1))], sampled="boost")
-    for none in cohorts.NO_COHORT:
-        add(none, [(length, Decimal(1))])
-    add("canary", [(length, Decimal(1))], service=CANARY)
-    add("ceased", [(length, Decimal(1))], Decimal(0), environment=ELSEWHERE)
-    # What the SLO itself counts, for its budget; without it no cohort has one.
-    series.append(
-        steady(
-            catalogue.EVALUATED_ANSWERS.prometheus,
-            {**who, "evaluation": evaluation, "evaluator": "test", "result": PASS},
-            (length, each),
-        )
-    )
-    burning = _burning(phases, each, budget, budgets.design_effect(what, service, environment))
-    named = {"slo": slo.name, "service": service, "environment": environment}
-    level = sev(slo, TIERS[-1]) if slo.mode == LIVE else "3"
-    checks = [fires(length, records.COHORT_BURN, None, **{**named, "cohort": cohort}) for cohort in ("well", *cohorts.NO_COHORT)]
-    checks += [fires(length, records.COHORT_BURN, None, slo=slo.name, service=CANARY),
-               fires(length, records.COHORT_BURN, None, slo=slo.name, service=service, environment=ELSEWHERE)]  # fmt: skip
-    if burning and budgets.budget(what, service, environment) is not None:
-        checks += [
-            fires(max(burning[0] - 2 * STEP, 1), records.COHORT_BURN, None, slo=slo.name),
-            fires(burning[0] + 2 * STEP, records.COHORT_BURN, 1, **named, cohort="ill", sev=level),
-        ]
-    return Test(f"{slo.name}: one cohort is served badly", tuple(series), tuple(checks))
-
-
-def _burning(phases: Iterable[tuple[int, Decimal]], each: Decimal, budget: Decimal, effect: Decimal) -> list[int]:
-    # By plain counting: the minutes, every five, in which one of the windows burns for one of two cohorts.
-    z = math.sqrt((cohorts.Z**2 + 2 * math.log(2)) * float(effect))
-    bad = [0.0]
-    for minutes, share in phases:
-        bad += [bad[-1] + float(each * share) * n for n in range(1, minutes + 1)]
-    least = float(min(cohorts.TIMES * budget, cohorts.CAP))
-
-    def burns(at: int, window: str) -> bool:
-        start = max(at - parse(window) // MINUTE, 0)
-        count, events = bad[at] - bad[start], float(each) * (at - start)
-        return count / events > least and oracle.byar(count, z) / events > float(budget)
-
-    return [at for at in range(STEP, len(bad), STEP) if any(burns(at, window) for window in cohorts.WINDOWS)]
-
-
-def _numbers(what: Judged) -> Test:
-    # A day each: ratio and bound of a window a little too small, the ratio again where the cap counts; then both a little above.
-    slo = what.slo
-    series: list[Series] = []
-    checks: list[Check] = []
-    days: list[tuple[Decimal, int, int]] = [(LOW, 0, 1), (LOW, 1, 0), (HIGH, 0, 1), (LOW, 1, 1), (HIGH, 1, 1)]
-    places = [(slo.environments[0], slo.mode == LIVE), (ELSEWHERE, False)]
-    for where, live in places:
-        for window in cohorts.WINDOWS:
-            who = {"service": f"{SERVICE}-{slo.name}-cohort-{window}", "environment": where}
-            ratios = [min(cohorts.TIMES * budget, cohorts.CAP) * (OVER if ratio else UNDER) for budget, ratio, _ in days]
-            bounds = [budget * (OVER if bound else UNDER) for budget, _, bound in days]
-            values = {
-                records.cohort_events(window): [Decimal(1_000)] * len(days),
-                records.cohort_bad(window): [1_000 * ratio for ratio in ratios],
-                records.cohort_bad_lower_bound(window): bounds,
-            }
-            series += [
-                _series(what, record, {**who, "cohort": "gold"}, " ".join(map(number, given))) for record, given in values.items()
-            ]
-            series.append(_series(what, records.ERROR_BUDGET, who, " ".join(number(budget) for budget, *_ in days)))
-        level = sev(slo, TIERS[-1]) if live else "3"
-        labels = {"slo": slo.name, "environment": where, "sev": level, "burn_tier": "cohort"}
-        for day, (_, ratio, bound) in enumerate(days, 1):
-            value = len(cohorts.WINDOWS) if ratio and bound else None
-            checks.append(seen(DAY * day, records.COHORT_BURN, value, **labels))
-        state = selector(records.STATE, f"environment={quoted(where)}", f"service={quoted(f'{SERVICE}-{slo.name}-cohort-1h')}")
-        checks.append(Check(f"max({state})", 4 * DAY, 2 if level != "3" else 1))
-    return Test(f"{slo.name}: each number of its cohorts", tuple(series), tuple(checks), DAY * MINUTE)
-
-
-def _vector(what: Judged) -> Test:
-    # As published: 20 cohorts of 600, 24 bad in each but one of 120; z is 3.872 and its lower bound .13688 while answers are independent.
-    who = {"service": f"{SERVICE}-{what.slo.name}", "environment": "vector"}
-    effect = budgets.default_effect(what)
-    z = math.sqrt((cohorts.Z**2 + 2 * math.log(20)) * float(effect))
-    series, checks = [], [about(DAY, _at(records.COHORT_Z, what), z, EXACT)]
-    for window in cohorts.WINDOWS:
-        for n in range(20):
-            of = {**who, "cohort": f"c{n}"}
-            series += [_series(what, records.cohort_events(window), of, "600"),
-                       _series(what, records.cohort_bad(window), of, str(120 if n == 0 else 24))]  # fmt: skip
-        bound = selector(
-            records.cohort_bad_lower_bound(window), f"slo={quoted(what.slo.name)}", 'environment="vector"', 'cohort="c0"'
-        )
-        checks.append(about(DAY, bound, oracle.byar(120, z) / 600, EXACT))
-    series.append(_series(what, records.events("6h"), who, "1"))
-    return Test(f"{what.slo.name}: the bound of its cohorts", tuple(series), tuple(checks), DAY * MINUTE)
-
-
-def _windows(what: Judged) -> Test:
-    # Five days of recorded counts of 5 min: no window may be mistaken for another.
-    who = {"service": f"{SERVICE}-{what.slo.name}", "environment": "days", "cohort": "gold"}
-    counts = {records.cohort_events: 10, records.cohort_bad: 3}
-    series = [_series(what, record("5m"), who, f"{count}+0x{5 * DAY // 5}") for record, count in counts.items()]
-    checks = [
-        about(5 * DAY, _at(record(window), what, "days"), count * parse(window) // 300, "0.1")
-        for record, count in counts.items()
-        for window in cohorts.WINDOWS
-    ]
-    return Test(f"{what.slo.name}: the windows of its cohorts", tuple(series), tuple(checks), 5 * MINUTE)
-
-
-def _counts(config: Config, what: Judged, evaluation: str) -> Test:
-    # Ten a minute until ten minutes ago and twice that since; one cohort without a failure; and what must not be counted.
-    who = {"service": home(what, budgets.not_customer_facing(config))[0], "environment": "cohorts"}
-    gold = {**who, "cohort": "gold"}
-    steps = [(DAY - 10, Decimal(10)), (10, Decimal(20))]
-    series = [
-        _judged(evaluation, gold, PASS, *steps),
-        _judged(evaluation, gold, FAIL, *steps),
-        _judged(evaluation, gold, SKIPPED, *steps),
-        _judged(evaluation, gold, FAIL, *steps, sampled="boost"),
-        _judged(f"not {evaluation}", gold, FAIL, *steps),
-        _judged(evaluation, {**who, "cohort": "clean"}, PASS, *steps),
-        *(_judged(evaluation, {**who, "cohort": none}, FAIL, *steps) for none in cohorts.NO_COHORT),
-        _judged(evaluation, {**gold, "service": CANARY}, FAIL, *steps),
-    ]
-
-    def of(record: str, *more: str) -> str:
-        return selector(record, f"slo={quoted(what.slo.name)}", 'environment="cohorts"', *more)
-
-    counted = [
-        (records.cohort_events("5m"), "gold", 200),
-        (records.cohort_bad("5m"), "gold", 100),
-        (records.cohort_events("5m"), "clean", 100),
-    ]
-    checks = [about(DAY, of(record, f"cohort={quoted(cohort)}"), value, "0.25") for record, cohort, value in counted]
-    clean = of(records.cohort_bad("5m"), f"cohort={quoted('clean')}")
-    checks += [Check(f"sum({clean})", DAY, 0), Check(f"count({of(records.cohort_events('5m'))})", DAY, 2)]
-    return Test(f"{what.slo.name}: what its cohorts count", tuple(series), tuple(checks))
-
-
-def _at(record: str, what: Judged, environment: str = "vector") -> str:
-    return selector(record, f"slo={quoted(what.slo.name)}", f"environment={quoted(environment)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from truegreen.alert_rules import (
@@ -11,6 +12,7 @@ from truegreen.alert_rules import (
     changes,
     checks,
     cohorts,
+    cohorttests,
     detectors,
     detectortests,
     drift,
@@ -19,6 +21,7 @@ from truegreen.alert_rules import (
     extratests,
     formats,
     ladder,
+    page_words,
     receivers,
     recording,
     routes,
@@ -35,6 +38,7 @@ from truegreen.alert_rules.promtool import Test, merged, rendered
 from truegreen.alert_rules.text import literal, to_yaml
 from truegreen.alert_rules.windows import Clock, clock
 from truegreen.core.config.model import Config
+from truegreen.core.words import records
 from truegreen.core.words.shapes import Generated
 
 RULES: Final = "truegreen.rules.yml"
@@ -78,6 +82,7 @@ def files(config: Config, time_scale: int) -> Generated:
                     *watchertests.slow(config, every, time),
                     *edges.holds(every, ("ticket",), 5),
                     *detectortests.slow(config, every, time),
+                    *cohorttests.slow(config, every),
                     *extratests.slow(config, every),
                 ],
                 time,
@@ -90,7 +95,8 @@ def files(config: Config, time_scale: int) -> Generated:
                     *edges.tests(config, every, time),
                     *edges_of_watchers.tests(config, every),
                     *detectortests.tests(config, every),
-                    *extratests.edges(config, every),
+                    *cohorttests.edges(config, every),
+                    *extratests.edges(config, every, time),
                 ],
                 time,
             ),
@@ -113,11 +119,9 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
         return ladder.alerts(what, tiers, time, spared, business.raised(what.slo) if raises else (), severities, annotate)
 
     minute, slow = time.text("1m"), time.text("5m")
-    made = [
-        Group(
-            "truegreen:info", slow, (*state.infos(config, every), *(r for what in every for r in budgets.record_baselines(what)))
-        )
-    ]
+    # Constants are written every minute: what lasts hours would begin anew where one that is written every five is missed.
+    constants = (*(r for what in every for r in budgets.record_baselines(what)), *budgets.record_ages(every))
+    made = [Group("truegreen:info", minute, (*state.infos(config, every), *constants))]
     services = (*budgets.record_not_customer_facing(config), *((business.record(spared),) if raises else ()))
     made += [Group("truegreen:services", minute, services)] if services else []
     for what in every:
@@ -132,8 +136,19 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
         made.append(Group(f"truegreen:slo:{name}:long", slow, long))
     made.append(Group("truegreen:state", minute, (state.state(),)))
     made.append(Group("truegreen:watchers", minute, (*watchers.rules(config, every, time, severities), state.watchdog(config))))
-    made.append(Group("truegreen:changes", minute, changes.rules(config.routes, time, severities)))
-    return tuple(group for group in made if group.rules)
+    made.append(
+        Group("truegreen:changes", minute, changes.rules(config.routes, time, severities, every[0].slo.name if every else ""))
+    )
+    return tuple(replace(group, rules=tuple(map(_with_causes, group.rules))) for group in made if group.rules)
+
+
+def _with_causes(rule: Rule) -> Rule:
+    # The triage table is for SLOs; what to suspect behind another alert is on its page.
+    words = page_words.BY_ALERT.get(rule.alert) if isinstance(rule, Alert) and rule.alert != records.WATCHDOG else None
+    if words is None or not words.causes or not isinstance(rule, Alert) or "hypotheses" in rule.annotations:
+        return rule
+    said = "; ".join(f"{number}. {cause.says}" for number, cause in enumerate(words.causes[:3], 1))
+    return replace(rule, annotations={**rule.annotations, "hypotheses": literal(said)})
 
 
 def _severities(config: Config) -> Label:

@@ -52,6 +52,7 @@ class Baseline:
         events: how many events are behind it.
         design_effect: variance inflation of correlated events, at least 1.
         digest: the file's digest, which the app stamps.
+        taken: when it was frozen, Unix time.
         mean_score: of the frozen answers themselves, 0 to 1; half where no ties lie at an end.
     """
 
@@ -62,6 +63,7 @@ class Baseline:
     events: int
     design_effect: Decimal
     digest: str
+    taken: int = 0
     mean_score: Decimal = Decimal("0.5")
 
 

@@ -42,7 +42,7 @@ def pages() -> Mapping[str, str]:
 def every_alert() -> tuple[Alert, ...]:
     """The generator's own alerts with all ready-made SLOs live and a frozen baseline for each."""
     named = ", ".join(f"{{name: {slo.name}, mode: {LIVE}{_more(slo)}}}" for slo in ready_made.READY_MADE)
-    config = parse_text(f"slos: [{named}]", "runbook pages", {}, None)
+    config = parse_text(f"slos: [{named}]\nalerting: {{drill_every: 90d}}", "runbook pages", {}, None)
     every = tuple(
         Judged(slo, (_baseline(slo.sli.evaluation if isinstance(slo.sli, EvaluationSli) else slo.name),)) for slo in config.slos
     )

@@ -48,4 +48,4 @@ def watchdog(config: Config) -> Alert:
         "burn_tier": "none",
     }  # fmt: skip
     return Alert(records.WATCHDOG, "vector(1)", labels, for_watcher(config.routes, records.WATCHDOG, "Alerting of truegreen lives",
-                 "It fires always. Let an outside service raise the alarm when it stops."))  # fmt: skip
+                 "It fires always. Let an outside service raise the alarm when it stops.", f"amtool alert query alertname={records.WATCHDOG}"))  # fmt: skip

@@ -8,7 +8,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules.annotations import for_watcher
+from truegreen.alert_rules.annotations import for_watcher, named, safe, triage_of
+from truegreen.alert_rules.budgets import signal
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Judged
 from truegreen.alert_rules.sli import BY, CANARY, ON
@@ -31,6 +32,8 @@ FORWARDING_LOSES: Final = "TruegreenForwardingLoses"
 LABELS_OVERWRITTEN: Final = "TruegreenLabelsOverwritten"
 ENVIRONMENT_UNKNOWN: Final = "TruegreenEnvironmentUnknown"
 CANARY_MISSED: Final = "TruegreenCanaryMissed"
+BASELINE_OLD: Final = "TruegreenBaselineOld"
+DRILL_OVERDUE: Final = "TruegreenDrillOverdue"
 SAMPLE: Final = 20
 """Judgements expected in an hour before their absence means something: with a sampling share under 1 none comes by chance with e^-20."""
 NOT_A_STALL: Final = ("no_context", "no_baseline", "too_large")
@@ -38,6 +41,10 @@ NOT_A_STALL: Final = ("no_context", "no_baseline", "too_large")
 UNKNOWN: Final = "unknown"
 """The environment of a service that names none; catalogue.yaml has it as the label's default."""
 _JOB: Final = "truegreen"
+FROM_COLLECTOR: Final = "http://COLLECTOR:9465"
+FROM_PROMETHEUS: Final = "http://PROMETHEUS:9090"
+STALE: Final = "truegreen generate rules --out RULES --check"
+"""Commands that come next; words in capitals are for the reader to fill in."""
 _APPS: Final = matcher("service", (CANARY,), negate=True)
 _NAMED: Final = "{{ $labels.service }} in {{ $labels.environment }}"
 
@@ -50,11 +57,14 @@ def rules(config: Config, every: tuple[Judged, ...], clock: Clock, severities: L
     made: list[Alert] = []
     for evaluation in evaluations:
         known = any(baseline.signal == evaluation for what in every for baseline in what.baselines)
-        made += _of_evaluation(make, evaluation, Decimal(str(config.least_share(evaluation))), blind, known)
+        by = next((w.slo.name for w in every if isinstance(w.slo.sli, EvaluationSli) and w.slo.sli.evaluation == evaluation), "")
+        made += _of_evaluation(make, evaluation, Decimal(str(config.least_share(evaluation))), blind, known, by)
     made += [_without_budget(make, what) for what in every if lacks_budget(what)]
+    made += [_is_old(make)] if any(what.baselines for what in every) else []
+    made += [_is_overdue(make, drilled(every))] if config.alerting.drill_every_seconds and every else []
     nowhere = without_environment(every)
     made += [_says_no_environment(make, nowhere)] if nowhere else []
-    return (*made, *_of_pipeline(make, blind))
+    return (*made, *_of_pipeline(make, blind, every[0].slo.name if every else ""))
 
 
 def lacks_budget(what: Judged) -> bool:
@@ -68,6 +78,16 @@ def without_environment(every: tuple[Judged, ...]) -> tuple[str, ...]:
     return tuple(each for each in ("", UNKNOWN) if every and each not in wanted)
 
 
+def take_baseline(of: str, source: str) -> str:
+    """The command that freezes a baseline of a signal."""
+    return f"truegreen baseline take {named()} --signal {of} --from {source} --out calibration"
+
+
+def drilled(every: tuple[Judged, ...]) -> tuple[str, ...]:
+    """The environments in which drills are asked for: those that SLOs mean."""
+    return tuple(sorted({environment for what in every for environment in what.slo.environments}))
+
+
 class _Maker:
     # Labels and annotations that all watchers share.
     def __init__(self, config: Config, clock: Clock, severities: Label) -> None:
@@ -77,7 +97,7 @@ class _Maker:
         moved = f" offset {self.clock.text(offset)}" if offset else ""
         return f"sum {by} (increase({selector(metric, _APPS if by == BY else '', *matchers)}[{self.clock.text(window)}]{moved}))"
 
-    def alert(self, name: str, expr: str, sev: str, wait: str, summary: str, description: str, layer: str = "quality", slo: str = "none",
+    def alert(self, name: str, expr: str, sev: str, wait: str, summary: str, description: str, command: str, layer: str = "quality", slo: str = "none",
               **more: str) -> Alert:  # fmt: skip
         labels = {
             **self.severities(sev),
@@ -88,17 +108,19 @@ class _Maker:
             "burn_tier": "none",
             **more,
         }
-        return Alert(name, expr, labels, for_watcher(self.config.routes, name, summary, description), wait=self.clock.text(wait))
+        return Alert(
+            name, expr, labels, for_watcher(self.config.routes, name, summary, description, command), wait=self.clock.text(wait)
+        )
 
 
-def _of_evaluation(make: _Maker, evaluation: str, share: Decimal, blind: str, known: bool) -> list[Alert]:
-    named = f"evaluation={quoted(evaluation)}"
-    verdicts = make.hours(catalogue.EVALUATED_ANSWERS.prometheus, named, matcher("result", (PASS, FAIL)))
+def _of_evaluation(make: _Maker, evaluation: str, share: Decimal, blind: str, known: bool, slo: str) -> list[Alert]:
+    only = f"evaluation={quoted(evaluation)}"
+    verdicts = make.hours(catalogue.EVALUATED_ANSWERS.prometheus, only, matcher("result", (PASS, FAIL)))
     answers = make.hours(catalogue.ANSWERS.prometheus, 'sampled="base"')
 
     def skips(*reasons: str) -> str:
         return make.hours(
-            catalogue.EVALUATIONS.prometheus, named, f'result="{SKIPPED}"', 'sampled="base"', matcher("reason", reasons)
+            catalogue.EVALUATIONS.prometheus, only, f'result="{SKIPPED}"', 'sampled="base"', matcher("reason", reasons)
         )
 
     none = f"(0 * {answers})"
@@ -108,27 +130,28 @@ def _of_evaluation(make: _Maker, evaluation: str, share: Decimal, blind: str, kn
     fell = f"{looked_at} + 3 * sqrt({looked_at})\n  < {ON} 0.5 * {expected}\nand {ON} {expected} > {SAMPLE}"
     unjudged = f"unless {ON} {verdicts} > 0"
     mismatch = (
-        f"{selector(catalogue.CALIBRATION_INFO.prometheus, _APPS, named)}\n"
-        f"unless on (service, environment, evaluation, digest) {selector(records.CALIBRATION_INFO, named)}\n"
-        f"and on (service, environment, evaluation) {selector(records.CALIBRATION_INFO, named)}"
+        f"{selector(catalogue.CALIBRATION_INFO.prometheus, _APPS, only)}\n"
+        f"unless on (service, environment, evaluation, digest) {selector(records.CALIBRATION_INFO, only)}\n"
+        f"and on (service, environment, evaluation) {selector(records.CALIBRATION_INFO, only)}"
     )
     made = [
         make.alert(EVALUATOR_STALLED, stalled, blind, "5m", f"Nobody judges {evaluation} of {_NAMED}",
-                   f"Sampled answers flow and the evaluator of {evaluation} has looked at none for an hour: its SLOs are blind.", evaluation=evaluation),
+                   f"Sampled answers flow and the evaluator of {evaluation} has looked at none for an hour: its SLOs are blind.",
+                   triage_of(slo), evaluation=evaluation),
         make.alert(SAMPLING_FELL, fell, "3", "15m", f"Fewer answers of {_NAMED} are judged for {evaluation} than sampling promises",
                    f"The evaluator of {evaluation} looked at less than half of its share ({number(share * 100)} %) in the last hour: queue, errors or configuration.",
-                   evaluation=evaluation),
+                   f"truegreen slo explain {slo}", evaluation=evaluation),
         make.alert(NO_BASELINE, f"{skips('no_baseline')} > 5\n{unjudged}", "3", "15m", f"{_NAMED} has no baseline for {evaluation}",
                    "Answers are looked at and skipped as no_baseline, so no SLO judges them. Take one: truegreen baseline take, from at least 500 healthy answers.",
-                   evaluation=evaluation, reason="no_baseline"),
+                   take_baseline(evaluation, FROM_COLLECTOR), evaluation=evaluation, reason="no_baseline"),
         make.alert(NO_PASSAGES, f"{skips('no_context')} > 5\n{unjudged}", "3", "15m", f"No passages seen for the answers of {_NAMED}",
                    f"{evaluation} needs what was retrieved and found none. Call retrieval(documents=…) where your code retrieves.",
-                   evaluation=evaluation, reason="no_context"),
+                   triage_of(slo), evaluation=evaluation, reason="no_context"),
     ]  # fmt: skip
     if known:
         made.append(make.alert(CALIBRATION_MISMATCH, mismatch, "3", "1h", f"{_NAMED} judges {evaluation} by another baseline than the rules know",
                                "The app stamps calibration {{ $labels.digest }}. Generate the rules from the file that the app reads, or give the app "
-                               "the new file.", evaluation=evaluation))  # fmt: skip
+                               "the new file.", STALE, evaluation=evaluation))  # fmt: skip
     return made
 
 
@@ -137,7 +160,26 @@ def _without_budget(make: _Maker, what: Judged) -> Alert:
     expr = f"{selector(records.events('1h'), name)} > 5\nunless {ON} {selector(records.ERROR_BUDGET, name)}"
     return make.alert(NO_BASELINE, expr, "3", "1h", f"{_NAMED} has no baseline for the objective of {what.slo.name}",
                       f"The objective is `baseline` and no calibration file speaks of {what.slo.name}: it can never alert. Take one with truegreen baseline take, "
-                      "or write an objective.", layer=what.slo.layer, slo=what.slo.name, reason="no_objective", **what.marks)  # fmt: skip
+                      "or write an objective.", take_baseline(signal(what.slo), FROM_COLLECTOR if isinstance(what.slo.sli, EvaluationSli) else FROM_PROMETHEUS),
+                      layer=what.slo.layer, slo=what.slo.name, reason="no_objective", **what.marks)  # fmt: skip
+
+
+def _is_old(make: _Maker) -> Alert:
+    # Calendar time: a time scale makes no baseline older.
+    expr = f"time() - {records.BASELINE_TIMESTAMP} > {make.config.alerting.baseline_age_seconds}"
+    return make.alert(BASELINE_OLD, expr, "3", "15m", f"The baseline of {{{{ $labels.signal }}}} for {_NAMED} is old",
+                      "It was frozen {{ $value | humanizeDuration }} ago. Traffic, index and model have moved since: freeze a new one from a week in which answers "
+                      "are known to be good, or set alerting.baseline_age.", take_baseline(safe("signal"), FROM_COLLECTOR))  # fmt: skip
+
+
+def _is_overdue(make: _Maker, environments: tuple[str, ...]) -> Alert:
+    # Whoever was never drilled is overdue too; a service is known by its calls, which the collector forgets after a day.
+    who = f"group {BY} ({selector(catalogue.LLM_REQUESTS.prometheus, _APPS, matcher('environment', environments))})"
+    last = f"max {BY} ({catalogue.DRILL_COMPLETED_TIMESTAMP.prometheus})"
+    expr = f"{who}\nunless {ON}\n  time() - {last} <= {make.config.alerting.drill_every_seconds}"
+    return make.alert(DRILL_OVERDUE, expr, "3", "1h", f"No incident drill of {_NAMED} was completed in time",
+                      "Who has never answered a page of this service answers the first real one. The time is alerting.drill_every.",
+                      "truegreen demo", layer="infrastructure")  # fmt: skip
 
 
 def _says_no_environment(make: _Maker, nowhere: tuple[str, ...]) -> Alert:
@@ -145,10 +187,11 @@ def _says_no_environment(make: _Maker, nowhere: tuple[str, ...]) -> Alert:
     expr = f"{make.hours(catalogue.LLM_REQUESTS.prometheus, matcher('environment', nowhere))} > 0"
     return make.alert(ENVIRONMENT_UNKNOWN, expr, "3", "5m", "{{ $labels.service }} does not say in which environment it runs",
                       "An SLO is live by environment, so it never pages for this service. Set the resource attribute deployment.environment.name, "
-                      "such as OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production.", layer="infrastructure")  # fmt: skip
+                      "such as OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production.",
+                      "export OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production", layer="infrastructure")  # fmt: skip
 
 
-def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
+def _of_pipeline(make: _Maker, blind: str, slo: str) -> list[Alert]:
     requests, spans = catalogue.LLM_REQUESTS.prometheus, catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
     ceased = f"{make.hours(requests, window='30m')} == 0\nand {ON} {make.hours(requests, offset='30m')} > 30"
     by = "by (instance)"
@@ -170,17 +213,19 @@ def _of_pipeline(make: _Maker, blind: str) -> list[Alert]:
     )
     return [
         make.alert(COLLECTOR_GONE, f'up{{job="{_JOB}"}} == 0\nor absent(up{{job="{_JOB}"}})', blind, "5m", "The truegreen collector cannot be scraped",
-                   "No behavioural metric arrives: every SLO of truegreen is blind.", layer="infrastructure"),
+                   "No behavioural metric arrives: every SLO of truegreen is blind.", f"curl -fs {FROM_COLLECTOR}/readyz", layer="infrastructure"),
         make.alert(INGESTION_STALLED, stalled, blind, "5m", "The collector {{ $labels.instance }} receives no spans",
-                   "Spans came in the hour before and none came for a quarter of an hour: exporter, network or load balancer.", layer="infrastructure"),
+                   "Spans came in the hour before and none came for a quarter of an hour: exporter, network or load balancer.",
+                   f"curl -fs http://{safe('instance')}/readyz", layer="infrastructure"),
         make.alert(TRAFFIC_CEASED, ceased, "3", "5m", f"{_NAMED} makes no LLM calls any more",
-                   "More than 30 calls came in the hour before and none for half an hour.", layer="infrastructure"),
+                   "More than 30 calls came in the hour before and none for half an hour.", triage_of(slo), layer="infrastructure"),
         make.alert(FORWARDING_LOSES, lost, "3", "5m", "The collector {{ $labels.instance }} loses requests for {{ $labels.destination }}: {{ $labels.reason }}",
-                   "Traces or logs that were counted are missing there. Metrics and SLOs are whole.", layer="infrastructure"),
+                   "Traces or logs that were counted are missing there. Metrics and SLOs are whole.",
+                   f"curl -fs http://{safe('instance')}/metrics | grep truegreen_collector_forward", layer="infrastructure"),
         make.alert(LABELS_OVERWRITTEN, overwritten, blind, "5m", "A scrape overwrites the label service or environment of truegreen's metrics",
                    "Rules find no{{ with $labels.exported_service }} service {{ . }}{{ end }}{{ with $labels.exported_environment }} environment {{ . }}{{ end }} "
                    "where job {{ $labels.job }} scrapes: set honor_labels: true (ServiceMonitor: honorLabels).",
-                   layer="infrastructure"),
+                   "truegreen generate collector --out collector  # scrape.yml has it", layer="infrastructure"),
         make.alert(CANARY_MISSED, missed, blind, "15m", "The canary's planted wrong answer did not come out as a failure, or the canary stopped",
-                   "Collector or evaluator do not do what the SLOs rely on.", service=CANARY),
+                   "Collector or evaluator do not do what the SLOs rely on.", f"curl -fs {FROM_COLLECTOR}/readyz", service=CANARY),
     ]  # fmt: skip

@@ -368,6 +368,15 @@ CANARY_PROBES: Final = Metric(
     stock="none",
     label_set=(_PROBE_RESULT,),
 )
+DRILL_COMPLETED_TIMESTAMP: Final = Metric(
+    name="truegreen.drill.completed.timestamp",
+    unit="s",
+    kind="gauge",
+    description="When an incident drill of the service was last completed, Unix time. Nothing of truegreen writes it yet: whoever holds drills exposes it, and keeps exposing it.",
+    layer="quality",
+    source="drill",
+    stock="none",
+)
 RETRIEVALS: Final = Metric(
     name="truegreen.retrievals",
     unit="{retrieval}",
@@ -935,6 +944,7 @@ ALL: Final[tuple[Metric, ...]] = (
     BASELINE_ANSWERS,
     BASELINE_TIMESTAMP,
     CANARY_PROBES,
+    DRILL_COMPLETED_TIMESTAMP,
     RETRIEVALS,
     RETRIEVAL_CHUNKS,
     RETRIEVAL_RELEVANCE,
