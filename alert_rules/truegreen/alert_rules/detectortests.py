@@ -147,7 +147,7 @@ def _heterogeneity(_: Config, what: Judged) -> Cases:
     checks = _seen(what, detectors.COHORTS_DIFFER, "cohorts", {"differ": True, "alike": False})
     # The published vector: 20 cohorts of 600, 120 bad in one and 24 in each other. And a small cohort, of which less than one is expected.
     cohorts = [(600, 120), *((600, 24) for _ in range(19)), (10, 9)]
-    for where, used in (("vector", cohorts[:20]), ("small", cohorts)):
+    for where, used in (("unequal", cohorts[:20]), ("small", cohorts)):
         for at, (events, bad) in enumerate(used):
             for record, count in ((records.cohort_events("1d"), events), (records.cohort_bad("1d"), bad)):
                 made = given(what, record, service, where, count)
@@ -157,8 +157,8 @@ def _heterogeneity(_: Config, what: Judged) -> Cases:
     chi = 319.328 / float(budgets.default_effect(what))
     z = ((chi / 19) ** (1 / 3) - (1 - 2 / (9 * 19))) / math.sqrt(2 / (9 * 19))
     checks += [
-        about(DAY, named_by(what, detectors.CHI, "vector"), chi, EXACT),
-        about(DAY, named_by(what, detectors.DIFFER, "vector"), z, "0.0001"),
+        about(DAY, named_by(what, detectors.CHI, "unequal"), chi, EXACT),
+        about(DAY, named_by(what, detectors.DIFFER, "unequal"), z, "0.0001"),
         Check(f"count({named_by(what, detectors.EXPECTED, 'small')})", DAY, 20),
     ]
     return series, checks
