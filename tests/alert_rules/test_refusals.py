@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from truegreen.alert_rules.checks import check
 from truegreen.alert_rules.generate import files
+from truegreen.core.config.documentation import forms
 from truegreen.core.errors import BadInput
 from truegreen.core.generate import generate
 
@@ -115,6 +116,12 @@ TWINS = [
     ("{name: grounding, cohorts: true, sli: {evaluation: groundedness, floor: 0.85}}", "cohorts: true", "slos[0].cohorts (grounding): only verdicts"),
     ("{name: grounding_absolute, mode: live}", "mode: shadow", "nothing says that the scores of groundedness are calibrated: the SLO would be silent"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", forms(), ids=lambda form: form["x-example"])
+def test_every_form_of_an_sli_that_the_page_shows_is_taken(config, form):
+    """The examples of docs/configuration.md."""
+    check(config(OWN.replace("{sli}", form["x-example"])))
 
 
 @pytest.mark.parametrize(("written", "right", "said"), TWINS)

@@ -142,6 +142,19 @@ def test_all_errors_of_a_file_come_at_once():
     assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["1", "2", "4"]
 
 
+def test_what_the_schema_cannot_judge_comes_at_once_too():
+    """Percentages, objectives, names and missing keys, in the order of the file."""
+    with pytest.raises(BadInput) as error:
+        text(
+            "sampling: 0.5\nslos:\n- {name: grounding, objective: 0.95, objectives: {bot: 100%}}\n- name: mine\n- name: latency\n- name: latency\n"
+            "services:\n  bot: {sampling: high}\n"
+        )
+    lines = str(error.value).splitlines()
+    assert [line.split(":")[1] for line in lines] == ["1", "3", "3", "4", "6", "8"]
+    assert "slos[0].objectives.bot: 100% leaves no error budget" in lines[2]
+    assert "latency is there twice, the first is at truegreen.yaml:5: slos[2].name" in lines[4]
+
+
 def test_objectives_are_exact_decimals():
     """95, 95% and 95.0 % are the same; floats never come near a budget."""
     for written in ("95", "95%", "'95.0 %'"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from truegreen.core.config.check import schema
@@ -21,8 +21,23 @@ def configuration_page() -> str:
         "| key | meaning | default | variable |",
         "|---|---|---|---|",
         *_rows(schema(), schema(), ""),
+        "",
+        "## What an SLO counts",
+        "",
+        "`slos[].sli` says what is bad, out of what. Metrics are those of [metrics.md](metrics.md) and your own (`metrics`), labels and values those that they",
+        "have; anything else is refused. OpenSLO documents say the same in other words: [openslo.md](openslo.md).",
+        "",
+        "| sli | bad |",
+        "|---|---|",
+        *(f"| `{form['x-example']}` | {form['description']} |" for form in forms()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def forms() -> Sequence[Mapping[str, Any]]:
+    """The forms of an SLI, each with an example and a description."""
+    found: Sequence[Mapping[str, Any]] = schema()["$defs"]["slo"]["properties"]["sli"]["oneOf"]
+    return found
 
 
 def _rows(node: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> Iterator[str]:
