@@ -138,6 +138,7 @@ def test_slack_can_neither_be_made_to_call_everybody_nor_to_link_elsewhere(said)
     lines = said("slack.text", _alert()).splitlines()
     assert "<https://g.example/d/x?a=b&amp;c=d%7Ce|Board>" in lines
     assert "*Next*: `truegreen triage --slo grounding`" in lines
+    assert "*Next*: `echo 'date'`" in said("slack.text", _alert(annotations={"next": "echo `date`"})).splitlines()
 
 
 def test_an_alert_without_hypotheses_or_traces_has_no_empty_lines(said):

@@ -141,7 +141,8 @@ def _alert(escapes: str) -> str:
     def bold(said: str) -> str:
         return f"*{said}*" if slack else said
 
-    command = _annotation("next", escapes)
+    # A command that holds the sign which ends Slack's code is shown with another.
+    command = _annotation("next", escapes + ' | reReplaceAll "\\x60" "\'"' if slack else "")
     return "".join(
         (
             bold(f"{_sev()} {_label('failure_mode', escapes)}"), f": {_annotation('summary', escapes)}",
