@@ -9,7 +9,10 @@ import pytest
 
 from truegreen.alert_rules.sli import bad_minute, counts, services, some_services
 from truegreen.core.words import ready_made, terms
+from truegreen.core.words.promql import quoted
 from truegreen.core.words.slo import BoundSli, EvaluationSli, EventSli, Slo
+from truegreen.runbook.model import Target
+from truegreen.runbook.selectors import counters
 
 NEWER = """
 slos:
@@ -68,6 +71,16 @@ def test_events_of_some_labels_are_counted_on_both_sides():
     of_two = counts(_slo(EventSli("bad_total", "", (), total="all_total", where={"a": "b"})), "5m")
     assert 'all_total{service!="truegreen-canary",a="b"}' in of_two.events
     assert 'bad_total{service!="truegreen-canary",a="b"}' in of_two.bad
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"), [("chat", 'operation="chat"'), ("a|b", 'operation="a|b"'), ("~b", 'operation=~"\\\\~b"')]
+)
+def test_the_runbook_asks_for_the_same_events(value, asked):
+    """A value is itself, whatever it looks like."""
+    slo = _slo(EventSli("calls_total", "outcome", ("error",), where={"operation": value}))
+    assert [asked in each for each in counters(slo, Target("bot", "production", "mine"))] == [True, True]
+    assert f"operation={quoted(value)}" in counts(slo, "5m").events
 
 
 @pytest.mark.parametrize(

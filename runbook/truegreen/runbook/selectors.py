@@ -47,7 +47,7 @@ def counters(slo: Slo, target: Target) -> tuple[str, str] | None:
         where = _where(sli.where)
         among = {sli.label: _any(sli.among)} if sli.label and sli.among else {}
         bad = {sli.label: _any(sli.bad)} if sli.label and sli.bad else {}
-        return (sli.total or sli.metric) + at(target, **where, **among), sli.metric + at(target, **where, **bad)
+        return (sli.total or sli.metric) + at(target, **{**where, **among}), sli.metric + at(target, **{**where, **bad})
     if isinstance(sli, ThresholdSli):
         le = bound(sli.threshold)
         # Prometheus 3 writes le="10.0" where 2 writes le="10".
@@ -63,7 +63,7 @@ def bad_is_rest(slo: Slo) -> bool:
 
 
 def _where(where: Mapping[str, str]) -> dict[str, str]:
-    return {k: f"~{v}" if "|" in v else v for k, v in where.items()}
+    return {k: f"~{re.escape(v)}" if v[:1] == "~" else v for k, v in where.items()}
 
 
 def _any(values: Iterable[str]) -> str:
