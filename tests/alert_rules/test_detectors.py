@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 import yaml
+from mutants import judge, table
 
 from truegreen.alert_rules import detectors, detectortests
 from truegreen.alert_rules.budgets import judged
@@ -105,3 +106,25 @@ def test_the_mean_of_a_baseline_with_ties_at_its_end_is_its_own(calibrate):
     means = [judged(BY_NAME["grounding"], [each]).baselines[0].mean_score for each in (even, tied)]
     assert means[0] == Decimal("0.5")
     assert Decimal("0.49") < means[1] < Decimal("0.497")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_at_least_95_of_100_mutants_of_the_detectors_are_caught(config, calibrate, written, engine):
+    """Their alerts and their records, each place of each rule."""
+    calibrate("bot", "production", "groundedness", 0.03, 600, 1.7)
+    mine = (
+        *NAMES,
+        detectors.SCORE,
+        detectors.SERVED,
+        detectors.BASELINE_MEAN,
+        detectors.EXPECTED,
+        detectors.CHI,
+        detectors.DIFFER,
+        detectors.EVIDENCE,
+    )
+    files = ["truegreen.rules.edges.test.yml", "truegreen.rules.slow.test.yml"]
+    fates = judge(written(config(f"slos: [{ALL}]")), files, engine("promtool"), lambda m: m.name.startswith(mine))
+    print(f"\n{table(fates)}")  # noqa: T201
+    alive = "\n".join(f"{fate.mutant.name}: {fate.mutant.said}" for fate in fates if not fate.caught)
+    assert sum(fate.caught for fate in fates) >= 0.95 * len(fates) > 250, alive

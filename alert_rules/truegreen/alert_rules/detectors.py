@@ -161,7 +161,7 @@ def _mix(m: Making) -> tuple[Rule, ...]:
         m.record(SHARE, f"{now}\n/ on ({by}) group_left () (sum by ({by}) ({now}) >= {MIX_EVENTS})"),
         m.record(
             DISTANCE,
-            f"0.5 * sum by ({by}) (\n  abs({share} - {then})\n  or\n  ({share} unless {then})\n  or\n  ({then} unless {share})\n)\n"
+            f"0.5 * sum by ({by}) (\n  abs({share} - {then})\n  or\n  {share}\n  or\n  {then}\n)\n"
             f"and on ({by}) {share}\nand on ({by}) {then}",
         ),
         m.alert(

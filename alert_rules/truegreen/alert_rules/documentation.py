@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from truegreen.alert_rules import budgets, feasibility, statement
+from truegreen.alert_rules import budgets, detectors, feasibility, statement
 from truegreen.alert_rules.ladder import TIERS, Rung
 from truegreen.alert_rules.recording import EVIDENCE
 from truegreen.alert_rules.text import number
@@ -144,6 +144,13 @@ _SERIES: Final = (
     ),
     (records.cohort_bad_lower_bound("W"), "lower confidence bound of a cohort's bad ratio; W is one of 1h, 6h, 1d"),
     (records.COHORT_Z, "its standard errors: sqrt(9 + 2 ln C) for C cohorts, widened by the design effect"),
+    (detectors.MEAN, "for `mean_score`: mean score of a day, a rank within the frozen baseline"),
+    (detectors.STDERR, "its standard error"),
+    (detectors.BASELINE_MEAN, "mean score of the frozen baseline itself"),
+    (detectors.SHARE, "for `mix`: share of a model's requests that each `served` model answered in an hour"),
+    (detectors.DISTANCE, "how far these shares are from those of a day ago: total variation distance, 0 to 1"),
+    (detectors.DIFFER, "for `heterogeneity`: standard errors by which the bad ratios of the cohorts differ more than by chance"),
+    (detectors.EVIDENCE, "for `cusum`: log likelihood of three budgets against one, added up, 0 to 24"),
     (records.CALIBRATION_INFO, "1, with the `evaluation` and the `digest` that the app should judge with"),
     (records.NOT_CUSTOMER_FACING, "1 for a service that never pages"),
     (

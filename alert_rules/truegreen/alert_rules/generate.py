@@ -17,6 +17,7 @@ from truegreen.alert_rules import (
     detectortests,
     drift,
     edges,
+    edges_of_detectors,
     edges_of_watchers,
     extratests,
     formats,
@@ -94,7 +95,7 @@ def files(config: Config, time_scale: int) -> Generated:
                 [
                     *edges.tests(config, every, time),
                     *edges_of_watchers.tests(config, every),
-                    *detectortests.tests(config, every),
+                    *edges_of_detectors.tests(config, every),
                     *cohorttests.edges(config, every),
                     *extratests.edges(config, every, time),
                 ],
