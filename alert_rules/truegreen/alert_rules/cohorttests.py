@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -19,7 +19,7 @@ from truegreen.alert_rules.text import number, quoted, selector
 from truegreen.alert_rules.windows import parse
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue, records
-from truegreen.core.words.slo import LIVE, EvaluationSli
+from truegreen.core.words.slo import LIVE, SHADOW, EvaluationSli
 from truegreen.core.words.terms import FAIL, PASS, SKIPPED
 
 HOUR: Final = 60
@@ -32,9 +32,9 @@ HIGH: Final = Decimal("0.49")
 
 def slow(config: Config, every: Iterable[Judged]) -> list[Test]:
     """Streams in time; rules are evaluated every five minutes."""
-    return [
-        _burns(config, what, what.slo.sli.evaluation) for what in _with_cohorts(every) if isinstance(what.slo.sli, EvaluationSli)
-    ]
+    asked = _with_cohorts(every)
+    streams = [_burns(config, what, what.slo.sli.evaluation) for what in asked if isinstance(what.slo.sli, EvaluationSli)]
+    return [*streams, *map(_holds, asked)]
 
 
 def edges(config: Config, every: Iterable[Judged]) -> list[Test]:
@@ -125,52 +125,74 @@ def _burning(phases: Iterable[tuple[int, Decimal]], each: Decimal, budget: Decim
 
 
 def _numbers(what: Judged) -> Test:
-    # A day each: ratio and bound of a window a little too small, the ratio again where the cap counts; then both a little above.
+    # A day each: ratio and bound of a window a little too small, the ratio again where the cap counts; then both a little above, two days to
+    # resolve, and both above where the cap counts. One answer is enough for a ratio.
     slo = what.slo
     series: list[Series] = []
     checks: list[Check] = []
-    days: list[tuple[Decimal, int, int]] = [(LOW, 0, 1), (LOW, 1, 0), (HIGH, 0, 1), (LOW, 1, 1), (HIGH, 1, 1)]
-    places = [(slo.environments[0], slo.mode == LIVE), (ELSEWHERE, False)]
-    for where, live in places:
+    days = [(LOW, 0, 1), (LOW, 1, 0), (HIGH, 0, 1), (LOW, 1, 1), (LOW, 0, 0), (LOW, 0, 0), (HIGH, 1, 1)]
+    for where, live in ((slo.environments[0], slo.mode == LIVE), (ELSEWHERE, False)):
         for window in cohorts.WINDOWS:
-            who = {"service": f"{SERVICE}-{slo.name}-cohort-{window}", "environment": where}
-            ratios = [min(cohorts.TIMES * budget, cohorts.CAP) * (OVER if ratio else UNDER) for budget, ratio, _ in days]
-            bounds = [budget * (OVER if bound else UNDER) for budget, _, bound in days]
-            values = {
-                records.cohort_events(window): [Decimal(1_000)] * len(days),
-                records.cohort_bad(window): [1_000 * ratio for ratio in ratios],
-                records.cohort_bad_lower_bound(window): bounds,
-            }
-            series += [
-                _series(what, record, {**who, "cohort": "gold"}, " ".join(map(number, given))) for record, given in values.items()
-            ]
-            series.append(_series(what, records.ERROR_BUDGET, who, " ".join(number(budget) for budget, *_ in days)))
+            series += _given(what, window, {"service": f"{SERVICE}-{slo.name}-cohort-{window}", "environment": where}, days)
         level = sev(slo, TIERS[-1]) if live else "3"
-        labels = {"slo": slo.name, "environment": where, "sev": level, "burn_tier": "cohort"}
-        for day, (_, ratio, bound) in enumerate(days, 1):
-            value = len(cohorts.WINDOWS) if ratio and bound else None
-            checks.append(seen(DAY * day, records.COHORT_BURN, value, **labels))
+        labels = {"slo": slo.name, "environment": where, "burn_tier": "cohort", "mode": LIVE if live else SHADOW}
+        checks += [seen(DAY * day, records.COHORT_BURN, len(cohorts.WINDOWS), **labels, sev=level) for day in (4, 7)]
+        checks += [seen(DAY * day, records.COHORT_BURN, None, **labels) for day in (1, 2, 3, 6)]
+        checks += [seen(DAY * 4, records.COHORT_BURN, None, **{**labels, "mode": SHADOW})] if live else []
         state = selector(records.STATE, f"environment={quoted(where)}", f"service={quoted(f'{SERVICE}-{slo.name}-cohort-1h')}")
         checks.append(Check(f"max({state})", 4 * DAY, 2 if level != "3" else 1))
     return Test(f"{slo.name}: each number of its cohorts", tuple(series), tuple(checks), DAY * MINUTE)
 
 
+def _given(what: Judged, window: str, who: Mapping[str, str], days: Sequence[tuple[Decimal, int, int]]) -> list[Series]:
+    values = {
+        records.cohort_events(window): [Decimal(1)] * len(days),
+        records.cohort_bad(window): [
+            min(cohorts.TIMES * budget, cohorts.CAP) * (OVER if ratio else UNDER) for budget, ratio, _ in days
+        ],
+        records.cohort_bad_lower_bound(window): [budget * (OVER if bound else UNDER) for budget, _, bound in days],
+    }
+    budget = _series(what, records.ERROR_BUDGET, who, " ".join(number(budget) for budget, *_ in days))
+    told = {**who, "cohort": "gold"}
+    return [budget, *(_series(what, record, told, " ".join(map(number, given))) for record, given in values.items())]
+
+
+def _holds(what: Judged) -> Test:
+    # After one evaluation in which a cohort burns.
+    slo = what.slo
+    series: list[Series] = []
+    checks: list[Check] = []
+    ends = 2 * STEP + parse(cohorts.KEEP) // MINUTE
+    for where in (slo.environments[0], ELSEWHERE):
+        who = {"service": f"{SERVICE}-{slo.name}-cohort-holds", "environment": where}
+        series += _given(what, cohorts.WINDOWS[0], who, [(LOW, 1, 1), (LOW, 0, 0)])
+        for at, value in ((STEP, 1), (ends - 2 * STEP, 1), (ends + STEP, None)):
+            checks.append(fires(at, records.COHORT_BURN, value, slo=slo.name, **who))
+    return Test(f"{slo.name}: how long the ticket of a cohort holds", tuple(series), tuple(checks), STEP * MINUTE)
+
+
 def _vector(what: Judged) -> Test:
     # As published: 20 cohorts of 600, 24 bad in each but one of 120; z is 3.872 and its lower bound .13688 while answers are independent.
+    # Shorter windows have other counts, of fewer cohorts; and one answer in a day is enough for a cohort.
     who = {"service": f"{SERVICE}-{what.slo.name}", "environment": "vector"}
-    effect = budgets.default_effect(what)
-    z = math.sqrt((cohorts.Z**2 + 2 * math.log(20)) * float(effect))
-    series, checks = [], [about(DAY, _at(records.COHORT_Z, what), z, EXACT)]
-    for window in cohorts.WINDOWS:
-        for n in range(20):
-            of = {**who, "cohort": f"c{n}"}
-            series += [_series(what, records.cohort_events(window), of, "600"),
-                       _series(what, records.cohort_bad(window), of, str(120 if n == 0 else 24))]  # fmt: skip
-        bound = selector(
-            records.cohort_bad_lower_bound(window), f"slo={quoted(what.slo.name)}", 'environment="vector"', 'cohort="c0"'
-        )
-        checks.append(about(DAY, bound, oracle.byar(120, z) / 600, EXACT))
-    series.append(_series(what, records.events("6h"), who, "1"))
+    effect = float(budgets.default_effect(what))
+    z = math.sqrt((cohorts.Z**2 + 2 * math.log(20)) * effect)
+    series = [_series(what, records.events("6h"), {**who, "environment": where}, "1") for where in ("vector", "one")]
+    checks = [
+        about(DAY, _at(records.COHORT_Z, what), z, EXACT),
+        about(DAY, _at(records.COHORT_Z, what, "one"), cohorts.Z * math.sqrt(effect), EXACT),
+    ]
+    for window, (many, events, bad) in zip(reversed(cohorts.WINDOWS), ((20, 600, 120), (10, 301, 91), (5, 102, 53)), strict=True):
+        counts = [(who, f"c{n}", events, bad if n == 0 else 24) for n in range(many)] + [
+            ({**who, "environment": "one"}, "c0", 1, 1)
+        ]
+        for at, cohort, every, failed in counts:
+            series += [_series(what, record(window), {**at, "cohort": cohort}, str(count))
+                       for record, count in ((records.cohort_events, every), (records.cohort_bad, failed))]  # fmt: skip
+        bound = records.cohort_bad_lower_bound(window)
+        first = selector(bound, f"cohort={quoted('c0')}")
+        checks.append(about(DAY, f"{_at(bound, what)} and {first}", oracle.byar(bad, z) / events, EXACT))
+        checks.append(Check(f"sum({_at(bound, what, 'one')})", DAY, 0))
     return Test(f"{what.slo.name}: the bound of its cohorts", tuple(series), tuple(checks), DAY * MINUTE)
 
 
@@ -191,16 +213,16 @@ def _counts(config: Config, what: Judged, evaluation: str) -> Test:
     # Ten a minute until ten minutes ago and twice that since; one cohort without a failure; and what must not be counted.
     who = {"service": home(what, budgets.not_customer_facing(config))[0], "environment": "cohorts"}
     gold = {**who, "cohort": "gold"}
-    steps = [(DAY - 10, Decimal(10)), (10, Decimal(20))]
+    steps, noise = [(DAY - 10, Decimal(10)), (10, Decimal(20))], (DAY, Decimal(77))
     series = [
         _judged(evaluation, gold, PASS, *steps),
         _judged(evaluation, gold, FAIL, *steps),
-        _judged(evaluation, gold, SKIPPED, *steps),
-        _judged(evaluation, gold, FAIL, *steps, sampled="boost"),
-        _judged(f"not {evaluation}", gold, FAIL, *steps),
+        _judged(evaluation, gold, SKIPPED, noise),
+        _judged(evaluation, gold, FAIL, noise, sampled="boost"),
+        _judged(f"not {evaluation}", gold, FAIL, noise),
         _judged(evaluation, {**who, "cohort": "clean"}, PASS, *steps),
-        *(_judged(evaluation, {**who, "cohort": none}, FAIL, *steps) for none in cohorts.NO_COHORT),
-        _judged(evaluation, {**gold, "service": CANARY}, FAIL, *steps),
+        *(_judged(evaluation, {**who, "cohort": none}, FAIL, noise) for none in cohorts.NO_COHORT),
+        _judged(evaluation, {**gold, "service": CANARY}, FAIL, noise),
     ]
 
     def of(record: str, *more: str) -> str:
@@ -213,7 +235,10 @@ def _counts(config: Config, what: Judged, evaluation: str) -> Test:
     ]
     checks = [about(DAY, of(record, f"cohort={quoted(cohort)}"), value, "0.25") for record, cohort, value in counted]
     clean = of(records.cohort_bad("5m"), f"cohort={quoted('clean')}")
-    checks += [Check(f"sum({clean})", DAY, 0), Check(f"count({of(records.cohort_events('5m'))})", DAY, 2)]
+    checks += [
+        Check(f"sum({clean})", DAY, 0),
+        *(Check(f"count({of(record('5m'))})", DAY, 2) for record in (records.cohort_events, records.cohort_bad)),
+    ]
     return Test(f"{what.slo.name}: what its cohorts count", tuple(series), tuple(checks))
 
 
