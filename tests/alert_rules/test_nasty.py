@@ -48,7 +48,10 @@ def nasty(config, written):
 
 def test_rules_with_nasty_texts_are_rules_and_pass_their_own_tests(nasty, promtool):
     """promtool parses every template and evaluates every rule."""
-    for arguments in (("check", "rules", nasty / "truegreen.rules.yml"), ("test", "rules", nasty / "truegreen.rules.test.yml")):
+    for arguments in (
+        ("check", "rules", nasty / "truegreen.rules.yml"),
+        ("test", "rules", nasty / "truegreen.rules.edges.test.yml"),
+    ):
         done = promtool(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -50,8 +50,8 @@ def _slos(*slis):
 
 
 def test_rules_on_own_metrics_pass_lint_and_the_tests_that_look_at_each_number(config, written, promtool):
-    """All kinds of SLI at once."""
-    folder = written(config(_slos(*SLIS) + METRICS))
+    """One of each kind of SLI at once."""
+    folder = written(config(_slos(*(SLIS[at] for at in (1, 3, 6, 8))) + METRICS))
     _passes(promtool, folder, folder / "truegreen.rules.edges.test.yml")
 
 

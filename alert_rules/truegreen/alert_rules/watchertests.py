@@ -1,4 +1,4 @@
-"""The promtool tests of the watchers, of changes and of drift: each fires when it must, and a healthy neighbour stays silent."""
+"""The promtool tests of the watchers and of drift in time: each fires when it must, and a healthy neighbour stays silent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules import budgets, changes, drift, watchers
+from truegreen.alert_rules import budgets, drift, watchers
 from truegreen.alert_rules.model import Baseline, Judged
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, fires
@@ -47,7 +47,7 @@ def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
 def slow(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests that last hours and need an evaluation every five minutes."""
     drifts = [_drift(what, config, clock) for what in every if what.baselines and not isinstance(what.slo.sli, MinuteSli)]
-    return [_canary(), *_changes(), *drifts]
+    return [_canary(), *drifts]
 
 
 def _who(environment: str, **labels: str) -> Mapping[str, str]:
@@ -176,24 +176,6 @@ def _canary() -> Test:
         fires(280, missed, 1, environment="stopped"), fires(length, missed, None, environment=WELL),
     ]  # fmt: skip
     return Test("the canary: somebody says when the planted answer is missed", tuple(series), tuple(checks))
-
-
-def _changes() -> list[Test]:
-    served, snapshot, day = catalogue.MODEL_SERVED.prometheus, catalogue.SNAPSHOT_INFO.prometheus, 24 * HOUR
-    series = [
-        flat(served, _who(ILL, model="large", served="large-1"), day + 120),
-        flat(served, _who(ILL, model="large", served="large-2"), 60, start=day + 30),
-        flat(served, _who(WELL, model="large", served="large-1"), day + 120),
-        flat(snapshot, _who(ILL, snapshot="a"), day + 120),
-        flat(snapshot, _who(ILL, snapshot="b"), day, start=90),
-        flat(snapshot, _who(WELL, snapshot="a"), day + 120),
-    ]
-    model, version = changes.SERVED_MODEL_CHANGED, changes.VERSION_CHANGED
-    checks = [
-        fires(day + 25, model, None), fires(day + 35, model, 1, served="large-2", **_at(ILL)), fires(day + 35, model, None, **_at(WELL)),
-        fires(80, version, None), fires(95, version, 1, snapshot="b", **_at(ILL)), fires(95, version, None, **_at(WELL)), fires(160, version, None),
-    ]  # fmt: skip
-    return [Test("another served model, another version, a cold start is neither", tuple(series), tuple(checks))]
 
 
 def _drift(what: Judged, config: Config, clock: Clock) -> Test:
