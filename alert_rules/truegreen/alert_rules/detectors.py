@@ -5,7 +5,7 @@ What each found in simulation that the default did not, and how often it is wron
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -99,6 +99,12 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
     """The rules of the SLO's detectors, for a group that is evaluated every five minutes."""
     making = Making(what, clock, severities, routes)
     return tuple(rule for name in what.slo.detectors for rule in BY_NAME[name].make(making))
+
+
+def alerts(every: Sequence[Judged]) -> tuple[str, ...]:
+    """The names of the alerts of all detectors that are switched on."""
+    asked = {name for what in every for name in what.slo.detectors}
+    return tuple(sorted(each.alert for name, each in BY_NAME.items() if name in asked))
 
 
 def refused(slo: Slo) -> Mapping[str, tuple[str, str]]:
@@ -245,11 +251,13 @@ class Detector:
     """One detector.
 
     Args:
+        alert: its name.
         says: what it finds, in a few words.
         make: its rules.
         refuses: why an SLO cannot carry it, and what to write instead; empty where it can.
     """
 
+    alert: str
     says: str
     make: Callable[[Making], tuple[Rule, ...]]
     refuses: Callable[[Slo], tuple[str, str]]
@@ -287,9 +295,9 @@ def _needs_events(slo: Slo) -> tuple[str, str]:
 
 
 BY_NAME: Final[Mapping[str, Detector]] = {
-    "mean_score": Detector("scores that fall as a whole", _mean_score, _needs_ranks),
-    "mix": Detector("another mix of served models", _mix, _anything),
-    "heterogeneity": Detector("cohorts that fail differently", _heterogeneity, _needs_cohorts),
-    "cusum": Detector("a burn of two budgets or more that goes on", _cusum, _needs_events),
-    "forecast": Detector("a week whose line passes the budget within two", _forecast, _needs_events),
+    "mean_score": Detector(SCORES_FELL, "scores that fall as a whole", _mean_score, _needs_ranks),
+    "mix": Detector(SERVED_MIX, "another mix of served models", _mix, _anything),
+    "heterogeneity": Detector(COHORTS_DIFFER, "cohorts that fail differently", _heterogeneity, _needs_cohorts),
+    "cusum": Detector(BURN_ADDS_UP, "a burn of two budgets or more that goes on", _cusum, _needs_events),
+    "forecast": Detector(BUDGET_FORECAST, "a week whose line passes the budget within two", _forecast, _needs_events),
 }

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from truegreen.alert_rules import budgets, detectors, sli
-from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER, given, named_by
+from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER, given, named_by, of_service
 from truegreen.alert_rules.model import Baseline, Judged
 from truegreen.alert_rules.promtool import Check, Test, about, fires, seen
 from truegreen.alert_rules.ruletests import SERVICE, home
@@ -195,7 +195,9 @@ def _cusum(_: Config, what: Judged) -> Cases:
             given(what, detectors.EVIDENCE, service, where, threshold * share),
             given(what, records.events("1h"), service, where, events),
         ]
-    return series, _seen(what, detectors.BURN_ADDS_UP, "cusum", {where: loud for where, _s, _e, loud in cases})
+    checks = _seen(what, detectors.BURN_ADDS_UP, "cusum", {where: loud for where, _s, _e, loud in cases})
+    # It waits for nothing, so its ticket shows in the state at once.
+    return series, [*checks, Check(f"max({of_service(records.STATE, 'adds-up', service, what.slo.failure_mode)})", DAY, 1)]
 
 
 def _evidence(_: Config, what: Judged) -> Cases:

@@ -135,7 +135,7 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
         )
         long = (*recording.long(what, time), *burns(what, "ticket"), *found)
         made.append(Group(f"truegreen:slo:{name}:long", slow, long))
-    made.append(Group("truegreen:state", minute, (state.state(),)))
+    made.append(Group("truegreen:state", minute, (state.state(detectors.alerts(every)),)))
     made.append(Group("truegreen:watchers", minute, (*watchers.rules(config, every, time, severities), state.watchdog(config))))
     made.append(
         Group("truegreen:changes", minute, changes.rules(config.routes, time, severities, every[0].slo.name if every else ""))

@@ -14,12 +14,17 @@ from truegreen.core.words import records
 from truegreen.core.words.slo import BASELINE
 
 
-def state() -> Record:
-    """2 while a sev 1 or 2 burns, 1 while there is a ticket, 0 while it is quiet; absent without events."""
+def state(more: tuple[str, ...] = ()) -> Record:
+    """2 while a sev 1 or 2 burns, 1 while there is a ticket, 0 while it is quiet; absent without events.
+
+    Args:
+        more: names of further alerts that write tickets of an SLO.
+    """
     by = "by (service, environment, failure_mode)"
     burns = f"{records.BUDGET_BURN}|{records.COHORT_BURN}"
     loud = selector("ALERTS", f'alertname=~"{burns}"', 'alertstate="firing"', 'sev=~"1|2"')
-    ticket = selector("ALERTS", f'alertname=~"{burns}|{DRIFT}"', 'alertstate="firing"', 'sev="3"')
+    tickets = "|".join((burns, DRIFT, *more))
+    ticket = selector("ALERTS", f'alertname=~"{tickets}"', 'alertstate="firing"', 'sev="3"')
     return Record(
         records.STATE, f"2 * group {by} ({loud})\nor\ngroup {by} ({ticket})\nor\n0 * group {by} ({records.events('6h')})"
     )
