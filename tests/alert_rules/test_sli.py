@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from truegreen.alert_rules.generate import files
 from truegreen.alert_rules.sli import bad_minute, counts, services, some_services
 from truegreen.core.words import ready_made, terms
 from truegreen.core.words.promql import quoted
@@ -118,3 +119,11 @@ def test_each_ready_made_slo_is_switched_on_by_its_name_alone(config):
     named = [{"name": name, "mode": "live"} for name in ready_made.BY_NAME]
     made = config(json.dumps({"evaluations": {"groundedness": {"scale": "calibrated"}}, "slos": named}))
     assert [slo.sli for slo in made.slos] == [slo.sli for slo in ready_made.READY_MADE]
+
+
+def test_events_in_large_bursts_have_a_lower_bound_in_the_generated_tests(config, calibrate):
+    """A design effect of 50, measured from hours: few events would have the bound 0, and the test of it would divide by that."""
+    calibrate("bot", "production", "escalation", 0.0833, 3_000, 50.1)
+    made = files(config("slos: [{name: escalation, services: [bot], unit: session, mode: live}]"), 1).files
+    assert "truegreen:slo_bad_lcb:ratio15m" in made["truegreen.rules.edges.test.yml"]
+    assert "/ 0 - 1)" not in made["truegreen.rules.edges.test.yml"]

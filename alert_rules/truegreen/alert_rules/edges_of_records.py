@@ -79,7 +79,7 @@ def _derived(config: Config, what: Judged) -> Test:
     series: list[Series] = []
     checks: list[Check] = []
     for at, window in enumerate((*SHORT, *long_windows(slo))):
-        bad = 23 + at
+        bad = math.ceil(23 * effect) + at  # enough for a lower bound over 0
         events = math.ceil(Decimal(bad) / (budget or Decimal("0.1")) * 2) + 11 * at
         # Of 5 min the long windows are added up, so they stand elsewhere.
         who = (service, environment) if window != "5m" else (f"{SERVICE}-{slo.name}-5m", environment)
