@@ -117,7 +117,8 @@ def _next(what: Judged, found: Sequence[Verdict]) -> str:
     bare = next((one for one in home if one.outlook is None), None)
     if slo.objective == BASELINE and (bare or not what.baselines):
         service, environment = (bare.service, bare.environment) if bare else ("SERVICE", slo.environments[0])
-        return f"truegreen baseline take --service {service} --environment {environment} --signal {budgets.signal(slo)} --from URL --out calibration"
+        source = "COLLECTOR_URL" if isinstance(slo.sli, EvaluationSli) else "PROMETHEUS_URL"
+        return f"truegreen baseline take --service {service} --environment {environment} --signal {budgets.signal(slo)} --from {source} --out calibration"
     if not home:
         return f"truegreen slo explain {slo.name} --prometheus-url URL"
     if all(one.outlook is not None and one.outlook.verdict == NONE for one in home):
