@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from truegreen.alert_rules import budgets, detectors, feasibility, statement
+from truegreen.alert_rules import budgets, cohorts, detectors, feasibility, statement
 from truegreen.alert_rules.ladder import TIERS, Rung
 from truegreen.alert_rules.recording import EVIDENCE
 from truegreen.alert_rules.text import number
@@ -61,6 +61,16 @@ def slos_page() -> str:
         "a live quality SLO is a sev 1; a service that never pages is not raised. A page within an hour for a burn of ten budgets (P 0.9) needs",
         f"{number(feasibility.LAW)} / (1 - objective)",
         "events an hour; `truegreen generate rules` prints the number for each SLO.",
+        "",
+        "`severities` gives a tier of a live SLO another sev; a ticket's evidence is not enough for a sev 1. `owner` and `labels` are on the alerts, not on",
+        "the recorded series.",
+        "",
+        "`unit: session`: the answers of a session repeat each other, so z grows by the root of the design effect that `baseline take` measured (the largest",
+        "one for services that have none of their own). Until one is measured such an SLO stays in shadow. `unit: answer` applies none.",
+        "",
+        f"`cohorts: true`: each cohort by itself too, over {', '.join(cohorts.WINDOWS)}. `{records.COHORT_BURN}` is a ticket (sev 2 with `severities: {{ticket: 2}}`) where its",
+        f"bad ratio exceeds {cohorts.TIMES} x budget (at most {number(cohorts.CAP)}) and its lower bound the budget, at z = sqrt({cohorts.Z**2} + 2 ln C) for C cohorts of the last day: looking at many",
+        f"finds no more by chance than looking at one. Answers without a cohort, and those beyond the label's limit, are in none. It costs {_COHORT_SERIES} series for each cohort of a service.",
         "",
         "## Further detectors",
         "",
@@ -161,6 +171,8 @@ _SERIES: Final = (
 )
 
 
+_COHORT_SERIES: Final = 2 + 3 * len(cohorts.WINDOWS)
+"""Two counts of 5 min; two counts and a bound for each window."""
 _VOLUMES: Final = (5, 20, 60, 100, 500, 2_000)
 _OBJECTIVES: Final = ("0.85", "0.9", "0.95", "0.99", "0.995", "0.999")
 

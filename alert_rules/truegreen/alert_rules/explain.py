@@ -115,7 +115,7 @@ def _next(what: Judged, found: Sequence[Verdict]) -> str:
     slo = what.slo
     home = [one for one in found if one.environment in slo.environments]
     bare = next((one for one in home if one.outlook is None), None)
-    if slo.objective == BASELINE and (bare or not what.baselines):
+    if budgets.unmeasured(what) or (slo.objective == BASELINE and (bare or not what.baselines)):
         service, environment = (bare.service, bare.environment) if bare else ("SERVICE", slo.environments[0])
         source = "COLLECTOR_URL" if isinstance(slo.sli, EvaluationSli) else "PROMETHEUS_URL"
         return f"truegreen baseline take --service {service} --environment {environment} --signal {budgets.signal(slo)} --from {source} --out calibration"
