@@ -229,6 +229,7 @@ HEAD = """# What the alerts do, measured
 Written by `python benchmarks/alerting.py --page --replicates {replicates}`; do not edit. The events are simulated minute by minute, with the seed that is printed; our
 ladder is the one that the rules are made from, Sloth's pairs are read out of rules that it wrote, and all look at the same events. What is not in it: scrapes that are
 missed, `increase` that extrapolates, rules that are evaluated late. How soon a page comes at a service's own volume: `truegreen slo explain NAME`.
+What further detectors find: [alerting_detectors.md](alerting_detectors.md).
 """
 
 
