@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import cache
+from itertools import accumulate
 from typing import Final
 
 from truegreen.alert_rules import budgets, oracle
@@ -191,17 +193,29 @@ def _long_counts(what: Judged, clock: Clock) -> Test:
     series: list[Series] = []
     checks: list[Check] = []
     for record, column in ((records.events, 0), (records.bad, 1)):
-        text, values = [], []
-        for length, *pair in _SPANS:
-            count = Decimal(str(pair[column]))
-            text.append(f"{number(count)}+0x{length - 1}" if count else f"stale _x{length - 1}")
-            values += [count] * length
-        series.append(Series(record("5m"), labels, f"_ {' '.join(text)}"))
+        text, sums = _long_stream(column)
+        series.append(Series(record("5m"), labels, text))
         checks += [
-            about(len(values) * 5, named_by(what, record(window), environment), sum(values[-SECONDS[window] // 300 :]), within)
+            about(
+                (len(sums) - 1) * 5,
+                named_by(what, record(window), environment),
+                sums[-1] - sums[-1 - SECONDS[window] // 300],
+                within,
+            )
             for window in long_windows(what.slo)
         ]
     return Test(f"{what.slo.name}: the long windows", tuple(series), tuple(checks), 5 * MINUTE)
+
+
+@cache
+def _long_stream(column: int) -> tuple[str, tuple[Decimal, ...]]:
+    # The values as promtool reads them, and their sums up to each.
+    text, values = ["_"], []
+    for length, *pair in _SPANS:
+        count = Decimal(str(pair[column]))
+        text.append(f"{number(count)}+0x{length - 1}" if count else f"stale _x{length - 1}")
+        values += [count] * length
+    return " ".join(text), tuple(accumulate(values, initial=Decimal(0)))
 
 
 def _bad_minute(what: Judged, clock: Clock, sli: MinuteSli) -> Test:
