@@ -12,12 +12,12 @@ from truegreen.alert_rules.model import Baseline, Judged
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.promtool import Check, Test, fires
 from truegreen.alert_rules.ruletests import SERVICE
-from truegreen.alert_rules.sli import CANARY
+from truegreen.alert_rules.sli import CANARY, some_services
 from truegreen.alert_rules.streams import Series, flat, of_slo, steady
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue, records
-from truegreen.core.words.slo import ALL_SERVICES, EvaluationSli, MinuteSli
+from truegreen.core.words.slo import EvaluationSli, MinuteSli
 
 ILL: Final = "truegreen-test-ill"
 WELL: Final = "truegreen-test-well"
@@ -36,11 +36,9 @@ def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
         known = [(what, baseline) for what in every for baseline in what.baselines if baseline.signal == evaluation]
         if known:
             made.append(_mismatch(evaluation, known[0][1].service, known[0][1].environment, known[0][1].digest))
-    made += [
-        _without_budget(what, config, clock)
-        for what in every
-        if watchers.lacks_budget(what) and what.slo.services == ALL_SERVICES and not what.slo.matching
-    ]
+    for what in every:
+        bare = [name for name in some_services(what.slo, SERVICE) if name not in what.slo.objectives and name != CANARY]
+        made += [_without_budget(what, bare[0], config, clock)] if bare and watchers.lacks_budget(what) else []
     return made
 
 
@@ -202,9 +200,9 @@ def _z(b: Baseline, effect: Decimal, ratio: Decimal, events: float) -> float:
     return (float(ratio) - base) / math.sqrt(pooled * (1 - pooled) * (1 / events + 1 / answers) * float(effect))
 
 
-def _without_budget(what: Judged, config: Config, clock: Clock) -> Test:
-    series = of_slo(what.slo, config.metrics.by_name, SERVICE, ILL, [Phase(3 * HOUR, Decimal(600), Decimal("0.1"))], clock)
-    labels = {"slo": what.slo.name, **_at(ILL)}
+def _without_budget(what: Judged, service: str, config: Config, clock: Clock) -> Test:
+    series = of_slo(what.slo, config.metrics.by_name, service, ILL, [Phase(3 * HOUR, Decimal(600), Decimal("0.1"))], clock)
+    labels = {"slo": what.slo.name, "service": service, "environment": ILL}
     checks: list[Check] = [fires(50, watchers.NO_BASELINE, None, **labels), fires(90, watchers.NO_BASELINE, 1, **labels),
                            fires(3 * HOUR, records.BUDGET_BURN, None, **labels)]  # fmt: skip
     return Test(f"{what.slo.name}: an objective without its baseline says so", tuple(series), tuple(checks))
