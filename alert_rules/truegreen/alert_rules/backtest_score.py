@@ -12,6 +12,7 @@ from truegreen.alert_rules import budgets
 from truegreen.alert_rules.backtest_alerts import Fired, episodes, firing
 from truegreen.alert_rules.backtest_inputs import Incident
 from truegreen.alert_rules.ladder import TIERS, Tier
+from truegreen.alert_rules.ladder import sev as sev_of
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.oracle import Phase, burning
 from truegreen.alert_rules.windows import parse
@@ -128,9 +129,10 @@ def _score(
         else tuple(one for one in known if one.service in ("", service) and one.end > span[0] and one.start < span[1])
     )
     spans = {tier.name: [s for f in fired if f.label("burn_tier") == tier.name for s in f.intervals] for tier in TIERS}
-    tiers = tuple(tier_score(tier.name, tier.sev, spans[tier.name], incidents, after(tier)) for tier in TIERS)
-    pages = [s for tier in PAGES for s in spans[tier.name]]
-    page = tier_score("page", "", pages, incidents, max(after(tier) for tier in PAGES))
+    tiers = tuple(tier_score(tier.name, sev_of(what.slo, tier), spans[tier.name], incidents, after(tier)) for tier in TIERS)
+    loud = [tier for tier in TIERS if sev_of(what.slo, tier) in ("1", "2")]
+    pages = [s for tier in loud for s in spans[tier.name]]
+    page = tier_score("page", "", pages, incidents, max((after(tier) for tier in loud), default=0))
     effect = budgets.design_effect(what, service, environment)
     trials = tuple(_trial(objective, points, effect, incidents, span) for objective in OBJECTIVES)
     return Score(
