@@ -19,15 +19,29 @@ SLO = {
     "environments": [NASTY],
     "services": [NASTY, "bot"],
     "owner": NASTY,
+    "labels": {"team": NASTY},
     "objective": "95%",
     "failure_mode": "hallucination",
     "layer": "quality",
     "sli": {"evaluation": "groundedness"},
 }
+NARROWED = {
+    "name": "narrowed",
+    "objective": "95%",
+    "failure_mode": "latency",
+    "layer": "infrastructure",
+    "services": {"match": "naïve-(a|b;'\")+[0-9]"},
+    "sli": {
+        "metric": "truegreen_llm_requests_total",
+        "label": "outcome",
+        "bad": ["error"],
+        "where": {"model": NASTY, "provider": "a|b"},
+    },
+}
 HOOK = "https://[::1]:8080/a%20b;c?x='y'&z=(1)#d"
 CONFIG = {
     "services": {NASTY: {"customer_facing": False, "owner": NASTY}},
-    "slos": [SLO, {"name": "grounding", "description": NASTY}],
+    "slos": [SLO, NARROWED, {"name": "grounding", "description": NASTY}],
     "routes": {
         "severity_label": "priority",
         "severity_values": {"1": NASTY, "2": "{", "3": "{{"},
