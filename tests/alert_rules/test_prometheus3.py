@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
+from collections import Counter
 
+import httpx
 import pytest
+import yaml
 
+from truegreen.core.clients import engines
 from truegreen.core.words import ready_made
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1_800)]
@@ -52,6 +58,29 @@ def test_the_generated_tests_pass_on_both_majors(config, calibrate, written, eng
     for command in (["check", "rules", "--lint=all", "--lint-fatal", rules], ["test", "rules", *tests]):
         ran = subprocess.run([engine(major), *command], capture_output=True, text=True, timeout=1_500, check=False)
         assert ran.returncode == 0, (ran.stdout + ran.stderr)[-4_000:]
+
+
+@pytest.mark.parametrize("name", ["prometheus", "prometheus3"])
+def test_a_server_of_either_major_evaluates_every_rule(config, written, engine, tmp_path, name):
+    """Loaded and evaluated without an error, group by group."""
+    engine(name)
+    folder = written(config(CONFIGS["cohorts, detectors, a business signal that raises"][0]), 60)
+    settings = tmp_path / "prometheus.yml"
+    rules = folder / "truegreen.rules.yml"
+    settings.write_text(f"global: {{scrape_interval: 1s}}\nrule_files: [{json.dumps(str(rules))}]\n", "utf-8")
+    wanted = sum(len(group["rules"]) for group in yaml.safe_load(rules.read_text("utf-8"))["groups"])
+    with engines.prometheus(settings, tmp_path / "data", name=name) as server:
+        deadline = time.monotonic() + 120
+        while True:
+            groups = httpx.get(f"{server.url}/api/v1/rules").raise_for_status().json()["data"]["groups"]
+            health = Counter(rule["health"] for group in groups for rule in group["rules"])
+            assert not health["err"], [rule for group in groups for rule in group["rules"] if rule["health"] == "err"]
+            asked = {"query": 'ALERTS{alertname="TruegreenWatchdog",alertstate="firing"}'}
+            watchdog = httpx.get(f"{server.url}/api/v1/query", params=asked).raise_for_status().json()["data"]["result"]
+            if health["ok"] == wanted and watchdog:
+                break
+            assert time.monotonic() < deadline, (health, watchdog)
+            time.sleep(0.2)
 
 
 def test_they_are_two_majors(engine):
