@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truegreen.core.config import load
+from truegreen.core.config.openslo_query import ratio as ratio_of
+from truegreen.core.config.openslo_query import selected
 from truegreen.core.errors import BadInput
+from truegreen.core.words import catalogue
 from truegreen.core.words.slo import BoundSli, EvaluationSli, EventSli, ThresholdSli
 
 LATENCY = "truegreen_llm_duration_seconds"
@@ -281,3 +285,41 @@ def test_the_example_of_the_page_is_taken(tmp_path):
     (tmp_path / "slos" / "checkout.yaml").write_text(theirs, "utf-8")
     (tmp_path / "truegreen.yaml").write_text(ours, "utf-8")
     assert "checkout_calls" in [slo.name for slo in load(tmp_path / "truegreen.yaml", {}).slos]
+
+
+_OUTCOMES = ["ok", "error", "throttled", "timeout"]
+_MATCH = st.tuples(
+    st.sampled_from(["=", "!=", "=~", "!~"]), st.lists(st.sampled_from(_OUTCOMES), min_size=1, max_size=3, unique=True)
+)
+
+
+@given(
+    st.none() | _MATCH,
+    st.none() | _MATCH,
+    st.sampled_from(["", "chat", "embeddings"]),
+    st.sampled_from(["", "chat"]),
+    st.booleans(),
+)
+def test_the_same_events_are_bad_in_both_words(part, total, here, there, good):
+    """Whatever is taken of a ratio: of every event it is asked whether the queries and the SLI agree on it."""
+
+    def written(match, operation):
+        made = [f'outcome{match[0]}"{"|".join(match[1]) if "~" in match[0] else match[1][0]}"'] if match else []
+        return CALLS + "{" + ",".join([*made, *([f'operation="{operation}"'] if operation else [])]) + "}"
+
+    def meant(match, operation, event):
+        values = match[1] if match and "~" in match[0] else match[1][:1] if match else []
+        inside = not match or (event[0] in values) is not match[0].startswith("!")
+        return inside and (not operation or event[1] == operation)
+
+    try:
+        sli = ratio_of(selected(written(part, here)), selected(written(total, there)), good, catalogue.BY_NAME)
+    except BadInput:
+        return
+    for event in itertools.product(_OUTCOMES, ["chat", "embeddings"]):
+        counted = meant(total, there, event)
+        bad = counted and meant(part, here, event) is not good
+        labels = dict(zip(("outcome", "operation"), event, strict=True))
+        told = labels[sli["label"]]
+        ours = sli.get("where", {}).items() <= labels.items() and told in sli.get("among", [told])
+        assert (counted, bad) == (ours, ours and told in sli["bad"]), (sli, event)
