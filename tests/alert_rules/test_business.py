@@ -50,9 +50,9 @@ def test_a_quality_burn_is_raised_where_tasks_fail_too(config, written, promtool
     for service, fails in services.items():
         who = f'service="{service}",environment="production"'
         judged = f'truegreen_evaluated_answers_total{{{who},evaluation="groundedness",evaluator="e",result='
-        series |= {f'{judged}"pass"}}': "0+140x400", f'{judged}"fail"}}': "0+60x400"}
+        series |= {f'{judged}"pass"}}': "0+140x120", f'{judged}"fail"}}': "0+60x120"}
         tasks = f'truegreen_tasks_total{{{who},task="t",outcome='
-        series |= {f'{tasks}"completed"}}': f"0+{40 if fails else 98}x400", f'{tasks}"failed"}}': f"0+{60 if fails else 2}x400"}
+        series |= {f'{tasks}"completed"}}': f"0+{40 if fails else 98}x120", f'{tasks}"failed"}}': f"0+{60 if fails else 2}x120"}
     said = (
         "count by (service, sev) (ALERTS{alertname='TruegreenBudgetBurn',slo='grounding',burn_tier='slow',alertstate='firing'})"
     )
@@ -62,8 +62,8 @@ def test_a_quality_burn_is_raised_where_tasks_fail_too(config, written, promtool
     test = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "promql_expr_test": [{"expr": said, "eval_time": "5h", "exp_samples": samples}],
-        "alert_rule_test": [{"alertname": "TruegreenBudgetBurn", "eval_time": "5h", "exp_alerts": []}],
+        "promql_expr_test": [{"expr": said, "eval_time": "2h", "exp_samples": samples}],
+        "alert_rule_test": [{"alertname": "TruegreenBudgetBurn", "eval_time": "2h", "exp_alerts": []}],
     }
     whole = {"rule_files": ["truegreen.rules.yml"], "evaluation_interval": "5m", "group_eval_order": order, "tests": [test]}
     (folder / "own.test.yml").write_text(yaml.safe_dump(whole), "utf-8")

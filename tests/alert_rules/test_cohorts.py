@@ -44,18 +44,18 @@ def test_one_cohort_in_twenty_is_found_as_published_while_the_slo_is_green(tried
         bad = 120 if n == 0 else 24
         for result, count in (("pass", 600 - bad), ("fail", bad)):
             name = f'truegreen_evaluations_total{{{WHO},evaluator="e",sampled="base",cohort="c{n}",result="{result}"}}'
-            series[name] = f"0+{count / 48:g}x48 {count:g}x48"
+            series[name] = f"0+{count / 24:g}x24 {count:g}x24"
     for result, count in (("pass", COHORTS * 600 - 576), ("fail", 576)):
-        series[f'truegreen_evaluated_answers_total{{{WHO},evaluator="e",result="{result}"}}'] = f"0+{count / 48:g}x96"
+        series[f'truegreen_evaluated_answers_total{{{WHO},evaluator="e",result="{result}"}}'] = f"0+{count / 24:g}x48"
     bound = 'truegreen:slo_cohort_bad_lcb:ratio1d{cohort="c0"}'
     asked = [
-        ("round(max(truegreen:slo_cohort:zcrit) * 1000)", "4h", round(1000 * math.sqrt(9 + 2 * math.log(COHORTS)))),
-        (f"round(max({bound}) * 1000) == 137", "4h", 137),
-        ('count(ALERTS{alertname="TruegreenCohortBurn",cohort="c0",sev="2",alertstate="firing"})', "4h", 1),
-        ('count(ALERTS{alertname="TruegreenCohortBurn",cohort!="c0"})', "4h", None),
-        ('count(ALERTS{alertname="TruegreenBudgetBurn"})', "4h", None),
+        ("round(max(truegreen:slo_cohort:zcrit) * 1000)", "2h", round(1000 * math.sqrt(9 + 2 * math.log(COHORTS)))),
+        (f"round(max({bound}) * 1000) == 137", "2h", 137),
+        ('count(ALERTS{alertname="TruegreenCohortBurn",cohort="c0",sev="2",alertstate="firing"})', "2h", 1),
+        ('count(ALERTS{alertname="TruegreenCohortBurn",cohort!="c0"})', "2h", None),
+        ('count(ALERTS{alertname="TruegreenBudgetBurn"})', "2h", None),
     ]
-    tested = tried(series, asked, [("TruegreenCohortBurn", "4h")])
+    tested = tried(series, asked, [("TruegreenCohortBurn", "2h")])
     assert "1d: 120 of 600 failed (lower bound 13.69%)" in tested.stderr
     assert "cohort c0 is served worse than the objective allows" in tested.stderr
     assert 'next="truegreen triage --service bot --environment production --slo grounding"' in tested.stderr
