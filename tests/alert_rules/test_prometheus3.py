@@ -49,7 +49,7 @@ slos: [{name: grounding, mode: live, objectives: {checkout-bot: 99%}}, {name: re
 @pytest.mark.parametrize("major", MAJORS)
 @pytest.mark.parametrize("name", [*CONFIGS])
 def test_the_generated_tests_pass_on_both_majors(config, calibrate, written, engine, major, name):
-    """Without lint, and each alert at its minute."""
+    """Lint finds nothing, and each alert comes at its minute."""
     text, scale = CONFIGS[name]
     if "baseline" in name:
         calibrate("support-agent", "production", "groundedness", 0.03, 600, 1.7)
