@@ -183,7 +183,7 @@ EQUIVALENT: tuple[tuple[str, str, str], ...] = (
         "the other bound, which it is joined with, leaves the canary out as well; broken everywhere at once it is caught",
     ),
     (
-        r"TruegreenBudgetBurn/.*/shadow",
+        r"Truegreen(Budget|Cohort)Burn/.*/shadow",
         r'^environment!="[^"]*" -> environment!="broken" in',
         "what it is joined with leaves the environment out as well; broken everywhere at once it is caught",
     ),
