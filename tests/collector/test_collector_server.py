@@ -133,7 +133,7 @@ def test_calibration_files_are_exposed_and_a_broken_one_is_named(start: Start, t
     )
     collector.process.send_signal(signal.SIGTERM)
     said = collector.process.communicate(timeout=20)[1]
-    assert "b.json: version is missing" in said
+    assert "b.json:1: version is missing" in said
 
 
 def test_sigterm_ends_it_and_says_what_was_counted(start: Start) -> None:
