@@ -18,7 +18,7 @@ from truegreen.alert_rules import backtest_alerts as alerts
 from truegreen.alert_rules import backtest_engine as engine
 from truegreen.alert_rules import backtest_inputs as inputs
 from truegreen.alert_rules import backtest_page as page
-from truegreen.alert_rules import backtest_picture, budgets, checks, generate
+from truegreen.alert_rules import backtest_picture, budgets, checks, generate, statement
 from truegreen.alert_rules.backtest_plan import Planned, plan, with_memory
 from truegreen.alert_rules.backtest_score import STEP, Score, scores
 from truegreen.alert_rules.files import calibrations
@@ -145,7 +145,7 @@ def _chosen(read: Config, names: Sequence[str]) -> tuple[Judged, ...]:
         raise BadInput(f"--slo: there is no {unknown[0]}; {read.source or 'the configuration'} has {', '.join(there) or 'none'}")
     if not there:
         raise BadInput(f"{read.source or 'no truegreen.yaml'}: names no SLO; write one, such as slos: [{{name: grounding}}]")
-    return tuple(budgets.judged(slo, known) for slo in read.slos if not names or slo.name in names)
+    return tuple(statement.weighed(budgets.judged(slo, known), read) for slo in read.slos if not names or slo.name in names)
 
 
 def _only(names: Sequence[str], memory: AbstractSet[str]) -> Callable[[Alert], bool]:

@@ -23,7 +23,6 @@ DAYS: Final = 30
 RULE_OF_THREE: Final = 3
 """None seen in T days: with 95 % confidence fewer than 3 in T days."""
 OBJECTIVES: Final = tuple(Decimal(text) for text in ("0.9", "0.95", "0.97", "0.98", "0.99", "0.995", "0.999"))
-PAGES: Final = tuple(tier for tier in TIERS if tier.sev in ("1", "2"))
 STEP: Final = 300
 
 Span = tuple[int, int]
@@ -134,7 +133,7 @@ def _score(
     pages = [s for tier in loud for s in spans[tier.name]]
     page = tier_score("page", "", pages, incidents, max((after(tier) for tier in loud), default=0))
     effect = budgets.design_effect(what, service, environment)
-    trials = tuple(_trial(objective, points, effect, incidents, span) for objective in OBJECTIVES)
+    trials = tuple(_trial(objective, loud, points, effect, incidents, span) for objective in OBJECTIVES)
     return Score(
         what.slo.name, service, environment, what.slo.mode, sum(n for n, _ in inside), sum(x for _, x in inside), days, budget, incidents, page,
         tiers, trials,
@@ -161,15 +160,16 @@ def tier_score(name: str, sev: str, spans: Sequence[Span], incidents: Sequence[I
 
 
 def _trial(
-    objective: Decimal, points: Sequence[tuple[int, float, float]], effect: Decimal, incidents: Sequence[Incident] | None, span: tuple[float, float]
+    objective: Decimal, loud: Sequence[Tier], points: Sequence[tuple[int, float, float]], effect: Decimal,
+    incidents: Sequence[Incident] | None, span: tuple[float, float],
 ) -> Trial:  # fmt: skip
     phases = [Phase(5, Decimal(repr(n * 12)), Decimal(repr(x / n)) if n > 0 else Decimal(0)) for _, n, x in _even(points)]
     origin = points[0][0] - STEP
     spans: list[Span] = []
-    for tier in PAGES:
+    for tier in loud:
         moments = [origin + 60 * at for at, burns in enumerate(burning(phases, tier, 1 - objective, effect)) if burns]
         spans += [s for s in firing(moments, 60, 0, parse(tier.keep)) if s[1] > span[0] and s[0] <= span[1]]
-    told = tier_score("page", "", spans, incidents, max(after(tier) for tier in PAGES))
+    told = tier_score("page", "", spans, incidents, max((after(tier) for tier in loud), default=0))
     return Trial(objective, len(told.episodes), len(told.false), sum(1 for delay in told.delays if delay is not None))
 
 

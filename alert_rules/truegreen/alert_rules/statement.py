@@ -39,7 +39,7 @@ def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock, co
     ]
     if f["live_slos"]:
         said.append(
-            f"False pages (sev 1 and 2): at most {f['false_pages_30d']} in 30 days for each service, over {f['live_slos']} live SLOs, where the bad ratio of "
+            f"False pages (sev 1 and 2): at most {f['false_pages_30d']} in 30 days for each service, over {f['live_slos']} live SLO{'s' if f['live_slos'] != 1 else ''}, where the bad ratio of "
             "each is its budget at the volume that pages most; events independent, or their design effect measured (baseline take). Under half the budget: about none."
         )
     else:
