@@ -160,6 +160,10 @@ def _levels(groups: Sequence[Mapped]) -> list[list[int]]:
         return known[at]
 
     early = max((level(at, 0) for at in range(len(rules)) if at not in late), default=0)
-    for at in [*asks, *sorted(late)]:
+    read = {other for each in reads for other in each}
+    for at in sorted(late - set(asks) | set(asks) & read):
         level(at, early + 1)
+    last = max(known.values(), default=early) + 1
+    for at in set(asks) - read:
+        known[at] = last
     return [[known[at] for at, (its, _, _) in enumerate(rules) if its == g] for g in range(len(groups))]
