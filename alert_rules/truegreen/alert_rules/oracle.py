@@ -55,14 +55,12 @@ def burning(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect:
     for rung in tier.rungs:
         long, short = SECONDS[rung.long] // 60, SECONDS[rung.short] // 60
         least, z = float(threshold(rung, budget)) + _MARGIN, EVIDENCE[rung.long] * effect
-        # The short window of all minutes first, roughly: in few of them it is over.
+        # The short window of all minutes first, which is never a day: in few of them it is over.
         before = [0.0] * short
         for at, (n, n0, x, x0) in enumerate(zip(events, before + events, bad, before + bad, strict=False)):
-            if x - x0 > least * (n - n0) * (1 - _MARGIN) and not burns[at]:
-                few, few_bad = window(at, short)
+            if x > x0 and not burns[at] and n > n0 and (x - x0) / (n - n0) > least:
                 count, count_bad = window(at, long)
-                over = few > 0 and few_bad / few > least and count > 0 and count_bad / count > least
-                burns[at] = over and byar(count_bad, z) / count > allowed
+                burns[at] = count > 0 and count_bad / count > least and byar(count_bad, z) / count > allowed
     return burns
 
 

@@ -38,14 +38,15 @@ def to_yaml(value: Any, comment: str = "") -> str:
 
 def _container(value: Any, indent: str, lead: str, out: list[str]) -> None:
     # Every line starts with `indent`, the first one with `lead`: dashes of the lists that it is in.
+    deeper = indent + "  "
     if isinstance(value, Mapping):
         for key, item in value.items():
-            _entry(f"{lead}{_scalar(key)}:", item, indent + "  ", out)
+            _entry(f"{lead}{_remembered(key) if type(key) is str else _scalar(key)}:", item, deeper, out)
             lead = indent
         return
     for item in value:
-        if isinstance(item, (Mapping, list, tuple)) and item and not _short(item):
-            _container(item, indent + "  ", lead + "- ", out)
+        if isinstance(item, (dict, list, tuple, Mapping)) and item and not _short(item):
+            _container(item, deeper, lead + "- ", out)
         else:
             out.append(f"{lead}- {_scalar(item)}")
         lead = indent
@@ -54,8 +55,8 @@ def _container(value: Any, indent: str, lead: str, out: list[str]) -> None:
 def _entry(head: str, item: Any, indent: str, out: list[str]) -> None:
     if isinstance(item, str):
         if "\n" in item and item == item.strip() and item.replace("\n", "").isprintable():
-            out.append(f"{head} |-")
-            out += [indent + line for line in item.split("\n")]
+            block = item.replace("\n", "\n" + indent)
+            out.append(f"{head} |-\n{indent}{block}")
         else:
             out.append(f"{head} {_scalar(item)}")
     elif isinstance(item, (dict, list, tuple, Mapping)) and item and not _short(item):
