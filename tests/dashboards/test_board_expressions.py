@@ -26,7 +26,7 @@ GOOD = e.rate(c.LLM_REQUESTS)
         (lambda: e.share(c.EVALUATIONS, {"result": ("fail", "bad")}), "result='bad' does not occur"),
         (lambda: e.rate(c.AFFECTED_USERS), "rate is for counters; write gauge"),
         (lambda: e.gauge(c.LLM_REQUESTS, ("service",)), "write rate, share or quantile"),
-        (lambda: e.record("truegreen:slo_bad:ratio7d", ("service",)), "no generated recording rule"),
+        (lambda: e.record("truegreen:slo_bad:ratio14d", ("service",)), "no generated recording rule"),
         (lambda: e.record(records.STATE, ("slo",)), "has no label 'slo'"),
         (lambda: e.with_versions(e.rate(c.EVALUATIONS, ("service",))), "versions join on service, environment, snapshot"),
         (lambda: e.busiest(c.PROCESS_CPU_SECONDS_TOTAL, by="service"), "write one of job, instance"),

@@ -16,6 +16,8 @@ EXTERNAL_LABELS: Final = ("job", "instance")
 _OTHER_LABELS: Final = {
     records.STATE: (*IDENTITY, "failure_mode"),
     records.NOT_CUSTOMER_FACING: IDENTITY,
+    records.BUSINESS_BURNING: IDENTITY,
+    records.BASELINE_TIMESTAMP: (*IDENTITY, "signal"),
     records.CALIBRATION_INFO: (*RECORD_LABELS, "evaluation", "digest"),
     records.SLO_INFO: (
         "slo",
