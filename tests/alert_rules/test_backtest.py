@@ -69,6 +69,7 @@ def _promtool_values(values):
     return " ".join("_" if v is None else str(v) for v in values)
 
 
+@pytest.mark.full
 def test_every_alert_fires_in_the_minutes_in_which_promtool_says_it_does(config, promtool, world, tmp_path):
     """All alerts of two SLOs and the watchers, every minute of six hours: the same set fires in a backtest and in promtool."""
     read = config(SLOS)

@@ -95,6 +95,7 @@ def test_an_incident_is_paged_and_a_healthy_service_is_not(run, tmp_path):
     assert json.loads((tmp_path / "pictures" / "backtest.json").read_text()) == ran.facts
 
 
+@pytest.mark.full
 def test_silence_may_be_expected(run, tmp_path):
     """Exit 1 when something paged, 0 when nothing did; without labels nobody says what was false."""
     loud = dump(tmp_path / "loud.om", counts(0.4, [(200, 330, 0.9)]))
@@ -112,6 +113,7 @@ def test_silence_may_be_expected(run, tmp_path):
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.full
 def test_what_has_no_data_is_not_called_silent(run, tmp_path):
     """An SLO whose series are not there is listed with them; a dump of other series says so too."""
     (tmp_path / "truegreen.yaml").write_text("slos: [{name: grounding, objective: 95%}, {name: tool_success}]\n")
@@ -139,6 +141,7 @@ def test_a_false_page_names_the_objective_that_would_have_been_quiet(run, tmp_pa
     assert of_slo(run("--from", past, "--incidents", "none.csv", "--json").facts)["false_pages"] == 0
 
 
+@pytest.mark.full
 def test_the_same_past_from_a_prometheus(run, tmp_path):
     """Raw samples are asked of a real Prometheus, and the verdict is the one of the dump; history before the start is read."""
     past = dump(tmp_path / "past.om", counts(1, [(900, 1000, 0.6)], instance="a"), f'up{{job="truegreen"}} 1 {BEGIN}\n')

@@ -59,7 +59,7 @@ def _numbers(run: Callable[..., Any]) -> list[int]:
     return [s["number"] for s in run("contain", "list", "--json").facts["switches"]]
 
 
-@pytest.mark.parametrize("when", ["before the file", "after the file"])
+@pytest.mark.parametrize("when", [pytest.param("before the file", marks=pytest.mark.full), "after the file"])
 def test_a_pin_killed_half_way_is_listed_and_can_be_undone(incident: Callable[..., Any], tmp_path: Path, when: str) -> None:
     """On whichever side of the write it died."""
     _pin(incident, "m-good")
@@ -75,7 +75,7 @@ def test_a_pin_killed_half_way_is_listed_and_can_be_undone(incident: Callable[..
     assert _numbers(incident) == [4]
 
 
-@pytest.mark.parametrize("when", ["before the file", "after the file"])
+@pytest.mark.parametrize("when", ["before the file", pytest.param("after the file", marks=pytest.mark.full)])
 def test_a_pin_that_is_given_again_completes_the_one_that_was_killed(
     incident: Callable[..., Any], tmp_path: Path, when: str
 ) -> None:
@@ -91,6 +91,7 @@ def test_a_pin_that_is_given_again_completes_the_one_that_was_killed(
     assert _numbers(incident) == [4]
 
 
+@pytest.mark.full
 def test_an_undo_killed_half_way_is_finished_by_a_second_one(incident: Callable[..., Any], tmp_path: Path) -> None:
     """The file is back already; the log catches up."""
     number = _pin(incident, "m-1")
@@ -126,6 +127,7 @@ def test_only_the_newest_change_of_a_switch_is_undone(incident: Callable[..., An
     assert (refused.code, "undo the newer change first" in refused.err, _file(tmp_path)) == (2, True, "x")
 
 
+@pytest.mark.full
 def test_renewals_of_one_pin_are_undone_newest_first(incident: Callable[..., Any], tmp_path: Path) -> None:
     """The file says the same under both; the log tells them apart."""
     first, second = _pin(incident, "m-1"), _pin(incident, "m-1")
@@ -211,6 +213,7 @@ def test_a_rollback_killed_half_way_is_undone_by_its_first_event_and_an_undo_kil
     assert run("rollback", "undo", "3", "--verify-count", "0").code == 2
 
 
+@pytest.mark.full
 def test_a_rollback_is_undone_once_newest_first_verified_and_also_after_closing(
     run: Callable[..., Any], live: App, langfuse: Langfuse
 ) -> None:
