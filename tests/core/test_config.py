@@ -61,6 +61,16 @@ def test_every_variable_of_the_schema_reaches_the_model():
         ),
         ("services:\n  a: {custmer_facing: true}\n", "services.a.custmer_facing: unknown key; did you mean customer_facing?"),
         ("slos:\n- name: grounding\n- name: grounding\n", "truegreen.yaml:3: slos[1].name: grounding is there twice"),
+        (
+            "slos:\n- {name: grounding, objectives: {a: baseline}}\n",
+            "truegreen.yaml:2: slos[0].objectives.a: found baseline, which is for the whole SLO; write 95%, or objective: baseline",
+        ),
+        (
+            "slos:\n- {name: m, layer: quality, failure_mode: drift, objective: 99%, sli: {metric: x, younger_than: 3651d}}\n",
+            "truegreen.yaml:2: slos[0].sli.younger_than: found 3651d, which nothing ever reaches; write at most 3650d",
+        ),
+        ("alerting: {drill_every: 99999999h}\n", "truegreen.yaml:1: alerting.drill_every: found 99999999h"),
+        ("alerting: {baseline_age: 3651d}\n", "truegreen.yaml:1: alerting.baseline_age: found 3651d"),
         ("slos:\n- name: mine\n", "truegreen.yaml:2: slos[0]: mine is not a ready-made SLO, so it needs sli and objective"),
         ("slos:\n- {name: grounding, mode: lve}\n", 'truegreen.yaml:2: slos[0].mode: found "lve"; write live'),
         ("slos:\n- {mode: live}\n", "truegreen.yaml:2: slos[0]: name is missing; add it"),

@@ -209,6 +209,15 @@ def test_a_threshold_that_no_bucket_or_minute_can_hold_is_refused(read, op, quer
     assert said in refused(read, document(f"thresholdMetric: {source(query)}", f"{{op: {op}, value: 10, target: 0.9}}"))
 
 
+@pytest.mark.parametrize("query", ["sum(truegreen_drift_zscore)", "rate(truegreen_drift_zscore[5m])", "(increase(truegreen_drift_zscore[5m]))", "truegreen_drift_zscore[5m]"])  # fmt: skip
+def test_another_number_than_the_gauge_itself_is_refused(read, query):
+    """The rules judge the gauge: a rate of it would be thrown away in silence. Around a histogram it says how to count."""
+    said = refused(read, document(f"thresholdMetric: {source(query)}", "{op: lte, value: 4, target: 0.99}"))
+    assert "slo0.yaml:14: spec.indicator.spec.thresholdMetric" in said
+    assert "write truegreen_drift_zscore alone" in said
+    read(document(f"thresholdMetric: {source(f'sum(rate({LATENCY}_bucket[5m]))')}", "{op: lte, value: 10, target: 0.99}"))
+
+
 def test_names_that_are_one_after_mapping_are_refused_with_both_places(read):
     """`a-b` and `a_b` would write the same series; so would an SLO of truegreen.yaml."""
     one, other = (document().replace("checkout-calls", name) for name in ("a-b", "a_b"))

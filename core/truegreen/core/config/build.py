@@ -45,6 +45,8 @@ from truegreen.core.words.slo import (
 )
 
 _NUMBER = re.compile(r"[+-]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
+OLDEST = "3650d"
+"""No age that an alert waits for is longer."""
 _SHARED = ("description", "layer", "failure_mode", "pillar", "window", "mode", "unit", "owner", "labels", "cohorts")
 
 
@@ -64,6 +66,7 @@ def config(source: Source, path: File | None) -> Config:
         "metrics": metrics,
         "collector": errors.tried(lambda: _collector(source, path)),
         "routes": errors.tried(lambda: routes(source)),
+        "alerting": errors.tried(lambda: _alerting(source)),
     }
     errors.end(source.name)
     return Config(
@@ -73,7 +76,6 @@ def config(source: Source, path: File | None) -> Config:
         cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"]), tuple(data["cohorts"]["boost"]))
         if data.get("cohorts")
         else None,
-        alerting=_alerting(data["alerting"]),
         containment=Containment(**data["containment"]),
         incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
         scrape_interval_seconds=float(seconds(data["scrape_interval"])),
@@ -103,11 +105,16 @@ def _collector(source: Source, path: File | None) -> Collector:
     )
 
 
-def _alerting(given: Mapping[str, Any]) -> Alerting:
-    due = given["drill_every"]
-    return Alerting(
-        tuple(given["formats"]), seconds(given["baseline_age"]), seconds(due) if due else 0, accept_slow=given["accept_slow"]
-    )
+def _alerting(source: Source) -> Alerting:
+    given = source.data["alerting"]
+    old, due = (_age(source, ("alerting", key), given[key]) if given[key] else 0 for key in ("baseline_age", "drill_every"))
+    return Alerting(tuple(given["formats"]), old, due, accept_slow=given["accept_slow"])
+
+
+def _age(source: Source, path: Path, text: str) -> int:
+    if seconds(text) > seconds(OLDEST):
+        raise BadInput(f"{source.at(path)}: found {text}, which nothing ever reaches; write at most {OLDEST}")
+    return seconds(text)
 
 
 def _metrics(source: Source) -> Catalogue:
@@ -223,13 +230,21 @@ def _slo(source: Source, path: Path, given: Mapping[str, Any], errors: Errors) -
     if "environments" in given:
         shared["environments"] = tuple(given["environments"])
     if "sli" in given:
+        if "younger_than" in given["sli"]:
+            errors.tried(lambda: _age(source, (*path, "sli", "younger_than"), given["sli"]["younger_than"]))
         shared["sli"] = _sli(given["sli"])
     if "objective" in given:
         shared["objective"] = errors.tried(lambda: _objective(source, (*path, "objective"), given["objective"]))
     if "objectives" in given:
         shared["objectives"] = {}
         for name, value in given["objectives"].items():
-            shared["objectives"][name] = errors.tried(partial(_objective, source, (*path, "objectives", name), value))
+            where = (*path, "objectives", name)
+            if value == BASELINE:
+                errors.append(
+                    f"{source.at(where)}: found {BASELINE}, which is for the whole SLO; write 95%, or objective: {BASELINE}"
+                )
+            else:
+                shared["objectives"][name] = errors.tried(partial(_objective, source, where, value))
     if len(errors) > before:
         return None
     fields = {name: getattr(base, name) for name in Slo.__dataclass_fields__} if base else {"name": given["name"]}

@@ -27,6 +27,8 @@ class Selected:
     metric: str
     values: Mapping[str, tuple[str, ...]]
     negated: frozenset[str] = frozenset()
+    wrapped: tuple[str, ...] = ()
+    """What is written around it, from the outside."""
 
     def without(self, *labels: str) -> Mapping[str, tuple[str, ...]]:
         """The values of the other labels."""
@@ -47,14 +49,18 @@ def selected(text: str) -> Selected:
         node: Any = promql.parse(text)
     except ValueError as error:
         raise BadInput(f"it is no PromQL: {error}; {_ONE}") from None
+    wrapped: list[str] = []
     while not isinstance(node, promql.VectorSelector):
-        if isinstance(node, promql.ParenExpr) or (
-            isinstance(node, promql.AggregateExpr) and str(node.op) == "sum" and node.modifier is None
-        ):
+        if isinstance(node, promql.ParenExpr):
+            node = node.expr
+        elif isinstance(node, promql.AggregateExpr) and str(node.op) == "sum" and node.modifier is None:
+            wrapped.append("sum")
             node = node.expr
         elif isinstance(node, promql.Call) and node.func.name in {"rate", "increase"}:
+            wrapped.append(node.func.name)
             node = node.args[0]
         elif isinstance(node, promql.MatrixSelector):
+            wrapped.append("a range")
             node = node.vector_selector
         else:
             raise BadInput(f"it is more than one selector; {_ONE}")
@@ -69,7 +75,7 @@ def selected(text: str) -> Selected:
         values[one.name] = _literals(one.name, one.value) if pattern else (one.value,)
         if one.op in (promql.MatchOp.NotEqual, promql.MatchOp.NotRe):
             negated.add(one.name)
-    return Selected(node.name, values, frozenset(negated))
+    return Selected(node.name, values, frozenset(negated), tuple(wrapped))
 
 
 def ratio(part: Selected, total: Selected, good: bool, metrics: Metrics) -> Given:
@@ -129,6 +135,10 @@ def threshold(one: Selected, op: str, value: Decimal, metrics: Metrics) -> Given
         if op != "lte":
             raise BadInput(f"op: {op}: a histogram's buckets count up to and with their boundary; write op: lte")
         return {"metric": name, "threshold": value, **where}
+    if one.wrapped:
+        raise BadInput(
+            f"{one.wrapped[0]} of the gauge {name} is another number than the gauge, which is what is judged, minute by minute; write {name} alone"
+        )
     if op not in {"lte", "gte"}:
         raise BadInput(f"op: {op}: on the bound is good; write op: {op}e")
     return {"metric": name, "at_most" if op == "lte" else "at_least": value, **where}
