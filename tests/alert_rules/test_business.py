@@ -75,3 +75,24 @@ def test_a_quality_burn_is_raised_where_tasks_fail_too(config, written, promtool
         if 'service="both"' in block and 'sev="1"' in block and 'slo="grounding"' in block
     )
     assert "is burning its error budget, and a business signal of the service burns too" in raised
+
+
+def test_a_service_that_never_pages_does_not_after_an_outage_of_prometheus(config, written, promtool):
+    """Rules that are evaluated once an hour: at each evaluation whatever another group has recorded is long gone."""
+    folder = written(config(SPARED))
+    judged = 'truegreen_evaluated_answers_total{service="%s",environment="production",evaluation="groundedness",result="%s"}'
+    series = {judged % (service, result): "0+5x60" for service in ("batch", "shop") for result in ("pass", "fail")}
+    said = "count by (service, sev) (ALERTS{slo='grounding',burn_tier='fast'})"
+    samples = [
+        {"labels": f'{{service="{service}", sev="{sev}"}}', "value": 1} for service, sev in (("batch", "2"), ("shop", "1"))
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{"expr": said, "eval_time": "1h", "exp_samples": samples}],
+    }
+    order = yaml.safe_load((folder / "truegreen.rules.test.yml").read_text("utf-8"))["group_eval_order"]
+    whole = {"rule_files": ["truegreen.rules.yml"], "evaluation_interval": "1h", "group_eval_order": order, "tests": [test]}
+    (folder / "own.test.yml").write_text(yaml.safe_dump(whole), "utf-8")
+    tested = promtool("test", "rules", folder / "own.test.yml")
+    assert tested.returncode == 0, tested.stderr[:3000]

@@ -7,9 +7,9 @@ from typing import Final
 
 from truegreen.alert_rules.ladder import TIERS, sev
 from truegreen.alert_rules.model import Record
-from truegreen.alert_rules.sli import BY, ON
+from truegreen.alert_rules.sli import BY
 from truegreen.alert_rules.streams import Series
-from truegreen.alert_rules.text import selector
+from truegreen.alert_rules.text import matcher, selector
 from truegreen.core.words import records
 from truegreen.core.words.slo import LIVE, Slo
 
@@ -31,17 +31,21 @@ def raises(slos: Iterable[Slo]) -> bool:
     return any(slo.mode == LIVE and slo.layer == BUSINESS for slo in every) and any(raised(slo) for slo in every)
 
 
-def record(spared: bool) -> Record:
+def record(spared: tuple[str, ...]) -> Record:
     """1 for each service of which a live business SLO burns, a ticket of it too: such signals are slow, and rarely reach a page.
 
     Args:
-        spared: whether some services never page; they are never raised.
+        spared: services that never page; they are never raised.
     """
     burning = selector(
-        "ALERTS", f'alertname="{records.BUDGET_BURN}"', 'alertstate="firing"', f'layer="{BUSINESS}"', f'mode="{LIVE}"'
+        "ALERTS",
+        f'alertname="{records.BUDGET_BURN}"',
+        'alertstate="firing"',
+        f'layer="{BUSINESS}"',
+        f'mode="{LIVE}"',
+        matcher("service", spared, negate=True) if spared else "",
     )
-    never = f"\nunless {ON} {records.NOT_CUSTOMER_FACING}" if spared else ""
-    return Record(records.BUSINESS_BURNING, f"group {BY} ({burning}){never}")
+    return Record(records.BUSINESS_BURNING, f"group {BY} ({burning})")
 
 
 def alone(slos: Iterable[Slo], service: str, environment: str) -> list[Series]:

@@ -34,7 +34,7 @@ def tests(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
     raises = business.raises(what.slo for what in every)
     for what in every:
         made += [_rungs(config, what, raises), *edges_of_records.tests(config, what, clock)]
-        made += [_drift(what)] if what.baselines else []
+        made += [_drift(what)] if what.frozen else []
         made += [_without_budget(what)] if watchers.lacks_budget(what) else []
     return made
 
@@ -72,7 +72,7 @@ def _rungs(config: Config, what: Judged, raises: bool) -> Test:
     silent = [day for day, each in enumerate(days, 1) if not all(each[1:]) and day != 7]
     loud = [day for day, each in enumerate(days, 1) if all(each[1:])]
     live = slo.mode == LIVE
-    spared = bool(budgets.not_customer_facing(config))
+    spared = [name for name in budgets.not_customer_facing(config) if slo.selects(name)]
     series: list[Series] = []
     checks = [seen(DAY * day, records.BUDGET_BURN, None, slo=slo.name) for day in silent]
     for environment, pages in ((slo.environments[0], live), (ELSEWHERE, False)):
@@ -87,17 +87,11 @@ def _rungs(config: Config, what: Judged, raises: bool) -> Test:
             checks += [seen(DAY * loud[0], records.BUDGET_BURN, None, **{**labels, "mode": SHADOW})] if pages else []
             checks += [Check(f"max({of_service(records.STATE, environment, f'{SERVICE}-{slo.name}-{tier.name}-{tier.rungs[0].long}')})", DAY * loud[0],
                              2 if pages and sev(slo, tier) != "3" else 1)]  # fmt: skip
-        if spared and pages and sev(slo, TIERS[0]) == "1":
-            service = f"{SERVICE}-{slo.name}-spared"
-            series += _rung(what, TIERS[0].rungs[0], service, environment, days)
-            series.append(
-                Series(records.NOT_CUSTOMER_FACING, {"service": service, "environment": environment}, f"_ 1+0x{len(days)}")
-            )
-            checks += [seen(DAY * loud[0], records.BUDGET_BURN, value, slo=slo.name, service=service, sev=level)
-                       for level, value in (("1", None), ("2", 1))]  # fmt: skip
-    if what.few and live and sev(slo, TIERS[0]) == "1":
-        # It has events, so its budget is recorded and not given.
-        service, home, rung = what.few[0], slo.environments[0], TIERS[0].rungs[0]
+    for service in sorted({*spared[:1], *what.few[:1]}) if live and sev(slo, TIERS[0]) == "1" else ():
+        # It has events, so its budget is recorded and not given, unless it has none.
+        home, rung = slo.environments[0], TIERS[0].rungs[0]
+        known = budgets.budget(what, service, home) is not None
+        series += [] if known else [given(what, records.ERROR_BUDGET, service, home, *(LOW for _ in days))]
         over = [_MUCH if day == loud[0] else 0 for day in range(1, len(days) + 1)]
         named = (records.bad_ratio(rung.long), records.bad_ratio(rung.short), records.bad_lower_bound(rung.long))
         series += [given(what, record, service, home, *over) for record in named]

@@ -35,7 +35,7 @@ from truegreen.alert_rules import (
 from truegreen.alert_rules.annotations import for_burn
 from truegreen.alert_rules.ladder import Label
 from truegreen.alert_rules.model import Alert, Group, Judged, Rule
-from truegreen.alert_rules.promtool import Test, merged, rendered
+from truegreen.alert_rules.promtool import Test, merged, written
 from truegreen.alert_rules.text import literal, to_yaml
 from truegreen.alert_rules.windows import Clock, clock
 from truegreen.core.config.model import Config
@@ -94,7 +94,7 @@ def files(config: Config, time_scale: int) -> Generated:
                 made,
                 [
                     *edges.tests(config, every, time),
-                    *edges_of_watchers.tests(config, every),
+                    *edges_of_watchers.tests(config, every, time),
                     *edges_of_detectors.tests(config, every),
                     *cohorttests.edges(config, every),
                     *extratests.edges(config, every, time),
@@ -110,7 +110,7 @@ def files(config: Config, time_scale: int) -> Generated:
 
 def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Group, ...]:
     """All groups. An SLO's counts and its fast alerts are in one group, so that no evaluation lies between them."""
-    severities, spared = _severities(config), bool(budgets.not_customer_facing(config))
+    severities, spared = _severities(config), budgets.not_customer_facing(config)
     raises = business.raises(what.slo for what in every)
 
     def annotate(what: Judged, tier: ladder.Tier, mode: str) -> Mapping[str, str]:
@@ -160,15 +160,9 @@ def _severities(config: Config) -> Label:
 
 
 def _tests(name: str, interval: int, made: tuple[Group, ...], tests: Sequence[Test], time: Clock) -> str:
-    return to_yaml(
-        {
-            "rule_files": [RULES],
-            "evaluation_interval": time.exact(interval),
-            "group_eval_order": [group.name for group in made],
-            "tests": [rendered(each, time) for each in merged(tests)],
-        },
-        f"{_WRITTEN}\nRun: promtool test rules {name}",
-    )
+    order = [group.name for group in made]
+    head = {"rule_files": [RULES], "evaluation_interval": time.exact(interval), "group_eval_order": order}
+    return to_yaml(head, f"{_WRITTEN}\nRun: promtool test rules {name}") + written(merged(tests), time)
 
 
 def _group(group: Group) -> Mapping[str, Any]:

@@ -72,7 +72,7 @@ def alerts(
     what: Judged,
     tiers: tuple[str, ...],
     clock: Clock,
-    spared: bool,
+    spared: tuple[str, ...],
     raised: tuple[str, ...],
     severities: Label,
     annotate: Annotate,
@@ -83,12 +83,12 @@ def alerts(
     gives a ticket that says what would have paged.
 
     Args:
-        spared: whether some services are not customer-facing: they get a sev 2 where others get a sev 1, as those with too few events do.
+        spared: services that are not customer-facing: they get a sev 2 where others get a sev 1, as those with too few events do.
         raised: the tiers that are a sev 1 while a business SLO of the service burns.
         severities: sev to the labels that state it.
         annotate: the annotations for an SLO, a tier and a mode.
     """
-    slo = what.slo
+    slo, never = what.slo, _never(what, spared)
     made: list[Alert] = []
 
     def add(tier: Tier, level: str, mode: str, where: str, suffix: str = "", why: str = "") -> None:
@@ -102,8 +102,7 @@ def alerts(
     for tier in (t for t in TIERS if t.name in tiers):
         if slo.mode == LIVE:
             home = matcher("environment", slo.environments)
-            if sev(slo, tier) == "1" and (spared or what.few):
-                never = _never(what, spared)
+            if sev(slo, tier) == "1" and never:
                 add(tier, "1", LIVE, home, f"unless {ON} {never}")
                 add(tier, "2", LIVE, home, f"and {ON} {never}")
             elif tier.name in raised:
@@ -122,11 +121,10 @@ def alerts(
     return tuple(made)
 
 
-def _never(what: Judged, spared: bool) -> str:
-    # Who gets no sev 1: series by service and environment.
-    few = selector(records.events("6h"), f"slo={quoted(what.slo.name)}", matcher("service", what.few)) if what.few else ""
-    either = [each for each in (records.NOT_CUSTOMER_FACING if spared else "", few) if each]
-    return either[0] if len(either) == 1 else f"(\n{_indent(either[0])}\n  or\n{_indent(either[1])}\n)"
+def _never(what: Judged, spared: tuple[str, ...]) -> str:
+    # Who gets no sev 1: the counts of its own group, as those of another are not there yet in the first minute after an outage of Prometheus.
+    names = sorted({*what.few, *(name for name in spared if what.slo.selects(name))})
+    return selector(records.events("6h"), f"slo={quoted(what.slo.name)}", matcher("service", names)) if names else ""
 
 
 def expression(what: Judged, tier: Tier, where: str) -> str:
