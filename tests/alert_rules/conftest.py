@@ -11,6 +11,8 @@ import pytest
 from truegreen.alert_rules.generate import files
 from truegreen.core.config import Config, parse_text
 from truegreen.core.words.calibration import Calibration, file_name, to_text
+from truegreen.core.words.ready_made import BY_NAME
+from truegreen.core.words.slo import EvaluationSli
 
 Write = Callable[..., Path]
 
@@ -40,8 +42,10 @@ def calibrate(tmp_path: Path) -> Callable[..., Calibration]:
         design_effect: float = 1.0,
         taken: str = "2026-11-01T00:00:00Z",
     ) -> Calibration:
+        slo = BY_NAME.get(signal)
+        evaluator = "lexical" if slo is None or isinstance(slo.sli, EvaluationSli) else slo.sli.metric
         made = Calibration(
-            service, environment, signal, "lexical", "relative", 0.2, tuple(i / 100 for i in range(101)), bad_ratio, design_effect, answers, taken
+            service, environment, signal, evaluator, "relative", 0.2, tuple(i / 100 for i in range(101)), bad_ratio, design_effect, answers, taken
         )  # fmt: skip
         folder = tmp_path / "calibration"
         folder.mkdir(exist_ok=True)

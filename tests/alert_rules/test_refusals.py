@@ -87,6 +87,25 @@ WRONG = [
         "truegreen_agent_runs_total has no label place",
         "one of",
     ),
+    (
+        "{metric: truegreen_llm_requests_total, label: outcome, bad: [error], where: {service: shop}}",
+        "sli.where",
+        "service is what every rule is made by",
+        "services: [shop] for the SLO",
+    ),
+    (
+        "{metric: truegreen_llm_duration_seconds, threshold: 10, where: {environment: eu}}",
+        "sli.where",
+        "environment is what every rule is made by",
+        "environments: [eu] for the SLO",
+    ),
+    (
+        "{metric: truegreen_llm_requests_total, label: service, bad: [shop]}",
+        "sli.label",
+        "service is what every rule is made by",
+        "services: [shop] for the SLO",
+    ),
+    ("{metric: truegreen_llm_requests_total, label: outcome, bad: ['']}", "sli.bad", "is never an empty text", "ok, error"),
     ("{metric: truegreen_llm_requests_total, at_most: 3}", "sli.metric", "is a counter", "a gauge"),
     (
         "{metric: truegreen_drift_zscore, at_least: 3, at_most: 3}",
@@ -163,6 +182,32 @@ def test_a_level_on_a_relative_scale_is_refused_with_the_file_that_says_so(confi
             check(config(f"{JUDGE}slos: [{{name: grounding_absolute, mode: {mode}}}]"))
     check(config(f"{JUDGE}slos: [{{name: grounding_absolute, mode: live, services: [shop]}}]"))
     check(config("slos: [{name: grounding, mode: live}]"))
+
+
+def test_a_baseline_of_something_else_is_refused_with_its_file(config, calibrate):
+    """The ready-made SLO's name with another counter: its baseline would be that of the ready-made one's."""
+    calibrate("bot", "production", "availability", 0.03, 600)
+    other = "sli: {metric: truegreen_tool_calls_total, label: outcome, bad: [timeout]}"
+    with pytest.raises(
+        BadInput,
+        match=r"slos\[0\]\.sli\.metric \(availability\): .* was taken of truegreen_llm_requests_total \(.*availability\.json\)",
+    ):
+        check(config(f"slos: [{{name: availability, {other}}}]"))
+    check(config(f"slos: [{{name: availability, services: [shop], {other}}}]"))
+    check(config("slos: [{name: availability}]"))
+
+
+@pytest.mark.parametrize(("ratio", "answers", "said", "taken"), [(0.45, 600, "43.75% allows more bad events than good ones", 0.39), (0.0, 40_000, "99.9925% allows less than one bad event in 10000", 0.0001)])  # fmt: skip
+def test_a_baseline_is_held_to_the_bounds_of_a_written_objective(config, calibrate, ratio, answers, said, taken):
+    """A budget over half, or under one in ten thousand, that a file brings; an objective for the service takes its place."""
+    calibrate("bot", "production", "groundedness", ratio, answers)
+    with pytest.raises(BadInput) as raised:
+        check(config("slos: [{name: grounding, objective: baseline}]"))
+    assert f"slos[0].objective (grounding): as bot in production was frozen, {said}" in str(raised.value)
+    assert "; write under objectives, for bot, at " in str(raised.value)
+    check(config("slos: [{name: grounding, objective: baseline, objectives: {bot: 99%}}]"))
+    calibrate("bot", "production", "groundedness", taken, answers)
+    check(config("slos: [{name: grounding, objective: baseline}]"))
 
 
 def test_a_baseline_that_no_slo_reads_is_said_and_taken(config, calibrate):

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
 
 from truegreen.alert_rules import checks_baselines, detectors, files
+from truegreen.alert_rules.bounds import outside
 from truegreen.alert_rules.sli import CANARY
 from truegreen.alert_rules.text import number
 from truegreen.core.config.collected import Errors
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue
 from truegreen.core.words.calibration import Calibration
-from truegreen.core.words.metric import Metric
+from truegreen.core.words.metric import IDENTITY, Metric
 from truegreen.core.words.slo import BASELINE, BoundSli, EvaluationSli, EventSli, FreshnessSli, Slo, ThresholdSli
-
-LEAST_OBJECTIVE: Final = Decimal("0.5")
-"""A page asks for 60 % bad events at most; with more than half of them allowed, that leaves no room for evidence."""
-LEAST_BUDGET: Final = Decimal("0.0001")
-"""One in ten thousand: a 10x burn needs 15,000 events an hour to page within one."""
-_IDENTITY: Final = ("service", "environment")
 
 
 def check(config: Config) -> tuple[Calibration, ...]:
@@ -73,20 +67,8 @@ class _Slo:
         slo = self.slo
         written = {"objective": slo.objective, **{f"objectives.{name}": ratio for name, ratio in slo.objectives.items()}}
         for key, ratio in written.items():
-            if not isinstance(ratio, Decimal):
-                continue
-            if ratio < LEAST_OBJECTIVE:
-                self.refuse(
-                    key,
-                    f"{number(100 * ratio)}% allows more bad events than good ones, and no page could ask for more",
-                    f"at least {number(100 * LEAST_OBJECTIVE)}%, or count what is good as bad",
-                )
-            if 1 - ratio < LEAST_BUDGET:
-                self.refuse(
-                    key,
-                    f"{number(100 * ratio)}% allows less than one bad event in {number(1 / LEAST_BUDGET)}, which no sample shows in time",
-                    f"at most {number(100 * (1 - LEAST_BUDGET))}%",
-                )
+            for found, instead in outside(ratio) if isinstance(ratio, Decimal) else ():
+                self.refuse(key, found, instead)
         for name in slo.objectives:
             if not slo.selects(name):
                 said = f"the pattern {slo.matching}" if slo.matching else "services"
@@ -172,19 +154,21 @@ class _Slo:
 
     def values(self, key: str, metric: Metric, name: str, values: Sequence[str]) -> Sequence[str]:
         # The values that the label has, where they are known.
+        place = "sli.where" if key == "sli.where" else "sli.label"
+        if name in IDENTITY:
+            if key in {"sli.where", "sli.bad"}:
+                self.refuse(place, f"{name} is what every rule is made by", f"{name}s: [{values[0]}] for the SLO")
+            return ()
         label = next((label for label in metric.label_set if label.name == name), None)
         if label is None:
-            if name not in _IDENTITY and (values or key == "sli.bad"):
+            if values or key == "sli.bad":
                 known = _names(label.name for label in metric.label_set)
-                self.refuse(
-                    "sli.where" if key == "sli.where" else "sli.label",
-                    f"{metric.prometheus} has no label {name}",
-                    f"one of {known}",
-                )
+                self.refuse(place, f"{metric.prometheus} has no label {name}", f"one of {known}")
             return ()
         wrong = [value for value in values if label.values and value not in label.values]
         if wrong:
-            self.refuse(key, f"{name} of {metric.prometheus} is never {wrong[0]}", f"one of {_names(label.values)}")
+            never = wrong[0] or "an empty text"
+            self.refuse(key, f"{name} of {metric.prometheus} is never {never}", f"one of {_names(label.values)}")
         return label.values
 
     def bucket(self, key: str, metric: Metric, threshold: Decimal) -> None:

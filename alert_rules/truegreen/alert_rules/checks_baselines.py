@@ -1,4 +1,4 @@
-"""SLOs against the calibration files: a floor on a scale that it does not have, a file that speaks of nothing."""
+"""SLOs against the calibration files: a floor on a scale that it does not have, a budget that no sample shows, a file that speaks of nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from truegreen.alert_rules.budgets import signal
+from truegreen.alert_rules.bounds import outside
+from truegreen.alert_rules.budgets import judged, of_baseline, signal
 from truegreen.core.config.model import Config
 from truegreen.core.words import ready_made
 from truegreen.core.words.calibration import Calibration, line_of
@@ -21,8 +22,41 @@ _JUDGE: Final = "floor: baseline, which sees change; a number needs an evaluator
 
 def of_slo(config: Config, slo: Slo, known: Mapping[Path, Calibration]) -> Iterator[Found]:
     """What is wrong with an SLO in the light of the calibration files."""
+    if slo.name in config.evaluations and not isinstance(slo.sli, EvaluationSli):
+        yield "name", "it is the name of an evaluation, whose baselines the SLO would take for its own", "another name"
+    yield from _floors(config, slo, known)
+    yield from _counted(slo, known)
+    for its in judged(slo, known.values()).baselines if slo.objective == BASELINE else ():
+        for found, instead in outside(1 - of_baseline(its)) if its.service not in slo.objectives else ():
+            yield (
+                "objective",
+                f"as {its.service} in {its.environment} was frozen, {found}",
+                f"under objectives, for {its.service}, {instead}",
+            )
+
+
+def _counted(slo: Slo, known: Mapping[Path, Calibration]) -> Iterator[Found]:
+    # A file says what it counted, so that an SLO which counts something else under the same name is seen.
+    if isinstance(slo.sli, EvaluationSli):
+        return
+    for path, one in known.items():
+        if one.signal == slo.name and slo.selects(one.service) and one.evaluator != slo.sli.metric:
+            yield (
+                "sli.metric",
+                f"the SLO counts {slo.sli.metric}, and its baseline was taken of {one.evaluator} ({path})",
+                f"another name, or take it anew: truegreen baseline take --signal {slo.name}",
+            )
+
+
+def _floors(config: Config, slo: Slo, known: Mapping[Path, Calibration]) -> Iterator[Found]:
     if not isinstance(slo.sli, EvaluationSli) or slo.sli.floor == BASELINE:
         return
+    if slo.objective == BASELINE:
+        yield (
+            "objective",
+            f"a baseline counts what is under its own floor, and the SLO what is under {slo.sli.floor}",
+            "a number such as 95%, or floor: baseline",
+        )
     mine = {path: one for path, one in known.items() if one.signal == slo.sli.evaluation and slo.selects(one.service)}
     for path, one in mine.items():
         if one.scale == RELATIVE:
