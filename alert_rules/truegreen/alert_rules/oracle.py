@@ -6,13 +6,13 @@ It shares no text with the rules: windows, lower bound and ladder are computed h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
-from truegreen.alert_rules.ladder import Tier, threshold
+from truegreen.alert_rules.ladder import Rung, Tier, threshold
 from truegreen.alert_rules.recording import EVIDENCE
 from truegreen.core.words.records import SECONDS
 
@@ -44,24 +44,33 @@ def byar(bad: float, z: float) -> float:
 def burning(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect: Decimal = Decimal(1)) -> list[bool]:
     """Whether the tier burns, minute by minute."""
     events, bad = cumulative(phases)
-    effect, allowed, burns = math.sqrt(design_effect), float(budget), [False] * len(events)
-
-    def window(at: int, minutes: int) -> tuple[float, float]:
-        # Windows of a day and more are summed from 5 min counts, taken at whole multiples of 5 min.
-        end = at if minutes < _DAY else at // 5 * 5
-        start = max(end - minutes, 0)
-        return events[end] - events[start], bad[end] - bad[start]
-
+    burns = [False] * len(events)
     for rung in tier.rungs:
-        long, short = SECONDS[rung.long] // 60, SECONDS[rung.short] // 60
-        least, z = float(threshold(rung, budget)) + _MARGIN, EVIDENCE[rung.long] * effect
-        # The short window of all minutes first, which is never a day: in few of them it is over.
-        before = [0.0] * short
-        for at, (n, n0, x, x0) in enumerate(zip(events, before + events, bad, before + bad, strict=False)):
-            if x > x0 and not burns[at] and n > n0 and (x - x0) / (n - n0) > least:
-                count, count_bad = window(at, long)
-                burns[at] = count > 0 and count_bad / count > least and byar(count_bad, z) / count > allowed
+        for at in _over(rung, events, bad, budget, design_effect):
+            burns[at] = True
     return burns
+
+
+def onset(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect: Decimal = Decimal(1)) -> int | None:
+    """The first minute in which the tier burns."""
+    events, bad = cumulative(phases)
+    starts = [next(_over(rung, events, bad, budget, design_effect), None) for rung in tier.rungs]
+    return min((at for at in starts if at is not None), default=None)
+
+
+def _over(rung: Rung, events: Sequence[float], bad: Sequence[float], budget: Decimal, design_effect: Decimal) -> Iterator[int]:
+    # The minutes in which both windows and the lower bound are over. The short window first, which is never a day: in few minutes it is over.
+    allowed, long, short = float(budget), SECONDS[rung.long] // 60, SECONDS[rung.short] // 60
+    least, z = float(threshold(rung, budget)) + _MARGIN, EVIDENCE[rung.long] * math.sqrt(design_effect)
+    before = [0.0] * short
+    for at, (n, n0, x, x0) in enumerate(zip(events, chain(before, events), bad, chain(before, bad), strict=False)):
+        if x > x0 and n > n0 and (x - x0) / (n - n0) > least:
+            # Windows of a day and more are summed from 5 min counts, taken at whole multiples of 5 min.
+            end = at if long < _DAY else at // 5 * 5
+            start = max(end - long, 0)
+            count, count_bad = events[end] - events[start], bad[end] - bad[start]
+            if count > 0 and count_bad / count > least and byar(count_bad, z) / count > allowed:
+                yield at
 
 
 def first(burns: Sequence[bool]) -> int | None:
@@ -81,5 +90,5 @@ def minutes_to_page(
     if burn * budget > 1:
         return None
     calm, storm = Phase(120, events_per_hour, budget / 2), Phase(most, events_per_hour, burn * budget)
-    found = first(burning((calm, storm), tier, budget))
+    found = onset((calm, storm), tier, budget)
     return None if found is None else found - calm.minutes

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from truegreen.alert_rules.streams import MINUTE, Series
-from truegreen.alert_rules.text import number, quoted, selector
+from truegreen.alert_rules.text import entry, number, quoted, scalar, selector
 from truegreen.alert_rules.windows import Clock
 
 
@@ -46,9 +45,14 @@ def seen(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
 
 
 def about(minute: int, expr: str, value: Decimal | float, within: str = "0.02") -> Check:
-    """That an expression, added up over all its series, is a value other than 0, within a share of it."""
-    thousand = number((Decimal(value) * 1_000).quantize(Decimal("0.000001")))
-    return Check(f"abs(1000 * sum({expr}) / {thousand} - 1) < bool {within}", minute, 1)
+    """That an expression, added up over all its series, is a value, within a share of it; 0 is just 0."""
+    if not value:
+        return Check(f"sum({expr})", minute, 0)
+    times = 1_000
+    while abs(Decimal(value)) * times < 1:
+        times *= 1_000
+    many = number((Decimal(value) * times).quantize(Decimal("0.000001")))
+    return Check(f"abs({times} * sum({expr}) / {many} - 1) < bool {within}", minute, 1)
 
 
 def merged(tests: Sequence[Test]) -> list[Test]:
@@ -73,18 +77,17 @@ def merged(tests: Sequence[Test]) -> list[Test]:
     ]
 
 
-def rendered(each: Test, clock: Clock) -> Mapping[str, Any]:
-    """One test group of promtool's file."""
-    return {
-        "name": each.name,
-        "interval": clock.exact(each.interval),
-        "input_series": [{"series": s.series, "values": s.values} for s in each.series],
-        "promql_expr_test": [
-            {
-                "expr": check.expr,
-                "eval_time": clock.exact(MINUTE * check.minute),
-                "exp_samples": [] if check.value is None else [{"labels": "{}", "value": check.value}],
-            }
-            for check in sorted(each.checks, key=lambda c: c.minute)
-        ],
-    }
+def written(tests: Sequence[Test], clock: Clock) -> str:
+    """The YAML of test groups, as `tests` of promtool's file has them. They are most of what is generated, so no tree is made of them first."""
+    out: list[str] = ["tests:" if tests else "tests: []"]
+    for each in tests:
+        out += [f"  - name: {scalar(each.name)}", f"    interval: {scalar(clock.exact(each.interval))}"]
+        out.append("    input_series:" if each.series else "    input_series: []")
+        for series in each.series:
+            out.append(f"      - series: {scalar(series.series)}\n        values: {scalar(series.values)}")
+        out.append("    promql_expr_test:" if each.checks else "    promql_expr_test: []")
+        for check in sorted(each.checks, key=lambda c: c.minute):
+            entry("      - expr:", check.expr, "          ", out)
+            samples = " []" if check.value is None else f'\n          - labels: "{{}}"\n            value: {check.value}'
+            out.append(f"        eval_time: {scalar(clock.exact(MINUTE * check.minute))}\n        exp_samples:{samples}")
+    return "\n".join([*out, ""])

@@ -136,7 +136,7 @@ def _storm(slo: Slo, budget: Decimal, effect: Decimal) -> list[Phase]:
     events = Decimal(60) if fresh else Decimal(60 * max(10, ceil(Decimal("0.1") / budget)))
     for _ in range(4):
         phases = [Phase(CALM_MINUTES, events, calm), Phase(_MOST_STORM, events, bad), Phase(60, events, calm)]
-        fast, slow = (oracle.first(oracle.burning(phases, tier, budget, effect)) for tier in TIERS[:2])
+        fast, slow = (oracle.onset(phases, tier, budget, effect) for tier in TIERS[:2])
         if fast is not None and slow is not None:
             minutes = min(max(fast, slow) + 15 - CALM_MINUTES, _MOST_STORM)
             return [phases[0], Phase(minutes, events, bad), phases[2]]

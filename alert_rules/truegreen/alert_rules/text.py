@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from truegreen.core.words.promql import any_of, matcher, number, quoted, selector
 
-__all__ = ["any_of", "literal", "matcher", "number", "quoted", "selector", "to_yaml"]
+__all__ = ["any_of", "entry", "literal", "matcher", "number", "quoted", "scalar", "selector", "to_yaml"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:-]*")
 _WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -31,7 +31,7 @@ def to_yaml(value: Any, comment: str = "") -> str:
     if value and isinstance(value, (Mapping, list, tuple)):
         _container(value, "", "", out)
     else:
-        out.append(_scalar(value))
+        out.append(scalar(value))
     out.append("")
     return "\n".join(out)
 
@@ -41,29 +41,30 @@ def _container(value: Any, indent: str, lead: str, out: list[str]) -> None:
     deeper = indent + "  "
     if isinstance(value, Mapping):
         for key, item in value.items():
-            _entry(f"{lead}{_remembered(key) if type(key) is str else _scalar(key)}:", item, deeper, out)
+            entry(f"{lead}{_remembered(key) if type(key) is str else scalar(key)}:", item, deeper, out)
             lead = indent
         return
     for item in value:
         if isinstance(item, (dict, list, tuple, Mapping)) and item and not _short(item):
             _container(item, deeper, lead + "- ", out)
         else:
-            out.append(f"{lead}- {_scalar(item)}")
+            out.append(f"{lead}- {scalar(item)}")
         lead = indent
 
 
-def _entry(head: str, item: Any, indent: str, out: list[str]) -> None:
+def entry(head: str, item: Any, indent: str, out: list[str]) -> None:
+    """The lines of one entry of a mapping, after `head`, which ends in a colon; what does not fit on that line is at `indent`."""
     if isinstance(item, str):
         if "\n" in item and item == item.strip() and item.replace("\n", "").isprintable():
             block = item.replace("\n", "\n" + indent)
             out.append(f"{head} |-\n{indent}{block}")
         else:
-            out.append(f"{head} {_scalar(item)}")
+            out.append(f"{head} {scalar(item)}")
     elif isinstance(item, (dict, list, tuple, Mapping)) and item and not _short(item):
         out.append(head)
         _container(item, indent, indent, out)
     else:
-        out.append(f"{head} {_scalar(item)}")
+        out.append(f"{head} {scalar(item)}")
 
 
 def _short(item: Any) -> bool:
@@ -75,7 +76,8 @@ def _short(item: Any) -> bool:
     )
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """A text, number or empty container in one line."""
     if isinstance(value, str):
         return _remembered(value) if len(value) < _LONG else _text(value)
     if isinstance(value, bool):
@@ -85,7 +87,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_scalar(item) for item in value) + "]"
+        return "[" + ", ".join(scalar(item) for item in value) + "]"
     raise TypeError(f"cannot write {type(value).__name__} as YAML")
 
 

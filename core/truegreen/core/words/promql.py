@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
+@lru_cache(65_536)
 def number(value: Decimal | int | str) -> str:
     """A number without exponent and without trailing zeros."""
     text = f"{Decimal(value):f}"
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
+@lru_cache(65_536)
 def quoted(text: str) -> str:
     """A PromQL string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
