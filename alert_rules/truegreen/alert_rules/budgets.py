@@ -76,7 +76,7 @@ def budget(what: Judged, service: str, environment: str) -> Decimal | None:
         return 1 - slo.objectives[service]
     if isinstance(slo.objective, Decimal):
         return 1 - slo.objective
-    return next((of_baseline(b) for b in what.baselines if (b.service, b.environment) == (service, environment)), None)
+    return next((of_baseline(b) for b in what.frozen if (b.service, b.environment) == (service, environment)), None)
 
 
 def design_effect(what: Judged, service: str, environment: str) -> Decimal:
@@ -95,7 +95,7 @@ def record_budget(what: Judged) -> Record | None:
     slo = what.slo
     terms = [_constant(what, (matcher("service", (name,)),), 1 - slo.objectives[name]) for name in sorted(slo.objectives)]
     if slo.objective == BASELINE:
-        terms += [_constant(what, _of(b), of_baseline(b)) for b in what.baselines]
+        terms += [_constant(what, _of(b), of_baseline(b)) for b in what.frozen]
     elif isinstance(slo.objective, Decimal):
         terms.append(_constant(what, (), 1 - slo.objective))
     return Record(records.ERROR_BUDGET, f"\nor {ON}\n".join(terms), what.identity) if terms else None
@@ -110,12 +110,13 @@ def record_design_effect(what: Judged) -> Record:
 
 
 def record_baselines(what: Judged) -> tuple[Record, ...]:
-    """The frozen bad ratio, its N and the digest that the app should judge with."""
+    """The frozen bad ratio and its N, where they are about the SLO's events, and the digest that the app should judge with."""
     made: list[Record] = []
     for b in what.baselines:
         labels = {"service": b.service, "environment": b.environment, **what.identity}
-        made.append(Record(records.BASELINE_BAD_RATIO, f"vector({number(b.bad_ratio)})", labels))
-        made.append(Record(records.BASELINE_EVENTS, f"vector({b.events})", labels))
+        if b in what.frozen:
+            made.append(Record(records.BASELINE_BAD_RATIO, f"vector({number(b.bad_ratio)})", labels))
+            made.append(Record(records.BASELINE_EVENTS, f"vector({b.events})", labels))
         if isinstance(what.slo.sli, EvaluationSli):
             made.append(Record(records.CALIBRATION_INFO, "vector(1)", {**labels, "evaluation": b.signal, "digest": b.digest}))
     return tuple(made)

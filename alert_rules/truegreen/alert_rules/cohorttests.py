@@ -172,26 +172,26 @@ def _holds(what: Judged) -> Test:
 
 
 def _vector(what: Judged) -> Test:
-    # As published: 20 cohorts of 600, 24 bad in each but one of 120; z is 3.872 and its lower bound .13688 while answers are independent.
+    # As published: 20 cohorts of 600, 24 bad in each but one of 120; z is 3.872 and its lower bound .13688 while answers are independent,
+    # and as many times the answers where they are not, or nothing would be left of the bound.
     # Shorter windows have other counts, of fewer cohorts; and one answer in a day is enough for a cohort.
     who = {"service": f"{SERVICE}-{what.slo.name}", "environment": "vector"}
     effect = float(budgets.default_effect(what))
-    z = math.sqrt((cohorts.Z**2 + 2 * math.log(20)) * effect)
+    z, times = math.sqrt((cohorts.Z**2 + 2 * math.log(20)) * effect), math.ceil(effect)
     series = [_series(what, records.events("6h"), {**who, "environment": where}, "1") for where in ("vector", "one")]
     checks = [
         about(DAY, _at(records.COHORT_Z, what), z, EXACT),
         about(DAY, _at(records.COHORT_Z, what, "one"), cohorts.Z * math.sqrt(effect), EXACT),
     ]
     for window, (many, events, bad) in zip(reversed(cohorts.WINDOWS), ((20, 600, 120), (10, 301, 91), (5, 102, 53)), strict=True):
-        counts = [(who, f"c{n}", events, bad if n == 0 else 24) for n in range(many)] + [
-            ({**who, "environment": "one"}, "c0", 1, 1)
-        ]
+        counts = [(who, f"c{n}", events * times, (bad if n == 0 else 24) * times) for n in range(many)]
+        counts.append(({**who, "environment": "one"}, "c0", 1, 1))
         for at, cohort, every, failed in counts:
             series += [_series(what, record(window), {**at, "cohort": cohort}, str(count))
                        for record, count in ((records.cohort_events, every), (records.cohort_bad, failed))]  # fmt: skip
         bound = records.cohort_bad_lower_bound(window)
         first = selector(bound, f"cohort={quoted('c0')}")
-        checks.append(about(DAY, f"{_at(bound, what)} and {first}", oracle.byar(bad, z) / events, EXACT))
+        checks.append(about(DAY, f"{_at(bound, what)} and {first}", oracle.byar(bad * times, z) / (events * times), EXACT))
         checks.append(Check(f"sum({_at(bound, what, 'one')})", DAY, 0))
     return Test(f"{what.slo.name}: the bound of its cohorts", tuple(series), tuple(checks), DAY * MINUTE)
 

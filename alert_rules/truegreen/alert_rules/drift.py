@@ -23,8 +23,8 @@ WINDOW: Final = "3d"
 
 
 def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tuple[Record | Alert, ...]:
-    """The pooled ratio, its z and the ticket; nothing while no baseline speaks of the SLO."""
-    if not what.baselines:
+    """The pooled ratio, its z and the ticket; nothing while no baseline speaks of the SLO's events."""
+    if not what.frozen:
         return ()
     name = f"slo={quoted(what.slo.name)}"
     bad, events, ratio = (selector(r(WINDOW), name) for r in (records.bad, records.events, records.bad_ratio))

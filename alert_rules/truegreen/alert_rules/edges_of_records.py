@@ -118,12 +118,13 @@ def _derived(config: Config, what: Judged) -> Test:
         checks.append(about(DAY, selector(records.DESIGN_EFFECT, *its), budgets.design_effect(what, *known), EXACT))
     for b in what.baselines:
         its = (f"slo={quoted(slo.name)}", f"service={quoted(b.service)}", f"environment={quoted(b.environment)}")
-        checks += [Check(f"sum({selector(records.BASELINE_EVENTS, *its)})", DAY, b.events)]
         checks += (
             [Check(f"count({selector(records.CALIBRATION_INFO, *its)} == 1)", DAY, 1)] if budgets.signal(slo) != slo.name else []
         )
-        checks += [about(DAY, selector(records.BASELINE_BAD_RATIO, *its), b.bad_ratio, EXACT) if b.bad_ratio else
-                   Check(f"sum({selector(records.BASELINE_BAD_RATIO, *its)})", DAY, 0)]  # fmt: skip
+        told = b in what.frozen
+        checks += [about(DAY, selector(records.BASELINE_BAD_RATIO, *its), b.bad_ratio, EXACT),
+                   Check(f"sum({selector(records.BASELINE_EVENTS, *its)})", DAY, b.events)] if told else []  # fmt: skip
+        checks += [] if told else [Check(f"count({selector(records.BASELINE_BAD_RATIO, *its)})", DAY, None)]
     for name in budgets.not_customer_facing(config):
         series += (
             []

@@ -11,12 +11,14 @@ from decimal import Decimal
 from typing import Final
 
 from truegreen.alert_rules import changes, watchers
-from truegreen.alert_rules.edges_of_records import DAY
+from truegreen.alert_rules.edges_of_records import DAY, OVER, UNDER
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.promtool import Check, Test, seen
 from truegreen.alert_rules.ruletests import SERVICE
 from truegreen.alert_rules.sli import CANARY
 from truegreen.alert_rules.streams import MINUTE, Series, counter
+from truegreen.alert_rules.text import number
+from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue
 from truegreen.core.words.slo import EvaluationSli
@@ -28,9 +30,9 @@ HOUR: Final = 60
 _PLACES: Final = Decimal("0.000001")
 
 
-def tests(config: Config, every: Sequence[Judged]) -> list[Test]:
+def tests(config: Config, every: Sequence[Judged], clock: Clock) -> list[Test]:
     """The tests of all watchers and of the changes."""
-    made = [_pipeline(watchers.without_environment(tuple(every))), *_changes()]
+    made = [_pipeline(watchers.without_environment(tuple(every)), clock), *_changes()]
     for evaluation in sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)}):
         share = Decimal(str(config.least_share(evaluation)))
         made += [_of_evaluation(evaluation, share)] if share > 0 else []
@@ -129,7 +131,7 @@ def _mismatch(evaluation: str, service: str, environment: str, digest: str) -> T
     return Test(f"{evaluation}: which calibration the rules do not know", tuple(series), tuple(checks), DAY * MINUTE)
 
 
-def _pipeline(nowhere: tuple[str, ...]) -> Test:
+def _pipeline(nowhere: tuple[str, ...], clock: Clock) -> Test:
     series: list[Series] = []
     checks: list[Check] = []
 
@@ -137,17 +139,39 @@ def _pipeline(nowhere: tuple[str, ...]) -> Test:
         # None for `quiet` minutes, and more than `least` in the hour before.
         for case, loud, ages in (
             ("just before", 1, ((quiet + 2, 0), (quiet + 10, least * 1.1 * 60 / 8))),
-            ("long before", 1, ((quiet + 51, 0), (quiet + 59, least * 1.1 * 60 / 8))),
+            ("long before", 1, ((quiet + 47, 0), (quiet + 55, least * 1.1 * 60 / 8))),
             ("lately", None, ((quiet - 2, 0), (DAY, least * 9))),
             ("too few", None, ((quiet + 2, 0), (quiet + 10, least * 0.9 * 60 / 8))),
             ("too long ago", None, ((quiet + 63, 0), (quiet + 110, least * 9))),
         ):
             series.append(aged(metric, {**who, tell: case}, *ages))
             checks.append(seen(DAY, name, loud, **{tell: case}))
+        # Its own memory: how long ago it began, and how long ago that was written last.
+        mute, now = ((DAY, 0),), clock.seconds(watchers.DAY)
+        held: tuple[tuple[str, int | None, Decimal, int, Ages | None], ...] = (
+            ("held", 1, UNDER, 0, mute),
+            ("held by nobody's counter", 1, UNDER, 0, None),
+            ("held long enough", None, OVER, 0, mute),
+            ("held until it came", None, UNDER, 0, ((quiet - 2, 0), (DAY, 60))),
+            ("held again", 1, UNDER, 8, mute),
+            ("held before", None, UNDER, 12, mute),
+        )
+        for case, loud, age, written, past in held:
+            it = {key: value for key, value in {**who, tell: case}.items() if key in {"service", "environment", "instance"}}
+            memory = Series("ALERTS_FOR_STATE", {"alertname": name, **it}, f"_x{DAY - written} {number(now - now * age)}")
+            series.extend([memory, Series("up", {"job": "truegreen", **it}, f"_x{DAY} 1")])
+            series.extend([] if past is None else [aged(metric, {**who, tell: case}, *past)])
+            checks.append(seen(DAY, name, loud, **{tell: case}))
+        series.append(Series("ALERTS_FOR_STATE", {"alertname": f"not {name}", **who, tell: "another's memory"}, f"_x{DAY} {now}"))
+        checks.append(seen(DAY, name, None, **{tell: "another's memory"}))
 
     requests = catalogue.LLM_REQUESTS.prometheus
     ceased(requests, watchers.TRAFFIC_CEASED, 30, 30, {"service": SERVICE, "outcome": "ok"}, "environment")
     ceased(catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus, watchers.INGESTION_STALLED, 15, 100, {"signal": "traces"}, "instance")
+    # An instance that is scraped no more has not fallen silent.
+    memory = {"alertname": watchers.INGESTION_STALLED, "instance": "taken away"}
+    series.append(Series("ALERTS_FOR_STATE", memory, f"_x{DAY} {clock.seconds(watchers.DAY)}"))
+    checks.append(seen(DAY, watchers.INGESTION_STALLED, None, instance="taken away"))
     lost = {"instance": "a", "reason": "expired"}
     for case, loud, ages in (("until 17 min ago", None, ((17, 0), (40, 600))), ("until 13 min ago", 1, ((13, 0), (40, 600))),
                              ("half a request", 1, ((5, 6),)), ("whole", None, ())):  # fmt: skip

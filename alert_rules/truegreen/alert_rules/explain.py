@@ -68,7 +68,7 @@ def facts(config: Config, what: Judged, found: Sequence[Verdict], asked: bool) -
                 "design_effect": number(b.design_effect),
                 "objective": statement.percent(1 - (budgets.budget(what, b.service, b.environment) or Decimal(0))),
             }
-            for b in what.baselines
+            for b in what.frozen
         ],
         "volumes_from": "prometheus" if asked else "truegreen.yaml", "verdicts": services, "next": _next(what, found),
     }  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from truegreen.alert_rules.text import literal
-from truegreen.core.words.slo import Slo
+from truegreen.core.words.slo import BASELINE, EvaluationSli, Slo
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,12 @@ class Judged:
     slo: Slo
     baselines: tuple[Baseline, ...]
     few: tuple[str, ...] = ()
+
+    @property
+    def frozen(self) -> tuple[Baseline, ...]:
+        """The baselines whose bad ratio is that of the SLO's own events: none where its floor is a number, since a file counts what is under its own."""
+        sli = self.slo.sli
+        return () if isinstance(sli, EvaluationSli) and sli.floor != BASELINE else self.baselines
 
     @property
     def identity(self) -> Mapping[str, str]:

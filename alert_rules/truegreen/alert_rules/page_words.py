@@ -227,9 +227,9 @@ BY_ALERT: Final = {
                "Give the file to all instances (TRUEGREEN_CALIBRATION) and restart them.")),
     ),
     watchers.COLLECTOR_GONE: Words(
-        "Prometheus cannot scrape the truegreen collector. No behavioural metric arrives.",
-        "Every SLO of truegreen is blind. Applications are not harmed: they go on without it.",
-        "1", 'up{job="truegreen"}',
+        "Prometheus cannot scrape the truegreen collector, or one of several (label instance). No behavioural metric comes from it.",
+        "What is sent there is not seen; where it is the only one, every SLO of truegreen is blind. Applications are not harmed: they go on without it.",
+        "1 for each instance", 'up{job="truegreen"}',
         "Restart the collector (`truegreen collect`, or its unit or pod), then ask `curl -fs http://COLLECTOR:9465/readyz`.",
         (Cause("The process is down, or was ended for its memory", 'max_over_time(up{job="truegreen"}[1h])',
                "Start it; read the end of its log. Counters begin anew: rules bear it."),
@@ -239,8 +239,9 @@ BY_ALERT: Final = {
                'Look for a label that grew: `topk(5, count by (__name__) ({job="truegreen"}))`.')),
     ),
     watchers.INGESTION_STALLED: Words(
-        "The collector lives and receives no spans any more. Some came in the hour before.",
-        "Every SLO that is fed through this instance sees nothing new, whatever users see.",
+        "The collector lives and receives no spans any more. Some came in the hour before. It is a ticket, since an office at night looks the same; "
+        "it ends when spans come again, or after a day of silence, which is no all-clear.",
+        "Every SLO that is fed through this instance sees nothing new, whatever users see. Where a canary runs, TruegreenCanaryMissed tells the difference, as a sev 2.",
         "above 0", "sum by (instance) (rate(truegreen_collector_accepted_spans_total[5m]))",
         "Undo the last change of exporter address, certificate or load balancer. Restart one application instance and watch the rate below.",
         (Cause("Requests are refused", "sum by (instance, reason) (increase(truegreen_collector_refused_requests_total[1h])) > 0",
@@ -248,10 +249,13 @@ BY_ALERT: Final = {
          Cause("Traffic has ceased", "sum by (service, environment) (increase(truegreen_llm_requests_total[30m]))",
                "0 for all: see TruegreenTrafficCeased; the application is the place to look."),
          Cause("Another instance receives them now", "sum by (instance) (increase(truegreen_collector_accepted_spans_total[15m]))",
-               "Expected after a move: take the old instance out of the scrape job.")),
+               "Expected after a move: take the old instance out of the scrape job, which ends the alert."),
+         Cause("Night, or a holiday", "sum by (instance) (increase(truegreen_collector_accepted_spans_total[15m] offset 1d))",
+               "As quiet a day ago: nothing is wrong. `routes.mute` with `sev: [3]` keeps tickets of such hours quiet.")),
     ),
     watchers.TRAFFIC_CEASED: Words(
-        "The service made more than 30 LLM calls in the hour before, and none for half an hour.",
+        "The service made more than 30 LLM calls in an hour, and then none for half an hour. It ends when calls come again, or after a day of silence, "
+        "which is no all-clear.",
         "Either nobody can use the feature, or we no longer see that they do.",
         "above 0", f"{_BY} (rate(truegreen_llm_requests_total{{{_AT}}}[5m]))",
         "Ask the feature one question yourself. When it answers, telemetry is broken; when it does not, the service is.",
@@ -260,7 +264,7 @@ BY_ALERT: Final = {
          Cause("It no longer sends spans", "sum by (instance) (increase(truegreen_collector_accepted_spans_total[15m]))",
                "Check OTEL_EXPORTER_OTLP_ENDPOINT and that the instrumentation is installed in the new image."),
          Cause("Night, a holiday, or a job that is done", f"{_BY} (increase(truegreen_llm_requests_total{{{_AT}}}[30m] offset 1d))",
-               "As quiet a day ago: nothing is wrong; silence the alert for these hours.")),
+               "As quiet a day ago: nothing is wrong. `routes.mute` with `sev: [3]` keeps tickets of such hours quiet.")),
     ),
     watchers.ENVIRONMENT_UNKNOWN: Words(
         "The service does not say in which environment it runs. An SLO is live by environment, so it writes tickets for this service and never pages.",

@@ -40,7 +40,8 @@ def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock, co
     if f["live_slos"]:
         said.append(
             f"False pages (sev 1 and 2): at most {f['false_pages_30d']} in 30 days for each service, over {f['live_slos']} live SLO{'s' if f['live_slos'] != 1 else ''}, where the bad ratio of "
-            "each is its budget at the volume that pages most; events independent, or their design effect measured (baseline take). Under half the budget: about none."
+            "each is its budget at the volume that pages most; events independent, or their design effect measured (baseline take). Under half the budget: about none. "
+            "What watches the watching (a collector or an evaluator that stopped) is not counted."
         )
     else:
         said.append("No SLO is live: nothing pages. Tickets say what would have paged; set mode: live when you believe them.")

@@ -17,6 +17,7 @@ from truegreen.alert_rules.text import matcher, number, quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import catalogue, records
+from truegreen.core.words.records import SECONDS
 from truegreen.core.words.slo import BASELINE, LIVE, EvaluationSli
 from truegreen.core.words.terms import FAIL, NO_FAILURE_MODE, NO_PILLAR, PASS, SKIPPED
 
@@ -46,6 +47,9 @@ FROM_PROMETHEUS: Final = "http://PROMETHEUS:9090"
 STALE: Final = "truegreen generate rules --out RULES --check"
 """Commands that come next; words in capitals are for the reader to fill in."""
 _APPS: Final = matcher("service", (CANARY,), negate=True)
+_ENDS: Final = "It ends when something comes again, or after a day of silence: a resolved alert of that age is no all-clear."
+DAY: Final = SECONDS["1d"]
+"""How long a silence is told, in seconds."""
 _NAMED: Final = "{{ $labels.service }} in {{ $labels.environment }}"
 
 
@@ -173,8 +177,10 @@ def _is_old(make: _Maker) -> Alert:
 
 
 def _is_overdue(make: _Maker, environments: tuple[str, ...]) -> Alert:
-    # Whoever was never drilled is overdue too; a service is known by its calls, which the collector forgets after a day.
-    who = f"group {BY} ({selector(catalogue.LLM_REQUESTS.prometheus, _APPS, matcher('environment', environments))})"
+    # Whoever was never drilled is overdue too, while calls come: the collector's counters stay when a service is gone.
+    counted = selector(catalogue.LLM_REQUESTS.prometheus, _APPS, matcher("environment", environments))
+    calls, before = (f"sum {BY} ({counted}{moved})" for moved in ("", f" offset {make.clock.text('1d')}"))
+    who = f"{calls}\nunless {ON}\n  ({calls} == {ON} {before})"
     last = f"max {BY} ({catalogue.DRILL_COMPLETED_TIMESTAMP.prometheus})"
     expr = f"{who}\nunless {ON}\n  time() - {last} <= {make.config.alerting.drill_every_seconds}"
     return make.alert(DRILL_OVERDUE, expr, "3", "1h", f"No incident drill of {_NAMED} was completed in time",
@@ -191,11 +197,23 @@ def _says_no_environment(make: _Maker, nowhere: tuple[str, ...]) -> Alert:
                       "export OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production", layer="infrastructure")  # fmt: skip
 
 
+def _silent(make: _Maker, name: str, metric: str, quiet: str, least: int, by: str, *still: str) -> str:
+    # Plenty in the hour before, and none since. Such an hour is soon over, and what has not come back is no all-clear: the alert is its own
+    # memory of when it began (the value of ALERTS_FOR_STATE). One shorter than the silence forgets what has ended.
+    on = by.replace("by", "on")
+    came = make.hours(metric, window=quiet, by=by)
+    began = f"max {by} (last_over_time({selector('ALERTS_FOR_STATE', f'alertname={quoted(name)}')}[{make.clock.text('10m')}]))"
+    held = "\n  ".join((f"time() - {began} < {make.clock.seconds(DAY)}", *still))
+    return (
+        f"(\n  {came} == 0\n  and {on} {make.hours(metric, offset=quiet, by=by)} > {least}\n"
+        f"  or {on}\n  {held}\n)\nunless {on} {came} > 0"
+    )
+
+
 def _of_pipeline(make: _Maker, blind: str, slo: str) -> list[Alert]:
     requests, spans = catalogue.LLM_REQUESTS.prometheus, catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
-    ceased = f"{make.hours(requests, window='30m')} == 0\nand {ON} {make.hours(requests, offset='30m')} > 30"
-    by = "by (instance)"
-    stalled = f"{make.hours(spans, window='15m', by=by)} == 0\nand on (instance) {make.hours(spans, offset='15m', by=by)} > 100"
+    ceased = _silent(make, TRAFFIC_CEASED, requests, "30m", 30, BY)
+    stalled = _silent(make, INGESTION_STALLED, spans, "15m", 100, "by (instance)", f'and on (instance) up{{job="{_JOB}"}}')
     lost = (
         f"{make.hours(catalogue.COLLECTOR_FORWARD_DROPPED.prometheus, window='15m', by='by (instance, destination, reason)')} > 0"
     )
@@ -213,12 +231,14 @@ def _of_pipeline(make: _Maker, blind: str, slo: str) -> list[Alert]:
     )
     return [
         make.alert(COLLECTOR_GONE, f'up{{job="{_JOB}"}} == 0\nor absent(up{{job="{_JOB}"}})', blind, "5m", "The truegreen collector cannot be scraped",
-                   "No behavioural metric arrives: every SLO of truegreen is blind.", f"curl -fs {FROM_COLLECTOR}/readyz", layer="infrastructure"),
-        make.alert(INGESTION_STALLED, stalled, blind, "5m", "The collector {{ $labels.instance }} receives no spans",
-                   "Spans came in the hour before and none came for a quarter of an hour: exporter, network or load balancer.",
+                   "No behavioural metric comes from {{ with $labels.instance }}{{ . }}: SLOs do not see what is sent there, and where it is the only one they are all blind"
+                   "{{ else }}anywhere: every SLO of truegreen is blind{{ end }}.", f"curl -fs {FROM_COLLECTOR}/readyz", layer="infrastructure"),
+        make.alert(INGESTION_STALLED, stalled, "3", "5m", "The collector {{ $labels.instance }} receives no spans",
+                   "Spans came in the hour before, and then none for a quarter of an hour or more: exporter, network or load balancer, or nobody asks. "
+                   f"{_ENDS}",
                    f"curl -fs http://{safe('instance')}/readyz", layer="infrastructure"),
         make.alert(TRAFFIC_CEASED, ceased, "3", "5m", f"{_NAMED} makes no LLM calls any more",
-                   "More than 30 calls came in the hour before and none for half an hour.", triage_of(slo), layer="infrastructure"),
+                   f"More than 30 calls came in the hour before, and then none for half an hour or more. {_ENDS}", triage_of(slo), layer="infrastructure"),
         make.alert(FORWARDING_LOSES, lost, "3", "5m", "The collector {{ $labels.instance }} loses requests for {{ $labels.destination }}: {{ $labels.reason }}",
                    "Traces or logs that were counted are missing there. Metrics and SLOs are whole.",
                    f"curl -fs http://{safe('instance')}/metrics | grep truegreen_collector_forward", layer="infrastructure"),

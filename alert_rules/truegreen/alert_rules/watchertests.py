@@ -21,6 +21,7 @@ from truegreen.core.words.slo import EvaluationSli, MinuteSli
 
 ILL: Final = "truegreen-test-ill"
 WELL: Final = "truegreen-test-well"
+BACK: Final = "truegreen-test-back"
 HOUR: Final = 60
 A_MINUTE: Final = 10
 """Answers a minute."""
@@ -44,7 +45,7 @@ def quick(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
 
 def slow(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """The tests that last hours and need an evaluation every five minutes."""
-    drifts = [_drift(what, config, clock) for what in every if what.baselines and not isinstance(what.slo.sli, MinuteSli)]
+    drifts = [_drift(what, config, clock) for what in every if what.frozen and not isinstance(what.slo.sli, MinuteSli)]
     return [_canary(), *drifts]
 
 
@@ -81,8 +82,15 @@ def _of_evaluation(evaluation: str, share: Decimal) -> Test:
     # The minutes from which there are enough answers, or skips, to say something.
     late = next(m for m in range(1, length) if m * judged > watchers.SAMPLE and _few(float(m * judged)))
     skipped = next(m for m in range(1, length) if m * judged > 5)
-    checks = [fires(minute, name, None, **_at(WELL)) for minute in (30, HOUR, length)
-              for name in (stalled, fell, watchers.NO_BASELINE, watchers.NO_PASSAGES)]  # fmt: skip
+    # An SLO without an objective speaks under the same name, for another reason.
+    missing = {reason: {"reason": reason.replace("-", "_")} for reason in ("no-baseline", "no-context")}
+    silent = (
+        (stalled, {}),
+        (fell, {}),
+        (watchers.NO_BASELINE, missing["no-baseline"]),
+        (watchers.NO_PASSAGES, missing["no-context"]),
+    )
+    checks = [fires(minute, name, None, **_at(WELL), **only) for minute in (30, HOUR, length) for name, only in silent]
     checks += [
         fires(2 * HOUR + 3, stalled, None, **_at("stalled")), fires(2 * HOUR + 7, stalled, 1, **_at("stalled")),
         fires(2 * HOUR, stalled, 1, **_at("never")), fires(length, stalled, None, **_at("fell")),
@@ -90,8 +98,8 @@ def _of_evaluation(evaluation: str, share: Decimal) -> Test:
     ]  # fmt: skip
     for environment, name in (("no-baseline", watchers.NO_BASELINE), ("no-context", watchers.NO_PASSAGES)):
         checks += [
-            fires(skipped + 12, name, None, **_at(environment)),
-            fires(skipped + 18, name, 1, **_at(environment)),
+            fires(skipped + 12, name, None, **_at(environment), **missing[environment]),
+            fires(skipped + 18, name, 1, **_at(environment), **missing[environment]),
             *(fires(length, other, None, **_at(environment)) for other in (stalled, fell)),
         ]
     return Test(f"{evaluation}: somebody says when nobody judges", tuple(series), tuple(checks))
@@ -118,6 +126,9 @@ def _pipeline(nowhere: tuple[str, ...]) -> list[Test]:
         steady(spans, {"instance": "b"}, (120, A_MINUTE), (120, 0)),
         steady(requests, _who(WELL, outcome="ok"), (240, A_MINUTE)),
         steady(requests, _who(ILL, outcome="ok"), (120, A_MINUTE), (120, 0)),
+        flat("up", {"job": "truegreen", "instance": "c"}, 240),
+        steady(spans, {"instance": "c"}, (100, A_MINUTE), (120, 0), (20, A_MINUTE)),
+        steady(requests, _who(BACK, outcome="ok"), (100, A_MINUTE), (120, 0), (20, A_MINUTE)),
         steady(requests, {"service": "pod", "environment": WELL, "exported_service": SERVICE, "job": "pods"}, (240, A_MINUTE)),
         steady(
             requests, {"service": SERVICE, "environment": "pod", "exported_environment": ILL, "job": "nodes"}, (240, A_MINUTE)
@@ -144,6 +155,9 @@ def _pipeline(nowhere: tuple[str, ...]) -> list[Test]:
         fires(64, gone, None, instance="b"), fires(68, gone, 1, instance="b"), fires(68, gone, 1), fires(68, gone, None, instance="a"),
         fires(138, stalled, None, instance="b"), fires(142, stalled, 1, instance="b"), fires(145, stalled, None, instance="a"),
         fires(153, ceased, None, **_at(ILL)), fires(157, ceased, 1, **_at(ILL)), fires(160, ceased, None, **_at(WELL)),
+        # What is silent is not said to be resolved, and what came back is.
+        *(fires(minute, stalled, value, instance=who) for who, minute, value in (("b", 238, 1), ("c", 219, 1), ("c", 225, None))),
+        *(fires(minute, ceased, value, **_at(who)) for who, minute, value in ((ILL, 238, 1), (BACK, 219, 1), (BACK, 225, None))),
         fires(64, loses, None), fires(68, loses, 1, destination="lost", reason="queue_full"), fires(68, loses, None, reason="expired"),
         fires(68, loses, None, destination="whole"), fires(95, loses, None),
         fires(3, watchers.LABELS_OVERWRITTEN, None), fires(8, watchers.LABELS_OVERWRITTEN, 2),
@@ -177,7 +191,7 @@ def _canary() -> Test:
 
 
 def _drift(what: Judged, config: Config, clock: Clock) -> Test:
-    b, hold, length = what.baselines[0], 6 * HOUR, 9 * HOUR
+    b, hold, length = what.frozen[0], 6 * HOUR, 9 * HOUR
     ratio = min(max(2 * b.bad_ratio, b.bad_ratio + Decimal("0.1")), Decimal("0.9"))
     # Enough events for z > 4 within the first hour, whatever the baseline's size.
     events, start, effect = Decimal(6_000), None, budgets.design_effect(what, b.service, b.environment)
@@ -203,6 +217,7 @@ def _z(b: Baseline, effect: Decimal, ratio: Decimal, events: float) -> float:
 def _without_budget(what: Judged, service: str, config: Config, clock: Clock) -> Test:
     series = of_slo(what.slo, config.metrics.by_name, service, ILL, [Phase(3 * HOUR, Decimal(600), Decimal("0.1"))], clock)
     labels = {"slo": what.slo.name, "service": service, "environment": ILL}
-    checks: list[Check] = [fires(50, watchers.NO_BASELINE, None, **labels), fires(90, watchers.NO_BASELINE, 1, **labels),
+    bare = {**labels, "reason": "no_objective"}
+    checks: list[Check] = [fires(50, watchers.NO_BASELINE, None, **bare), fires(90, watchers.NO_BASELINE, 1, **bare),
                            fires(3 * HOUR, records.BUDGET_BURN, None, **labels)]  # fmt: skip
     return Test(f"{what.slo.name}: an objective without its baseline says so", tuple(series), tuple(checks))
