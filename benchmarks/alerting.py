@@ -98,7 +98,7 @@ def cells(which: int, traffics: Sequence[Traffic]) -> Iterator[tuple[Traffic, st
 def false_table(found: Mapping[str, Any], replicates: int, kept: Kept) -> list[dict[str, Any]]:
     """What fires in 30 days, cell by cell.
 
-    Cells over half of the bar are simulated anew with other random numbers and more of them: of many cells the highest is high by chance too.
+    Cells at half of the bar or more are simulated anew with other random numbers and more of them: of many cells the highest is high by chance too.
     """
     rows = []
     for traffic, objective, budget, cell in cells(1, TRAFFIC):
@@ -116,7 +116,7 @@ def false_table(found: Mapping[str, Any], replicates: int, kept: Kept) -> list[d
 
 def _false(cell: Cell, bad: float, mine: Mapping[str, tuple[Tier, ...]], replicates: int) -> dict[str, Any]:
     row: dict[str, Any] = dict(false_pages(cell, bad, mine, replicates, few=max(1, replicates // FEW)))
-    if row["truegreen"]["pages"] > FALSE_PAGES / 2:
+    if row["truegreen"]["pages"] >= FALSE_PAGES / 2:
         anew = replace(cell, seed=(SEED, 11, *cell.seed[2:]))
         row["first_estimate"] = row["truegreen"]["pages"]
         row["truegreen"] |= false_pages(anew, bad, {"truegreen": mine["truegreen"][:2]}, AGAIN * replicates)["truegreen"]
@@ -182,7 +182,7 @@ def print_false(rows: Sequence[Mapping[str, Any]], replicates: int) -> None:
         f"Bar: at most {FALSE_PAGES} pages (sev 1 + 2) in 30 days. Worst of {len(held)} cells: {most:.3f} +- {error:.3f} ({where})."
     )
     print(
-        f"{len(again)} cells were over {FALSE_PAGES / 2} at first and were simulated anew, {AGAIN * replicates} replicates; what is shown is that."
+        f"{len(again)} cells were at {FALSE_PAGES / 2} or more at first and were simulated anew, {AGAIN * replicates} replicates; what is shown is that."
     )
     print(f"{'HELD' if not missed else f'MISSED in {len(missed)} cells'}.")
     for name in ("textbook", "sloth"):
