@@ -36,12 +36,9 @@ def receivers(routes: Routes) -> list[Configs]:
     for sev in SEVS:
         if found := told(routes, sev):
             named.setdefault(routes.receivers[sev], []).extend(found)
-    name, watched = routes.receivers[WATCHDOG], told(routes, WATCHDOG)
-    if name in named:
-        named[name].extend(watched)
     made = [_receiver(each, dict.fromkeys(targets), routes.alertmanager, resolved=True) for each, targets in named.items()]
     # That the watchdog came back is no news to a service that waits for it.
-    return made if name in named else [*made, _receiver(name, watched, routes.alertmanager, resolved=False)]
+    return [*made, _receiver(routes.receivers[WATCHDOG], told(routes, WATCHDOG), routes.alertmanager, resolved=False)]
 
 
 def remarks(routes: Routes) -> list[str]:

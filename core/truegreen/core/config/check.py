@@ -99,7 +99,12 @@ def _describe(source: Source, error: ValidationError) -> Iterator[str]:
     elif error.context and (inner := best_match(error.context)) and len(inner.absolute_path) > len(path):
         yield from _describe(source, inner)
     else:
-        yield f"{source.at(path)}: found {short(error.instance)}{_write(error)}"
+        yield f"{source.at(path)}: found {_found(error)}{_write(error)}"
+
+
+def _found(error: ValidationError) -> str:
+    hidden = isinstance(error.schema, Mapping) and error.schema.get("x-secret")
+    return "what is not shown here, for it may be a secret" if hidden else short(error.instance)
 
 
 def _unknown(source: Source, error: ValidationError, path: Path) -> Iterator[str]:

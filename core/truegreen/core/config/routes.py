@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import available_timezones
 
+from truegreen.core.config.addresses import Problem, links, secrets
 from truegreen.core.config.check import short
 from truegreen.core.config.model import Mute, Routes, Target
 from truegreen.core.config.source import Path, Source
@@ -19,14 +19,9 @@ OLDEST: Final = (0, 25)
 """Of Alertmanagers, the oldest that this was run with: it reads every key from a file."""
 ADDRESS_FILE: Final = (0, 26)
 """The first Alertmanager whose webhooks take an address from a file, and that reads what Slack's API answers."""
-_SECRET: Final = re.compile(
-    r"(?:^|[_.-])(?:auth|api_?key|key|[a-z]*token|[a-z]*secret|pass(?:word|wd)?|sig(?:nature)?|code)(?:$|[_.-])", re.IGNORECASE
-)
-_SLACK: Final = ("hooks.slack.com", "hooks.slack-gov.com")
 _ABSOLUTE: Final = re.compile(r"/|[A-Za-z]:[\\/]")
 _DAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 """In the order in which Alertmanager counts them."""
-_FILE: Final = "a file that Alertmanager reads, as secret_file of a target of type webhook"
 _TYPES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "pagerduty": (("secret_file",), ("url",)),
     "opsgenie": (("secret_file",), ("url",)),
@@ -36,8 +31,6 @@ _TYPES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "webhook": ((), ("secret_file", "url")),
 }
 """Of each type of target, the keys that it needs and those that it may have."""
-
-_Problem = tuple[Path, str]
 
 
 def routes(source: Source) -> Routes:
@@ -64,14 +57,21 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(".")))
 
 
-def _problems(given: Mapping[str, Any]) -> Iterator[_Problem]:
+def _problems(given: Mapping[str, Any]) -> Iterator[Problem]:
     if version(given["alertmanager"]) < OLDEST:
         yield (
             ("alertmanager",),
             f'found {given["alertmanager"]}; write "0.25" or a newer one: older ones do not read keys from files',
         )
+    yield from links(given)
+    names = given["receivers"]
+    if shared := [sev for sev, name in names.items() if sev != WATCHDOG and name == names[WATCHDOG]]:
+        yield (
+            ("receivers", WATCHDOG),
+            f"found {short(names[WATCHDOG])}, which is told of sev {', '.join(shared)} too, and the watchdog fires always; write another name",
+        )
     for sev, url in given["webhooks"].items():
-        yield from _address(("webhooks", sev), url)
+        yield from secrets(("webhooks", sev), url)
     for key, listed in given["targets"].items():
         for index, target in enumerate(listed):
             path: Path = ("targets", key, index)
@@ -88,30 +88,7 @@ def _problems(given: Mapping[str, Any]) -> Iterator[_Problem]:
     yield from _mutes(given["mute"])
 
 
-def _address(path: Path, url: str) -> Iterator[_Problem]:
-    # What is found is not printed: it is the secret.
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        yield path, f"not an address: {error}; write one such as http://127.0.0.1:8080/page"
-        return
-    if parts.username is not None:
-        yield path, f"found a user or a secret before the @; write the address without them, and put a token into {_FILE}"
-    named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRET.search(name)]
-    if named:
-        yield (
-            path,
-            f"found {short(named[0])} in the address, which is a secret; put the token, or the whole address, into {_FILE}",
-        )
-    if parts.hostname in _SLACK:
-        yield (
-            path,
-            "found an address of Slack, which is a secret; write a target {type: slack, secret_file: FILE} of a file that has it",
-        )
-
-
-def _target(path: Path, target: Mapping[str, Any], alertmanager: tuple[int, ...]) -> Iterator[_Problem]:
+def _target(path: Path, target: Mapping[str, Any], alertmanager: tuple[int, ...]) -> Iterator[Problem]:
     kind = target["type"]
     needed, allowed = _TYPES[kind]
     for key in needed:
@@ -122,12 +99,13 @@ def _target(path: Path, target: Mapping[str, Any], alertmanager: tuple[int, ...]
             yield (*path, key), f"{kind} has no {key}; leave it out"
     secret = target.get("secret_file", "")
     if secret and not _ABSOLUTE.match(secret):
+        # What is found is not printed: it may be the secret itself.
         yield (
             (*path, "secret_file"),
-            f"found {short(secret)}; write the whole path, as Alertmanager sees it, such as /etc/alertmanager/secrets/key",
+            "is no whole path; write one, as Alertmanager sees it, such as /etc/alertmanager/secrets/key",
         )
     if "url" in target:
-        yield from _address((*path, "url"), target["url"])
+        yield from secrets((*path, "url"), target["url"])
     old = alertmanager < ADDRESS_FILE
     if kind == "webhook" and "url" not in target:
         if not secret:
@@ -154,7 +132,7 @@ def _target(path: Path, target: Mapping[str, Any], alertmanager: tuple[int, ...]
         )
 
 
-def _mutes(mutes: list[Mapping[str, Any]]) -> Iterator[_Problem]:
+def _mutes(mutes: list[Mapping[str, Any]]) -> Iterator[Problem]:
     names: set[str] = set()
     zones = available_timezones() if mutes else set()
     for index, mute in enumerate(mutes):
@@ -164,6 +142,8 @@ def _mutes(mutes: list[Mapping[str, Any]]) -> Iterator[_Problem]:
         names.add(mute["name"])
         if not mute.get("weekdays") and not mute.get("times"):
             yield path, "would mute always; add weekdays or times"
+        elif _always(mute):
+            yield path, "would mute always; leave some of the weekdays or times out"
         for place, days in enumerate(mute.get("weekdays", ())):
             first, _, last = days.partition(":")
             if last and _DAYS.index(first) > _DAYS.index(last):
@@ -174,6 +154,17 @@ def _mutes(mutes: list[Mapping[str, Any]]) -> Iterator[_Problem]:
                 yield (*path, "times", place), f"found {span}; write two for a night: {start}-24:00 and 00:00-{end}"
         if zones and mute["location"] not in zones:
             yield (*path, "location"), f"found {short(mute['location'])}; write a time zone such as Europe/Berlin"
+
+
+def _always(mute: Mapping[str, Any]) -> bool:
+    days: set[int] = set()
+    for each in mute.get("weekdays", ("sunday:saturday",)):
+        first, _, last = each.partition(":")
+        days |= set(range(_DAYS.index(first), _DAYS.index(last or first) + 1))
+    until = "00:00"
+    for start, _, end in sorted(span.partition("-") for span in mute.get("times", ("00:00-24:00",))):
+        until = max(until, end) if start <= until else until
+    return len(days) == len(_DAYS) and until == "24:00"
 
 
 def _split(first: str, last: str) -> str:
