@@ -1,6 +1,7 @@
 """The root command: what it loads, how it ends, and what `generate` leaves behind."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -93,10 +94,31 @@ def test_generate_prints_json_for_machines(tmp_path):
     assert json.loads(done.stdout)["figures"]["rules"]
 
 
+def test_what_lies_in_the_way_is_said_and_not_raised(tmp_path):
+    """A file that is no text is stale; a folder where a file belongs is named."""
+    from truegreen.core import generate
+    from truegreen.core.errors import Failed
+
+    (tmp_path / "a.yml").write_bytes(b"new\xff")
+    assert "+new" in generate.stale(tmp_path, {"a.yml": "new"})
+    (tmp_path / "b.yml").mkdir()
+    with pytest.raises(Failed, match=r"b\.yml: a folder lies where a file belongs; remove it"):
+        generate.write(tmp_path, {"a.yml": "new", "b.yml": "new"})
+    assert (tmp_path / "a.yml").read_bytes() == b"new\xff"
+
+
+def test_an_error_that_nobody_reads_keeps_its_exit_code(tmp_path):
+    """As after `--json | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "truegreen.core", "generate", "nothing", "--out", str(tmp_path), "--json"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, cwd=tmp_path)
+    os.close(writer)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+
+
 def test_a_full_disk_leaves_the_old_files_whole(tmp_path, monkeypatch):
     """When one file cannot be written, none is replaced and no temporary file stays."""
-    import os
-
     from truegreen.core import generate
 
     generate.write(tmp_path, {"a.yml": "old"})

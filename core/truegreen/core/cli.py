@@ -114,15 +114,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Failed as error:
         _say(given, str(error), 1)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _unread()
         sys.exit(0)
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         _say(given, f"{error.filename}: {reason}" if error.filename else reason, 1)
 
 
+def _unread() -> None:
+    # Nobody reads what is printed, as after `| head`; Python would say so once more when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say(given: Sequence[str], message: str, code: int) -> None:
     if "--json" in given:
-        click.echo(json.dumps({"error": message, "exit_code": code}))
+        try:
+            click.echo(json.dumps({"error": message, "exit_code": code}))
+        except BrokenPipeError:
+            _unread()
     click.echo(f"{click.style('error', fg='red')}: {message}", err=True)
     sys.exit(code)

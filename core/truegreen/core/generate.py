@@ -71,14 +71,21 @@ def stale(out: Path, files: Mapping[str, str]) -> str:
     parts: list[str] = []
     for name, text in files.items():
         path = out / name
-        old = path.read_text("utf-8") if path.is_file() else ""
+        old = path.read_text("utf-8", "replace") if path.is_file() else ""
         if old != text:
             parts += difflib.unified_diff(old.splitlines(True), text.splitlines(True), str(path), f"{path} (generated)")
     return "".join(parts)
 
 
 def write(out: Path, files: Mapping[str, str]) -> None:
-    """Write all files, each in one step, after all of them could be written: a full disk leaves the old ones whole."""
+    """Write all files, each in one step, after all of them could be written: a full disk leaves the old ones whole.
+
+    Raises:
+        Failed: a folder lies where a file belongs.
+    """
+    folders = [str(out / name) for name in files if (out / name).is_dir()]
+    if folders:
+        raise Failed(f"{', '.join(folders)}: a folder lies where a file belongs; remove it, or write elsewhere with --out")
     staged: list[tuple[str, Path]] = []
     try:
         for name, text in files.items():
