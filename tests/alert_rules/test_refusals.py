@@ -133,6 +133,12 @@ TWINS = [
     ("{name: grounding, services: [truegreen-canary]}", "services: [truegreen-canary, bot]", "truegreen's own probe"),
     ("{name: grounding, labels: {severity: x}}", "labels: {team: x}", "slos[0].labels.severity (grounding): it is the label of routes.severity_label"),
     ("{name: grounding, cohorts: true, sli: {evaluation: groundedness, floor: 0.85}}", "cohorts: true", "slos[0].cohorts (grounding): only verdicts"),
+    ("{name: grounding_absolute, objective: baseline}", "objective: 95%", "slos[0].objective (grounding_absolute): a baseline counts what is under its own floor"),
+    (
+        "{name: groundedness, objective: 99%, layer: quality, failure_mode: latency, sli: {metric: truegreen_llm_requests_total, label: outcome, bad: [error]}}",
+        "objective: 99%, layer: quality, failure_mode: latency, sli: {evaluation: groundedness}",
+        "slos[0].name (groundedness): it is the name of an evaluation, whose baselines the SLO would take",
+    ),
     ("{name: grounding_absolute, mode: live}", "mode: shadow", "nothing says that the scores of groundedness are calibrated: the SLO would be silent"),
 ]  # fmt: skip
 
@@ -254,6 +260,27 @@ def test_nothing_is_written_unless_all_of_it_is_valid(tmp_path):
         ("slos: [{name: grounding, labels: {alertname: y}}]", "labels.alertname"),
         ("slos: [{name: grounding, labels: {service: y}}]", "labels.service"),
         ("slos: [{name: grounding, severities: {ticket: 1}}]", "write 2 or 3"),
+        ("slos: [{name: grounding, detectors: [mix, mix]}]", 'slos[0].detectors: found "mix" more than once; write each once'),
+        (
+            "routes: {mute: [{name: a, sev: [4], weekdays: [sunday]}]}",
+            "routes.mute[0].sev[0]: found 4; write 2 or 3",
+        ),
+        *(
+            (f"slos: [{{name: grounding, sli: {sli}}}]", f"slos[0].sli{said}")
+            for sli, said in (
+                ("{metric: x, treshold: 10}", ".treshold: unknown key; did you mean threshold?"),
+                ("{metric: x, lable: y, bad: [z]}", ".lable: unknown key; did you mean label?"),
+                ("{metric: x, threshold: '10'}", '.threshold: found "10"; write a value of type number'),
+                ("{metric: x, label: y, bad: z}", '.bad: found "z"; write a value of type array'),
+                ("{metric: x, label: y}", ": bad is missing; add it"),
+                ("{metric: x, younger_than: 1w}", '.younger_than: found "1w"; write a whole number and a unit'),
+                ("{evaluation: groundedness, floor: 85}", ".floor: found 85; write baseline, or a number over 0 and under 1"),
+                ("{evaluation: groundedness, metric: x, at_most: 4}", ".evaluation: unknown key; known are metric, at_least"),
+                ("{metric: x}", ': found {"metric": "x"}; write {evaluation: groundedness}, {metric'),
+                ("{}", ": found {}; write {evaluation: groundedness}, {metric"),
+            )
+        ),
+        ("slos: [{name: grounding, services: {mach: a}}]", "slos[0].services.mach: unknown key; did you mean match?"),
         ("slos: [{name: grounding, window: 14d}]", "write"),
         ("cohorts: {attribute: plan, values: ['a\"b']}", "write a name without quotes, backslashes and line breaks"),
         ("cohorts: {attribute: plan, boost: ['a\\b']}", "write a name without quotes, backslashes and line breaks"),

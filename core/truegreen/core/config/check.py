@@ -96,10 +96,35 @@ def _describe(source: Source, error: ValidationError) -> Iterator[str]:
     words = _WORDS.get(str(error.validator))
     if words:
         yield from words(source, error, path)
+    elif meant := _meant(error):
+        yield from (line for each in meant for line in _describe(source, each))
     elif error.context and (inner := best_match(error.context)) and len(inner.absolute_path) > len(path):
         yield from _describe(source, inner)
     else:
         yield f"{source.at(path)}: found {_found(error)}{_write(error)}"
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Where one of several forms fails: the errors of the one whose keys are most like those that were written; none where no form is alone in that."""
+    if error.validator not in {"oneOf", "anyOf"} or not isinstance(error.instance, Mapping):
+        return []
+    forms = [_keys(each) for each in cast(list[Any], error.validator_value)]
+    alike = [sum(_like(str(key), keys) for key in error.instance) for keys in forms]
+    most = max(alike)
+    if not most or alike.count(most) > 1:
+        return []
+    inside = [each for each in error.context or () if each.relative_schema_path[0] == alike.index(most)]
+    # A key that is written wrong is one that is missing too.
+    unknown = [each for each in inside if each.validator == "additionalProperties"]
+    return [each for each in inside if not unknown or each.validator not in {"required", "anyOf"}]
+
+
+def _keys(form: Any) -> list[str]:
+    return list(form.get("properties", ())) if isinstance(form, Mapping) else []
+
+
+def _like(key: str, keys: list[str]) -> float:
+    return 1.0 if key in keys else 0.5 if difflib.get_close_matches(key, keys, 1) else 0.0
 
 
 def _found(error: ValidationError) -> str:
@@ -123,15 +148,22 @@ def _missing(source: Source, error: ValidationError, path: Path) -> Iterator[str
 
 
 def _enumeration(source: Source, error: ValidationError, path: Path) -> Iterator[str]:
-    values = [str(v) for v in cast(list[Any], error.validator_value)]
+    values = list(dict.fromkeys(str(v) for v in cast(list[Any], error.validator_value)))
     near = difflib.get_close_matches(str(error.instance), values, 1)
     yield f"{source.at(path)}: found {short(error.instance)}; write {near[0] if near else ' or '.join(values)}"
+
+
+def _repeated(source: Source, error: ValidationError, path: Path) -> Iterator[str]:
+    given = [short(each) for each in cast(list[Any], error.instance)]
+    twice = next((each for index, each in enumerate(given) if each in given[:index]), "one")
+    yield f"{source.at(path)}: found {twice} more than once; write each once"
 
 
 _WORDS: dict[str, Callable[[Source, ValidationError, Path], Iterator[str]]] = {
     "additionalProperties": _unknown,
     "required": _missing,
     "enum": _enumeration,
+    "uniqueItems": _repeated,
 }
 
 
