@@ -109,3 +109,31 @@ def test_an_interrupt_while_an_engine_is_being_made_leaves_no_process(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def test_a_command_that_is_ended_cleans_up_and_ends_its_tool(tmp_path: Path) -> None:
+    """SIGTERM comes while a tool runs: its folder goes, the tool goes, the exit code is the command's own; a second signal changes nothing."""
+    script = (
+        "import os, signal, sys, tempfile, threading\nfrom pathlib import Path\nfrom truegreen.core.clients import interrupts, processes\n"
+        f"here = Path({str(tmp_path)!r})\n"
+        "def end():\n"
+        "    while not (here / 'pid').exists() or not (here / 'pid').read_text().strip(): pass\n"
+        "    os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "threading.Thread(target=end, daemon=True).start()\n"
+        "try:\n"
+        "    with interrupts.raised(), tempfile.TemporaryDirectory(dir=here) as folder:\n"
+        "        processes.run('tool', ['/bin/sh', '-c', f'echo $$ > {here}/pid; exec sleep 100'], Path(folder) / 'log', 60)\n"
+        "except KeyboardInterrupt:\n    sys.exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 7, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["pid"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_tool_says_how_it_ended(tmp_path: Path) -> None:
+    """Its code and its words; None where it took too long."""
+    assert processes.run("tool", ["/bin/sh", "-c", "echo no >&2; exit 3"], tmp_path / "log", 60) == 3
+    assert (tmp_path / "log").read_text() == "no\n"
+    assert processes.run("tool", ["/bin/sh", "-c", "exec sleep 100"], tmp_path / "log", 0.05) is None

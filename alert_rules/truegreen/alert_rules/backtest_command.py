@@ -19,19 +19,19 @@ from truegreen.alert_rules import backtest_engine as engine
 from truegreen.alert_rules import backtest_inputs as inputs
 from truegreen.alert_rules import backtest_page as page
 from truegreen.alert_rules import backtest_picture, budgets, checks, generate, statement
-from truegreen.alert_rules.backtest_plan import Planned, plan, with_memory
+from truegreen.alert_rules.backtest_plan import Planned, plan, selectors, with_memory
 from truegreen.alert_rules.backtest_score import STEP, Score, scores
 from truegreen.alert_rules.files import calibrations
 from truegreen.alert_rules.model import Alert, Judged, Record
 from truegreen.alert_rules.text import quoted, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core import config
-from truegreen.core.clients import prometheus
+from truegreen.core.clients import interrupts, prometheus
 from truegreen.core.config import Config
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.generate import write
 from truegreen.core.options import config_option, json_option
-from truegreen.core.words import records
+from truegreen.core.words import ready_made, records
 
 PICTURE = "backtest.svg"
 RESULT = "backtest.json"
@@ -98,9 +98,10 @@ def backtest(
     groups = generate.groups(read, judged, Clock(1))
     memory = with_memory(groups)
     only = _only(names, memory)
-    with tempfile.TemporaryDirectory(prefix="truegreen-backtest-") as scratch:
+    with interrupts.raised(), tempfile.TemporaryDirectory(prefix="truegreen-backtest-") as scratch:
         folder = Path(scratch)
         if source.startswith(("http://", "https://")):
+            inputs.only_recorded(service, environment, every)
             given = _asked(source, plan(groups, only), began, ended, folder)
         else:
             given = inputs.from_file(Path(source), folder, read, [what.slo for what in judged], every, (service, environment))
@@ -109,6 +110,7 @@ def backtest(
         database = folder / "database"
         database.mkdir()
         past = given.past
+        inputs.unmatched(labelled, known or (), (past.start, past.end))
         with engine.replayed(planned, past, database, alerts.of_plan) as replayed:
             fired = alerts.fired(replayed, past.start, past.end)
             counts = {
@@ -116,14 +118,15 @@ def backtest(
                 for what in judged
             }
 
-            def incidents(budget: Decimal) -> Sequence[inputs.Incident] | None:
-                return known if known is not None else inputs.labelled(given, budget)
+            def incidents(what: Judged, budget: Decimal) -> Sequence[inputs.Incident] | None:
+                return known if known is not None else inputs.labelled(given, what.slo, budget)
 
             found = scores(judged, counts, fired, past.start, past.end, incidents)
             panels = [_panel(replayed, score) for score in found] if out is not None else []
     silent = sorted({p.rule.alert for p in replayed.planned if isinstance(p.rule, Alert)} - {f.alert for f in fired})
     kept = [f"Not evaluated, as they read what they said a moment before: {', '.join(sorted(memory))}."] if memory else []
-    said = (found, fired, silent, lacking, [*given.notes, *kept])
+    apart = inputs.unmatched(labelled, known or (), (past.start, past.end), {score.service for score in found})
+    said = (found, fired, silent, lacking, [*given.notes, *apart, *kept])
     facts = {"start": page.said(past.start), "end": page.said(past.end), **page.facts(*said)}
     if out is not None:
         write(out, {PICTURE: backtest_picture.picture(panels, past.start, past.end), RESULT: json.dumps(facts, indent=1) + "\n"})
@@ -135,13 +138,17 @@ def backtest(
     if expect and not found:
         raise Failed("--expect silence: no SLO had events, so nothing could have paged; look at what has no data")
     if expect and pages:
-        raise Failed(f"--expect silence: {pages} pages")
+        raise Failed(f"--expect silence: {page.many(pages, 'page')}")
 
 
 def _chosen(read: Config, names: Sequence[str]) -> tuple[Judged, ...]:
     known = calibrations(read.calibration_folder())
     there = [slo.name for slo in read.slos]
     if unknown := [name for name in names if name not in there]:
+        if unknown[0] in ready_made.BY_NAME:
+            raise BadInput(
+                f"--slo: {unknown[0]} is ready-made, but not switched on; write slos: [{{name: {unknown[0]}}}] into {read.source or 'truegreen.yaml'}"
+            )
         raise BadInput(f"--slo: there is no {unknown[0]}; {read.source or 'the configuration'} has {', '.join(there) or 'none'}")
     if not there:
         raise BadInput(f"{read.source or 'no truegreen.yaml'}: names no SLO; write one, such as slos: [{{name: grounding}}]")
@@ -169,15 +176,18 @@ def _asked(url: str, needed: tuple[Planned, ...], start: float | None, end: floa
 def _with_data(planned: Sequence[Planned], names: frozenset[str]) -> tuple[tuple[Planned, ...], list[tuple[str, str]]]:
     # An alert none of whose series is there was not silent: it was blind. What only it reads is not computed either.
     lacking: dict[str, str] = {}
+    made = {one.rule.record for one in planned if isinstance(one.rule, Record)}
+
+    def constant(one: Planned) -> bool:
+        # What calibration files say is a record of numbers, and an alert that reads only such records has data.
+        return not one.sources and (isinstance(one.rule, Record) or any(each.name in made for each in selectors(one.rule.expr)))
+
     for one in planned:
-        if isinstance(one.rule, Alert) and not one.sources & names:
+        if isinstance(one.rule, Alert) and not one.sources & names and not constant(one):
             slo = one.rule.labels.get("slo", "none")
-            lacking[one.rule.alert if slo == "none" else f"{one.rule.alert} of {slo}"] = " and no ".join(sorted(one.sources)[:3])
-    return tuple(one for one in planned if one.sources & names or _is_constant(one)), sorted(lacking.items())
-
-
-def _is_constant(one: Planned) -> bool:
-    return isinstance(one.rule, Record) and not one.sources
+            why = f"there is no {' and no '.join(sorted(one.sources)[:3])}" if one.sources else "no calibration file speaks of it"
+            lacking[one.rule.alert if slo == "none" else f"{one.rule.alert} of {slo}"] = why
+    return tuple(one for one in planned if one.sources & names or constant(one)), sorted(lacking.items())
 
 
 def _series(replayed: engine.Replayed, record: str, what: Judged) -> list[prometheus.Series]:

@@ -7,6 +7,7 @@ import gzip
 import math
 import shutil
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,13 +24,14 @@ from truegreen.core.clients import prometheus
 from truegreen.core.clients.http import Server
 from truegreen.core.config import Config
 from truegreen.core.errors import BadInput
-from truegreen.core.words.slo import Slo
+from truegreen.core.words.slo import EvaluationSli, Slo
 
 BEFORE: Final = 3 * 86_400 + 3_600
 """Seconds before the start that are asked of a Prometheus: the longest window of an alert, and an hour for `for` and `keep_firing_for`."""
 LABELLED_Z: Final = 2
 """Standard errors by which the human labels of an hour must exceed the budget."""
 LONGEST_SCRAPE: Final = 60
+SHOWN: Final = 5
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -100,6 +102,7 @@ def from_file(path: Path, folder: Path, config: Config, slos: Sequence[Slo], eve
             with gzip.open(path, "rb") as packed, (folder / "dump.om").open("wb") as out:
                 shutil.copyfileobj(packed, out)
             path = folder / "dump.om"
+        only_recorded(*who, every)
     except (OSError, EOFError) as error:
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     found = text.extent(path)
@@ -120,6 +123,12 @@ def _from_replay(
     known = calibrations(config.calibration_folder())
     found = [c for c in known if c.signal in wanted and who[0] in ("", c.service) and who[1] in ("", c.environment)]
     places = sorted({(c.service, c.environment) for c in found})
+    if not places and any(c.signal in wanted for c in known):
+        there = ", ".join(sorted({f"{c.service} in {c.environment}" for c in known if c.signal in wanted}))
+        raise BadInput(
+            f"{path}: {config.calibration_folder()} has no baseline of {' in '.join(name for name in who if name)}; there are: {there}; "
+            "name one with --service and --environment, or take one: truegreen baseline take"
+        )
     if len(places) != 1:
         there = "; there are: " + ", ".join(f"{s} in {e}" for s, e in places) if places else ""
         raise BadInput(
@@ -158,12 +167,55 @@ def cut(source: Input, start: float | None, end: float | None) -> Input:
     return replace(source, past=replace(past, start=begun, end=ended))
 
 
-def labelled(source: Input, budget: Decimal) -> list[Incident] | None:
-    """Incidents by the human labels `y` of recorded calls: hours whose bad ratio exceeds the budget by more than chance; None without labels."""
-    if source.calls is None or source.who is None or not source.calls.labelled:
+def only_recorded(service: str, environment: str, every: float | None) -> None:
+    """Refuse what is asked of recorded calls only, where the past is another.
+
+    Raises:
+        BadInput: one of them is there.
+    """
+    given = [f"--{name}" for name, value in (("service", service), ("environment", environment), ("every", every)) if value]
+    if given:
+        raise BadInput(
+            f"{' and '.join(given)}: only for a replay file of recorded calls; leave it out: every service of the samples is judged"
+        )
+
+
+def labelled(source: Input, slo: Slo, budget: Decimal) -> list[Incident] | None:
+    """Incidents by the human labels `y` of recorded calls: hours whose bad ratio exceeds the budget by more than chance.
+
+    None without labels, and for an SLO that judges no answers: of that they say nothing.
+    """
+    if source.calls is None or source.who is None or not source.calls.labelled or not isinstance(slo.sli, EvaluationSli):
         return None
     spans = replay.incidents(source.calls, budget, lambda wrong: byar(wrong, LABELLED_Z))
     return [Incident(start, end, source.who[0]) for start, end in spans]
+
+
+def unmatched(
+    path: Path | None, known: Sequence[Incident], span: tuple[float, float], services: AbstractSet[str] | None = None
+) -> list[str]:
+    """A note for each incident that scores nothing.
+
+    Args:
+        span: the past, unix seconds.
+        services: that were judged; None where it is not known yet.
+
+    Raises:
+        BadInput: none of the incidents scores anything.
+    """
+    notes = []
+    for one in known:
+        told = f"incident {_said(one.start)} to {_said(one.end)}{f' of {plain(one.service)}' if one.service else ''}"
+        if one.end <= span[0] or one.start >= span[1]:
+            notes.append(f"{told}: outside the past, which is {_said(span[0])} to {_said(span[1])} (UTC)")
+        elif services is not None and one.service and one.service not in services:
+            there = ", ".join(sorted(plain(name) for name in services)) or "none"
+            notes.append(f"{told}: no such service was judged; there are: {there}")
+    if notes and len(notes) == len(known):
+        raise BadInput(
+            f"{path}: none of its incidents can be compared: {'; '.join(notes[:SHOWN])}{'; …' if len(notes) > SHOWN else ''}"
+        )
+    return notes
 
 
 def incidents(path: Path) -> list[Incident]:
@@ -207,6 +259,11 @@ def moment(written: str, where: str) -> float:
     if not math.isfinite(found) or not 0 <= found < 1e11:
         raise BadInput(f"{where}: found {written!r}; write unix seconds, not milliseconds")
     return found
+
+
+def plain(name: str) -> str:
+    """A name that came from spans, without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in name)
 
 
 def _said(time: float) -> str:

@@ -10,7 +10,8 @@ from html import escape
 from itertools import pairwise
 from typing import Final
 
-from truegreen.alert_rules.backtest_page import percent, plain, said
+from truegreen.alert_rules.backtest_inputs import plain
+from truegreen.alert_rules.backtest_page import percent, said
 from truegreen.alert_rules.backtest_score import Score
 from truegreen.alert_rules.ladder import TIERS, Tier, threshold
 from truegreen.core.clients.prometheus import Series

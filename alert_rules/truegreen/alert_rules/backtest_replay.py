@@ -79,14 +79,13 @@ def counted(records: Iterable[tuple[float, ReplayRecord]], judges: Sequence[Eval
     """
     made = Counted()
     known: dict[tuple[str, bytes], tuple[str, float | None]] = {}
-    requests = text.head(catalogue.LLM_REQUESTS.prometheus, {**who, "outcome": "ok"})
+    # How a call ended is not recorded, so no requests are counted: an outcome would be invented.
     answers = text.head(catalogue.ANSWERS.prometheus, {**who, "sampled": "base"})
-    for series in (requests, answers, *(name for judge in judges for name in _born(judge, who))):
+    for series in (answers, *(name for judge in judges for name in _born(judge, who))):
         made.grown[series] = []
     for time, record in records:
         made.calls += 1
         made.begin, made.end = min(made.begin, time), max(made.end, time)
-        _grow(made, requests, time)
         _grow(made, answers, time)
         if record.wrong is not None:
             made.labelled[int(time // HOUR)] += 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from truegreen.core.clients import engines, prometheus
+from truegreen.core.clients import engines, processes, prometheus
 from truegreen.core.errors import BadInput, Failed
 
 END: Final = "# EOF\n"
@@ -107,15 +107,14 @@ def add(path: Path, database: Path) -> None:
     command = [
         str(program), "tsdb", "create-blocks-from", "openmetrics", "--quiet", f"--max-block-duration={_BLOCK}", str(path), str(database),
     ]  # fmt: skip
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise Failed(f"promtool did not import {path} within {_IMPORT_SECONDS:.0f} s; take less: --start, --slo") from None
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise Failed(f"promtool does not import {path}: {said[-1] if said else f'code {done.returncode}'}")
+    with tempfile.TemporaryDirectory(prefix="truegreen-promtool-") as scratch:
+        log = Path(scratch) / "promtool.log"
+        code = processes.run("promtool", command, log, _IMPORT_SECONDS)
+        said = log.read_text("utf-8", "replace").strip().splitlines()
+    if code is None:
+        raise Failed(f"promtool did not import {path} within {_IMPORT_SECONDS:.0f} s; take less: --start, --slo")
+    if code != 0:
+        raise Failed(f"promtool does not import {path}: {said[-1] if said else f'code {code}'}")
 
 
 def _escaped(value: str) -> str:

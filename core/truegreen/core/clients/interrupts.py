@@ -1,4 +1,4 @@
-"""Keeps an interrupt back between the fork of a process and the moment that somebody holds it."""
+"""Keeps an interrupt back between the fork of a process and the moment that somebody holds it, and lets a command clean up after one."""
 
 from __future__ import annotations
 
@@ -31,3 +31,33 @@ def held() -> Iterator[None]:
             signal.signal(number, handler)
         for late in dict.fromkeys(waiting):
             signal.raise_signal(late)
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Until the block ends, let SIGTERM, SIGINT and SIGHUP raise `KeyboardInterrupt`, so that all is cleaned up on the way out.
+
+    The first one only: what comes after it does not stop the cleaning. One that is ignored stays so (a background job, nohup).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: handler
+        for number in (*SIGNALS, signal.SIGHUP)
+        if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
+    }
+    over: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        over.append(number)
+        if len(over) == 1:
+            raise KeyboardInterrupt
+
+    try:
+        for number in before:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -113,6 +113,17 @@ def served(name: str, command: Callable[[int], list[str]], data: Path, port: int
             return
 
 
+def run(name: str, command: list[str], log: Path, seconds: float) -> int | None:
+    """Run a tool with its output in `log`, ended with this process: its exit code, None where it took longer than `seconds`."""
+    with ExitStack() as stack:
+        with interrupts.held():
+            tool, watcher = _start(name, command, log, 0)
+            stack.callback(_stop, tool, watcher)
+        with suppress(subprocess.TimeoutExpired):
+            return tool.process.wait(seconds)
+    return None
+
+
 def _refuse_taken(name: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
