@@ -27,10 +27,12 @@ def rules(routes: Routes, clock: Clock, severities: Label, slo: str) -> tuple[Al
     apps = matcher("service", (CANARY,), negate=True)
 
     def alert(name: str, metric: str, kin: str, each: str, ago: str, summary: str, description: str, mode: str) -> Alert:
-        now, then = selector(metric, apps), f"{selector(metric, apps)} offset {clock.text(ago)}"
+        now, ago = selector(metric, apps), clock.text(ago)
+        # What was there just once in as long before counts too: a collector that began anew at the very instant had nothing yet.
+        then = f"last_over_time({now}[{ago}] offset {ago})"
         expr = (
             f"(\n  group by ({kin}, {each}) ({now})\n  unless group by ({kin}, {each}) ({then})\n)\n"
-            f"and on ({kin}) group by ({kin}) ({then})"
+            f"and on ({kin}) group by ({kin}) ({now} offset {ago})"
         )
         labels = {
             **severities("3"),
@@ -48,8 +50,8 @@ def rules(routes: Routes, clock: Clock, severities: Label, slo: str) -> tuple[Al
     return (
         alert(SERVED_MODEL_CHANGED, catalogue.MODEL_SERVED.prometheus, "service, environment, model", "served", "1d",
               f"{at}: the provider serves {{{{ $labels.served }}}} for {{{{ $labels.model }}}}",
-              "It did not a day ago: a silent update of the provider, or a new alias.", "drift"),
+              "It did not a day ago, nor in the day before: a silent update of the provider, or a new alias.", "drift"),
         alert(VERSION_CHANGED, catalogue.SNAPSHOT_INFO.prometheus, "service, environment", "snapshot", "1h",
               f"{at}: snapshot {{{{ $labels.snapshot }}}} began to serve",
-              "A version of prompt, model, index, tools or guardrail that was not there an hour ago.", "none"),
+              "A version of prompt, model, index, tools or guardrail that was not there an hour ago, nor in the hour before.", "none"),
     )  # fmt: skip

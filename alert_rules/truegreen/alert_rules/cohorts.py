@@ -38,7 +38,7 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
     made = [*_counted(what, asked.evaluation, clock)]
     for window in WINDOWS:
         for record in (records.cohort_events, records.cohort_bad):
-            over = f"sum_over_time({_of(what, record('5m'))}[{clock.text(window)}:{clock.text('5m')}])"
+            over = f"sum {_BY} (sum_over_time({_of(what, record('5m'))}[{clock.text(window)}:{clock.text('5m')}]))"
             made.append(Record(record(window), over, what.identity))
     many = f"count by (slo, service, environment) ({_of(what, records.cohort_events(WINDOWS[-1]))} > 0)"
     z = f"sqrt(\n  ({Z**2} + 2 * ln({many}))\n  * {IDENTITY} {_of(what, records.DESIGN_EFFECT)}\n)"

@@ -29,6 +29,9 @@ COHORTS_DIFFER: Final = "TruegreenCohortsDiffer"
 BURN_ADDS_UP: Final = "TruegreenBurnAddsUp"
 BUDGET_FORECAST: Final = "TruegreenBudgetForecast"
 
+_BY: Final = "by (slo, service, environment)"
+"""Of what looks back: before its layer was changed, an SLO's series had other labels."""
+
 SCORE: Final = "truegreen:slo_score"
 MEAN: Final = f"{SCORE}:mean1d"
 STDERR: Final = f"{SCORE}:stderr1d"
@@ -127,7 +130,7 @@ def _mean_score(m: Making) -> tuple[Rule, ...]:
         m.record(f"{SCORE}:{part}5m", f"sum {sli.BY} (increase({selector(metric, *who)}[{m.clock.text('5m')}]))")
         for part, metric in parts.items()
     ]
-    total, count, squared = (f"sum_over_time({m.of(f'{SCORE}:{part}5m')}[{m.clock.text('1d')}])" for part in parts)
+    total, count, squared = (f"sum {_BY} (sum_over_time({m.of(f'{SCORE}:{part}5m')}[{m.clock.text('1d')}]))" for part in parts)
     mean, error, base = m.of(MEAN), m.of(STDERR), m.of(BASELINE_MEAN)
     known = [
         Record(
@@ -159,6 +162,7 @@ def _mean_score(m: Making) -> tuple[Rule, ...]:
 
 def _mix(m: Making) -> tuple[Rule, ...]:
     by = "slo, service, environment, model"
+    each = f"on ({by}, served)"
     now, share = m.of(COUNTS), m.of(SHARE)
     then = f"{share} offset {m.clock.text('1d')}"
     served = selector(catalogue.MODEL_SERVED.prometheus, sli.services(m.what.slo))
@@ -167,7 +171,7 @@ def _mix(m: Making) -> tuple[Rule, ...]:
         m.record(SHARE, f"{now}\n/ on ({by}) group_left () (sum by ({by}) ({now}) >= {MIX_EVENTS})"),
         m.record(
             DISTANCE,
-            f"0.5 * sum by ({by}) (\n  abs({share} - {then})\n  or\n  {share}\n  or\n  {then}\n)\n"
+            f"0.5 * sum by ({by}) (\n  abs({share} - {each} {then})\n  or {each}\n  {share}\n  or {each}\n  {then}\n)\n"
             f"and on ({by}) {share}\nand on ({by}) {then}",
         ),
         m.alert(
@@ -211,7 +215,7 @@ def _cusum(m: Making) -> tuple[Rule, ...]:
     # Its own value before, as far back as a restart lasts: five minutes exactly are outside the look-back of Prometheus 3.
     budget, bad, events = m.of(records.ERROR_BUDGET), m.of(records.bad("5m")), m.of(records.events("5m"))
     worse = f"clamp_max({CUSUM_BURN} * {budget}, 0.9)"
-    before = f"(last_over_time({m.of(EVIDENCE)}[{m.clock.text('15m')}]) or {IDENTITY} 0 * {events})"
+    before = f"(max {_BY} (last_over_time({m.of(EVIDENCE)}[{m.clock.text('15m')}])) or {IDENTITY} 0 * {events})"
     return (
         m.record(
             EVIDENCE,
@@ -230,7 +234,7 @@ def _cusum(m: Making) -> tuple[Rule, ...]:
 
 
 def _forecast(m: Making) -> tuple[Rule, ...]:
-    daily = f"{m.of(records.bad_ratio('1d'))}[{m.clock.text('7d')}:{m.clock.text('1h')}]"
+    daily = f"max {_BY} ({m.of(records.bad_ratio('1d'))})[{m.clock.text('7d')}:{m.clock.text('1h')}]"
     budget = m.of(records.ERROR_BUDGET)
     return (
         m.alert(

@@ -48,6 +48,10 @@ _SPANS: Final[tuple[tuple[int, int, str], ...]] = (
     (500, 5, "1"),
 )
 """So many times 5 min, the oldest first: events and bad ones; 42 days."""
+_OTHERWISE: Final = {"layer": "another", "failure_mode": "another", "pillar": "another"}
+"""What an SLO said of itself before it was changed: its series of then have these labels."""
+_NEW: Final = 3
+"""Spells of `_AGES` since the change."""
 
 
 def tests(config: Config, what: Judged, clock: Clock) -> list[Test]:
@@ -153,8 +157,11 @@ def _counts(config: Config, what: Judged, clock: Clock) -> Test:
     checks: list[Check] = []
     if fresh:
         # Whether a minute is bad is a record itself, written every minute.
-        spells = " ".join(f"{at % 2}+0x{p.minutes - 1}" for at, p in enumerate(phases))
-        series.append(Series(BAD_MINUTE, {"service": service, "environment": "counts", **what.identity}, f"0 {spells}"))
+        spells = [f"{at % 2}+0x{p.minutes - 1}" for at, p in enumerate(phases)]
+        labels = {"service": service, "environment": "counts", **what.identity}
+        earlier = sum(p.minutes for p in phases[:-_NEW])
+        series.append(Series(BAD_MINUTE, {**labels, **_OTHERWISE}, f"0 {' '.join(spells[:-_NEW])} stale"))
+        series.append(Series(BAD_MINUTE, labels, f"_x{earlier + 1} {' '.join(spells[-_NEW:])}"))
         phases = [Phase(p.minutes, Decimal(60), Decimal(at % 2)) for at, p in enumerate(phases)]
     else:
         series += of_slo(slo, metrics, service, "counts", phases, clock) + noise(slo, service, "counts", DAY)
@@ -194,8 +201,8 @@ def _long_counts(what: Judged, clock: Clock) -> Test:
     series: list[Series] = []
     checks: list[Check] = []
     for record, column in ((records.events, 0), (records.bad, 1)):
-        text, sums = _long_stream(column)
-        series.append(Series(record("5m"), labels, text))
+        old, new, sums = _long_stream(column)
+        series += [Series(record("5m"), {**labels, **_OTHERWISE}, old), Series(record("5m"), labels, new)]
         checks += [
             about(
                 (len(sums) - 1) * 5,
@@ -209,14 +216,16 @@ def _long_counts(what: Judged, clock: Clock) -> Test:
 
 
 @cache
-def _long_stream(column: int) -> tuple[str, tuple[Decimal, ...]]:
-    # The values as promtool reads them, and their sums up to each.
-    text, values = ["_"], []
+def _long_stream(column: int) -> tuple[str, str, tuple[Decimal, ...]]:
+    # The values as promtool reads them, all but the last span under the labels that the SLO had before; and their sums up to each.
+    text: list[str] = []
+    values: list[Decimal] = []
     for length, *pair in _SPANS:
         count = Decimal(str(pair[column]))
         text.append(f"{number(count)}+0x{length - 1}" if count else f"stale _x{length - 1}")
         values += [count] * length
-    return " ".join(text), tuple(accumulate(values, initial=Decimal(0)))
+    new = f"_x{len(values) - _SPANS[-1][0] + 1} {text[-1]}"
+    return f"_ {' '.join(text[:-1])} stale", new, tuple(accumulate(values, initial=Decimal(0)))
 
 
 def _bad_minute(what: Judged, clock: Clock, sli: MinuteSli) -> Test:

@@ -1,6 +1,7 @@
 """Promtool tests that look once at each number of the watchers, a little above and a little under it; see `edges`.
 
-The streams are told by age: how many minutes before the one evaluation a series began, stopped or burst.
+The streams are told by age: how many minutes before the one evaluation a series began, stopped or burst. At a time scale that does not
+divide a minute whole streams are up to 1.4 min older than that, and windows up to a minute shorter.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def _pipeline(nowhere: tuple[str, ...], clock: Clock) -> Test:
         for case, loud, ages in (
             ("just before", 1, ((quiet + 2, 0), (quiet + 10, least * 1.1 * 60 / 8))),
             ("long before", 1, ((quiet + 47, 0), (quiet + 55, least * 1.1 * 60 / 8))),
-            ("lately", None, ((quiet - 2, 0), (DAY, least * 9))),
+            ("lately", None, ((quiet - 5, 0), (DAY, least * 9))),
             ("too few", None, ((quiet + 2, 0), (quiet + 10, least * 0.9 * 60 / 8))),
             ("too long ago", None, ((quiet + 63, 0), (quiet + 110, least * 9))),
         ):
@@ -152,8 +153,8 @@ def _pipeline(nowhere: tuple[str, ...], clock: Clock) -> Test:
             ("held", 1, UNDER, 0, mute),
             ("held by nobody's counter", 1, UNDER, 0, None),
             ("held long enough", None, OVER, 0, mute),
-            ("held until it came", None, UNDER, 0, ((quiet - 2, 0), (DAY, 60))),
-            ("held again", 1, UNDER, 8, mute),
+            ("held until it came", None, UNDER, 0, ((quiet - 5, 0), (DAY, 60))),
+            ("held again", 1, UNDER, 6, mute),
             ("held before", None, UNDER, 12, mute),
         )
         for case, loud, age, written, past in held:
@@ -173,7 +174,7 @@ def _pipeline(nowhere: tuple[str, ...], clock: Clock) -> Test:
     series.append(Series("ALERTS_FOR_STATE", memory, f"_x{DAY} {clock.seconds(watchers.DAY)}"))
     checks.append(seen(DAY, watchers.INGESTION_STALLED, None, instance="taken away"))
     lost = {"instance": "a", "reason": "expired"}
-    for case, loud, ages in (("until 17 min ago", None, ((17, 0), (40, 600))), ("until 13 min ago", 1, ((13, 0), (40, 600))),
+    for case, loud, ages in (("until 17 min ago", None, ((17, 0), (40, 600))), ("until 11 min ago", 1, ((11, 0), (40, 600))),
                              ("half a request", 1, ((5, 6),)), ("whole", None, ())):  # fmt: skip
         series.append(aged(catalogue.COLLECTOR_FORWARD_DROPPED.prometheus, {**lost, "destination": case}, *ages))
         checks.append(seen(DAY, watchers.FORWARDING_LOSES, loud, destination=case))
@@ -212,27 +213,28 @@ def _canary(series: list[Series], checks: list[Check]) -> None:
 
 
 def _changes() -> list[Test]:
-    # A value every half of the time that is compared with: what was there now, half before, that time before, twice before.
+    # A value every quarter of the time that is compared with, until now; the fifth last is of that time before, the ninth last of twice that.
     histories = {
-        "new": (("a", "1 1 1 1 1"), ("b", "_ _ _ _ 1"), {"b"}),
-        "new since half": (("a", "1 1 1 1 1"), ("b", "_ _ _ 1 1"), {"b"}),
-        "not new": (("a", "1 1 1 1 1"), ("b", "_ _ 1 1 1"), set()),
-        "cold start": (("a", "_ _ _ 1 1"), ("b", "_ _ _ _ 1"), set()),
-        "young": (("a", "_ _ 1 1 1"), ("b", "_ _ _ _ 1"), {"b"}),
+        "new": ("111111111", "________1", {"b"}),
+        "new since half": ("111111111", "______111", {"b"}),
+        "not new": ("111111111", "____11111", set()),
+        "cold start": ("______111", "________1", set()),
+        "young": ("____11111", "________1", {"b"}),
+        "back": ("111111111", "_1______1", set()),
+        "back after long": ("111111111", "1________1", {"b"}),
     }
     made = []
     for name, metric, tell, more, hours in (
         (changes.SERVED_MODEL_CHANGED, catalogue.MODEL_SERVED.prometheus, "served", {"model": "large"}, 24),
         (changes.VERSION_CHANGED, catalogue.SNAPSHOT_INFO.prometheus, "snapshot", {}, 1),
     ):
-        whole = 2 * 24 * HOUR  # minutes until the evaluation
-        step = hours * HOUR // 2
+        whole = 3 * 24 * HOUR  # minutes until the evaluation
+        step = hours * HOUR // 4
         series, checks = [], []
         for service in (SERVICE, CANARY):
             for case, (first, second, loud) in histories.items():
-                for value, history in (first, second):
-                    gap = whole // step - 4
-                    values = (f"_x{gap} " if gap else "") + history
+                for value, history in (("a", first), ("b", second)):
+                    values = f"_x{whole // step + 1 - len(history)} {' '.join(history)}"
                     series.append(Series(metric, {"service": service, "environment": case, tell: value, **more}, values))
                     wanted = 1 if value in loud and service != CANARY else None
                     checks.append(seen(whole, name, wanted, **{"service": service, "environment": case, tell: value}))

@@ -27,11 +27,14 @@ __all__ = [
 
 
 def long_counts(slo: Slo, window: str, step: str) -> Counts:
-    """The counts of a long window from the recorded counts of 5 min: still a ratio of sums, and cheap."""
+    """The counts of a long window from the recorded counts of 5 min: still a ratio of sums, and cheap.
+
+    They are added up over labels that the SLO had before: one whose layer was changed has one count.
+    """
     only = f"slo={quoted(slo.name)}"
 
     def over(record: str) -> str:
-        return f"sum_over_time({selector(record, only)}[{window}:{step}])"
+        return f"sum {BY} (sum_over_time({selector(record, only)}[{window}:{step}]))"
 
     return Counts(over(records.events("5m")), over(records.bad("5m")))
 

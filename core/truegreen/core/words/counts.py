@@ -98,7 +98,7 @@ def counts(slo: Slo, window: str) -> Counts:
             return Counts(events, f"clamp_min(\n  {events}\n  - {good},\n  0)")
         case FreshnessSli() | BoundSli():
             of = selector(BAD_MINUTE, f"slo={quoted(slo.name)}")
-            return Counts(f"count_over_time({of}[{window}])", f"sum_over_time({of}[{window}])")
+            return Counts(f"sum {BY} (count_over_time({of}[{window}]))", f"sum {BY} (sum_over_time({of}[{window}]))")
 
 
 def unrecorded(slo: Slo, window: str, every: str) -> Counts:
