@@ -86,7 +86,30 @@ def test_it_says_what_it_promises_and_what_else_writes_tickets(written_config):
     assert "  sev 3: 2h and 30m over 20%, z 4" in said
     assert "small in production: 12 evaluated answers an hour; a 10x burn pages only after about" in said
     assert "so its page is a sev 2 (alerting.accept_slow: true leaves it a sev 1)" in said
-    assert "  at most 0 false pages" in explained(path, "index_freshness")
+
+
+def test_of_minutes_it_says_so_and_what_helps_nothing_is_left_out(written_config):
+    """Minutes have no volume and no calibration file; the delay is stated all the same, and the next step is another one."""
+    path = written_config("slos: [{name: index_freshness}, {name: latency, mode: live}]")
+    said = explained(path, "index_freshness")
+    assert "its events are minutes, sixty an hour whatever the traffic; the page comes after about 5 min of staleness" in said
+    assert "In shadow every tier is a ticket, a sev 3; with mode: live somebody is told" in said
+    assert "alibration" not in said and "volume" not in said and "--prometheus-url" not in said
+    assert "next: write mode: live when its tickets are believed" in said
+    said = explained(path, "latency")
+    assert "(elsewhere than in production each tier is a ticket)" in said
+    assert "alibration" not in said and "answers_per_hour" not in said
+    assert "\n\n\n" not in said
+
+
+def test_a_ready_made_one_that_is_off_is_explained(written_config):
+    """With how to switch it on; its typing errors are known."""
+    path = written_config("slos: [{name: latency}]")
+    said = explained(path, "relevance")
+    assert "ready-made, but not switched on: nothing alerts on it" in said
+    assert f"next: switch it on: slos: [{{name: relevance}}] in {path}" in said
+    with pytest.raises(BadInput, match="write relevance"):
+        explained(path, "relevanc")
 
 
 @pytest.fixture
@@ -127,6 +150,13 @@ def test_each_service_is_judged_at_the_volume_that_prometheus_has_seen(filled, i
     """Less than six days of data are read over one day."""
     path = written_config("slos: [{name: grounding}]")
     facts = json.loads(explained(path, "grounding", "--prometheus-url", filled.url, "--json"))
+    # No page is promised where the SLO pages nobody, and the next step is not the one that was taken.
+    path = written_config("slos: [{name: grounding, mode: live, environments: [eu, us]}, {name: latency}]")
+    elsewhere = explained(path, "grounding", "--prometheus-url", filled.url)
+    assert "busy in production: 200 evaluated answers an hour; a ticket: the SLO names eu and us" in elsewhere
+    assert "next: name where it may page: environments: [production] (it is eu, us)" in elsewhere
+    nothing = explained(path, "latency", "--prometheus-url", filled.url)
+    assert "next: see why nothing arrives: in Prometheus, truegreen_llm_duration_seconds" in nothing
     assert {one["service"]: one["verdict"] for one in facts["verdicts"]} == {"busy": "pages", "quiet": "slow"}
     assert {one["service"]: round(float(one["per_hour"])) for one in facts["verdicts"]} == {"busy": 200, "quiet": 8}
 

@@ -49,6 +49,8 @@ def said(what: Judged, one: Verdict) -> str:
     who = f"{one.service} in {one.environment}: {events} {unit} an hour"
     if one.outlook is None:
         return f"{who}; no budget, because no calibration file speaks of it: it never alerts"
+    if one.environment not in what.slo.environments:
+        return f"{who}; a ticket: the SLO names {' and '.join(what.slo.environments)}"
     if one.outlook.needs_per_hour is None:
         return f"{one.service} in {one.environment}: the page comes {statement.delay(one.outlook)} {statement.while_bad(what)}"
     words = {
