@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -145,8 +146,17 @@ def test_an_alert_without_hypotheses_or_traces_has_no_empty_lines(said):
     """A watcher's, or a user's own that comes to the same receiver."""
     assert said("text", _alert("3", annotations={"summary": "it stalled"})) == "SEV3 drift: it stalled"
     bare = {"labels": {"alertname": "Other"}, "annotations": {}, "status": "firing", "startsAt": "2026-11-27T10:00:00Z"}
-    assert said("title", bare) == "[INFO] "
+    assert (said("title", bare), said("text", bare)) == ("[INFO] Other", "INFO: Other")
     assert said("pagerduty.severity", bare) == "info"
+
+
+def test_the_test_alert_of_the_manual_says_what_it_is(said, repo):
+    """It is sent by hand, with labels only: no receiver gets an empty title."""
+    command = re.search(r"`amtool alert add ([^`]+)`", (repo / "docs" / "alertmanager.md").read_text("utf-8"))
+    labels = dict(word.split("=") for word in command[1].split())
+    alert = {"labels": labels, "annotations": {}, "status": "firing", "startsAt": "2026-11-27T10:00:00Z"}
+    assert said("title", alert) == said("slack.title", alert) == "[SEV1] TruegreenTest: test in test"
+    assert said("text", alert, alert).splitlines() == ["SEV1: TruegreenTest: test in test", "- SEV1: TruegreenTest: test in test"]
 
 
 def test_a_trace_without_an_address_is_named_and_no_link(said):

@@ -68,6 +68,16 @@ def _label(name: str, escapes: str = "") -> str:
     return f'{{{{ .Labels.{name} | printf "%.{_LABEL}s"{escapes} }}}}'
 
 
+def _summary(escapes: str = "") -> str:
+    # An alert of somebody's own, or a test by hand, may have none.
+    where = f"{{{{ with .Labels.service }}}}: {_dot(escapes)}{{{{ end }}}}{{{{ with .Labels.environment }}}} in {_dot(escapes)}{{{{ end }}}}"
+    return f"{{{{ if .Annotations.summary }}}}{_annotation('summary', escapes)}{{{{ else }}}}{_label('alertname', escapes)}{where}{{{{ end }}}}"
+
+
+def _kind(escapes: str) -> str:
+    return f"{_sev()}{{{{ with .Labels.failure_mode }}}} {_dot(escapes)}{{{{ end }}}}"
+
+
 def _where(name: str, said: str) -> str:
     return f"{{{{ if .Annotations.{name} }}}}{said}{{{{ end }}}}"
 
@@ -111,7 +121,7 @@ def _lasted() -> str:
 
 def _title(escapes: str) -> str:
     more = '{{ $left := "" }}{{ range $index, $each := .Alerts.Firing }}{{ if $index }}{{ $left = printf "%sx" $left }}{{ end }}{{ end }}{{ if $left }} (+{{ len $left }} more){{ end }}'
-    firing = _worst(f"[{_sev()}] {_annotation('summary', escapes)}", ".Alerts.Firing") + more
+    firing = _worst(f"[{_sev()}] {_summary(escapes)}", ".Alerts.Firing") + more
     return f"{{{{ if .Alerts.Firing }}}}{firing}{{{{ else }}}}{_worst(f'[RESOLVED] {_subject(escapes)}, after {_lasted()}')}{{{{ end }}}}"
 
 
@@ -145,7 +155,7 @@ def _alert(escapes: str) -> str:
     command = _annotation("next", escapes + ' | reReplaceAll "\\x60" "\'"' if slack else "")
     return "".join(
         (
-            bold(f"{_sev()} {_label('failure_mode', escapes)}"), f": {_annotation('summary', escapes)}",
+            bold(_kind(escapes)), f": {_summary(escapes)}",
             _where("description", f"\n{bold('Evidence')}: {_annotation('description', escapes)}"),
             _where("hypotheses", f"\n{bold('First suspect')}: {_suspect(escapes)}"),
             _where("trace_links", f"\n{bold('Failing traces')}: {_traces(escapes)}"),
@@ -157,7 +167,7 @@ def _alert(escapes: str) -> str:
 
 
 def _line(escapes: str) -> str:
-    said = f"\n- {_sev()} {_label('failure_mode', escapes)}: {_annotation('summary', escapes)}"
+    said = f"\n- {_kind(escapes)}: {_summary(escapes)}"
     return said + _where("next", f". Next: {_annotation('next', escapes)}")
 
 
