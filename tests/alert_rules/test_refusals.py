@@ -216,6 +216,19 @@ def test_a_baseline_is_held_to_the_bounds_of_a_written_objective(config, calibra
     check(config("slos: [{name: grounding, objective: baseline}]"))
 
 
+def test_a_floor_of_its_own_has_no_use_for_the_ratio_under_the_files_floor(config, calibrate, written, part):
+    """Neither a budget nor drift is made of what was bad under another floor; how much answers repeat each other is still known."""
+    calibrate("bot", "production", "groundedness", 0.3, 600, 2.5, scale="calibrated")
+    folder = written(config("slos: [{name: grounding_absolute, mode: live, unit: session}]"))
+    rules = (folder / "truegreen.rules.yml").read_text("utf-8")
+    assert "truegreen:slo_baseline:bad_ratio" not in rules
+    assert "alert: TruegreenDrift" not in rules
+    its = r"truegreen:slo_(events:increase6h|error_budget:ratio|design_effect:ratio)"
+    seen = part(folder, "truegreen.rules.edges.test.yml", its, r'slo_(baseline:bad|error_budget:|design_effect:).*"bot"')
+    assert any("bad_ratio" in each for each in seen)
+    assert any("design_effect" in each and "/ 2500 " in each for each in seen)
+
+
 def test_a_baseline_that_no_slo_reads_is_said_and_taken(config, calibrate):
     """Its service is of no SLO; a ready-made one may be switched on later."""
     calibrate("bot", "production", "relevance", 0.03, 600)
@@ -225,6 +238,16 @@ def test_a_baseline_that_no_slo_reads_is_said_and_taken(config, calibrate):
         f"The baseline of {signal} of bot in production is read by no SLO of this file."
         for signal in ("groundedness", "relevance")
     ]
+
+
+def test_cohorts_that_no_attribute_names_are_said(config):
+    """The application may still name them in its code."""
+    for text, said in (("", 1), ("cohorts: {attribute: app.plan}\n", 0)):
+        lines = files(config(f"{text}slos: [{{name: grounding, cohorts: true}}]"), 1).statement
+        found = [
+            line for line in lines if "slos[0].cohorts: a cohort of grounding is judged where the application says it" in line
+        ]
+        assert len(found) == said
 
 
 @pytest.mark.parametrize(("key", "value", "said"), [("taken", "yesterday", "taken: found 'yesterday', expected an ISO 8601 time"), ("bad_ratio", 2, "bad_ratio: found 2"), ("scale", "absolute", "scale: found 'absolute'")])  # fmt: skip

@@ -251,6 +251,20 @@ def test_what_has_no_effect_is_said(read):
     ]
 
 
+def test_a_file_without_an_slo_and_an_sli_that_nobody_means_are_said(read):
+    """An empty file, a service alone, an SLI that no SLO refers to; one that is referred to is no news."""
+    head = "apiVersion: openslo/v1\nkind: {}\nmetadata: {{name: {}}}\nspec: {}\n"
+    spec = "{" + ratio(BAD, CALLS) + "}"
+    one, two = (head.format("SLI", name, spec) for name in ("errors", "spare"))
+    text = document().replace("indicator:\n    spec:\n      " + ratio(BAD, CALLS), "indicatorRef: errors")
+    notes = read(text, f"{one}---\n{two}", "# nothing\n", head.format("Service", "x", "{}")).notes
+    assert [note.rpartition("/")[2] for note in notes] == [
+        "slo1.yaml:8: metadata.name has no effect: no SLO refers to this SLI.",
+        "slo2.yaml:1: has no effect: there is no SLO in it.",
+        "slo3.yaml:1: has no effect: there is no SLO in it.",
+    ]
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     """With the key that names it."""
     (tmp_path / "truegreen.yaml").write_text("openslo: [gone.yaml]\n", "utf-8")

@@ -40,7 +40,13 @@ def check(config: Config) -> tuple[Calibration, ...]:
 
 def notes(config: Config, known: Iterable[Calibration]) -> tuple[str, ...]:
     """What was read and has no effect."""
-    return (*config.notes, *checks_baselines.unused(config, known))
+    nameless = (
+        f"{config.at(index, 'cohorts')}: a cohort of {slo.name} is judged where the application says it with traffic(cohort=…); "
+        "cohorts: {attribute: …} would have it read from a span attribute too."
+        for index, slo in enumerate(config.slos)
+        if slo.cohorts and config.cohorts is None
+    )
+    return (*config.notes, *nameless, *checks_baselines.unused(config, known))
 
 
 class _Slo:

@@ -39,7 +39,8 @@ def read(files: Sequence[str], path: File | None, metrics: Mapping[str, Metric])
         BadInput: files cannot be read, or have what these rules cannot judge; one line for each.
     """
     errors = Errors()
-    documents = [each for name in files for each in errors.tried(partial(_documents, name, path)) or ()]
+    by_file = {_file(name, path): errors.tried(partial(_documents, name, path)) or [] for name in files}
+    documents = [each for found in by_file.values() for each in found]
     kinds: dict[str, list[Source]] = {}
     for each in documents:
         if errors.tried(partial(_checked, each)):
@@ -53,12 +54,27 @@ def read(files: Sequence[str], path: File | None, metrics: Mapping[str, Metric])
     policies += [
         (each, ("kind",)) for kind in ("AlertPolicy", "AlertCondition", "AlertNotificationTarget") for each in kinds.get(kind, ())
     ]
-    notes = (f"{each.at(where)} has no effect: the burn-rate ladder of docs/slos.md takes its place." for each, where in policies)
-    return tuple(made), tuple(notes)
+    said = [f"{each.at(where)} has no effect: the burn-rate ladder of docs/slos.md takes its place." for each, where in policies]
+    wanted = {each.data["spec"].get("indicatorRef") for each in kinds.get("SLO", ())}
+    said += [
+        f"{each.at(('metadata', 'name'))} has no effect: no SLO refers to this SLI."
+        for name, each in indicators.items()
+        if name not in wanted
+    ]
+    said += [
+        f"{file}:1: has no effect: there is no SLO in it."
+        for file, found in by_file.items()
+        if not any(each.data["kind"] in {"SLO", "SLI", "DataSource"} for each in found)
+    ]
+    return tuple(made), tuple(said)
+
+
+def _file(name: str, path: File | None) -> File:
+    return File(name) if path is None else path.parent / name
 
 
 def _documents(name: str, path: File | None) -> list[Source]:
-    file = File(name) if path is None else path.parent / name
+    file = _file(name, path)
     try:
         text = file.read_text("utf-8")
     except UnicodeDecodeError as error:
