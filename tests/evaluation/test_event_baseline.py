@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +19,9 @@ from truegreen.core.errors import BadInput
 from truegreen.evaluation.commands import baseline_take
 from truegreen.evaluation.event_baseline import design_effect, freeze, notes
 
+sys.path.append(str(Path(__file__).parents[1] / "core"))
+from local_server import Reply, local  # noqa: E402
+
 WHO = {
     "service": "bot",
     "environment": "production",
@@ -25,7 +30,7 @@ WHO = {
     "taken": "2026-01-01T00:00:00+00:00",
 }
 DAYS = 3
-START = 1_790_000_000 - 1_790_000_000 % 3_600
+START = 1_700_000_000 - 1_700_000_000 % 3_600
 END = START + DAYS * 86_400
 CONFIG = """
 slos:
@@ -187,6 +192,11 @@ def test_a_baseline_of_events_gives_the_rules_their_budget_and_drift(take, tmp_p
         ),
         ("grounding", (), "grounding judges the evaluation groundedness; write --signal groundedness"),
         ("satisfaction", (), "has no event of satisfaction"),
+        ("relevance", ("--until", "2999-01-01"), "--until: found '2999-01-01', which is not over; write a time in the past"),
+        ("relevanc", (), "--signal: no evaluation and no SLO is named relevanc; write relevance, or add it under"),
+        ("availabilty", (), "is named availabilty; write availability"),
+        ("groundednes", (), "is named groundednes; write groundedness"),
+        ("dept", (), "is named dept; write depth"),
     ],
 )
 def test_what_is_no_baseline_of_events_is_refused(take, signal, more, said):
@@ -194,6 +204,20 @@ def test_what_is_no_baseline_of_events_is_refused(take, signal, more, said):
     with pytest.raises(BadInput) as error:
         take(signal, *more)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["+Inf", "NaN"])
+def test_an_answer_that_is_no_number_of_events_is_refused(take, value):
+    """With the hour, and what was asked for."""
+    points = [[END - 3_600, "600"], [END, value]]
+    found = [{"metric": {"service": "bot", "environment": "production"}, "values": points}]
+    with (
+        local(lambda _call: Reply({"status": "success", "data": {"resultType": "matrix", "result": found}})) as (url, _),
+        pytest.raises(
+            BadInput, match=r"counts (inf|nan) in the hour until 2023-11-1\d \d\d:00 UTC, and events are numbers; name other days"
+        ),
+    ):
+        take("relevance", "--from", url)
 
 
 def test_a_service_that_the_slo_is_not_for_is_refused(take):

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from truegreen.evaluation.replay import of_models, select
 from truegreen.evaluation.scores import Judged
 
 SEED = 1
+NEAR = 0.8
+"""How alike, 0 to 1, an unknown signal and a known one are where the one was meant for the other: two letters of a dozen."""
 UNKNOWN = "unknown"
 """The evaluator where nobody said who judged."""
 
@@ -174,13 +177,20 @@ def _counted(signal: str, config_path: Path | None) -> Slo | None:
     """The SLO of that name, the configuration's or a ready-made one; None where an evaluation is meant."""
     from truegreen.instrumentation import settings
 
-    if signal == EVALUATION or signal in settings.load(_settings(config_path)).evaluations:
+    evaluations = settings.load(_settings(config_path)).evaluations
+    if signal == EVALUATION or signal in evaluations:
         return None
     of_app = config_path is not None and config_path.suffix == ".json"
     slos = () if of_app else config.load(config_path, os.environ).slos
     found = next((slo for slo in slos if slo.name == signal), ready_made.BY_NAME.get(signal))
     if found is not None and isinstance(found.sli, EvaluationSli):
         raise BadInput(f"--signal: {signal} judges the evaluation {found.sli.evaluation}; write --signal {found.sli.evaluation}")
+    names = [EVALUATION, *evaluations, *(slo.name for slo in slos), *ready_made.BY_NAME]
+    near = get_close_matches(signal, names, 1, NEAR) if found is None else []
+    if near:
+        raise BadInput(
+            f"--signal: no evaluation and no SLO is named {signal}; write {near[0]}, or add it under evaluations or slos in truegreen.yaml"
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,8 +45,11 @@ def take(
         end = datetime.fromisoformat(until) if until else now
     except ValueError:
         raise BadInput(f"--until: found {until!r}, write a time such as 2026-11-01T00:00:00+00:00") from None
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    if end > now:
+        raise BadInput(f"--until: found {until!r}, which is not over; write a time in the past, or leave it out for now")
     server = prometheus.connect(sources[0], hint="start it, or name another with --from")
-    found = hours(server, slo, service, environment, days, (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp())
+    found = hours(server, slo, service, environment, days, end.timestamp())
     frozen = event_baseline.freeze(
         found,
         service=service,
@@ -87,4 +91,11 @@ def hours(server: Server, slo: Slo, service: str, environment: str, days: int, u
 
 def _of(server: Server, expression: str, environment: str, start: float, end: float) -> dict[float, float]:
     made = prometheus.query_range(server, expression, start, end, _HOUR)
-    return {time: value for one in made if one.labels.get("environment") == environment for time, value in one.points}
+    found = {time: value for one in made if one.labels.get("environment") == environment for time, value in one.points}
+    odd = next((time for time, value in found.items() if not math.isfinite(value)), None)
+    if odd is not None:
+        raise BadInput(
+            f"--from: {server.name} counts {found[odd]} in the hour until {datetime.fromtimestamp(odd, UTC):%Y-%m-%d %H:%M} UTC, and events are numbers; "
+            f"name other days with --until and --days. It was asked for\n{expression}"
+        )
+    return found
