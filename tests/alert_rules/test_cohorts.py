@@ -76,3 +76,13 @@ def test_a_cohorts_alert_is_a_ticket_where_the_slo_does_not_page(config):
     assert found("slos: [{name: grounding, cohorts: true}]") == [("shadow", "3")]
     assert found("slos: [{name: grounding, mode: live, cohorts: true}]") == [("live", "3"), ("shadow", "3")]
     assert found("slos: [{name: grounding, mode: live}]") == []
+
+
+@pytest.mark.parametrize("effect", [1.0, 40.0])
+def test_the_bound_of_cohorts_is_looked_at_whatever_the_design_effect(config, calibrate, written, part, effect):
+    """Where answers repeat each other there are as many more of them in the test, or nothing would be left to look at."""
+    calibrate("bot", "production", "groundedness", 0.03, 600, effect)
+    folder = written(config("slos: [{name: grounding, mode: live, unit: session, cohorts: true}]"))
+    rules = r"truegreen:slo_(cohort.*|design_effect:ratio|error_budget:ratio)"
+    seen = part(folder, "truegreen.rules.edges.test.yml", rules, r"slo_cohort_(bad_lcb|z).*vector")
+    assert sum("bad_lcb" in each and " - 1) < bool" in each for each in seen) == 3

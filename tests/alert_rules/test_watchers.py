@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from truegreen.alert_rules.generate import files
+from truegreen.alert_rules.promtool import Check, about
 from truegreen.core.cli import root
 
 TEXT = """
@@ -80,3 +81,41 @@ def test_who_asks_for_no_drill_and_has_no_baseline_hears_of_neither(config):
     (drill,) = (a for a in _alerts(files(config(TEXT), 1)) if a["alert"] == "TruegreenDrillOverdue")
     assert 'environment=~"eu|production"' in drill["expr"]
     assert "<= 2592000" in drill["expr"]
+
+
+def test_an_evaluation_with_an_objective_of_its_baseline_passes_its_own_tests(config, written, part):
+    """Two alerts have one name: the service is judged and has no objective, or it is not judged."""
+    folder = written(config("slos: [{name: grounding, objective: baseline}]"))
+    rules = r"truegreen:slo_(events:increase[16]h|error_budget:ratio)|TruegreenNoBaseline"
+    assert len(part(folder, "truegreen.rules.test.yml", rules, "TruegreenNoBaseline")) == 7
+
+
+@pytest.mark.parametrize("value", [1e-7, 1.8912e-5, 0.00099996, 0.05, 1, 123_456.7])
+def test_what_a_test_expects_is_as_exact_as_it_asks(value):
+    """However small: a budget of one in ten thousand has bounds of a hundred thousandth."""
+    times, wanted = re.fullmatch(
+        r"abs\((\d+) \* sum\(x\) / ([\d.]+) - 1\) < bool 0.00001", about(1, "x", value, "0.00001").expr
+    ).groups()
+    assert float(times) * value / float(wanted) == pytest.approx(1, abs=1e-6)
+    assert about(1, "x", 0.0) == Check("sum(x)", 1, 0)
+
+
+@pytest.mark.parametrize("scale", [1, 37, 59])
+def test_silence_is_told_while_it_lasts_and_no_longer(config, written, part, scale):
+    """Also where the scale leaves windows of uneven seconds; a service that came back or an instance that was taken away ends it."""
+    folder = written(config("slos: []\nscrape_interval: 5s"), scale)
+    names = "Truegreen(TrafficCeased|IngestionStalled)"
+    for file in ("truegreen.rules.test.yml", "truegreen.rules.edges.test.yml"):
+        assert part(folder, file, names, names)
+
+
+def test_the_statement_leaves_the_watchers_out_of_its_pages_and_says_so(config):
+    """They page of what nobody can know beforehand: a collector that stopped."""
+    assert any("False pages" in line and line.endswith("is not counted.") for line in files(config(TEXT), 1).statement)
+
+
+def test_a_collector_that_is_gone_blinds_those_who_send_there(config):
+    """One of several is not all of them."""
+    (gone,) = (a for a in _alerts(files(config(TEXT), 1)) if a["alert"] == "TruegreenCollectorGone")
+    assert "{{ with $labels.instance }}" in gone["annotations"]["description"]
+    assert "{{ else }}anywhere: every SLO of truegreen is blind{{ end }}" in gone["annotations"]["description"]
