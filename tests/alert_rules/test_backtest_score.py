@@ -3,6 +3,7 @@
 import xml.dom.minidom
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -151,3 +152,15 @@ def test_a_picture_is_the_same_bytes_and_holds_no_markup_of_a_name():
     assert "nan" not in drawn
     assert "no budget" in drawn
     xml.dom.minidom.parseString(picture([], 0.0, 1.0))
+
+
+def test_labels_do_not_lie_on_each_other_and_names_fit():
+    """Thresholds of a small budget in a picture of a large incident lie within a pixel; a name may have 200 characters."""
+    panel = Panel(score(budget=Decimal("0.001"), service="x" * 200 + "-the-end"), Series({}, ((0.0, 1.0), (60.0, 1.0))), None)
+    root = xml.dom.minidom.parseString(picture([panel], 0.0, 43_200.0)).documentElement
+    texts = {text.firstChild.data: float(text.getAttribute("y")) for text in root.getElementsByTagName("text")}
+    rows = sorted(y for text, y in texts.items() if text.split()[0] in ("fast", "slow", "ticket") and "%" in text)
+    assert len(rows) == 3
+    assert min(b - a for a, b in pairwise(rows)) >= 12
+    (title,) = (text for text in texts if text.startswith("grounding"))
+    assert title.endswith("-the-end · production") and len(title) < 80

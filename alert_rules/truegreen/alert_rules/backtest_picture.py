@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
@@ -20,6 +20,9 @@ WIDTH: Final = 960
 _LEFT, _RIGHT, _TOP = 64, 16, 44
 _PLOT: Final = 200
 _BAR: Final = 14
+_LINE: Final = 13
+_NAME: Final = 40
+"""Characters of a name that are shown; three of them fit into the width."""
 _PANEL: Final = _TOP + _PLOT + 3 * _BAR + 56
 _ACROSS: Final = WIDTH - _LEFT - _RIGHT
 _SHORT: Final = "15m"
@@ -76,7 +79,7 @@ def _panel(panel: Panel, top: int, start: float, end: float) -> str:
         _text(
             _LEFT,
             top + 18,
-            f"{score.slo} · {score.service or '(no service)'} · {score.environment or '(no environment)'}",
+            " · ".join(map(_cut, (score.slo, score.service or "(no service)", score.environment or "(no environment)"))),
             "",
             "600",
         )
@@ -93,7 +96,7 @@ def _panel(panel: Panel, top: int, start: float, end: float) -> str:
         ratio = most * part / 4
         parts.append(_text(_LEFT - 6, y(ratio) + 4, f"{100 * ratio:.3g} %", "quiet", anchor="end"))
     parts.append(f'<path class="axis" d="M{_LEFT} {top + _TOP}V{base}H{WIDTH - _RIGHT}"/>\n')
-    parts += [_limit(tier, limit, y, most) for tier, limit in limits]
+    parts += _limits([(tier, limit) for tier, limit in limits if float(limit) <= most], y)
     for columns, name in zip(shown, (f"r{_SHORT}", f"r{_LONG}"), strict=True):
         drawn = _line([(x(time), y(ratio)) for time, ratio in columns], _ACROSS / max(1, _ACROSS) * 3)
         parts.append(f'<path class="{name}" d="{drawn}"/>\n' if drawn else "")
@@ -111,15 +114,20 @@ def _panel(panel: Panel, top: int, start: float, end: float) -> str:
     return "".join(parts)
 
 
-def _limit(tier: Tier, limit: Decimal, y: object, most: float) -> str:
-    assert callable(y)
-    if float(limit) > most:
-        return ""
-    at = y(float(limit))
-    name = f"{tier.name} {percent(limit)}"
-    return f'<path class="limit {tier.name}" d="M{_LEFT} {at:.1f}H{WIDTH - _RIGHT}"/>\n' + _text(
-        WIDTH - _RIGHT, at - 3, name, "quiet", anchor="end"
-    )
+def _limits(limits: Sequence[tuple[Tier, Decimal]], y: Callable[[float], float]) -> list[str]:
+    # From the lowest up: a label that would lie on the one below it stands above it.
+    parts, below = [], math.inf
+    for tier, limit in sorted(limits, key=lambda each: each[1]):
+        at = y(float(limit))
+        below = min(at - 3, below - _LINE)
+        parts.append(f'<path class="limit {tier.name}" d="M{_LEFT} {at:.1f}H{WIDTH - _RIGHT}"/>\n')
+        parts.append(_text(WIDTH - _RIGHT, below, f"{tier.name} {percent(limit)}", "quiet", anchor="end"))
+    return parts
+
+
+def _cut(name: str) -> str:
+    # Names of spans have no end; the middle of one is what tells least.
+    return name if len(name) <= _NAME else f"{name[: _NAME - 12]}…{name[-11:]}"
 
 
 def _columns(series: Series | None, start: float, end: float) -> list[tuple[float, float]]:
