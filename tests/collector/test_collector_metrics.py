@@ -197,6 +197,18 @@ def test_an_index_that_states_no_date_has_no_date(processor: Processor, clock: C
     assert total(processor, catalogue.RETRIEVALS) == 3
 
 
+def test_a_data_source_that_is_no_longer_used_leaves_after_a_day(processor: Processor, clock: Clock) -> None:
+    """Its date would grow old for ever; that of one that is still retrieved from stays."""
+    old, new = ({"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": name} for name in ("old", "new"))
+    dated = {"truegreen.retrieval.index.rebuilt": 1.7e9}
+    processor.traces(traces([span(old | dated), span(new | dated)]))
+    clock.advance(86_399)
+    processor.traces(traces([span(new | dated)]))
+    assert set(shown(processor, catalogue.RETRIEVAL_INDEX_REBUILT_TIMESTAMP)) == {("old",), ("new",)}
+    clock.advance(2)
+    assert set(shown(processor, catalogue.RETRIEVAL_INDEX_REBUILT_TIMESTAMP)) == {("new",)}
+
+
 def test_values_past_a_labels_limit_fold_into_overflow(processor: Processor, clock: Clock) -> None:
     """The 101st model and those after it share one series, and a counter says so; another service is not touched."""
     limit = catalogue.LLM_REQUESTS.label("model").limit

@@ -455,7 +455,7 @@ RETRIEVAL_INDEX_REBUILT_TIMESTAMP: Final = Metric(
     name="truegreen.retrieval.index.rebuilt.timestamp",
     unit="s",
     kind="gauge",
-    description="When the index was last rebuilt, Unix time as the app states it (an age would freeze without traffic).",
+    description="When the index was last rebuilt, Unix time as the app states it with each retrieval (an age would freeze without traffic); leaves a day (2880 scrapes at 30 s) after that.",
     layer="infrastructure",
     source="span",
     stock="full",
@@ -464,6 +464,7 @@ RETRIEVAL_INDEX_REBUILT_TIMESTAMP: Final = Metric(
     pillar="memory",
     span="retrieval",
     value=Value(read=Read(kind="attribute", names=("truegreen.retrieval.index.rebuilt",)), low=0),
+    expires=2880,
 )
 RETRIEVAL_INDEX_INFO: Final = Metric(
     name="truegreen.retrieval.index.info",
