@@ -153,7 +153,8 @@ def _pipeline(nowhere: tuple[str, ...], clock: Clock) -> Test:
             ("held", 1, UNDER, 0, mute),
             ("held by nobody's counter", 1, UNDER, 0, None),
             ("held long enough", None, OVER, 0, mute),
-            ("held until it came", None, UNDER, 0, ((quiet - 5, 0), (DAY, 60))),
+            ("held until it came", None, UNDER, 0, ((quiet - 5, 0), (DAY, Decimal("0.9375")))),
+            ("held since it came", 1, UNDER, 0, ((quiet + 8, 0), (DAY, Decimal("0.9375")))),
             ("held again", 1, UNDER, 6, mute),
             ("held before", None, UNDER, 12, mute),
         )

@@ -54,11 +54,15 @@ def _ages(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
             ("late", home, OVER, 1),
             ("in time", home, UNDER, None),
             ("never", ELSEWHERE, None, None),
+            ("never and busy", home, None, 1),
+            ("never and retired", home, None, None),
         )
+        # The day before, if it was there at all.
+        counted = {"never and busy": "1 2", "never and retired": "1 1"}
         series, checks = [], []
         for case, where, times, value in (*cases, (CANARY, home, None, None)):
             who = {"service": case if case == CANARY else f"{SERVICE}-drilled {case}", "environment": where}
-            series.append(Series(requests, {**who, "outcome": "ok"}, "_ 1"))
+            series.append(Series(requests, {**who, "outcome": "ok"}, counted.get(case, "_ 1")))
             series += [] if times is None else [Series(done, who, f"_ {number(now - due * times)}")]
             checks.append(seen(DAY, watchers.DRILL_OVERDUE, value, **who))
         made.append(Test("when a drill is due", tuple(series), tuple(checks), DAY * MINUTE))

@@ -178,9 +178,9 @@ def _is_old(make: _Maker) -> Alert:
 
 def _is_overdue(make: _Maker, environments: tuple[str, ...]) -> Alert:
     # Whoever was never drilled is overdue too, while calls come: the collector's counters stay when a service is gone.
-    counted = selector(catalogue.LLM_REQUESTS.prometheus, _APPS, matcher("environment", environments))
-    calls, before = (f"sum {BY} ({counted}{moved})" for moved in ("", f" offset {make.clock.text('1d')}"))
-    who = f"{calls}\nunless {ON}\n  ({calls} == {ON} {before})"
+    requests = catalogue.LLM_REQUESTS.prometheus
+    calls = f"sum {BY} ({selector(requests, _APPS, matcher('environment', environments))})"
+    who = f"{calls}\nunless {ON}\n  (sum {BY} ({requests}) == {ON} sum {BY} ({requests} offset {make.clock.text('1d')}))"
     last = f"max {BY} ({catalogue.DRILL_COMPLETED_TIMESTAMP.prometheus})"
     expr = f"{who}\nunless {ON}\n  time() - {last} <= {make.config.alerting.drill_every_seconds}"
     return make.alert(DRILL_OVERDUE, expr, "3", "1h", f"No incident drill of {_NAMED} was completed in time",
@@ -205,8 +205,8 @@ def _silent(make: _Maker, name: str, metric: str, quiet: str, least: int, by: st
     began = f"max {by} (last_over_time({selector('ALERTS_FOR_STATE', f'alertname={quoted(name)}')}[{make.clock.text('10m')}]))"
     held = "\n  ".join((f"time() - {began} < {make.clock.seconds(DAY)}", *still))
     return (
-        f"(\n  {came} == 0\n  and {on} {make.hours(metric, offset=quiet, by=by)} > {least}\n"
-        f"  or {on}\n  {held}\n)\nunless {on} {came} > 0"
+        f"{came} == 0\nand {on} {make.hours(metric, offset=quiet, by=by)} > {least}\n"
+        f"or {on}\n(\n  {held}\n  unless {on} {came} > 0\n)"
     )
 
 

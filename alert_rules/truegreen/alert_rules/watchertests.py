@@ -84,7 +84,7 @@ def _of_evaluation(evaluation: str, share: Decimal) -> Test:
     skipped = next(m for m in range(1, length) if m * judged > 5)
     # An SLO without an objective speaks under the same name, for another reason.
     missing = {reason: {"reason": reason.replace("-", "_")} for reason in ("no-baseline", "no-context")}
-    silent = (
+    silent: tuple[tuple[str, Mapping[str, str]], ...] = (
         (stalled, {}),
         (fell, {}),
         (watchers.NO_BASELINE, missing["no-baseline"]),
