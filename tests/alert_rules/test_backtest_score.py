@@ -34,7 +34,8 @@ def score(**changes):
         ([(10 * HOUR + 600, 11 * HOUR)], 0, (600,)),
         ([(9 * HOUR + 3000, 11 * HOUR)], 0, (0,)),  # fires already when it begins
         ([(9 * HOUR, 11 * HOUR)], 1, (0,)),  # and did so long before
-        ([(11 * HOUR, 12 * HOUR + 3000)], 0, (HOUR,)),  # held beyond it, as the tier holds
+        ([(11 * HOUR, 13 * HOUR + 2400)], 0, (HOUR,)),  # held beyond it, as the tier holds, and for less than an hour more
+        ([(11 * HOUR, 14 * HOUR)], 1, (HOUR,)),
         ([(0, 40 * HOUR)], 2, (0,)),  # an alert without an end explains nothing
         ([(12 * HOUR + 890, 12 * HOUR + 2400)], 0, (2 * HOUR + 890,)),  # the short window still holds its last events
         ([(12 * HOUR + 910, 13 * HOUR)], 1, (None,)),

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Final
 
 from truegreen.alert_rules import budgets
-from truegreen.alert_rules.backtest_alerts import Fired, episodes, firing
+from truegreen.alert_rules.backtest_alerts import EPISODE, Fired, episodes, firing
 from truegreen.alert_rules.backtest_inputs import Incident
 from truegreen.alert_rules.ladder import TIERS, Tier
 from truegreen.alert_rules.ladder import sev as sev_of
@@ -216,13 +216,14 @@ def tier_score(
 
 
 def _outside(span: Span, incidents: Sequence[Incident], grace: int, held: int) -> list[Span]:
-    # What began in time for an incident may be held beyond it; a rest that is shorter than a count is none.
+    # What began in time for an incident may be held beyond it; what is over within an hour of that is of the same page.
     left = [span]
     for one in incidents:
         begin, end = one.start - grace, one.end + grace
         if span[0] <= end and span[1] > begin:
-            left = [part for a, b in left for part in ((a, min(b, begin)), (max(a, end + held), b)) if part[1] > part[0]]
-    return [part for part in left if part == span or part[1] - part[0] >= STEP]
+            cut = [part for a, b in left for part in ((a, min(b, begin), STEP), (max(a, end + held), b, EPISODE))]
+            left = [(a, b) for a, b, least in cut if b - a >= least]
+    return left
 
 
 def _trial(
