@@ -64,7 +64,8 @@ def links(given: Mapping[str, str]) -> Iterator[Problem]:
         if not url and key == "trace_url":
             continue
         if not _BEGINS.match(url):
-            yield path, f"found {short(url) if '@' not in url else 'no address'}; write {what}, such as {such}"
+            # What is found is not printed here either.
+            yield path, f"is no address that begins with http:// or https://; write {what}, such as {such}"
             continue
         if key == "trace_url" and "{trace_id}" not in url:
             yield path, f"has no {{trace_id}}, so that every link would be the same; write {what}, such as {such}"
