@@ -21,8 +21,12 @@ RAW = {
     f"truegreen_retrieval_index_rebuilt_timestamp_seconds{{{WHO}}}": "_x290 90000x22",
 }
 """What the rules count now."""
-SEEN = ("truegreen:slo_events:increase1d", "truegreen:slo_bad:increase30d")
-"""Of both SLOs."""
+SEEN = {
+    "count(truegreen:slo_events:increase1d)": 2,
+    "count(truegreen:slo_bad:increase30d)": 2,
+    "sum(truegreen:slo_served:distance1h)": 0,
+}
+"""Of both SLOs; and the one model that is served is the one of yesterday."""
 MORE = {"truegreen:slo_cohort": 'cohort="eu"', "truegreen:slo_served": 'model="large",served="a"'}
 
 
@@ -38,11 +42,12 @@ def test_each_rule_that_looks_back_adds_up_what_was_recorded_under_other_labels(
         }
         for name, slo in sorted({found for rule in group["rules"] for found in BACK.findall(rule["expr"])}):
             more = next((f",{labels}" for start, labels in MORE.items() if name.startswith(start)), "")
+            value = 1 if "share" in name else 120
             who = f'slo="{slo}",{WHO}{more}'
-            series[f'{name}{{{who},layer="old",failure_mode="old",pillar="old"}}'] = "_ 120x308 stale"
+            series[f'{name}{{{who},layer="old",failure_mode="old",pillar="old"}}'] = f"_ {value}x308 stale"
             if labels := recorded.get(name):
                 now = ",".join(f'{key}="{labels[key]}"' for key in ("layer", "failure_mode", "pillar"))
-                series[f"{name}{{{who},{now}}}"] = "_x311 120"
+                series[f"{name}{{{who},{now}}}"] = f"_x311 {value}"
     whole = {
         "rule_files": ["truegreen.rules.yml"],
         "evaluation_interval": "26h",
@@ -50,7 +55,7 @@ def test_each_rule_that_looks_back_adds_up_what_was_recorded_under_other_labels(
         "tests": [{
             "interval": "5m",
             "input_series": [{"series": name, "values": values} for name, values in series.items()],
-            "promql_expr_test": [{"expr": f"count({each})", "eval_time": "26h", "exp_samples": [{"labels": "{}", "value": 2}]} for each in SEEN],
+            "promql_expr_test": [{"expr": expr, "eval_time": "26h", "exp_samples": [{"labels": "{}", "value": n}]} for expr, n in SEEN.items()],
         }],
     }  # fmt: skip
     (folder / "own.test.yml").write_text(yaml.safe_dump(whole), "utf-8")
