@@ -134,6 +134,6 @@ def test_a_command_that_is_ended_cleans_up_and_ends_its_tool(tmp_path: Path) -> 
 
 def test_a_tool_says_how_it_ended(tmp_path: Path) -> None:
     """Its code and its words; None where it took too long."""
-    assert processes.run("tool", ["/bin/sh", "-c", "echo no >&2; exit 3"], tmp_path / "log", 60) == 3
-    assert (tmp_path / "log").read_text() == "no\n"
+    assert processes.run("tool", ["/bin/sh", "-c", "echo no $TMPDIR >&2; exit 3"], tmp_path / "log", 60) == 3
+    assert (tmp_path / "log").read_text() == f"no {tmp_path}\n"
     assert processes.run("tool", ["/bin/sh", "-c", "exec sleep 100"], tmp_path / "log", 0.05) is None

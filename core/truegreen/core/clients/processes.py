@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,10 +114,13 @@ def served(name: str, command: Callable[[int], list[str]], data: Path, port: int
 
 
 def run(name: str, command: list[str], log: Path, seconds: float) -> int | None:
-    """Run a tool with its output in `log`, ended with this process: its exit code, None where it took longer than `seconds`."""
+    """Run a tool with its output in `log`, ended with this process: its exit code, None where it took longer than `seconds`.
+
+    Its temporary files are made beside the log, so that they go with that folder when it is ended.
+    """
     with ExitStack() as stack:
         with interrupts.held():
-            tool, watcher = _start(name, command, log, 0)
+            tool, watcher = _start(name, command, log, 0, {**os.environ, "TMPDIR": str(log.parent)})
             stack.callback(_stop, tool, watcher)
         with suppress(subprocess.TimeoutExpired):
             return tool.process.wait(seconds)
@@ -135,7 +138,9 @@ def _refuse_taken(name: str, port: int) -> None:
             ) from None
 
 
-def _start(name: str, command: list[str], log: Path, port: int) -> tuple[Engine, subprocess.Popen[bytes]]:
+def _start(
+    name: str, command: list[str], log: Path, port: int, environ: Mapping[str, str] | None = None
+) -> tuple[Engine, subprocess.Popen[bytes]]:
     watcher = subprocess.Popen(
         ["/bin/sh", "-c", _WATCHER],
         stdin=subprocess.PIPE,
@@ -146,7 +151,9 @@ def _start(name: str, command: list[str], log: Path, port: int) -> tuple[Engine,
     assert watcher.stdin is not None
     try:
         with log.open("wb") as out:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=environ
+            )
     except OSError as error:
         watcher.stdin.close()
         watcher.wait()
