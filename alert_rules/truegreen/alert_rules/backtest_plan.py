@@ -14,6 +14,7 @@ from truegreen.alert_rules.model import Alert, Group, Record, Rule
 from truegreen.alert_rules.windows import parse
 
 ALERTS: Final = "ALERTS"
+BEGAN: Final = "ALERTS_FOR_STATE"
 OURS: Final = "truegreen:"
 """How the name of a record begins; one that no rule makes (a budget without a baseline) is no scraped series."""
 _BELOW: Final = ("lhs", "rhs", "expr", "param", "vector_selector")
@@ -81,13 +82,13 @@ def plan(groups: Sequence[Group], only: Callable[[Alert], bool]) -> tuple[Planne
 
 
 def with_memory(groups: Sequence[Group]) -> frozenset[str]:
-    """The names of alerts behind which a record reads itself: its value at one moment needs the one before, so no level can hold it."""
+    """The names of alerts that read when they began, or behind which a record reads itself: a moment needs the one before, so no level can hold it."""
     rules = [rule for group in groups for rule in group.rules]
     known = {rule.record for rule in rules if isinstance(rule, Record) and rule.record in _names(rule)}
     while True:
         more = {rule.record for rule in rules if isinstance(rule, Record) and known & _names(rule)}
         if more <= known:
-            return frozenset(rule.alert for rule in rules if isinstance(rule, Alert) and known & _names(rule))
+            return frozenset(rule.alert for rule in rules if isinstance(rule, Alert) and (known | {BEGAN}) & _names(rule))
         known |= more
 
 
