@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -125,7 +125,8 @@ def test_one_page_for_each_vendor_and_its_end(config, written, engine, tmp_path,
             ]
             for kept in KEYED:
                 (tmp_path / kept).write_text("key-2" if kept == "opsgenie" else "key-2\n", "utf-8")
-            generated(mute=[{"name": "always", "sev": [2], "weekdays": ["sunday:saturday"]}])
+            days = [f"{datetime.now(UTC) + timedelta(days=ahead):%A}".lower() for ahead in (0, 1)]
+            generated(mute=[{"name": "now", "sev": [2], "weekdays": days}])
             server.reload()
             ends = datetime.now(UTC).isoformat()
             # It began long ago, so its group waits for nothing.
