@@ -36,11 +36,13 @@ lint: install ## Formatting, lint, types and the import rule
 
 test: install engines lint ## The fast half of the tests, end to end included
 	$(BIN)/python -m pytest -q -n 2 -m "not full" --ignore tests/end_to_end
-	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not full" tests/end_to_end
+	$(BIN)/python -m pytest -q -m "not full and alone" tests/end_to_end
+	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not full and not alone" tests/end_to_end
 
 test-full: install engines otelcol rule-engines lint ## All tests, the slow half included
 	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
-	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 tests/end_to_end
+	$(BIN)/python -m pytest -q -m alone tests/end_to_end
+	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not alone" tests/end_to_end
 
 generate: install ## Write every committed artefact and page that is made from code
 	$(BIN)/python tools/generated.py

@@ -58,7 +58,7 @@ def test_a_benign_switch_stays_silent(replayed):
 
 def test_a_threshold_out_of_reach_fails_the_expectation(replayed):
     """The same harmful switch under an objective whose threshold (60 %) it cannot reach: no page, so exit 1."""
-    code, steps, stderr = replayed("--from", SELDOM, "--to", OFTEN, "--expect", "page", "--objective", "40%")
+    code, steps, stderr = replayed("--from", SELDOM, "--to", OFTEN, "--expect", "page", "--objective", "50%")
     assert code == 1
     assert steps["missed"]["met"] is False
     assert stderr.strip() == "error: expected page, and it was not seen"
