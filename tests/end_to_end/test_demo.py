@@ -118,6 +118,7 @@ def test_a_silent_provider_update_is_paged_triaged_as_theirs_and_closed(tmp_path
     assert "support-large-1106" in postmortem and "THEM" in postmortem
 
 
+@pytest.mark.full
 @pytest.mark.alone
 def test_a_bad_prompt_is_paged_triaged_as_ours_and_rolled_back(tmp_path):
     """The team's own change: US, its version, one command, the old version seen serving."""
