@@ -27,7 +27,7 @@ class Limits:
         request: bytes of one request, as sent and inflated (the OpenTelemetry Collector's limit for HTTP).
         in_flight: bytes of requests that are held at once; at least twice `request`, for compressed JSON is held as sent and inflated.
         requests: requests that are read or counted at once, both protocols together.
-        reading: messages that gRPC reads at once: its library has each whole, twice, before its size is known: 8 of 20 MiB take 300 MiB.
+        reading: messages that gRPC reads at once: its library has each whole, twice, before its size is known: 6 of 20 MiB take 240 MiB.
         connections: open connections, for each protocol.
         header_seconds: a connection without a request, or between two, is closed after so long (the OpenTelemetry Collector's minute).
         body_seconds: a body must be whole within so long: the longest time that exporters wait by default (the OpenTelemetry Collector's; an
@@ -37,7 +37,7 @@ class Limits:
     request: int = 20 << 20
     in_flight: int = 64 << 20
     requests: int = 256
-    reading: int = 8
+    reading: int = 6
     connections: int = 1024
     header_seconds: float = 60.0
     body_seconds: float = 30.0
