@@ -8,7 +8,7 @@ import promql_parser
 import pytest
 
 from truegreen.core.words import catalogue, terms, triage
-from truegreen.core.words.boards import BOARDS, OVERVIEW
+from truegreen.core.words.boards import ALL
 
 ROWS = (*triage.BY_FAILURE_MODE.values(), *triage.BY_PILLAR.values())
 
@@ -23,7 +23,7 @@ def test_each_failure_mode_and_each_pillar_has_its_row():
 def test_each_row_names_queries_and_a_board_that_exist(row):
     """A hypothesis without a question could not be ruled out."""
     assert {hypothesis.query for hypothesis in row.hypotheses} | set(row.queries) <= set(triage.QUERIES)
-    assert row.board in {OVERVIEW, *BOARDS.values()}
+    assert row.board in ALL
     assert {hypothesis.whose for hypothesis in row.hypotheses} <= {triage.US, triage.THEM, triage.EITHER}
     assert row.contain.says
     assert row.rollback.says

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from truegreen.core.words.terms import FAILURE_MODES
+
 OVERVIEW: Final = "truegreen-overview"
-BOARDS: Final = {"hallucination": "truegreen-hallucination"}
-"""Failure mode to the uid of its board. A mode without one opens the overview: a link never leads nowhere."""
+INCIDENT: Final = "truegreen-incident"
+VERSIONS: Final = "truegreen-versions"
+BUDGETS: Final = "truegreen-budgets"
+PILLARS: Final = "truegreen-pillars"
+HEALTH: Final = "truegreen-health"
+BOARDS: Final = {mode: f"truegreen-{mode}" for mode in FAILURE_MODES}
+"""Failure mode to the uid of its board."""
+ALL: Final = (OVERVIEW, *BOARDS.values(), PILLARS, BUDGETS, VERSIONS, INCIDENT, HEALTH)
+FOLDER_UID: Final = "truegreen"
+"""The folder of Grafana that has the boards."""
 DEFAULT_RUNBOOK_URL: Final = "https://truegreen.github.io/truegreen/runbooks"
 
 
@@ -16,5 +26,5 @@ def runbook_page(base: str, alert: str) -> str:
 
 
 def board_of(failure_mode: str) -> str:
-    """The uid of the board that an alert of this failure mode opens."""
+    """The uid of the board of this failure mode; the overview's for an alert that has none."""
     return BOARDS.get(failure_mode, OVERVIEW)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Final
 
+from truegreen.core.words.boards import PILLARS as PILLAR_BOARD
 from truegreen.core.words.boards import board_of
 
 US: Final = "us"
@@ -207,26 +208,26 @@ BY_PILLAR: Final = {
         Triage("autonomy",
                (Hypothesis("the agent may do more than it should since the last change", US, "snapshot_change"),
                 Hypothesis("the approval step is skipped or down", US, "actions")),
-               ("actions",), board_of("guardrail"), Move("take the tool's permission away, or switch the feature off"),
+               ("actions",), PILLAR_BOARD, Move("take the tool's permission away, or switch the feature off"),
                Move("restore the tool schema and the permissions of before")),
         Triage("tool_use",
                (Hypothesis("a tool returns errors as if they were results", US, "silent_errors"),
                 Hypothesis("a tool fails or its interface changed", EITHER, "tool_outcomes"),
                 Hypothesis("the tool schema changed", US, "snapshot_change")),
-               ("tool_outcomes", "silent_errors"), board_of("hallucination"), Move("take the failing tool out of the agent's list"),
+               ("tool_outcomes", "silent_errors"), PILLAR_BOARD, Move("take the failing tool out of the agent's list"),
                Move("restore the tool schema of before")),
         Triage("planning",
                (Hypothesis("the agent repeats a step that cannot succeed", US, "loops"), _PROMPT, _SERVED),
-               ("loops", "tool_outcomes"), board_of("latency"), _PIN_MODEL, _ROLLBACK_PROMPT),
+               ("loops", "tool_outcomes"), PILLAR_BOARD, _PIN_MODEL, _ROLLBACK_PROMPT),
         Triage("memory",
                (Hypothesis("the index was rebuilt or its alias moved", US, "index_version"),
                 Hypothesis("the index has aged", US, "index_age"),
                 Hypothesis("retrievals come back empty", US, "retrieval_empty")),
-               ("retrieval_relevance", "index_age"), board_of("retrieval"), Move("point the index alias at the version that was good"),
+               ("retrieval_relevance", "index_age"), PILLAR_BOARD, Move("point the index alias at the version that was good"),
                Move("restore the index version of before")),
         Triage("reasoning",
                (_SERVED, _PROMPT, Hypothesis("the agent takes branches that nobody planned", EITHER, "branches")),
-               ("branches", "ungrounded_by_model"), board_of("hallucination"), _PIN_MODEL, _ROLLBACK_PROMPT),
+               ("branches", "ungrounded_by_model"), PILLAR_BOARD, _PIN_MODEL, _ROLLBACK_PROMPT),
     )
 }  # fmt: skip
 

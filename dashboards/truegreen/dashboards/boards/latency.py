@@ -1,0 +1,22 @@
+"""The board latency."""
+
+from __future__ import annotations
+
+from truegreen.core.words import boards, records
+from truegreen.dashboards import expressions as e
+from truegreen.dashboards import kit
+from truegreen.dashboards.model import Board, View
+
+_WHO = ("service", "environment")
+
+
+def board(_view: View) -> Board:
+    """See the question on top of it."""
+    state = kit.states("State of each failure mode", ("{{service}} {{environment}} {{failure_mode}}", e.record(records.STATE, (*_WHO, "failure_mode"), {"failure_mode": "latency"})),
+                       why="Quiet, ticket or burning, as the alerts see it; absent without events.")  # fmt: skip
+    return Board(
+        boards.BOARDS["latency"],
+        "Latency",
+        "Which calls are slow or fail, at whose end, and since which change?",
+        (kit.row("Symptom", state),),
+    )
