@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from truegreen.core.words.shapes import Generated
 from truegreen.dashboards.generate import files
 
 Json = dict[str, Any]
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))  # the driver of the browser is a tool: pictures are made with it too
 
 
 def generated(text: str = "", time_scale: int = 1) -> Generated:
@@ -46,3 +50,25 @@ def make() -> Any:
 def made() -> Any:
     """`made(text, time_scale)` is all that the generator makes."""
     return generated
+
+
+@pytest.fixture(scope="session")
+def chromium(engine, tmp_path_factory):
+    """One headless Chromium for all tests of a worker."""
+    import webdriver
+
+    engine("chromium")
+    engine("chromedriver")
+    with webdriver.browser(tmp_path_factory.mktemp("chromium")) as window:
+        yield window
+
+
+@pytest.fixture
+def browser(chromium):
+    """The window as it is at first: 1280 x 900, light, on an empty page, its logs empty."""
+    chromium.open("about:blank")
+    chromium.size(1280, 900)
+    chromium.theme("light")
+    chromium.log("browser")
+    chromium.log("performance")
+    return chromium

@@ -33,9 +33,10 @@ __all__ = [
 NAMES: Final = ("prometheus", "promtool", "alertmanager", "amtool")
 BUILT: Final = {
     "otelcol": "otelcol",
+    **dict.fromkeys(("chromium", "chromedriver"), "browser"),
     **dict.fromkeys(("promtool3", "prometheus3", "vmalert", "victoria-metrics", "amtool34", "alertmanager34"), "rule-engines"),
 }
-"""Programs of the slow tests, which a target of the Makefile builds."""
+"""Programs of tests alone, and the target of the Makefile that builds or installs them."""
 FOLDER_VARIABLE: Final = "TRUEGREEN_ENGINES"
 TOOL_SECONDS: Final = 120.0
 _ON_PATH: Final = {"alertmanager": ("alertmanager", "prometheus-alertmanager")}  # Debian has its own name for it.
@@ -67,9 +68,8 @@ def find(name: str, environ: Mapping[str, str] = os.environ, start: Path | None 
 def missing_help(name: str) -> str:
     """One line: the program `name` is not there, and how to get it."""
     if name in BUILT:
-        return (
-            f"{name} was not found: run `make {BUILT[name]}` in a checkout (needs Go), or name its folder with {FOLDER_VARIABLE}"
-        )
+        needs = "root and apt" if BUILT[name] == "browser" else "Go"
+        return f"{name} was not found: run `make {BUILT[name]}` in a checkout (needs {needs}), or name its folder with {FOLDER_VARIABLE}"
     package = _PACKAGES.get(name, "alertmanager")
     debian = package if package == "prometheus" else f"prometheus-{package}"
     return (

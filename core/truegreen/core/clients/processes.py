@@ -87,8 +87,13 @@ def last_words(log: Path) -> str:
 
 
 @contextmanager
-def served(name: str, command: Callable[[int], list[str]], data: Path, port: int | None) -> Iterator[Engine]:
-    """Run `command(port)` with its output in `data/name.log` until the block is left; raises `Failed` when it does not get ready."""
+def served(
+    name: str, command: Callable[[int], list[str]], data: Path, port: int | None, ready: str = "/-/ready"
+) -> Iterator[Engine]:
+    """Run `command(port)` with its output in `data/name.log` until the block is left; raises `Failed` when it does not get ready.
+
+    It is ready when the path `ready` answers 200.
+    """
     try:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -104,7 +109,7 @@ def served(name: str, command: Callable[[int], list[str]], data: Path, port: int
                 engine, watcher = _start(name, command(chosen), data / f"{name}.log", chosen)
                 stack.callback(_stop, engine, watcher)
             try:
-                _wait_ready(engine)
+                _wait_ready(engine, ready)
             except Failed:
                 if tries and "address already in use" in last_words(engine.log):
                     continue
@@ -168,11 +173,11 @@ def _start(
     return engine, watcher
 
 
-def _wait_ready(engine: Engine) -> None:
+def _wait_ready(engine: Engine, ready: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         engine.check()
-        if _ask(engine.url, "GET", "/-/ready", timeout=1.0)[0] == http.client.OK and engine.alive():
+        if _ask(engine.url, "GET", ready, timeout=1.0)[0] == http.client.OK and engine.alive():
             return
         time.sleep(0.05)
     raise Failed(f"{engine.name} was not ready within {READY_SECONDS:.0f} s: {last_words(engine.log)} (log: {engine.log})")
