@@ -113,6 +113,16 @@ def shaped(server: Server, path: str, answer: Any, read: Callable[[Any], T]) -> 
         ) from None
 
 
+def client(server: Server) -> httpx.Client:
+    """A client with the server's credentials and time-out; it may be used by many threads and must be closed."""
+    return httpx.Client(
+        timeout=server.timeout,
+        auth=server.auth or _user_of(server.url),
+        headers={"Authorization": f"Bearer {server.token}"} if server.token else {},
+        trust_env=(urlsplit(server.url).hostname or "") not in _LOOPBACK,  # A proxy of the environment is not for the loopback.
+    )
+
+
 def bare(url: str) -> str:
     """The address without user, password, query and closing slash: fit for a message."""
     parts = urlsplit(url)
@@ -120,21 +130,15 @@ def bare(url: str) -> str:
 
 
 def _call(server: Server, method: str, path: str, params: Params, body: Any, tries: int) -> Any:
-    url = _address(server, path)
-    client = httpx.Client(
-        timeout=server.timeout,
-        auth=server.auth or _user_of(server.url),
-        headers={"Authorization": f"Bearer {server.token}"} if server.token else {},
-        trust_env=(urlsplit(url).hostname or "") not in _LOOPBACK,  # A proxy of the environment is not for the loopback.
-    )
-    with client:
+    url = address(server, path)
+    with client(server) as sender:
         for attempt in range(1, tries + 1):
             pause = PAUSE * 2 ** (attempt - 1)
             try:
-                answer = client.request(method, url, params=list(params), json=body)
+                answer = sender.request(method, url, params=list(params), json=body)
             except httpx.TransportError as error:
                 if attempt == tries:
-                    raise _unreached(server, error) from None
+                    raise unreached(server, error) from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise Failed(f"{server.name} at {bare(url)} cannot be asked: {error}") from None
             else:
@@ -146,7 +150,8 @@ def _call(server: Server, method: str, path: str, params: Params, body: Any, tri
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _address(server: Server, path: str) -> str:
+def address(server: Server, path: str) -> str:
+    """Where `path` is on a server; raises `BadInput` when the server's own address is none."""
     parts = urlsplit(server.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         said = server.url.rpartition("@")[2]  # Never a password.
@@ -159,7 +164,8 @@ def _user_of(url: str) -> tuple[str, str] | None:
     return (parts.username, parts.password or "") if parts.username else None
 
 
-def _unreached(server: Server, error: httpx.TransportError) -> Failed:
+def unreached(server: Server, error: httpx.TransportError) -> Failed:
+    """What to say when no answer came."""
     where = bare(server.url)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Failed(f"no {server.name} answers at {where} ({error or 'time-out'}): {server.hint}")
