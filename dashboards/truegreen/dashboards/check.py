@@ -1,26 +1,20 @@
-"""The rules that a board must keep, ours or a user's: a schema stricter than Grafana's, PromQL that can work, panels that fit."""
+"""The rules that our boards must keep: a schema stricter than Grafana's, the rules of `lint_rules`, and those of `own_rules`."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import resources
-from itertools import combinations
-from typing import Final
+from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 
-from truegreen.dashboards import promql
-from truegreen.dashboards.frame import COLUMNS
+from truegreen.dashboards import lint_board, lint_rules, own_rules
+from truegreen.dashboards.known import SERIES, Series
+from truegreen.dashboards.lint_board import Path, World, place
 from truegreen.dashboards.model import Json
-
-_VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
-_BOARD_LINK: Final = re.compile(r"/d/([A-Za-z0-9_-]+)")
-_LABEL_VALUES: Final = re.compile(r"label_values\((.+),\s*(\w+)\)")
 
 
 @cache
@@ -30,95 +24,71 @@ def schema() -> Json:
     return loaded
 
 
-def problems(board: Json, boards: Collection[str]) -> tuple[str, ...]:
-    """What is wrong with a board, in the order of the file; empty when nothing is.
+def problems(board: Json, boards: Collection[str], series: Mapping[str, Series] = SERIES) -> tuple[str, ...]:
+    """What is wrong with a board of ours, what the schema says first; empty when nothing is.
 
     Args:
         board: Grafana's JSON.
         boards: the uids that a link may open.
+        series: the names that PromQL may use.
     """
-    wrong = sorted(Draft202012Validator(schema()).iter_errors(board), key=lambda error: list(map(str, error.absolute_path)))
-    if wrong:  # the other rules read what the schema promises
-        return tuple(_place(board, list(each.absolute_path)) + (best_match([each]) or each).message[:300] for each in wrong)
-    return (*_ids(board), *_places(board), *_queries(board), *_variables(board), *_thresholds(board), *_links(board, boards))
+    world = World(series, boards, ours=True)
+    found = [(path, says) for path, says in profile(board)]
+    found += [(each.path, each.says) for _, each in lint_rules.problems(board, world)]
+    found += [(each.path, each.says) for _, each in own_rules.problems(board, world)]
+    return tuple(f"{place(board, path)}: {says}" for path, says in found)
+
+
+def profile(board: Json) -> Iterator[tuple[Path, str]]:
+    """Where a board leaves the profile schema, and how."""
+    whole, kinds = _validators()
+    yield from _said((), whole.iter_errors(board))
+    for path, panel in lint_board.panels(board):
+        if panel.get("type") in kinds:
+            yield from _said(path, kinds[panel["type"]].iter_errors(panel))
+        else:
+            yield (*path, "type"), f"{panel.get('type')!r} is not one of {list(kinds)}"
 
 
 def panels(board: Json) -> Iterator[Json]:
     """All panels, rows included; those of a collapsed row after it."""
-    for panel in board["panels"]:
-        yield panel
-        yield from panel.get("panels", [])
+    return (panel for _, panel in lint_board.panels(board))
 
 
 def expressions(board: Json) -> Iterator[tuple[str, str]]:
     """Where, and the PromQL: of every target, annotation and variable."""
-    for panel in panels(board):
-        for target in panel.get("targets", []):
-            yield f"panel {panel['id']} ({panel['title']}) {target['refId']}", target["expr"]
-    for annotation in board["annotations"]["list"]:
-        yield f"annotation {annotation['name']}", annotation["expr"]
-    for variable in board["templating"]["list"]:
-        if variable["type"] == "query":
-            yield f"variable {variable['name']}", _of_variable(variable["query"])
+    return ((place(board, query.path), query.expr) for query in lint_board.queries(board))
 
 
-def _of_variable(query: str) -> str:
-    found = _LABEL_VALUES.fullmatch(query)
-    return f"count by ({found[2]}) ({found[1]})" if found else query
+def _said(path: Path, errors: Iterator[ValidationError]) -> Iterator[tuple[Path, str]]:
+    for error in sorted(errors, key=lambda error: list(map(str, error.absolute_path))):
+        yield (*path, *error.absolute_path), (best_match([error]) or error).message[:300]
 
 
-def _ids(board: Json) -> Iterator[str]:
-    for identity, times in Counter(panel["id"] for panel in panels(board)).items():
-        if times > 1:
-            yield f"id {identity} is used {times} times; ids are unique"
+@cache
+def _validators() -> tuple[Draft202012Validator, Mapping[str, Draft202012Validator]]:
+    # The schema itself says by eight conditions which type has which definition. Asked panel by panel, with references written out, that takes
+    # half of the time of `truegreen generate dashboards`; so the conditions are read here, once.
+    whole = schema()
+    panels = whole["properties"]["panels"]
+    kinds = {each["if"]["properties"]["type"]["const"]: each["then"] for each in panels["items"]["allOf"]}
+    around = {**whole, "properties": {**whole["properties"], "panels": {**panels, "items": {"type": "object", "required": ["type"]}}}}
+    return _validator(around), {kind: _validator(definition) for kind, definition in kinds.items()}
 
 
-def _places(board: Json) -> Iterator[str]:
-    for panel in panels(board):
-        at = panel["gridPos"]
-        if at["x"] + at["w"] > COLUMNS:
-            yield f"panel {panel['id']} ({panel['title']}) ends in column {at['x'] + at['w']}; the grid has {COLUMNS}"
-    for one, other in combinations(board["panels"], 2):
-        a, b = one["gridPos"], other["gridPos"]
-        if a["x"] < b["x"] + b["w"] and b["x"] < a["x"] + a["w"] and a["y"] < b["y"] + b["h"] and b["y"] < a["y"] + a["h"]:
-            yield f"panels {one['id']} ({one['title']}) and {other['id']} ({other['title']}) overlap"
+def _validator(node: Json) -> Draft202012Validator:
+    written: Json = _written_out({key: value for key, value in node.items() if key not in ("$defs", "$id", "$schema")})
+    return Draft202012Validator(written)
 
 
-def _queries(board: Json) -> Iterator[str]:
-    for where, expression in expressions(board):
-        for problem in promql.problems(expression, narrowed=not where.startswith("variable")):
-            yield f"{where}: {problem}"
-
-
-def _variables(board: Json) -> Iterator[str]:
-    defined = [variable["name"] for variable in board["templating"]["list"]]
-    used = {name or bare for name, bare in _VARIABLE.findall(json.dumps(board)) if not (name or bare).startswith("__")}
-    for name in sorted(used - set(defined)):
-        yield f"variable {name} is used and not defined; defined are {', '.join(defined)}"
-    sources = {variable["name"] for variable in board["templating"]["list"] if variable["type"] == "datasource"}
-    for name in defined:
-        if name not in used | sources:
-            yield f"variable {name} is defined and not used"
-
-
-def _thresholds(board: Json) -> Iterator[str]:
-    for panel in panels(board):
-        steps = panel.get("fieldConfig", {}).get("defaults", {}).get("thresholds", {}).get("steps", [])
-        values = [step["value"] for step in steps[1:]]
-        if None in values or values != sorted(values):
-            yield f"panel {panel['id']} ({panel['title']}): thresholds do not rise: {values}"
-
-
-def _links(board: Json, boards: Collection[str]) -> Iterator[str]:
-    for uid in sorted(set(_BOARD_LINK.findall(json.dumps(board)))):
-        if uid not in boards:
-            yield f"a link opens /d/{uid}, which is no board; boards are {', '.join(sorted(boards))}"
-
-
-def _place(board: Json, path: list[str | int]) -> str:
-    here: object = board
-    for depth, part in enumerate(path):
-        here = here[part]  # type: ignore[index]
-        if isinstance(here, dict) and "title" in here and part != "options":
-            return f"panel {here.get('id')} ({here['title']}) {'.'.join(map(str, path[depth + 1 :]))}: "
-    return f"{'.'.join(map(str, path)) or 'the board'}: "
+def _written_out(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_written_out(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref", "")
+    if reference == "#/properties/panels/items":  # the panels of a collapsed row are looked at one by one, as all are
+        return {"type": "object", "required": ["type"]}
+    if reference.startswith("#/$defs/"):
+        return _written_out({**schema()["$defs"][reference.removeprefix("#/$defs/")], **{k: v for k, v in node.items() if k != "$ref"}})
+    return {key: _written_out(value) for key, value in node.items()}

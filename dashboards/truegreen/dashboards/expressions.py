@@ -17,6 +17,8 @@ RATE: Final = "$__rate_interval"
 RANGE: Final = "$__range"
 VARIABLES: Final = (*IDENTITY, "model")
 """The labels that have a variable on the board: whatever has the label is narrowed by it."""
+EXPORTED: Final = (*EXTERNAL_LABELS, "mode", "gpu")
+"""The labels of other exporters' metrics that a board may use."""
 VERSIONS: Final = tuple(f"{component}_version" for component in SERVING_COMPONENTS)
 
 
@@ -50,6 +52,29 @@ def quantile(q: float, metric: Metric, by: tuple[str, ...] = (), where: Where | 
     return Expression(f"histogram_quantile({q}, {_sum(metric.bucket, ('le', *by), where or {}, 'rate', RATE)})", by)
 
 
+def mean(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -> Expression:
+    """The mean of what a histogram observed, in the metric's unit; absent without observations."""
+    every = _sum(metric.count, by, where or {}, "rate", RATE)
+    return Expression(f"{_sum(metric.sum, by, where or {}, 'rate', RATE)} / ({every} > 0)", by)
+
+
+def ratio(part: Expression, whole: Expression) -> Expression:
+    """One expression over another of the same labels: 0 where only the part is missing, absent without the whole."""
+    if part.labels != whole.labels:
+        raise ValueError(f"a ratio is by the same labels; found {part.labels} over {whole.labels}")
+    return Expression(f"({part.text} or 0 * ({whole.text})) / ({whole.text} > 0)", part.labels)
+
+
+def rest(expression: Expression) -> Expression:
+    """1 less a share."""
+    return Expression(f"1 - ({expression.text})", expression.labels)
+
+
+def where_any(expression: Expression) -> Expression:
+    """The expression where it is over 0: what did not happen gets no row."""
+    return Expression(f"({expression.text}) > 0", expression.labels)
+
+
 def distribution(metric: Metric, where: Where | None = None) -> Expression:
     """Observations per bucket of a histogram, for a heatmap."""
     return Expression(_sum(metric.bucket, ("le",), where or {}, "increase", RATE), ("le",))
@@ -67,6 +92,11 @@ def gauge(metric: Metric, by: tuple[str, ...], where: Where | None = None, fold:
     return Expression(_folded(metric.prometheus, by, where or {}, fold), by)
 
 
+def age(metric: Metric, by: tuple[str, ...], where: Where | None = None) -> Expression:
+    """Seconds since the latest of the moments that a gauge names."""
+    return Expression(f"time() - {gauge(metric, by, where).text}", by)
+
+
 def record(name: str, by: tuple[str, ...], where: Where | None = None, fold: str = "max") -> Expression:
     """A generated recording rule, by its name in `core.words.records`."""
     if name not in SERIES or SERIES[name].kind != "record":
@@ -74,29 +104,68 @@ def record(name: str, by: tuple[str, ...], where: Where | None = None, fold: str
     return Expression(_folded(name, by, where or {}, fold), by)
 
 
+def scaled(counted: Expression, evaluations: tuple[str, ...]) -> Expression:
+    """A number of judged answers (without labels) under the scale of their scores; under none where no score is known."""
+    scale = f"group by (scale) ({_selected(catalogue.EVALUATION_SCORE.count, {'evaluation': evaluations})})"
+    return Expression(f"{scale} * on () group_left () ({counted.text}) or on () ({counted.text})", ("scale",))
+
+
 def most(name: str, each: tuple[str, ...], where: Where | None = None) -> Expression:
     """The sum of a record over services, each with its largest value: SLOs that judge the same answers do not count them twice."""
     return Expression(f"sum ({record(name, each, where).text})")
 
 
-def busiest(metric: External, most: int = 5, by: str = "job") -> Expression:
-    """The largest rates of a counter of another exporter; the board's variables do not reach it."""
-    if by not in EXTERNAL_LABELS:
-        raise ValueError(f"{metric.prometheus}: by {by!r}; write one of {', '.join(EXTERNAL_LABELS)}")
-    return Expression(f"topk({most}, sum by ({by}) (rate({metric.prometheus}[{RATE}])))", (by,))
+def external(metric: External, by: tuple[str, ...] = ("job",), fold: str = "max", where: Where | None = None) -> Expression:
+    """A metric of another exporter, a counter as its rate; the board's variables do not reach it."""
+    if wrong := [label for label in (*by, *(where or {})) if label not in EXPORTED]:
+        raise ValueError(f"{metric.prometheus}: by {wrong[0]!r}; write one of {', '.join(EXPORTED)}")
+    inside = ",".join(f'{label}="{value}"' for label, value in (where or {}).items())
+    chosen = metric.prometheus + (f"{{{inside}}}" if inside else "")
+    return Expression(f"{fold} by ({', '.join(by)}) ({f'rate({chosen}[{RATE}])' if metric.kind == 'counter' else chosen})", by)
 
 
-def with_versions(expression: Expression) -> Expression:
+def with_versions(expression: Expression, components: tuple[str, ...] = VERSIONS) -> Expression:
     """The expression with the serving versions of its snapshot as labels; without them where the snapshot is not known.
 
     `max by` is needed: two processes of one version would otherwise be many-to-many.
+
+    Args:
+        components: labels of `VERSIONS`. The other two are no part of a snapshot's identity: a join over them is many-to-many.
     """
     on = (*IDENTITY, "snapshot")
     if not set(on) <= set(expression.labels):
         raise ValueError(f"versions join on {', '.join(on)}; the expression has {', '.join(expression.labels)}")
-    info = gauge(catalogue.SNAPSHOT_INFO, (*on, *VERSIONS)).text
-    joined = f"({expression.text}) * on ({', '.join(on)}) group_left ({', '.join(VERSIONS)}) {info}"
-    return Expression(f"{joined} or on ({', '.join(expression.labels)}) ({expression.text})", (*expression.labels, *VERSIONS))
+    if not set(components) <= set(VERSIONS):
+        raise ValueError(f"versions: found {', '.join(components)}; write some of {', '.join(VERSIONS)}")
+    info = gauge(catalogue.SNAPSHOT_INFO, (*on, *components)).text
+    joined = f"({expression.text}) * on ({', '.join(on)}) group_left ({', '.join(components)}) {info}"
+    return Expression(f"{joined} or on ({', '.join(expression.labels)}) ({expression.text})", (*expression.labels, *components))
+
+
+def by_version(metric: Metric, part: Where, whole: Where, component: str) -> Expression:
+    """The share of a counter's events that `part` selects among `whole`, by one serving version, such as `prompt_version`."""
+    on = (*IDENTITY, "snapshot")
+    sides = (
+        _versioned(Expression(_sum(metric.prometheus, on, {**whole, **more}, "rate", RATE), on), component) for more in (part, {})
+    )
+    return ratio(*sides)
+
+
+def serving(component: str) -> Expression:
+    """1 for each version of a serving component that answers now: the info gauge alone would linger for a day."""
+    on = (*IDENTITY, "snapshot")
+    answers = Expression(f"{rate(catalogue.ANSWERS, on).text} > 0", on)
+    made = _versioned(answers, component)
+    return Expression(made.text.replace("sum by", "group by", 1), made.labels)
+
+
+def _versioned(expression: Expression, component: str) -> Expression:
+    # Summed over the snapshots of one version.
+    if component not in VERSIONS:
+        raise ValueError(f"versions: found {component}; write one of {', '.join(VERSIONS)}")
+    on, by = ", ".join((*IDENTITY, "snapshot")), (*IDENTITY, component)
+    info = gauge(catalogue.SNAPSHOT_INFO, (*IDENTITY, "snapshot", component)).text
+    return Expression(f"sum by ({', '.join(by)}) (({expression.text}) * on ({on}) group_left ({component}) {info})", by)
 
 
 def milliseconds(expression: Expression) -> Expression:
@@ -104,9 +173,10 @@ def milliseconds(expression: Expression) -> Expression:
     return Expression(f"({expression.text}) * 1000", expression.labels)
 
 
-def firing() -> Expression:
-    """The firing alerts of truegreen."""
-    return Expression(_selected(ALERTS, {"alertstate": "firing"}, 'alertname=~"Truegreen.+"'), SERIES[ALERTS].labels or ())
+def firing(by: tuple[str, ...] = (), name: str = "Truegreen.+", where: Where | None = None) -> Expression:
+    """The firing alerts of truegreen whose name matches, folded to 1 by labels where some are given."""
+    chosen = _selected(ALERTS, {"alertstate": "firing", **(where or {})}, f'alertname=~"{name}"')
+    return Expression(f"max by ({_by(ALERTS, by)}) ({chosen})" if by else chosen, by or SERIES[ALERTS].labels or ())
 
 
 def label_values(metric: Metric, label: str, *narrowed: str) -> str:

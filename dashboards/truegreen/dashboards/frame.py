@@ -24,25 +24,28 @@ class Clock:
         scrape: seconds between two scrapes, as Prometheus does it.
         start: the start of the range shown at first, such as `now-3h`.
         refresh: how often it is renewed, such as `1m`.
+        scaled: whether a demonstration's time scale divides it.
     """
 
     scrape: int
     start: str
     refresh: str
+    scaled: bool = False
 
 
 def clock(scrape_interval_seconds: float, time_scale: int) -> Clock:
     """The clock of production, or of a demonstration in which all windows are divided by `time_scale` (1 to 60)."""
     scrape = max(1, round(scrape_interval_seconds / time_scale))
-    return Clock(scrape, "now-3h", "1m") if time_scale == 1 else Clock(scrape, "now-5m", "5s")
+    return Clock(scrape, "now-3h", "1m") if time_scale == 1 else Clock(scrape, "now-5m", "5s", scaled=True)
 
 
 def whole(board: Board, clock: Clock) -> Json:
-    """A board as Grafana's JSON."""
+    """A board as Grafana's JSON. A demonstration is over before a range of its own begins."""
     panels = placed(board, clock)
+    start = clock.start if clock.scaled else board.start or clock.start
     return grafana.board(
         uid=board.uid, title=f"truegreen / {board.title}", description=board.question, tag=TAG, panels=panels,
-        variables=variables(panels), annotations=events(clock), refresh=clock.refresh, start=clock.start,
+        variables=variables(panels), annotations=events(clock), refresh=clock.refresh, start=start,
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ SCHEMA_VERSION: Final = 42
 PLUGIN_VERSION: Final = "11.6.0"
 """Over 8.0: switches Grafana's migration of old panels off."""
 NO_DATA: Final = "no data"
+REFS: Final = "ABCDEFGH"
+"""The names of a panel's queries."""
 
 _DEAD: Final = (
     "cacheTimeout", "columns", "color", "editable", "error", "fontSize", "height", "hideTimeOverride", "mappings", "maxDataPoints", "minSpan",
@@ -176,6 +178,33 @@ def link(title: str, url: str, new_tab: bool = False) -> Json:
     """A data link."""
     made: Json = plain(g.DataLink(title=title, linkUrl=url, isNewTab=new_tab))
     return made
+
+
+def dashed(legend: str) -> Json:
+    """An override: the series of a legend (a regular expression) are limits, drawn dashed and grey."""
+    properties = [
+        {"id": "color", "value": {"mode": "fixed", "fixedColor": "text"}},
+        {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}},
+    ]
+    return {"matcher": {"id": "byRegexp", "options": legend}, "properties": properties}
+
+
+def column(heading: str, key: str, value: object) -> Json:
+    """An override: a property of a table's column."""
+    return {"matcher": {"id": "byName", "options": heading}, "properties": [{"id": key, "value": value}]}
+
+
+def arranged(columns: Mapping[str, str], legends: Sequence[str]) -> list[Json]:
+    """Transformations: the queries of a table merged on their common labels, named and ordered as `columns` has them."""
+    # One query's value is the field "Value"; several merged ones are "Value #A", "Value #B", ...
+    values = {legend: f"Value #{ref}" if len(legends) > 1 else "Value" for ref, legend in zip(REFS, legends, strict=False)}
+    names = {values.get(name, name): heading for name, heading in columns.items()}
+    organize: Json = {
+        "indexByName": {name: place for place, name in enumerate(names)},
+        "renameByName": names,
+        "includeByName": dict.fromkeys(names, True),
+    }
+    return [{"id": "merge", "options": {}}, {"id": "organize", "options": {"excludeByName": {"Time": True}, **organize}}]
 
 
 def board(*, uid: str, title: str, description: str, tag: str, panels: list[Json], variables: list[Json], annotations: list[Json],

@@ -8,21 +8,42 @@ from urllib.parse import quote
 
 import grafanalib.core as g
 
+from truegreen.core.words import catalogue
+from truegreen.core.words.metric import Read
 from truegreen.core.words.slo import Slo, ThresholdSli
 from truegreen.dashboards import grafana
 from truegreen.dashboards.model import Expression, Json, Row, Tile, View, budget
 
 PROMETHEUS: Final = {"type": "prometheus", "uid": "${datasource}"}
+_DURATION: Final = Read("computed", ("duration",))
+_SCORE: Final = Read("evaluation", ("score",))
 SPARSE: Final = 4
 """Judged answers are few: their rates are taken over at least 4 x 4 scrapes (8 min at 30 s), others over 4."""
-UNITS: Final = ("percentunit", "s", "short", "none", "cpm", "dateTimeAsIso", "locale")
+UNITS: Final = (
+    "percentunit",
+    "percent",
+    "s",
+    "dtdurations",
+    "short",
+    "none",
+    "cpm",
+    "bytes",
+    "mbytes",
+    "dateTimeAsIso",
+    "dateTimeFromNow",
+    "locale",
+)
 """Grafana's names; `board.schema.json` has the same list."""
-REFS: Final = "ABCDEFGH"
 STATES: Final = ((0, "quiet", "green"), (1, "ticket", "orange"), (2, "burning", "red"))
 """`truegreen:slo_state` in words."""
 
+EXEMPLARS: Final = (*(m.bucket for m in catalogue.ALL if m.kind == "histogram" and m.value and m.value.read in (_DURATION, _SCORE)),
+                    catalogue.EVALUATED_ANSWERS.prometheus, catalogue.EVALUATIONS.prometheus)  # fmt: skip
+"""What the collector hangs traces on: how long something took, how it scored, and that it failed."""
+COUNTED: Final = "The sample size behind the ratio: 1 of 3 is not 33 %. No data means that nothing was counted."
+
 Series = tuple[str, Expression]
-"""Legend, such as `{{service}}`, and what is drawn."""
+"""Legend, such as `{{service}}`, and what is drawn. `*` stands for every label of the expression: each must be in the legend."""
 Steps = Sequence[Json]
 
 
@@ -64,6 +85,11 @@ def drill(uid: str, title: str) -> Json:
     return grafana.link(title, f"/d/{uid}?${{__url_time_range}}&{kept}")
 
 
+def drill_mode() -> Json:
+    """A link to the board of the failure mode of the series that was clicked."""
+    return drill("truegreen-${__field.labels.failure_mode}", "Open the board of ${__field.labels.failure_mode}")
+
+
 def trace(view: View) -> Json:
     """A link from a trace id to the trace: the configured address, else Explore with the board's traces."""
     if view.trace_url:
@@ -83,9 +109,39 @@ def stat(title: str, *series: Series, unit: str, why: str, steps: Steps = (), li
         steps: colour by state; without any the number is neutral.
         names: show the legend instead of the number (for a label such as the scale).
     """
+    if unit == "percentunit":
+        raise ValueError("a ratio as a number is written by ratio(), which puts the sample size beside it")
+    return _stat(title, series, unit, why, steps, links, width, height, scrapes, "name" if names else "auto")
+
+
+def ratio(title: str, share: Series, of: Series, *, counted: str, why: str, steps: Steps = (), links: Sequence[Json] = (),
+          proved: Series | None = None, width: int = 4, height: int = 4, scrapes: int = SPARSE) -> tuple[Tile, ...]:  # fmt: skip
+    """A ratio and how many events stand behind it: tiles that never part.
+
+    Args:
+        share: the ratio, 0 to 1, and its legend.
+        of: how many events; a legend with labels in it, such as the scale, is shown beside the number.
+        counted: the title of the sample size.
+        proved: the lower bound of the ratio, shown between the two.
+    """
+    form = "value_and_name" if "{{" in of[0] or "*" in of[0] else "auto"
+    bound = "What the counts prove: the page waits until this bound, not the ratio, is over the budget."
+    return (
+        _stat(title, (share,), "percentunit", why, steps, links, width, height, scrapes, "auto"),
+        *(
+            [_stat(f"{title}, at least", (proved,), "percentunit", bound, steps, (), width, height, scrapes, "auto")]
+            if proved
+            else []
+        ),
+        _stat(counted, (of,), "short", COUNTED, (), (), width, height, scrapes, form),
+    )
+
+
+def _stat(title: str, series: Sequence[Series], unit: str, why: str, steps: Steps, links: Sequence[Json], width: int, height: int,
+          scrapes: int, form: str) -> Tile:  # fmt: skip
     panel = g.Stat(
         **_common(title, why, _targets(series, instant=True), steps), format=_unit(unit), noValue=grafana.NO_DATA, reduceCalc="lastNotNull",
-        colorMode="value" if steps else "none", graphMode="none", textMode="name" if names else "auto",
+        colorMode="value" if steps else "none", graphMode="none", textMode=form,
     )  # fmt: skip
     return Tile(
         grafana.mended(panel, defaults=_defaults(unit, links, "thresholds" if steps else "fixed")), width, height, scrapes
@@ -93,19 +149,18 @@ def stat(title: str, *series: Series, unit: str, why: str, steps: Steps = (), li
 
 
 def graph(title: str, *series: Series, unit: str, why: str, steps: Steps = (), links: Sequence[Json] = (), width: int = 8,
-          height: int = 8, scrapes: int = 1, exemplars: bool = False, reference: str = "", low: float | None = 0) -> Tile:  # fmt: skip
-    """Lines over time.
+          height: int = 8, scrapes: int = 1, reference: str = "", low: float | None = 0) -> Tile:  # fmt: skip
+    """Lines over time, with the traces that the metric carries.
 
     Args:
         steps: drawn as dashed lines.
-        exemplars: draw the traces that the metric carries.
         reference: legend (a regular expression) of series that are limits, drawn dashed and grey.
         low: where the axis begins; None where values may be negative.
     """
     panel = g.TimeSeries(
-        **_common(title, why, _targets(series, exemplar=exemplars), steps), unit=_unit(unit), fillOpacity=0, showPoints="auto",
+        **_common(title, why, _targets(series), steps), unit=_unit(unit), fillOpacity=0, showPoints="auto",
         legendDisplayMode="table", legendCalcs=["mean", "lastNotNull", "max"], tooltipMode="multi", tooltipSort="desc",
-        thresholdsStyleMode="dashed" if steps else "off", overrides=[_dashed(reference)] if reference else [],
+        thresholdsStyleMode="dashed" if steps else "off", overrides=[grafana.dashed(reference)] if reference else [],
     )  # fmt: skip
     custom = {"stacking": {"mode": "none", "group": "A"}, "scaleDistribution": {"type": "linear"}, "axisColorMode": "text"}
     defaults = {**_defaults(unit, links, "palette-classic"), "min": low}
@@ -122,10 +177,19 @@ def bars(title: str, *series: Series, unit: str, why: str, steps: Steps = (), li
 def states(title: str, series: Series, *, why: str, links: Sequence[Json] = (), width: int = 24, height: int = 6) -> Tile:
     """A band for each series of `truegreen:slo_state`: quiet, ticket, burning."""
     options = {str(value): {"text": word, "color": color, "index": value} for value, word, color in STATES}
-    panel = g.StateTimeline(
-        **_common(title, why, _targets((series,)), ()), mappings=[{"type": "value", "options": options}], fillOpacity=80, showValue="never",
-    )  # fmt: skip
-    return Tile(grafana.mended(panel, defaults=_defaults("none", links, "thresholds")), width, height)
+    return _bands(title, (series,), why, [{"type": "value", "options": options}], links, width, height)
+
+
+def timeline(title: str, *series: Series, why: str, width: int = 24, height: int = 8) -> Tile:
+    """A neutral band for each series, as long as it is there: what served when."""
+    return _bands(title, series, why, [], (), width, height)
+
+
+def _bands(
+    title: str, series: Sequence[Series], why: str, mappings: list[Json], links: Sequence[Json], width: int, height: int
+) -> Tile:
+    panel = g.StateTimeline(**_common(title, why, _targets(series), ()), mappings=mappings, fillOpacity=80, showValue="never")
+    return Tile(grafana.mended(panel, defaults=_defaults("none", links, "thresholds" if mappings else "fixed")), width, height)
 
 
 def heat(
@@ -149,15 +213,15 @@ def table(title: str, *series: Series, columns: Mapping[str, str], unit: str, wh
         links: heading to the link that its cells are.
         sort: the heading to sort by, largest first.
     """
-    overrides = [_column(heading, "unit", _unit(one)) for heading, one in (units or {}).items()]
-    overrides += [_column(heading, "links", [one]) for heading, one in (links or {}).items()]
+    overrides = [grafana.column(heading, "unit", _unit(one)) for heading, one in (units or {}).items()]
+    overrides += [grafana.column(heading, "links", [one]) for heading, one in (links or {}).items()]
     if steps:
         first = columns[series[0][0]]
-        overrides += [_column(first, "thresholds", {"mode": "absolute", "steps": list(steps)}),
-                      _column(first, "custom.cellOptions", {"type": "color-text"})]  # fmt: skip
+        overrides += [grafana.column(first, "thresholds", {"mode": "absolute", "steps": list(steps)}),
+                      grafana.column(first, "custom.cellOptions", {"type": "color-text"})]  # fmt: skip
     panel = g.Table(
         **_common(title, why, _targets(series, instant=True, form="table"), ()), unit=_unit(unit), overrides=overrides,
-        transformations=_arranged(columns, [legend for legend, _ in series]), sortBy=[g.TableSortByField(displayName=sort, desc=True)] if sort else [],
+        transformations=grafana.arranged(columns, [legend for legend, _ in series]), sortBy=[g.TableSortByField(displayName=sort, desc=True)] if sort else [],
     )  # fmt: skip
     made = grafana.mended(panel, defaults=_defaults(unit, (), "thresholds"), custom={})
     made["fieldConfig"]["defaults"]["custom"] = {
@@ -177,15 +241,26 @@ def text(title: str, markdown: str, *, why: str, width: int = 24, height: int = 
     return Tile(made, width, height)
 
 
-def _targets(drawn: Sequence[Series], *, instant: bool = False, form: str = "time_series", exemplar: bool = False) -> list[Json]:
+def _targets(drawn: Sequence[Series], *, instant: bool = False, form: str = "time_series") -> list[Json]:
     made = []
-    for ref, (legend, expression) in zip(REFS, drawn, strict=False):
+    for ref, (legend, expression) in zip(grafana.REFS, drawn, strict=False):
         if not isinstance(expression, Expression):
             raise TypeError(f"a panel draws what truegreen.dashboards.expressions makes, found {expression!r}")
-        made.append(
-            grafana.target(expression.text, legend, ref, instant=instant, form=form, exemplar=exemplar, source=PROMETHEUS)
-        )
+        exemplar = not instant and any(f"{name}{{" in expression.text for name in EXEMPLARS)
+        words = legend if form == "table" else _legend(legend, expression)
+        made.append(grafana.target(expression.text, words, ref, instant=instant, form=form, exemplar=exemplar, source=PROMETHEUS))
+    if len(drawn) > len(grafana.REFS):
+        raise ValueError(f"a panel has at most {len(grafana.REFS)} queries, found {len(drawn)}")
     return made
+
+
+def _legend(legend: str, expression: Expression) -> str:
+    words = legend.replace("*", " ".join(f"{{{{{label}}}}}" for label in expression.labels))
+    if hidden := [label for label in expression.labels if f"{{{{{label}}}}}" not in words]:
+        raise ValueError(
+            f"legend: found {legend!r}; write {{{{{hidden[0]}}}}} in it too, or * for every label: lines of one name cannot be told apart"
+        )
+    return words
 
 
 def _common(title: str, why: str, targets: list[Json], steps: Steps) -> Json:
@@ -209,27 +284,3 @@ def _why(why: str) -> str:
     if len(why) < 20:
         raise ValueError(f"why: found {why!r}; say in a sentence what the panel is for")
     return why
-
-
-def _dashed(legend: str) -> Json:
-    properties = [
-        {"id": "color", "value": {"mode": "fixed", "fixedColor": "text"}},
-        {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}},
-    ]
-    return {"matcher": {"id": "byRegexp", "options": legend}, "properties": properties}
-
-
-def _column(heading: str, key: str, value: object) -> Json:
-    return {"matcher": {"id": "byName", "options": heading}, "properties": [{"id": key, "value": value}]}
-
-
-def _arranged(columns: Mapping[str, str], legends: Sequence[str]) -> list[Json]:
-    # One query's value is the field "Value"; several merged ones are "Value #A", "Value #B", ...
-    values = {legend: f"Value #{ref}" if len(legends) > 1 else "Value" for ref, legend in zip(REFS, legends, strict=False)}
-    names = {values.get(name, name): heading for name, heading in columns.items()}
-    organize: Json = {
-        "indexByName": {name: place for place, name in enumerate(names)},
-        "renameByName": names,
-        "includeByName": dict.fromkeys(names, True),
-    }
-    return [{"id": "merge", "options": {}}, {"id": "organize", "options": {"excludeByName": {"Time": True}, **organize}}]

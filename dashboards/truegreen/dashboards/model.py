@@ -56,12 +56,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One board; `question` is what it answers, in one line, and stands on top."""
+    """One board.
+
+    Args:
+        question: what it answers, in one line; it stands on top.
+        start: the start of its range at first where it is not the usual one, such as `now-7d`.
+    """
 
     uid: str
     title: str
     question: str
     rows: tuple[Row, ...]
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +85,16 @@ class View:
         found = (tuple(s for s in slos if s.failure_mode == failure_mode) for slos in (self.config.slos, ready_made.READY_MADE))
         return next((each for each in found if each), ())
 
+    def judged(self, failure_mode: str) -> tuple[Slo, ...]:
+        """Those SLOs of a failure mode that read evaluations of answers: others, such as failing tools, are no ungrounded answers."""
+        for slos in (self.config.slos, ready_made.READY_MADE):
+            if found := tuple(s for s in slos if s.failure_mode == failure_mode and isinstance(s.sli, EvaluationSli)):
+                return found
+        return ()
+
     def evaluations(self, failure_mode: str) -> tuple[str, ...]:
         """The evaluations that configured SLOs of a failure mode read; those of the ready-made ones where there is none."""
-        for slos in (self.config.slos, ready_made.READY_MADE):
-            found = [s.sli.evaluation for s in slos if s.failure_mode == failure_mode and isinstance(s.sli, EvaluationSli)]
-            if found:
-                return tuple(dict.fromkeys(found))
-        return ()
+        return tuple(dict.fromkeys(slo.sli.evaluation for slo in self.judged(failure_mode) if isinstance(slo.sli, EvaluationSli)))
 
     def runbook(self, alert: str) -> str:
         """The address of an alert's runbook page."""

@@ -1,0 +1,177 @@
+"""Rows that several boards share: a board is its own symptom and distribution, and these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from truegreen.core.words import catalogue as c
+from truegreen.core.words import records, triage
+from truegreen.core.words.metric import IDENTITY, Metric
+from truegreen.dashboards import expressions as e
+from truegreen.dashboards import kit
+from truegreen.dashboards.model import Json, Row, Tile, View, Where
+
+WHO: Final = IDENTITY
+EVERY: Final = (*WHO, "slo")
+"""What records of SLOs are told apart by."""
+JUDGED: Final[Where] = {"result": ("pass", "fail"), "sampled": "base"}
+"""The answers that a ratio of `EVALUATIONS` counts."""
+HEADINGS: Final = {
+    "service": "Service", "environment": "Environment", "slo": "SLO", "model": "Model", "cohort": "Cohort", "provider": "Provider",
+    "data_source": "Data source", "agent": "Agent", "tool": "Tool", "guardrail": "Guardrail", "stage": "Stage", "snapshot": "Snapshot",
+}  # fmt: skip
+VERSIONS: Final = {"model_version": "Model version", "prompt_version": "Prompt", "retrieval_index_version": "Index", "tool_schema_version": "Tools",
+                   "guardrail_version": "Guardrail version"}  # fmt: skip
+
+
+def of_mode(failure_mode: str) -> Where:
+    """Narrows records to a failure mode, or to nothing where it is empty."""
+    return {"failure_mode": failure_mode} if failure_mode else {}
+
+
+def judged(
+    view: View, failure_mode: str, title: str, window: str, *, why: str, links: Sequence[Json] = (), proved: bool = True
+) -> tuple[Tile, ...]:
+    """The worst service's bad ratio of evaluated answers, what the counts prove, and how many were judged, on which scale.
+
+    Args:
+        window: one of `records.WINDOWS`.
+        proved: whether the lower bound stands between them.
+    """
+    slos = view.judged(failure_mode)
+    mine: Where = {"failure_mode": failure_mode, "slo": tuple(slo.name for slo in slos)}
+    count = e.scaled(e.most(records.events(window), WHO, mine), view.evaluations(failure_mode))
+    return kit.ratio(
+        title, ("bad", e.record(records.bad_ratio(window), (), mine)), ("judged *", count), counted=f"Judged answers, {spelt(window)}", why=why,
+        steps=kit.within(*slos), links=links, proved=("at least", e.record(records.bad_lower_bound(window), (), mine)) if proved else None,
+    )  # fmt: skip
+
+
+def spelt(window: str) -> str:
+    """A window of `records.WINDOWS` in words: `15m` is `15 min`."""
+    return f"{window[:-1]} {'min' if window.endswith('m') else window[-1]}"
+
+
+def affected(evaluations: tuple[str, ...]) -> Tile:
+    """Whom to think of first."""
+    where: Where = {"evaluation": evaluations} if evaluations else {}
+    sides = (("sessions", c.AFFECTED_SESSIONS), ("users", c.AFFECTED_USERS))
+    return kit.stat("Sessions and users affected", *((f"{name} *", e.gauge(metric, ("evaluation",), where)) for name, metric in sides), unit="short",
+                    why="Estimates for the current hour from hashed ids: how many people got a failing answer.")  # fmt: skip
+
+
+def contained() -> Tile:
+    """Whether a switch is on."""
+    return kit.stat("Contained calls", ("*", e.rate(c.CONTAINED_REQUESTS, ("containment",), factor=60)), unit="cpm",
+                    why="Calls a minute that are served under a containment switch; no data means that none was used.")  # fmt: skip
+
+
+def slos(title: str, where: Where, height: int = 6) -> Tile:
+    """The SLOs of records that `where` selects: burn, ratio and its sample size, what the counts prove, what is left."""
+    numbers = {"Burn, 1 h": records.burn_rate("1h"), "Bad, 15 min": records.bad_ratio("15m"), "At least": records.bad_lower_bound("15m"),
+               "Events, 15 min": records.events("15m"), "Budget left": records.BUDGET_REMAINING}  # fmt: skip
+    series = [
+        (name, e.record(record, EVERY, where, "min" if name == "Budget left" else "max")) for name, record in numbers.items()
+    ]
+    return kit.table(
+        title, *series, columns=_headed(EVERY) | {name: name for name in numbers}, unit="percentunit",
+        units={"Burn, 1 h": "short", "Events, 15 min": "locale"}, steps=kit.under(1), sort="Burn, 1 h", height=height,
+        why="Each SLO by itself, ratio and sample size in one line. At a burn of 1 the budget lasts exactly its window.",
+    )  # fmt: skip
+
+
+def budget(failure_mode: str = "") -> Row:
+    """Budget and burn of the SLOs of a failure mode, of all where it is empty."""
+    where = of_mode(failure_mode)
+    return kit.row(
+        "Budget and burn", slos("Every SLO of this failure mode" if failure_mode else "Every SLO", where), left(where),
+        kit.graph("Burn rate, 15 min and 1 h", *((f"* {window}", e.record(records.burn_rate(window), EVERY, where)) for window in records.BURN_WINDOWS),
+                  unit="short", steps=kit.under(1), width=16, why="Bad ratio as a multiple of the budget: fast over 15 min, certain over 1 h."),
+    )  # fmt: skip
+
+
+def left(where: Where, width: int = 8) -> Tile:
+    """Bars of the error budgets."""
+    return kit.bars("Budget left", ("*", e.record(records.BUDGET_REMAINING, EVERY, where, "min")), unit="percentunit", steps=kit.over(0), width=width,
+                    why="Share of the error budget that is left in its window; under 0 the objective is missed.")  # fmt: skip
+
+
+def where(metric: Metric, part: Where, whole: Where, by: tuple[str, ...], *, bad: str, counted: str, why: str, graphs: Mapping[str, str],
+          steps: kit.Steps = ()) -> Row:  # fmt: skip
+    """Where the bad events of a counter are: a table of ratio and sample size by labels, and a graph for some of them.
+
+    Args:
+        part, whole: what is bad, among what, as in `expressions.share`.
+        by: labels beside service and environment; `snapshot` brings the versions with it.
+        bad, counted: the headings of ratio and sample size.
+        graphs: label to the title of its graph over time.
+    """
+    every = (*WHO, *by)
+    share, count = e.share(metric, part, whole, every, e.RANGE), e.increase(metric, every, whole)
+    if "snapshot" in by:
+        share, count = e.with_versions(share), e.with_versions(count)
+    drawn = [by_label(title, metric, part, whole, label, steps, 24 // len(graphs)) for label, title in graphs.items()]
+    table = kit.table(
+        f"{bad} by {_spoken(by)}", (bad, share), (counted, count),
+        columns=_headed(share.labels) | {bad: bad, counted: counted}, unit="percentunit", units={counted: "locale"}, steps=steps, sort=bad, why=why,
+    )  # fmt: skip
+    return kit.row("Where", table, *drawn)
+
+
+def by_label(title: str, metric: Metric, part: Where, whole: Where, label: str, steps: kit.Steps = (), width: int = 24) -> Tile:
+    """The share of bad events over time, a line for each value of a label."""
+    return kit.graph(title, ("*", e.share(metric, part, whole, (label,))), unit="percentunit", steps=steps, scrapes=kit.SPARSE, width=width,
+                     why=f"Is one {HEADINGS[label].lower()} worse than the others? The table of ratios has the sample sizes.")  # fmt: skip
+
+
+def changed(*more: Tile) -> Row:
+    """What changed: ours by version, theirs by served model; more tiles after them."""
+    return kit.row("What changed", since(), served(), *more)
+
+
+def since(width: int = 12) -> Tile:
+    """Our versions, the newest first."""
+    began = e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*WHO, "snapshot"))))
+    return kit.table("Versions and since when they serve", ("Since", began), columns={"Since": "Since", **_headed(began.labels)}, unit="dateTimeAsIso",
+                     sort="Since", width=width, why="The newest first: a change of ours just before the onset is the first suspect.")  # fmt: skip
+
+
+def served(width: int = 12) -> Tile:
+    """The provider's model behind the name that we ask for."""
+    return kit.graph("Served model", ("{{service}} {{environment}} {{model}} → {{served}} {{fingerprint}}",
+                     e.rate(c.MODEL_SERVED, (*WHO, "model", "served", "fingerprint"), factor=60)), unit="cpm", width=width,
+                     why="Requested and served model: a new line under the same request is a silent update by the provider.")  # fmt: skip
+
+
+def evidence(view: View, evaluations: tuple[str, ...], *more: Tile, collapsed: bool = True) -> Row:
+    """Failing traces of some evaluations, of all where none is named; more tiles after them."""
+    chosen: Where = {"evaluation": evaluations} if evaluations else {}
+    traces = kit.table("Failing traces", ("Seen", e.gauge(c.FAILING_TRACE_INFO, (*WHO, "evaluation", "slot", "trace_id"), chosen)),
+                       columns={"service": "Service", "environment": "Environment", "evaluation": "Evaluation", "trace_id": "Trace"}, unit="none",
+                       links={"Trace": kit.trace(view)}, why="Three answers that failed, by trace: read them before you believe the number.")  # fmt: skip
+    return kit.row("Evidence", traces, *more, collapsed=collapsed)
+
+
+def runbook(view: View, key: str) -> Row:
+    """What to do about a failure mode or a pillar, as the triage table has it."""
+    return kit.row("Runbook", moves(view, key, "What to do"))
+
+
+def moves(view: View, key: str, title: str, width: int = 24, height: int = 8) -> Tile:
+    """The suspects of a failure mode or a pillar, likeliest first, and the first moves."""
+    found = triage.BY_FAILURE_MODE.get(key) or triage.BY_PILLAR[key]
+    suspects = "\n".join(f"{n}. {h.says} ({h.whose})" for n, h in enumerate(found.hypotheses, 1))
+    first = "\n".join(f"- {move.says}{f': `{move.command}`' if move.command else ''}" for move in (found.contain, found.rollback))
+    words = f"**Suspect, likeliest first**\n\n{suspects}\n\n**Do**\n\n- ask for the verdict: the command in the alert's `next` line\n{first}\n"
+    return kit.text(title, f"{words}\n[Runbook]({view.runbook(records.BUDGET_BURN)})", width=width, height=height,
+                    why="The first moves; the runbook has them all.")  # fmt: skip
+
+
+def _spoken(labels: tuple[str, ...]) -> str:
+    words = ["version" if label == "snapshot" else HEADINGS[label].lower() for label in labels]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _headed(labels: tuple[str, ...]) -> dict[str, str]:
+    return {label: {**HEADINGS, **VERSIONS}[label] for label in labels}
