@@ -72,7 +72,10 @@ def _validators() -> tuple[Draft202012Validator, Mapping[str, Draft202012Validat
     whole = schema()
     panels = whole["properties"]["panels"]
     kinds = {each["if"]["properties"]["type"]["const"]: each["then"] for each in panels["items"]["allOf"]}
-    around = {**whole, "properties": {**whole["properties"], "panels": {**panels, "items": {"type": "object", "required": ["type"]}}}}
+    around = {
+        **whole,
+        "properties": {**whole["properties"], "panels": {**panels, "items": {"type": "object", "required": ["type"]}}},
+    }
     return _validator(around), {kind: _validator(definition) for kind, definition in kinds.items()}
 
 
@@ -90,5 +93,7 @@ def _written_out(node: Any) -> Any:
     if reference == "#/properties/panels/items":  # the panels of a collapsed row are looked at one by one, as all are
         return {"type": "object", "required": ["type"]}
     if reference.startswith("#/$defs/"):
-        return _written_out({**schema()["$defs"][reference.removeprefix("#/$defs/")], **{k: v for k, v in node.items() if k != "$ref"}})
+        return _written_out(
+            {**schema()["$defs"][reference.removeprefix("#/$defs/")], **{k: v for k, v in node.items() if k != "$ref"}}
+        )
     return {key: _written_out(value) for key, value in node.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from truegreen.core.words.metric import IDENTITY, Metric
 
 ALERTS: Final = "ALERTS"
 RECORD_LABELS: Final = (*IDENTITY, "slo", "layer", "failure_mode", "pillar")
-ALERT_LABELS: Final = (*RECORD_LABELS, "alertname", "alertstate", "sev", "burn_tier")
+ALERT_LABELS: Final = (*RECORD_LABELS, "alertname", "alertstate", "sev", "burn_tier", "mode")
 EXTERNAL_LABELS: Final = ("job", "instance")
 _OTHER_LABELS: Final = {
     records.STATE: (*IDENTITY, "failure_mode"),
@@ -43,19 +43,24 @@ class Series:
         kind: `counter`, `gauge` or `record`; the parts of a histogram are counters.
         labels: None where an exporter of somebody else decides.
         values: label to its closed set of values.
+        unit: UCUM, of what is observed; empty for counts of buckets and where nobody says it.
     """
 
     kind: str
     labels: tuple[str, ...] | None
     values: Mapping[str, tuple[str, ...]]
+    unit: str = ""
 
 
 def _parts(metric: Metric) -> Mapping[str, Series]:
     values = {label.name: label.values for label in metric.label_set if label.values}
     if metric.kind != "histogram":
-        return {metric.prometheus: Series(metric.kind, metric.labels, values)}
-    plain = Series("counter", metric.labels, values)
-    return {metric.sum: plain, metric.count: plain, metric.bucket: Series("counter", (*metric.labels, "le"), values)}
+        return {metric.prometheus: Series(metric.kind, metric.labels, values, metric.unit)}
+    return {
+        metric.sum: Series("counter", metric.labels, values, metric.unit),
+        metric.count: Series("counter", metric.labels, values),
+        metric.bucket: Series("counter", (*metric.labels, "le"), values, metric.unit),
+    }
 
 
 def _records() -> Mapping[str, Series]:
@@ -66,10 +71,15 @@ def _records() -> Mapping[str, Series]:
     return {name: Series("record", _OTHER_LABELS.get(name, RECORD_LABELS), {}) for name in names}
 
 
-SERIES: Final[Mapping[str, Series]] = {
-    **{name: series for metric in catalogue.ALL for name, series in _parts(metric).items()},
-    **_records(),
-    **{each.prometheus: Series(each.kind, None, {}) for each in catalogue.EXTERNAL},
-    ALERTS: Series("record", ALERT_LABELS, {}),
-}
-"""Every name that a panel, a variable or an annotation may use."""
+def series(metrics: Iterable[Metric]) -> Mapping[str, Series]:
+    """Every name that a panel, a variable or an annotation may use: of these metrics, of the records, of other exporters."""
+    return {
+        **{name: series for metric in metrics for name, series in _parts(metric).items()},
+        **_records(),
+        **{each.prometheus: Series(each.kind, None, {}, each.unit) for each in catalogue.EXTERNAL},
+        ALERTS: Series("record", ALERT_LABELS, {}),
+    }
+
+
+SERIES: Final[Mapping[str, Series]] = series(catalogue.ALL)
+"""Those of our own catalogue."""

@@ -1,134 +1,201 @@
-"""Whether a panel's PromQL can work: it parses, names what exists with the labels it has, and reads counters as counters."""
+"""PromQL as a panel has it, with Grafana's variables in it: filled in, read once, and what is in it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import promql_parser as p
 
-from truegreen.core.words.metric import IDENTITY
-from truegreen.dashboards.known import SERIES, Series
-
 FILLED: Final = {"$__rate_interval": "3671s", "$__range": "3673s", "$__interval": "3677s"}
 """Durations that stand in for Grafana's own, each recognisable in the syntax tree (the parser refuses 2^32 ms and more)."""
-_OVER_COUNTERS: Final = ("rate", "irate", "increase")
-_SECONDS: Final = {name: int(text[:-1]) for name, text in FILLED.items()}
+SECONDS: Final = {name: int(text[:-1]) for name, text in FILLED.items()}
+OVER_COUNTERS: Final = ("rate", "irate", "increase")
+VARIABLE: Final = re.compile(r"\$\{([A-Za-z_]\w*)(?:[.:][^}]*)?\}|\$([A-Za-z_]\w*)|\[\[([A-Za-z_]\w*)(?::\w+)?\]\]")
+"""A variable of Grafana's in its three forms; `$1` of a regular expression is none."""
+UNKNOWN: Final = "a_variable"
+"""What stands in for a variable where PromQL wants a name."""
+ANY_SECONDS: Final = 3679
+"""What stands in for a variable where PromQL wants a duration."""
+_PARTS: Final = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|' + VARIABLE.pattern + r"|[\[\]]")
+_MAKE_LABELS: Final = ("label_replace", "label_join")
 
 
-def filled(expression: str, durations: dict[str, str] | None = None, value: str = ".*") -> str:
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """One series that an expression reads.
+
+    Args:
+        name: empty where it is chosen by matchers alone.
+        matchers: (label, operator, value), values filled in.
+        around: what stands around it, outermost first: (function or aggregation, seconds of the range that it reads).
+    """
+
+    name: str
+    matchers: tuple[tuple[str, str, str], ...]
+    around: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """The labels that `by`, `on` or `group_left` name, the series below, and the labels that are made below."""
+
+    labels: tuple[str, ...]
+    below: tuple[Selector, ...]
+    made: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An expression as it was read; with an `error` there is nothing else.
+
+    Args:
+        labels: the labels of the result; None where the series decide.
+    """
+
+    error: str = ""
+    selectors: tuple[Selector, ...] = ()
+    groupings: tuple[Grouping, ...] = ()
+    labels: frozenset[str] | None = None
+
+
+def filled(expression: str, durations: Mapping[str, str] | None = None, value: str = ".*") -> str:
     """The expression with Grafana's variables filled in: durations by name, every other variable by `value`."""
-    for name, text in (durations or FILLED).items():
-        expression = expression.replace(name, text)
-    return re.sub(r"\$\{?\w+(?::\w+)?\}?", lambda _: value, expression)
+    known = FILLED if durations is None else durations
+    return VARIABLE.sub(lambda found: known.get(f"${_name(found)}", value), expression)
 
 
 def names(expression: str) -> frozenset[str]:
     """The metrics and records that an expression reads."""
-    return frozenset(selector.name for selector, _ in _selectors(p.parse(filled(expression))))
+    return frozenset(selector.name for selector in read(expression).selectors)
 
 
-def problems(expression: str, narrowed: bool = True) -> Iterator[str]:
-    """What is wrong with an expression.
-
-    Args:
-        narrowed: whether each of our series must be narrowed by the board's service and environment.
-    """
-    try:
-        tree = p.parse(filled(expression))
-    except ValueError as error:
-        yield f"not PromQL: {error}"
-        return
-    for selector, calls in _selectors(tree):
-        yield from _selector(selector, calls)
-        if narrowed:
-            yield from _narrowing(selector, expression)
-    yield from _grouping(tree)
+@lru_cache(8192)
+def read(expression: str) -> Read:
+    """An expression, parsed once. A variable outside of texts and ranges stands for a number, or for a name where a number cannot be."""
+    said = ""
+    for stand_in in ("1", UNKNOWN):
+        try:
+            tree = p.parse(_parsable(expression, stand_in))
+        except ValueError as error:
+            said = said or str(error)
+        else:
+            selectors, groupings = _walked(tree)
+            return Read("", selectors, groupings, _labels(tree))
+    return Read(said)
 
 
-def _selector(selector: Any, calls: tuple[tuple[str, int], ...]) -> Iterator[str]:
-    name = selector.name or ""
-    series = SERIES.get(name)
-    if series is None:
-        yield f"{name or 'a selector without a name'} is neither a catalogue metric nor a generated record"
-        return
-    for matcher in selector.matchers.matchers:
-        yield from _matcher(name, series, matcher)
-    counted = [(function, seconds) for function, seconds in calls if function in _OVER_COUNTERS]
-    inner = calls[-1][0] if calls else ""
-    if series.kind == "counter" and not counted and inner not in ("count", "group"):
-        yield f"{name} is a counter: read it by rate or increase"
-    if series.kind != "counter" and counted:
-        yield f"{name} is a {series.kind}: {counted[0][0]} is for counters"
-    for function, seconds in counted:
-        if function != "increase" and seconds != _SECONDS["$__rate_interval"]:
-            yield f"{name}: {function} over {seconds} s; write [$__rate_interval], which knows the scrape interval"
+def _name(found: re.Match[str]) -> str:
+    return found[1] or found[2] or found[3]
 
 
-def _matcher(name: str, series: Series, matcher: Any) -> Iterator[str]:
-    if series.labels is None:
-        return
-    if matcher.name not in series.labels:
-        yield f"{name} has no label {matcher.name}; it has {', '.join(series.labels)}"
-        return
-    closed = series.values.get(matcher.name)
-    for value in matcher.value.split("|") if closed else ():
-        if closed and value not in (*closed, ".*"):
-            yield f"{name}: {matcher.name}={value!r} does not occur; it is one of {', '.join(closed)}"
+def _parsable(expression: str, stand_in: str) -> str:
+    depth = 0
+
+    def put(found: re.Match[str]) -> str:
+        nonlocal depth
+        text = found[0]
+        if text in "[]":
+            depth += 1 if text == "[" else -1
+            return text
+        if text[0] in "\"'`":
+            return VARIABLE.sub(lambda inside: FILLED.get(f"${_name(inside)}", ".*"), text)
+        return FILLED.get(f"${_name(found)}", f"{ANY_SECONDS}s" if depth > 0 else stand_in)
+
+    return _PARTS.sub(put, expression)
 
 
-def _narrowing(selector: Any, expression: str) -> Iterator[str]:
-    labels = (SERIES[selector.name].labels or ()) if selector.name in SERIES else ()
-    given = {matcher.name for matcher in selector.matchers.matchers}
-    for label in IDENTITY:
-        if label in labels and (label not in given or f'{label}=~"${label}"' not in expression):
-            yield f'{selector.name} is not narrowed by the board\'s variable: write {label}=~"${label}"'
-
-
-def _grouping(tree: Any) -> Iterator[str]:
-    # A label in by, on or group_left that no series below has is a misspelling: PromQL takes it for an empty one.
-    for node in _nodes(tree):
-        wanted: list[str] = []
-        modifier = getattr(node, "modifier", None)
-        if isinstance(node, p.AggregateExpr) and modifier is not None:
-            wanted = list(modifier.labels)
-        elif isinstance(node, p.BinaryExpr) and modifier is not None:
-            wanted = [*(modifier.matching.labels if modifier.matching else ()), *(modifier.group_labels or ())]
-        below = [SERIES[s.name].labels for s, _ in _selectors(node) if s.name in SERIES]
-        if None in below:
-            continue
-        have = {label for labels in below for label in labels or ()}
-        for label in wanted:
-            if below and label not in have:
-                yield f"no series below has the label {label}; they have {', '.join(sorted(have))}"
-
-
-def _nodes(tree: Any) -> list[Any]:
-    found: list[Any] = []
-    p.walk(tree, found.append)
-    return found
-
-
-def _selectors(tree: Any) -> list[tuple[Any, tuple[tuple[str, int], ...]]]:
-    # Each selector with what stands around it, outermost first: (function or aggregation, seconds of the range it reads).
-    found: list[tuple[Any, tuple[tuple[str, int], ...]]] = []
+def _walked(tree: Any) -> tuple[tuple[Selector, ...], tuple[Grouping, ...]]:
+    selectors: list[Selector] = []
+    groupings: list[Grouping] = []
     around: list[tuple[str, int]] = []
+    open_: list[tuple[int, set[str]]] = [(0, set())]  # where the selectors of each node begin, and the labels made below it
 
     def enter(node: Any) -> None:
         if isinstance(node, p.MatrixSelector):
-            function = around.pop()[0] if around else ""
-            around.append((function, int(node.range.total_seconds())))
+            around.append((around.pop()[0] if around else "", int(node.range.total_seconds())))
         elif isinstance(node, p.Call):
             around.append((node.func.name, 0))
         elif isinstance(node, p.AggregateExpr):
             around.append((str(node.op).lower(), 0))
         elif isinstance(node, p.VectorSelector):
-            found.append((node, tuple(around)))
+            selectors.append(Selector(*_selected(node), tuple(around)))
+        open_.append((len(selectors), set()))
 
     def leave(node: Any) -> None:
+        first, made = open_.pop()
         if isinstance(node, p.Call | p.AggregateExpr):
             around.pop()
+        if isinstance(node, p.Call) and node.func.name in _MAKE_LABELS:
+            made.add(node.args[1].val)
+        elif isinstance(node, p.AggregateExpr) and str(node.op) == "count_values" and node.param is not None:
+            made.add(node.param.val)
+        labels = tuple(_grouped(node))
+        if labels:
+            groupings.append(Grouping(labels, tuple(selectors[first:]), frozenset(made)))
+        open_[-1][1].update(made)
 
     p.walk(tree, enter, leave)
-    return found
+    return tuple(selectors), tuple(groupings)
+
+
+def _selected(node: Any) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+    matchers = tuple((each.name, str(each.op).rpartition(".")[2], each.value) for each in node.matchers.matchers)
+    named = next((value for label, op, value in matchers if label == "__name__" and op == "Equal"), "")
+    return node.name or named, tuple(each for each in matchers if each[0] != "__name__")
+
+
+def _grouped(node: Any) -> Iterator[str]:
+    modifier = getattr(node, "modifier", None)
+    if isinstance(node, p.AggregateExpr) and modifier is not None:
+        yield from modifier.labels
+    elif isinstance(node, p.BinaryExpr) and modifier is not None:
+        yield from modifier.matching.labels if modifier.matching else ()
+        yield from modifier.group_labels or ()
+
+
+def _labels(node: Any) -> frozenset[str] | None:
+    # The labels of a result; None where they are those of the series, which only Prometheus knows.
+    if isinstance(node, p.ParenExpr | p.UnaryExpr | p.SubqueryExpr):
+        return _labels(node.expr)
+    if isinstance(node, p.NumberLiteral):
+        return frozenset()
+    if isinstance(node, p.AggregateExpr):
+        if str(node.op) in ("topk", "bottomk", "limitk", "limit_ratio"):
+            return _labels(node.expr)
+        if node.modifier is None:
+            return frozenset()
+        return frozenset(node.modifier.labels) if node.modifier.type == p.AggModifierType.By else None
+    if isinstance(node, p.BinaryExpr):
+        return _of_both(node)
+    if isinstance(node, p.Call):
+        vectors = [arg for arg in node.args if not isinstance(arg, p.NumberLiteral | p.StringLiteral)]
+        labels = _labels(vectors[0]) if vectors else frozenset()
+        if labels is not None and node.func.name in _MAKE_LABELS:
+            return labels | {node.args[1].val}
+        return labels - {"le"} if labels is not None and node.func.name == "histogram_quantile" else labels
+    return None
+
+
+def _of_both(node: Any) -> frozenset[str] | None:
+    left, right = _labels(node.lhs), _labels(node.rhs)
+    if _is_scalar(node.lhs):
+        return right
+    modifier = node.modifier
+    if modifier is not None and modifier.card == p.VectorMatchCardinality.OneToMany:
+        left = right
+    more = frozenset(modifier.group_labels or ()) if modifier is not None else frozenset()
+    if str(node.op) == "or":
+        return None if left is None or right is None else left | right
+    return None if left is None else left | more
+
+
+def _is_scalar(node: Any) -> bool:
+    if isinstance(node, p.ParenExpr | p.UnaryExpr):
+        return _is_scalar(node.expr)
+    if isinstance(node, p.BinaryExpr):
+        return _is_scalar(node.lhs) and _is_scalar(node.rhs)
+    return isinstance(node, p.NumberLiteral) or (isinstance(node, p.Call) and node.func.name in ("time", "scalar", "pi"))

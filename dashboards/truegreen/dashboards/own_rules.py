@@ -1,0 +1,123 @@
+"""Rules for our own boards alone: what a person reads at night is what is drawn."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from truegreen.core.words import records
+from truegreen.core.words.boards import BOARDS
+from truegreen.dashboards import promql
+from truegreen.dashboards.lint_board import Found, Path, World, mapping, objects, panels, queries
+from truegreen.dashboards.model import Json
+
+_LEGEND: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_DRAWN_BY_LEGEND: Final = frozenset({"timeseries", "bargauge", "state-timeline", "stat"})
+_COUNTS: Final = frozenset({"short", "locale", "cpm"})
+_FOLDED: Final = (
+    *map(records.bad_ratio, records.WINDOWS),
+    *map(records.bad_lower_bound, records.WINDOWS),
+    *map(records.events, records.WINDOWS),
+)
+_EVENTS: Final = frozenset(map(records.events, records.WINDOWS))
+
+
+def legends(board: Json, _: World) -> Iterator[Found]:
+    """A legend holds every label that its lines are told apart by: else two of them have one name."""
+    for query in queries(board):
+        legend = str(query.target.get("legendFormat", ""))
+        labels = promql.read(query.expr).labels
+        if query.panel.get("type") not in _DRAWN_BY_LEGEND or legend == "__auto" or not labels:
+            continue
+        fixed = {label for each in promql.read(query.expr).selectors for label, op, _ in each.matchers if op == "Equal"}
+        hidden = sorted(labels - fixed - set(_LEGEND.findall(legend)))
+        if hidden:
+            yield Found(
+                query.path[:-1],
+                f"legend {legend!r} hides {', '.join(hidden)}: lines of one name; write {{{{{hidden[0]}}}}} in it, or do not group by it",
+            )
+
+
+def sample_sizes(board: Json, world: World) -> Iterator[Found]:
+    """A ratio as a number has the number of its events in its row: 1 of 3 is not 33 %."""
+    for row in _rows(board):
+        counted = {name for _, panel in row if _unit(panel) in _COUNTS or panel.get("type") == "table" for name in _names(panel)}
+        for path, panel in row:
+            read = _names(panel)
+            of_slo = any(name.startswith("truegreen:slo_bad") for name in read)
+            counters = {name for name in read if name in world.series and world.series[name].kind == "counter"}
+            if panel.get("type") != "stat" or _unit(panel) != "percentunit" or not (of_slo or counters):
+                continue
+            if not (counted & _EVENTS if of_slo else counted & counters):
+                yield Found(
+                    path,
+                    f"is a ratio without its sample size in its row: add a stat of {'the SLO events' if of_slo else min(counters)}",
+                )
+
+
+def folded(board: Json, _: World) -> Iterator[Found]:
+    """Several SLOs under one name mislead: a failure mode's SLOs also count failing tools and branches."""
+    for query in queries(board):
+        read = promql.read(query.expr)
+        if query.kind != "target" or read.labels is None or "slo" in read.labels:
+            continue
+        for selector in read.selectors:
+            if selector.name in _FOLDED and not any(label == "slo" for label, _, _ in selector.matchers):
+                yield Found(
+                    query.path,
+                    f'{selector.name} folds every SLO into one number: group by slo, or write slo=~"…" with those that the title means',
+                )
+
+
+def mode_links(board: Json, _: World) -> Iterator[Found]:
+    """Where each line is a failure mode, its link opens that mode's board."""
+    for path, panel in panels(board):
+        grouped = [
+            promql.read(target["expr"]).labels or ()
+            for _, target in objects(panel.get("targets"))
+            if isinstance(target.get("expr"), str)
+        ]
+        if any("failure_mode" in labels for labels in grouped) and panel.get("type") != "table":
+            for uid in BOARDS.values():
+                if f"/d/{uid}?" in json.dumps(mapping(panel.get("fieldConfig"))):
+                    yield Found(
+                        path,
+                        f"a link opens /d/{uid} whichever line is clicked; write /d/truegreen-${{__field.labels.failure_mode}}",
+                    )
+
+
+def _rows(board: Json) -> Iterator[list[tuple[Path, Json]]]:
+    # Panels by the row that they stand in: those of a collapsed row are inside of it, those of another follow it.
+    row: list[tuple[Path, Json]] = []
+    for path, panel in panels(board):
+        if panel.get("type") == "row":
+            yield row
+            row = []
+        else:
+            row.append((path, panel))
+    yield row
+
+
+def _names(panel: Json) -> frozenset[str]:
+    texts = [target["expr"] for _, target in objects(panel.get("targets")) if isinstance(target.get("expr"), str)]
+    return frozenset(name for text in texts for name in promql.names(text))
+
+
+def _unit(panel: Json) -> str:
+    return str(mapping(mapping(panel.get("fieldConfig")).get("defaults")).get("unit", ""))
+
+
+RULES: Final[dict[str, Callable[[Json, World], Iterator[Found]]]] = {
+    "legends": legends,
+    "sample-sizes": sample_sizes,
+    "folded": folded,
+    "mode-links": mode_links,
+}
+
+
+def problems(board: Json, world: World) -> Iterator[tuple[str, Found]]:
+    """What breaks a rule, with the rule's name."""
+    for name, rule in RULES.items():
+        yield from ((name, found) for found in rule(board, world))
