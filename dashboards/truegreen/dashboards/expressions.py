@@ -28,9 +28,9 @@ def rate(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None, f
     return Expression(_sum(metric.prometheus, by, where or {}, "rate", RATE) + times, by)
 
 
-def increase(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -> Expression:
-    """Events of a counter over the range that the board shows."""
-    return Expression(_sum(metric.prometheus, by, where or {}, "increase", RANGE), by)
+def increase(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None, over: str = RANGE) -> Expression:
+    """Events of a counter over the range that the board shows, or (`RATE`) over the window of a share: its sample size."""
+    return Expression(_sum(metric.prometheus, by, where or {}, "increase", over), by)
 
 
 def share(metric: Metric, part: Where, whole: Where | None = None, by: tuple[str, ...] = (), over: str = RATE) -> Expression:
@@ -58,11 +58,36 @@ def mean(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -
     return Expression(f"{_sum(metric.sum, by, where or {}, 'rate', RATE)} / ({every} > 0)", by)
 
 
+def deviation(by: tuple[str, ...]) -> Expression:
+    """The standard deviation of scores: the square root of the mean square less the squared mean."""
+    square = ratio(
+        rate(catalogue.EVALUATION_SCORE_SQUARED, by), Expression(_sum(catalogue.EVALUATION_SCORE.count, by, {}, "rate", RATE), by)
+    )
+    return Expression(f"sqrt(clamp_min({square.text} - ({mean(catalogue.EVALUATION_SCORE, by).text}) ^ 2, 0))", by)
+
+
 def ratio(part: Expression, whole: Expression) -> Expression:
     """One expression over another of the same labels: 0 where only the part is missing, absent without the whole."""
     if part.labels != whole.labels:
         raise ValueError(f"a ratio is by the same labels; found {part.labels} over {whole.labels}")
     return Expression(f"({part.text} or 0 * ({whole.text})) / ({whole.text} > 0)", part.labels)
+
+
+def per(part: Expression, whole: Expression) -> Expression:
+    """One expression for each of another, whose labels are among its own: the tokens of a call, by type."""
+    if not set(whole.labels) <= set(part.labels):
+        raise ValueError(f"per: {whole.labels} are not among {part.labels}")
+    return Expression(f"({part.text}) / on ({', '.join(whole.labels)}) group_left () (({whole.text}) > 0)", part.labels)
+
+
+def largest(expression: Expression) -> Expression:
+    """The largest value of all."""
+    return Expression(f"max ({expression.text})")
+
+
+def either(first: Expression, second: Expression) -> Expression:
+    """What the first has, and what only the second has."""
+    return Expression(f"{first.text} or {second.text}", first.labels)
 
 
 def rest(expression: Expression) -> Expression:

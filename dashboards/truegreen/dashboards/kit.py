@@ -81,8 +81,13 @@ def over(limit: float) -> Steps:
 
 def drill(uid: str, title: str) -> Json:
     """A link to another board with the time and every variable of this one."""
+    return grafana.link(title, address(uid, "${__url_time_range}"))
+
+
+def address(uid: str, time: str = "from=${__from}&to=${__to}") -> str:
+    """The address of another board with every variable of this one; `time` as it stands in a text."""
     kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "traces", "service", "environment", "model"))
-    return grafana.link(title, f"/d/{uid}?${{__url_time_range}}&{kept}")
+    return f"/d/{uid}?{time}&{kept}"
 
 
 def drill_mode() -> Json:

@@ -53,17 +53,17 @@ def spelt(window: str) -> str:
     return f"{window[:-1]} {'min' if window.endswith('m') else window[-1]}"
 
 
-def affected(evaluations: tuple[str, ...]) -> Tile:
+def affected(evaluations: tuple[str, ...], width: int = 4, height: int = 4) -> Tile:
     """Whom to think of first."""
     where: Where = {"evaluation": evaluations} if evaluations else {}
     sides = (("sessions", c.AFFECTED_SESSIONS), ("users", c.AFFECTED_USERS))
-    return kit.stat("Sessions and users affected", *((f"{name} *", e.gauge(metric, ("evaluation",), where)) for name, metric in sides), unit="short",
+    return kit.stat("Sessions and users affected", *((f"{name} *", e.gauge(metric, ("evaluation",), where)) for name, metric in sides), unit="short", width=width, height=height,
                     why="Estimates for the current hour from hashed ids: how many people got a failing answer.")  # fmt: skip
 
 
-def contained() -> Tile:
+def contained(width: int = 4, height: int = 4) -> Tile:
     """Whether a switch is on."""
-    return kit.stat("Contained calls", ("*", e.rate(c.CONTAINED_REQUESTS, ("containment",), factor=60)), unit="cpm",
+    return kit.stat("Contained calls", ("*", e.rate(c.CONTAINED_REQUESTS, ("containment",), factor=60)), unit="cpm", width=width, height=height,
                     why="Calls a minute that are served under a containment switch; no data means that none was used.")  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def slos(title: str, where: Where, height: int = 6) -> Tile:
         (name, e.record(record, EVERY, where, "min" if name == "Budget left" else "max")) for name, record in numbers.items()
     ]
     return kit.table(
-        title, *series, columns=_headed(EVERY) | {name: name for name in numbers}, unit="percentunit",
+        title, *series, columns=headed(EVERY) | {name: name for name in numbers}, unit="percentunit",
         units={"Burn, 1 h": "short", "Events, 15 min": "locale"}, steps=kit.under(1), sort="Burn, 1 h", height=height,
         why="Each SLO by itself, ratio and sample size in one line. At a burn of 1 the budget lasts exactly its window.",
     )  # fmt: skip
@@ -98,7 +98,7 @@ def left(where: Where, width: int = 8) -> Tile:
 
 
 def where(metric: Metric, part: Where, whole: Where, by: tuple[str, ...], *, bad: str, counted: str, why: str, graphs: Mapping[str, str],
-          steps: kit.Steps = ()) -> Row:  # fmt: skip
+          steps: kit.Steps = (), more: Sequence[Tile] = ()) -> Row:  # fmt: skip
     """Where the bad events of a counter are: a table of ratio and sample size by labels, and a graph for some of them.
 
     Args:
@@ -106,17 +106,20 @@ def where(metric: Metric, part: Where, whole: Where, by: tuple[str, ...], *, bad
         by: labels beside service and environment; `snapshot` brings the versions with it.
         bad, counted: the headings of ratio and sample size.
         graphs: label to the title of its graph over time.
+        more: tiles beside the graphs.
     """
     every = (*WHO, *by)
     share, count = e.share(metric, part, whole, every, e.RANGE), e.increase(metric, every, whole)
     if "snapshot" in by:
         share, count = e.with_versions(share), e.with_versions(count)
-    drawn = [by_label(title, metric, part, whole, label, steps, 24 // len(graphs)) for label, title in graphs.items()]
+    drawn = [
+        by_label(title, metric, part, whole, label, steps, 24 // (len(graphs) + len(more))) for label, title in graphs.items()
+    ]
     table = kit.table(
         f"{bad} by {_spoken(by)}", (bad, share), (counted, count),
-        columns=_headed(share.labels) | {bad: bad, counted: counted}, unit="percentunit", units={counted: "locale"}, steps=steps, sort=bad, why=why,
+        columns=headed(share.labels) | {bad: bad, counted: counted}, unit="percentunit", units={counted: "locale"}, steps=steps, sort=bad, why=why,
     )  # fmt: skip
-    return kit.row("Where", table, *drawn)
+    return kit.row("Where", table, *drawn, *more)
 
 
 def by_label(title: str, metric: Metric, part: Where, whole: Where, label: str, steps: kit.Steps = (), width: int = 24) -> Tile:
@@ -133,7 +136,7 @@ def changed(*more: Tile) -> Row:
 def since(width: int = 12) -> Tile:
     """Our versions, the newest first."""
     began = e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*WHO, "snapshot"))))
-    return kit.table("Versions and since when they serve", ("Since", began), columns={"Since": "Since", **_headed(began.labels)}, unit="dateTimeAsIso",
+    return kit.table("Versions and since when they serve", ("Since", began), columns={"Since": "Since", **headed(began.labels)}, unit="dateTimeAsIso",
                      sort="Since", width=width, why="The newest first: a change of ours just before the onset is the first suspect.")  # fmt: skip
 
 
@@ -173,5 +176,6 @@ def _spoken(labels: tuple[str, ...]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _headed(labels: tuple[str, ...]) -> dict[str, str]:
+def headed(labels: tuple[str, ...]) -> dict[str, str]:
+    """Labels to the headings of a table's columns."""
     return {label: {**HEADINGS, **VERSIONS}[label] for label in labels}

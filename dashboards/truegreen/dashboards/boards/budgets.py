@@ -1,22 +1,72 @@
-"""The board slo budgets."""
+"""The budgets board: what is left of each error budget, and what spends it."""
 
 from __future__ import annotations
 
-from truegreen.core.words import boards, records
+from truegreen.core.words import boards, ready_made, records
+from truegreen.core.words.slo import SHADOW
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit
-from truegreen.dashboards.model import Board, View
+from truegreen.dashboards import kit, rows
+from truegreen.dashboards.model import Board, Tile, View
 
-_WHO = ("service", "environment")
+_STATED = {
+    "slo": "SLO",
+    "objective": "Objective",
+    "period": "Window",
+    "mode": "Mode",
+    "owner": "Owner",
+    "layer": "Layer",
+    "failure_mode": "Failure mode",
+}
+_FIRED = {"alertname": "Alert", "service": "Service", "environment": "Environment", "slo": "SLO", "burn_tier": "Tier"}
 
 
-def board(_view: View) -> Board:
-    """See the question on top of it."""
-    state = kit.states("State of each failure mode", ("{{service}} {{environment}} {{failure_mode}}", e.record(records.STATE, (*_WHO, "failure_mode"))),
-                       why="Quiet, ticket or burning, as the alerts see it; absent without events.")  # fmt: skip
+def board(view: View) -> Board:
+    """What to look at in a planning meeting, and after an incident."""
+    shadow = kit.table("What would have paged", ("Firing", e.firing(tuple(_FIRED), where={"mode": SHADOW})), columns=_FIRED, unit="none", width=12,
+                       why="Alerts of SLOs in shadow that burn now: a ticket says it; once live, they page. Empty is good.")  # fmt: skip
+    burning = kit.timeline("A business signal burns", ("*", e.where_any(e.record(records.BUSINESS_BURNING, rows.WHO))), width=12,
+                           why="While it does, a quality SLO of the same service that burns is a sev 1. Only live business SLOs count.")  # fmt: skip
     return Board(
-        boards.BUDGETS,
-        "SLO budgets",
-        "How much of each error budget is left, and how fast does it burn?",
-        (kit.row("Symptom", state),),
-    )
+        boards.BUDGETS, "Budgets", "How much of each error budget is left, what spends it, and what would page?",
+        (
+            kit.row("Left", *_left(view)),
+            kit.row("Burn", *(_rate(window) for window in records.BURN_WINDOWS)),
+            kit.row("Evidence", _gate()),
+            kit.row("Business and shadow", burning, shadow, rows.slos("Business SLOs", {"layer": "business"})),
+        ),
+        start="now-7d",
+    )  # fmt: skip
+
+
+def _left(view: View) -> tuple[Tile, ...]:
+    windows = tuple(dict.fromkeys(slo.window for slo in view.config.slos or ready_made.READY_MADE))
+    numbers = {
+        "Left": e.record(records.BUDGET_REMAINING, rows.EVERY, fold="min"),
+        "Budget": e.record(records.ERROR_BUDGET, rows.EVERY),
+    }
+    for window in windows:
+        numbers[f"Bad, {rows.spelt(window)}"] = e.record(records.bad_ratio(window), rows.EVERY)
+        numbers[f"Events, {rows.spelt(window)}"] = e.record(records.events(window), rows.EVERY)
+    stated = e.record(records.SLO_INFO, tuple(_STATED))
+    return (
+        rows.left({}),
+        kit.graph("Budget left over time", ("*", e.record(records.BUDGET_REMAINING, rows.EVERY, fold="min")), unit="percentunit", steps=kit.over(0), low=None,
+                  width=16, why="A step down is an incident, a slope is a decline. Under 0 the objective of the window is missed."),
+        kit.table("Spent", *numbers.items(), columns=rows.headed(rows.EVERY) | {name: name for name in numbers}, unit="percentunit", steps=kit.over(0),
+                  units={name: "locale" for name in numbers if name.startswith("Events")}, sort="Bad, 30 d",
+                  why="Each SLO over its own window: the budget, the bad ratio with its sample size, and what is left."),
+        kit.table("Objectives", ("Stated", stated), columns=_STATED, unit="none", height=6,
+                  why="The SLOs that the rules were generated from: whoever owns one decides what its budget is spent on."),
+    )  # fmt: skip
+
+
+def _rate(window: str) -> Tile:
+    return kit.graph(f"Burn rate, {rows.spelt(window)}", ("*", e.record(records.burn_rate(window), rows.EVERY)), unit="short", steps=kit.under(1), width=12,
+                     why="Bad ratio as a multiple of the budget. At 1 the budget lasts exactly its window.")  # fmt: skip
+
+
+def _gate() -> Tile:
+    return kit.graph("Bad ratio and what the counts prove, 1 h", ("*", e.record(records.bad_ratio("1h"), rows.EVERY)),
+                     ("at least *", e.record(records.bad_lower_bound("1h"), rows.EVERY)), ("budget *", e.record(records.ERROR_BUDGET, rows.EVERY)),
+                     unit="percentunit", reference="/^budget/", width=24,
+                     why="No alert speaks before the lower bound is over the budget: few events are far apart from their bound.")  # fmt: skip

@@ -1,22 +1,76 @@
-"""The board incident."""
+"""The incident board: what an alert opens, with its service, environment, model and hour filled in."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from truegreen.core.words import boards, records
+from truegreen.core.words import catalogue as c
+from truegreen.core.words.terms import FAILURE_MODES
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit
-from truegreen.dashboards.model import Board, View
+from truegreen.dashboards import kit, rows
+from truegreen.dashboards.model import Board, Tile, View, Where
 
-_WHO = ("service", "environment")
+_CHAT: Final[Where] = {"operation": "chat"}
+_FIRED: Final = {
+    "alertname": "Alert",
+    "sev": "Sev",
+    "slo": "SLO",
+    "burn_tier": "Tier",
+    "mode": "Mode",
+    "service": "Service",
+    "environment": "Environment",
+}
+_FAILED: Final[Where] = {"outcome": ("error", "throttled", "timeout")}
+_COMMANDS: Final = (
+    ("what broke, since when, us or them", "truegreen triage --service '$service' --environment '$environment'"),
+    ("stop the harm", "truegreen contain pin-model MODEL --expires 60m"),
+    ("remove the cause when it is ours", "truegreen rollback prompt"),
+    ("before you close: six checks", "truegreen validate"),
+)
 
 
-def board(_view: View) -> Board:
-    """See the question on top of it."""
-    state = kit.states("State of each failure mode", ("{{service}} {{environment}} {{failure_mode}}", e.record(records.STATE, (*_WHO, "failure_mode"))),
-                       why="Quiet, ticket or burning, as the alerts see it; absent without events.")  # fmt: skip
+def board(view: View) -> Board:
+    """The first board of a night."""
+    judged: Where = {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
+    symptom = (
+        kit.table("Firing alerts", ("Firing", e.firing(tuple(_FIRED))), columns=_FIRED, unit="none", width=14, height=6,
+                  why="What fires now for this service; shadow tickets say what would have paged. Empty is good."),
+        rows.affected((), width=5, height=6),
+        rows.contained(width=5, height=6),
+        kit.graph("Bad ratio by SLO, 15 min", ("*", e.record(records.bad_ratio("15m"), rows.EVERY)), ("budget *", e.record(records.ERROR_BUDGET, rows.EVERY)),
+                  unit="percentunit", reference="/^budget/", width=12, why="Every SLO of the service, whatever its failure mode; the dashed lines are the budgets."),
+        kit.graph("Events by SLO, 15 min", ("*", e.record(records.events("15m"), rows.EVERY)), unit="short", width=12,
+                  why="The sample sizes of the ratios beside it. A line that ends is a stall, no recovery."),
+    )  # fmt: skip
+    calls = kit.graph("Call duration p99", ("*", e.quantile(0.99, c.LLM_DURATION, ("provider", "model"), _CHAT)), unit="s", steps=kit.bound(view.slo("latency")),
+                      width=12, why="By provider and model: a wrong answer may come fast, a slow one may be right.")  # fmt: skip
+    where = rows.where(
+        c.EVALUATIONS, {"result": "fail"}, judged, ("model", "snapshot"), bad="Ungrounded", counted="Judged answers",
+        steps=kit.within(*view.judged("hallucination")), graphs={"model": "Ungrounded by model"}, more=(calls,),
+        why="Base sample over the range shown. One bad version points at us, all versions of one model at the provider.",
+    )  # fmt: skip
+    distribution = (
+        kit.heat("Scores", e.distribution(c.EVALUATION_SCORE), unit="none", width=12, why="All scores of the base sample: a new band low down is another population."),
+        kit.heat("Call duration", e.distribution(c.LLM_DURATION, _CHAT), unit="s", width=12, why="Chat calls: two bands are two models, or a cache."),
+        rows.by_label("Calls failed by model", c.LLM_REQUESTS, _FAILED, {}, "model"),
+    )  # fmt: skip
     return Board(
-        boards.INCIDENT,
-        "Incident",
-        "What is wrong now, how bad is it, where, since which change, and what do I do?",
-        (kit.row("Symptom", state),),
-    )
+        boards.INCIDENT, "Incident", "What burns here, since when, whom does it touch, us or them, and what is to do?",
+        (kit.row("Symptom", *symptom), rows.budget(), where, rows.changed(),
+         kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, (), collapsed=False), kit.row("Runbook", *_runbook(view))),
+    )  # fmt: skip
+
+
+def _runbook(view: View) -> tuple[Tile, ...]:
+    commands = "\n".join(f"- {says}: `{command}`" for says, command in _COMMANDS)
+    uids = {mode: boards.BOARDS[mode] for mode in FAILURE_MODES} | {
+        "agent pillars": boards.PILLARS,
+        "versions": boards.VERSIONS,
+        "health of the watching": boards.HEALTH,
+    }
+    links = "\n".join(f"- [{name}]({kit.address(uid)})" for name, uid in uids.items())
+    return (
+        kit.text("What to do", f"{commands}\n\n[Runbook]({view.runbook(records.BUDGET_BURN)})", width=14, why="The commands in their order; each writes to the incident's log."),
+        kit.text("Look closer", links, width=10, why="The boards behind this one, with its time and its variables."),
+    )  # fmt: skip
