@@ -1,22 +1,58 @@
-"""The board drift."""
+"""The drift board: what has moved away from the frozen baseline, too slowly to burn a budget."""
 
 from __future__ import annotations
 
+from truegreen.alert_rules.drift import Z
 from truegreen.core.words import boards, records
+from truegreen.core.words import catalogue as c
+from truegreen.core.words.terms import FAILURE_MODES
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit
-from truegreen.dashboards.model import Board, View
+from truegreen.dashboards import kit, rows
+from truegreen.dashboards.model import Board, View, Where
 
-_WHO = ("service", "environment")
+_MODE = "drift"
 
 
-def board(_view: View) -> Board:
-    """See the question on top of it."""
-    state = kit.states("State of each failure mode", ("{{service}} {{environment}} {{failure_mode}}", e.record(records.STATE, (*_WHO, "failure_mode"), {"failure_mode": "drift"})),
-                       why="Quiet, ticket or burning, as the alerts see it; absent without events.")  # fmt: skip
+def board(view: View) -> Board:
+    """What to look at when answers are not what they were."""
+    slos = tuple(slo for mode in FAILURE_MODES for slo in view.judged(mode))
+    evaluations = tuple(dict.fromkeys(each for mode in FAILURE_MODES for each in view.evaluations(mode)))
+    mine: Where = {"slo": tuple(slo.name for slo in slos)}
+    judged: Where = {**rows.JUDGED, "evaluation": evaluations}
+    symptom = (
+        *kit.ratio("Failed, 3 d", ("failed", e.record(records.bad_ratio("3d"), (), mine)),
+                   ("judged *", e.scaled(e.most(records.events("3d"), rows.WHO, mine), evaluations)), counted="Judged answers, 3 d", width=8,
+                   why="The worst service's share of judged answers that failed over three days; what it was in the baseline is dashed below."),
+        kit.stat("Furthest from its baseline", ("z", e.record(records.DRIFT_Z, ())), unit="short", steps=kit.under(Z), width=8,
+                 why=f"Standard errors between three days and the frozen baseline, the largest of all SLOs: over {Z} and a quarter more is a ticket."),
+        kit.graph("Failed beside the baseline, 3 d", ("*", e.record(records.bad_ratio("3d"), rows.EVERY, mine)),
+                  ("baseline *", e.record(records.BASELINE_BAD_RATIO, rows.EVERY, mine)), unit="percentunit", reference="/^baseline/", width=12,
+                  why="A slow decline shows here long before it burns: the frozen baseline does not absorb it as a moving one would."),
+        kit.graph("Distance from the baseline", ("*", e.record(records.DRIFT_Z, rows.EVERY)), unit="short", low=None, steps=kit.under(Z), width=12,
+                  why="The same for every SLO with a baseline, in standard errors, so that different SLOs can be compared."),
+    )  # fmt: skip
+    mix = kit.graph("Who asks", ("*", e.rate(c.ANSWERS, ("cohort",), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
+                    why="Answers a minute by cohort: another mix of questions moves every ratio although no answer is worse.")  # fmt: skip
+    tasks = kit.graph("What is asked", ("*", e.rate(c.TASKS, ("task", "outcome"), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
+                      why="Tasks a minute and how they end: the first signal that users give, and the last.")  # fmt: skip
+    distribution = (
+        kit.heat("Scores", e.distribution(c.EVALUATION_SCORE, {"evaluation": evaluations}), unit="none",
+                 why="A new band low down is another population, a band that moves as a whole a general decline."),
+        kit.graph("Mean score", ("*", e.mean(c.EVALUATION_SCORE, ("evaluation", "scale", "model"), {"evaluation": evaluations})), unit="short", width=12,
+                  scrapes=kit.SPARSE, why="On a relative scale the baseline's mean is 0.5: many answers may be a little worse, none under the floor."),
+        kit.graph("Wording and embeddings", ("*", e.gauge(c.DRIFT_ZSCORE, (*rows.WHO, "signal", "template"))), unit="short", low=None, width=12,
+                  why="z of style and embedding by prompt template, where something watches them. No data means that nothing does."),
+    )  # fmt: skip
     return Board(
-        boards.BOARDS["drift"],
-        "Drift",
-        "How far are answers from the frozen baseline, whose are they, and since which change?",
-        (kit.row("Symptom", state),),
-    )
+        boards.BOARDS[_MODE], "Drift", "How far are answers from the frozen baseline, whose are they, and since which change?",
+        (
+            kit.row("Symptom", *symptom),
+            rows.budget(_MODE),
+            rows.where(c.EVALUATIONS, {"result": "fail"}, judged, ("model", "cohort"), bad="Failed", counted="Judged answers", graphs={"cohort": "Failed by cohort"},
+                       why="Base sample over the range shown. One cohort points at its questions, one model at us or the provider."),
+            rows.changed(mix, tasks),
+            kit.row("Distribution", *distribution, collapsed=True),
+            rows.evidence(view, evaluations),
+            rows.runbook(view, _MODE),
+        ),
+    )  # fmt: skip

@@ -1,22 +1,57 @@
-"""The board guardrail."""
+"""The guardrail board: it may block too much and let through too much, and the cures are opposite."""
 
 from __future__ import annotations
 
-from truegreen.core.words import boards, records
+from truegreen.core.words import boards
+from truegreen.core.words import catalogue as c
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit
-from truegreen.dashboards.model import Board, View
+from truegreen.dashboards import kit, rows
+from truegreen.dashboards.model import Board, Tile, View, Where
 
-_WHO = ("service", "environment")
+_MODE = "guardrail"
+_BLOCKED: Where = {"action": "block"}
+_REVIEWS_APART = 4 * kit.SPARSE
+"""Reviews are few: a trend is taken over at least half an hour at a scrape interval of 30 s."""
 
 
-def board(_view: View) -> Board:
-    """See the question on top of it."""
-    state = kit.states("State of each failure mode", ("{{service}} {{environment}} {{failure_mode}}", e.record(records.STATE, (*_WHO, "failure_mode"), {"failure_mode": "guardrail"})),
-                       why="Quiet, ticket or burning, as the alerts see it; absent without events.")  # fmt: skip
+def board(view: View) -> Board:
+    """What to look at when guardrails block right answers or let wrong ones through."""
+    over = _side("Wrong blocks", "false_positive", "true_positive", "blocks", kit.within(view.slo("guardrail_over")),
+                 "Over: share of reviewed blocks that stopped a right answer. The cure loosens the guardrail.")  # fmt: skip
+    under = _side("Wrong passes", "false_negative", "true_negative", "passes", kit.within(view.slo("guardrail_under")),
+                  "Under: share of reviewed passes that let harm through. The cure tightens it, or switches the feature off.")  # fmt: skip
+    blocks = kit.within(view.slo("guardrail_blocks"))
+    actions = kit.graph("Decisions", ("*", e.rate(c.GUARDRAIL_DECISIONS, ("guardrail", "action"), factor=60)), unit="cpm", width=12,
+                        why="Decisions a minute by action: a guardrail that is silent does not run.")  # fmt: skip
+    distribution = (
+        kit.graph("Actions of agents", ("*", e.rate(c.AGENT_ACTIONS, ("agent", "authorization"), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
+                  why="Approved, unapproved and denied actions a minute: the guardrail of what agents may do."),
+        kit.graph("Calls under the strict guardrail", ("*", e.rate(c.CONTAINED_REQUESTS, rows.WHO, {"containment": "strict_guardrail"}, 60)), unit="cpm",
+                  width=12, why="Calls a minute while the switch strict_guardrail is on: more blocks are then meant."),
+    )  # fmt: skip
+    reviews = kit.table("Reviews", ("Reviews", e.increase(c.GUARDRAIL_REVIEWS, (*rows.WHO, "guardrail", "verdict"))),
+                        columns={"service": "Service", "environment": "Environment", "guardrail": "Guardrail", "verdict": "Verdict", "Reviews": "Reviews"},
+                        unit="locale", sort="Reviews", why="What reviewers said over the range shown: whether anybody looks at all.")  # fmt: skip
     return Board(
-        boards.BOARDS["guardrail"],
-        "Guardrail",
-        "Do guardrails block what they should not, or pass what they should block?",
-        (kit.row("Symptom", state),),
-    )
+        boards.BOARDS[_MODE], "Guardrail", "Do guardrails block what is right or let through what is wrong, which one, and since which change?",
+        (
+            kit.side_by_side("Symptom: over | under", over, under),
+            rows.budget(_MODE),
+            rows.where(c.GUARDRAIL_DECISIONS, _BLOCKED, {}, ("guardrail", "stage"), bad="Blocked", counted="Decisions", steps=blocks,
+                       graphs={"guardrail": "Blocked by guardrail"}, why="Over the range shown: which guardrail blocks, before or after the model."),
+            rows.changed(actions),
+            kit.row("Distribution", *distribution, collapsed=True),
+            kit.row("Evidence", reviews, collapsed=True),
+            rows.runbook(view, _MODE),
+        ),
+    )  # fmt: skip
+
+
+def _side(title: str, wrong: str, right: str, what: str, steps: kit.Steps, why: str) -> tuple[Tile, ...]:
+    among: Where = {"verdict": (right, wrong)}
+    return (
+        *kit.ratio(title, ("wrong", e.share(c.GUARDRAIL_REVIEWS, {"verdict": wrong}, among, (), e.RANGE)), ("reviewed", e.increase(c.GUARDRAIL_REVIEWS, (), among)),
+                   counted=f"Reviewed {what}", steps=steps, width=6, why=why),
+        kit.graph(f"{title} by guardrail", ("*", e.share(c.GUARDRAIL_REVIEWS, {"verdict": wrong}, among, (*rows.WHO, "guardrail"))), unit="percentunit",
+                  steps=steps, scrapes=_REVIEWS_APART, width=12, why=f"Among reviewed {what}, by guardrail: since when, and is it one alone?"),
+    )  # fmt: skip

@@ -1,22 +1,65 @@
-"""The board retrieval."""
+"""The retrieval board: whether the right passages come, fresh and in time."""
 
 from __future__ import annotations
 
-from truegreen.core.words import boards, records
+from truegreen.core.words import boards
+from truegreen.core.words import catalogue as c
+from truegreen.core.words.slo import FreshnessSli
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit
-from truegreen.dashboards.model import Board, View
+from truegreen.dashboards import kit, rows
+from truegreen.dashboards.model import Board, Row, View, Where
 
-_WHO = ("service", "environment")
+_MODE = "retrieval"
+_BELOW: Where = {"relevance": "below"}
+_FAILED: Where = {"outcome": ("empty", "error")}
+_SOURCE = (*rows.WHO, "data_source")
 
 
-def board(_view: View) -> Board:
-    """See the question on top of it."""
-    state = kit.states("State of each failure mode", ("{{service}} {{environment}} {{failure_mode}}", e.record(records.STATE, (*_WHO, "failure_mode"), {"failure_mode": "retrieval"})),
-                       why="Quiet, ticket or burning, as the alerts see it; absent without events.")  # fmt: skip
+def board(view: View) -> Board:
+    """What to look at when passages are wrong, missing, old or late."""
+    relevant, came, fresh = view.slo("relevance"), view.slo("retrieval_success"), view.slo("index_freshness").sli
+    symptom = (
+        *kit.ratio("Chunks below the floor", ("below", e.share(c.RETRIEVAL_CHUNKS, _BELOW)), ("chunks", e.increase(c.RETRIEVAL_CHUNKS, over=e.RATE)),
+                   counted="Chunks", steps=kit.within(relevant), why="Share of retrieved chunks less similar than the floor: wrong passages make wrong answers."),
+        *kit.ratio("Empty or failed", ("empty or failed", e.share(c.RETRIEVALS, _FAILED)), ("retrievals", e.increase(c.RETRIEVALS, over=e.RATE)),
+                   counted="Retrievals", steps=kit.within(came), why="Share of retrievals without a passage: the model then answers from memory."),
+        kit.stat("Oldest index", ("age", e.largest(e.age(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE))), unit="s",
+                 steps=kit.under(fresh.seconds) if isinstance(fresh, FreshnessSli) else (), why="Time since the least recently rebuilt index was rebuilt, against index_freshness."),
+        kit.stat("Retrieval p95", ("p95", e.quantile(0.95, c.RETRIEVAL_DURATION)), unit="s", scrapes=kit.SPARSE,
+                 why="Time of a retrieval, 95th percentile: part of the wait for every answer."),
+    )  # fmt: skip
+    changed = (
+        kit.table("Index versions", ("Seen", e.gauge(c.RETRIEVAL_INDEX_INFO, (*rows.WHO, "index", "version"))),
+                  columns={"service": "Service", "environment": "Environment", "index": "Index", "version": "Version"}, unit="none", width=12,
+                  why="Which index version answers: two of one index mean a rebuild or a moved alias that is under way."),
+        rows.since(),
+    )  # fmt: skip
+    distribution = (
+        kit.heat("Relevance of chunks", e.distribution(c.RETRIEVAL_RELEVANCE), unit="none", width=12,
+                 why="A band that moves down as a whole is another embedding model, a second band another corpus."),
+        kit.heat("Documents of a retrieval", e.distribution(c.RETRIEVAL_DOCUMENTS), unit="none", width=12,
+                 why="How many passages a retrieval returns: fewer is a filter or a hole, 0 an answer from memory."),
+        kit.heat("Time of a retrieval", e.distribution(c.RETRIEVAL_DURATION), unit="s",
+                 why="One slow shard shows as a second band, a slow store as a shifted one."),
+    )  # fmt: skip
     return Board(
-        boards.BOARDS["retrieval"],
-        "Retrieval",
-        "Does retrieval find the right passages, from which index, and how old is it?",
-        (kit.row("Symptom", state),),
-    )
+        boards.BOARDS[_MODE], "Retrieval", "Do the right passages come, fresh and in time, and from which source not?",
+        (kit.row("Symptom", *symptom), rows.budget(_MODE), _where(kit.within(relevant), kit.within(came)), kit.row("What changed", *changed),
+         kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, view.evaluations("hallucination")), rows.runbook(view, _MODE)),
+    )  # fmt: skip
+
+
+def _where(relevant: kit.Steps, came: kit.Steps) -> Row:
+    by_source = {"Below the floor": e.share(c.RETRIEVAL_CHUNKS, _BELOW, None, _SOURCE, e.RANGE), "Chunks": e.increase(c.RETRIEVAL_CHUNKS, _SOURCE),
+                 "Empty or failed": e.share(c.RETRIEVALS, _FAILED, None, _SOURCE, e.RANGE), "Retrievals": e.increase(c.RETRIEVALS, _SOURCE),
+                 "Rebuilt": e.milliseconds(e.gauge(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE))}  # fmt: skip
+    return kit.row(
+        "Where",
+        kit.table("By data source", *by_source.items(), columns={"service": "Service", "environment": "Environment", "data_source": "Data source",
+                  **{name: name for name in by_source}}, unit="percentunit", units={"Chunks": "locale", "Retrievals": "locale", "Rebuilt": "dateTimeFromNow"},
+                  steps=relevant, sort="Below the floor", why="Over the range shown: one bad source points at its index, all of them at the embedding model."),
+        kit.graph("Chunks below the floor by source", ("*", e.share(c.RETRIEVAL_CHUNKS, _BELOW, None, _SOURCE)), unit="percentunit", steps=relevant,
+                  scrapes=kit.SPARSE, width=12, why="Is one source worse than the others, and since when? The table has the sample sizes."),
+        kit.graph("Empty or failed by agent", ("*", e.share(c.RETRIEVALS, _FAILED, None, (*rows.WHO, "agent"))), unit="percentunit", steps=came,
+                  scrapes=kit.SPARSE, width=12, why="One agent alone asks the wrong questions; all of them together point at the store."),
+    )  # fmt: skip
