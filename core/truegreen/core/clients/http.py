@@ -35,11 +35,16 @@ T = TypeVar("T")
 
 
 class HttpFailed(Failed):
-    """A server answered with a status that is an error."""
+    """A server answered with a status that is an error; `body` is its JSON, None where it is none."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, body: Any = None) -> None:
         super().__init__(message)
         self.status = status
+        self.body = body
+
+
+class TimedOut(Failed):
+    """A server was asked and did not answer in time: what was sent may have been done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ def unreached(server: Server, error: httpx.TransportError) -> Failed:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Failed(f"no {server.name} answers at {where} ({error or 'time-out'}): {server.hint}")
     if isinstance(error, httpx.TimeoutException):
-        return Failed(f"{server.name} at {where} did not answer within {server.timeout:g} s: try again, or look at its load")
+        return TimedOut(f"{server.name} at {where} did not answer within {server.timeout:g} s: try again, or look at its load")
     return Failed(f"the connection to {server.name} at {where} broke ({error}): {server.hint}")
 
 
@@ -195,7 +200,8 @@ def _read(server: Server, url: str, answer: httpx.Response, asked: float | None)
             f"{where} sends on to {bare(answer.headers.get('Location', ''))}: name the address of {server.name} itself", status
         )
     if not answer.is_success:
-        raise HttpFailed(f"{server.name} at {where} answered {status}{_reason(answer)}{_advice(server, status, asked)}", status)
+        message = f"{server.name} at {where} answered {status}{_reason(answer)}{_advice(server, status, asked)}"
+        raise HttpFailed(message, status, _json(answer))
     if not answer.content:
         return None
     try:
@@ -207,12 +213,16 @@ def _read(server: Server, url: str, answer: httpx.Response, asked: float | None)
         ) from None
 
 
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
 def _reason(answer: httpx.Response) -> str:
     """The server's own words, from the `error` or `message` of its JSON; a body of another kind is left out."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return f" {answer.reason_phrase}".rstrip()
+    body = _json(answer)
     if isinstance(body, str):
         return f": {body[:300]}"
     if isinstance(body, dict):
