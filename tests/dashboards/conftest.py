@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +75,42 @@ def browser(chromium):
     chromium.log("browser")
     chromium.log("performance")
     return chromium
+
+
+@contextmanager
+def served(site):
+    """A preview of a `Site`, by its own server: the address."""
+    from truegreen.dashboards.preview import server
+
+    with server.serve(site, 0) as listening:
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}"
+        finally:
+            listening.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def preview():
+    """`preview(site)` is the address of a preview of it, which ends with the test."""
+    with ExitStack() as stack:
+        yield lambda site: stack.enter_context(served(site))
+
+
+@pytest.fixture
+def live():
+    """`live(url, boards, text, time_scale, timeout)` is the `Site` of boards (by uid) on the Prometheus at `url`, with the configuration of `text`."""
+    from truegreen.core.clients import http, prometheus
+    from truegreen.dashboards.preview import site
+    from truegreen.dashboards.preview.proxy import Upstream
+
+    with ExitStack() as stack:
+
+        def made(url, boards, text="", time_scale=1, timeout=10):
+            upstream = replace(prometheus.connect(url, {}), timeout=timeout)
+            client = stack.enter_context(http.client(upstream))
+            return site.live(parse_text(text, "truegreen.yaml", {}, None), time_scale, boards, Upstream(upstream, client))
+
+        yield made

@@ -1,0 +1,1 @@
+"""`truegreen dashboard preview`: the boards in a browser, without Grafana."""

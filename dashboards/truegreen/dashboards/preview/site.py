@@ -1,0 +1,103 @@
+"""What the preview shows: boards, and where their data come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from truegreen.core.clients import http
+from truegreen.core.config.model import Config
+from truegreen.core.errors import BadInput
+from truegreen.core.words import catalogue
+from truegreen.core.words.boards import ALL
+from truegreen.core.words.metric import Metric
+from truegreen.dashboards import boards, frame
+from truegreen.dashboards.model import Json, View
+from truegreen.dashboards.preview import recording
+from truegreen.dashboards.preview.proxy import Upstream
+from truegreen.dashboards.preview.recording import Recording
+from truegreen.dashboards.preview.server import Site
+
+_NOT_YET: Final = {
+    "watch": "no producer yet: `truegreen watch` makes it",
+    "canary": "no producer yet: `truegreen canary` makes it",
+}
+
+
+def generated(config: Config, time_scale: int) -> Mapping[str, Json]:
+    """The boards of a configuration, by uid, the overview first."""
+    clock = frame.clock(config.scrape_interval_seconds, time_scale)
+    return _ordered(frame.whole(board, clock) for board in boards.every(View(config)).values())
+
+
+def own(path: Path) -> Mapping[str, Json]:
+    """Boards from a JSON file or all those of a folder, by uid.
+
+    Raises:
+        BadInput: there is none, or one is no dashboard.
+    """
+    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    found = _ordered(_read(each) for each in paths)
+    if not found:
+        raise BadInput(f"{path}: has no .json file; name a dashboard's JSON or a folder of them")
+    return found
+
+
+def _read(path: Path) -> Json:
+    try:
+        board = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be read as JSON: {error}; name a dashboard's JSON, as Grafana exports it") from None
+    board = board.get("dashboard", board) if isinstance(board, dict) else board
+    if not isinstance(board, dict) or not isinstance(board.get("panels"), list):
+        raise BadInput(f"{path}: is no dashboard: it has no list `panels`; name a dashboard's JSON, as Grafana exports it")
+    empty = {"title": path.stem, "uid": path.stem, "description": "", "annotations": {"list": []}, "templating": {"list": []}}
+    return {**empty, **{key: value for key, value in board.items() if value not in (None, "")}}
+
+
+def _ordered(found: Iterable[Json]) -> Mapping[str, Json]:
+    rank = {uid: number for number, uid in enumerate(ALL)}
+    return {board["uid"]: board for board in sorted(found, key=lambda board: (rank.get(board["uid"], len(ALL)), board["title"]))}
+
+
+def live(config: Config, time_scale: int, shown: Mapping[str, Json], upstream: Upstream) -> Site:
+    """Boards on a Prometheus."""
+    scrape = frame.clock(config.scrape_interval_seconds, time_scale).scrape
+    facts = {
+        "mode": "live",
+        "source": http.bare(upstream.server.url),
+        "time_scale": time_scale,
+        "scrape": scrape,
+        "range": None,
+        "marks": [],
+    }
+    return Site(_about(facts, config.routes.trace_url, shown), shown, upstream)
+
+
+def recorded(shown: Mapping[str, Json], found: Recording, source: str) -> Site:
+    """Boards on a recording; a board that was not recorded is shown with what it asks for missing."""
+    facts = {
+        "mode": "recorded", "source": source, "time_scale": found.time_scale, "scrape": found.scrape,
+        "range": {"start": found.start, "end": found.end}, "marks": list(found.marks),
+    }  # fmt: skip
+    nothing: Json = {"queries": {}, "variables": {}, "exemplars": {}}
+    answers = {uid: recording.packed(dict(found.boards.get(uid, nothing))) for uid in shown}
+    return Site(_about(facts, "", shown), shown, None, answers)
+
+
+def _about(facts: Json, trace_url: str, shown: Mapping[str, Json]) -> Json:
+    """`/boards.json`: mode, the kind of time, the boards; `waiting` says of metrics that may be absent whom they wait for."""
+    rows = [{"uid": uid, "title": board["title"], "question": board.get("description", "")} for uid, board in shown.items()]
+    return {**facts, "trace_url": trace_url, "boards": rows, "waiting": waiting()}
+
+
+def waiting() -> Mapping[str, str]:
+    """Name of a series to what makes it, for those that neither the collector nor the rules make."""
+    made = {name: _NOT_YET[metric.source] for metric in catalogue.ALL if metric.source in _NOT_YET for name in _names(metric)}
+    return {**made, **{metric.name: f"waiting for {metric.exporter}" for metric in catalogue.EXTERNAL}}
+
+
+def _names(metric: Metric) -> tuple[str, ...]:
+    return (metric.bucket, metric.sum, metric.count) if metric.kind == "histogram" else (metric.prometheus,)
