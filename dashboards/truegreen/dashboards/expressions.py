@@ -48,8 +48,8 @@ def share(metric: Metric, part: Where, whole: Where | None = None, by: tuple[str
 
 
 def quantile(q: float, metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -> Expression:
-    """A quantile (0 to 1) of a histogram, in the metric's unit."""
-    return Expression(f"histogram_quantile({q}, {_sum(metric.bucket, ('le', *by), where or {}, 'rate', RATE)})", by)
+    """A quantile (0 to 1) of a histogram of what is never negative, in the metric's unit; absent, not NaN, without observations."""
+    return Expression(f"histogram_quantile({q}, {_sum(metric.bucket, ('le', *by), where or {}, 'rate', RATE)}) >= 0", by)
 
 
 def mean(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -> Expression:

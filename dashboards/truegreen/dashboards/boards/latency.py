@@ -51,10 +51,12 @@ def board(view: View) -> Board:
         kit.graph("Repeats of a run, p95", ("*", e.quantile(0.95, c.AGENT_REPEATS, ("agent",))), unit="short", scrapes=kit.SPARSE,
                   why="The same step again and again: an agent that goes round in circles costs time and tokens."),
     )  # fmt: skip
+    slow = kit.graph("Slow calls", ("*", e.quantile(0.99, c.LLM_DURATION, (*rows.WHO, "model", "operation"))), unit="s", steps=bound, width=24,
+                     why="Each dot is a call with its trace: open one over the line and read which part of it took the time.")  # fmt: skip
     return Board(
         boards.BOARDS[_MODE], "Latency", "Which calls are slow or fail, at which provider, and what made them longer?",
         (kit.row("Symptom", *symptom), rows.budget(_MODE), _where(bound, within), rows.changed(*changed),
-         kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, ()), rows.runbook(view, _MODE)),
+         kit.row("Distribution", *distribution, collapsed=True), kit.row("Evidence", slow, collapsed=True), rows.runbook(view, _MODE)),
     )  # fmt: skip
 
 

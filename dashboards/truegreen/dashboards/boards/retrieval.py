@@ -42,10 +42,12 @@ def board(view: View) -> Board:
         kit.heat("Time of a retrieval", e.distribution(c.RETRIEVAL_DURATION), unit="s",
                  why="One slow shard shows as a second band, a slow store as a shifted one."),
     )  # fmt: skip
+    slow = kit.graph("Slow retrievals", ("*", e.quantile(0.95, c.RETRIEVAL_DURATION, _SOURCE)), unit="s", scrapes=kit.SPARSE, width=24,
+                     why="Each dot is a retrieval with its trace; the traces above are of answers that failed.")  # fmt: skip
     return Board(
         boards.BOARDS[_MODE], "Retrieval", "Do the right passages come, fresh and in time, and from which source not?",
         (kit.row("Symptom", *symptom), rows.budget(_MODE), _where(kit.within(relevant), kit.within(came)), kit.row("What changed", *changed),
-         kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, view.evaluations("hallucination")), rows.runbook(view, _MODE)),
+         kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, view.evaluations("hallucination"), slow), rows.runbook(view, _MODE)),
     )  # fmt: skip
 
 
