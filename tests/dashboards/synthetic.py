@@ -10,6 +10,7 @@ import promql_parser as p
 
 from truegreen.core.words import catalogue
 from truegreen.dashboards import promql
+from truegreen.dashboards.expressions import EXPORTED
 from truegreen.dashboards.known import SERIES
 
 STEP = 15
@@ -37,7 +38,7 @@ def asked(expressions: list[str]) -> tuple[frozenset[str], Mapping[str, list[str
 def series(name: str, wanted: Mapping[str, list[str]]) -> Iterator[tuple[dict[str, str], float]]:
     """Label sets of one name with the growth, or the level, of each: all values that are asked for, else one."""
     known = SERIES[name]
-    labels = [label for label in known.labels or ("job",) if label != "le"]
+    labels = [label for label in known.labels or EXPORTED if label != "le"]
     choices = [wanted.get(label) or [known.values.get(label, (f"{label}-1",))[-1]] for label in labels]
     for number, combination in enumerate(itertools.product(*choices), 1):
         made = dict(zip(labels, combination, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -9,9 +10,26 @@ from pathlib import Path
 import pytest
 import yaml
 
+from truegreen.core.config import parse_text
 from truegreen.core.words import boards as uids
-from truegreen.core.words import records
-from truegreen.dashboards import check
+from truegreen.core.words import catalogue, records
+from truegreen.core.words.terms import FAILURE_MODES
+from truegreen.dashboards import boards as package
+from truegreen.dashboards import check, frame, promql
+from truegreen.dashboards.model import View
+
+
+@functools.cache
+def _whole(text, time_scale):
+    view = View(parse_text(text, "truegreen.yaml", {}, None))
+    clock = frame.clock(view.config.scrape_interval_seconds, time_scale)
+    return {f"{name}.json": frame.whole(board, clock) for name, board in package.every(view).items()}
+
+
+@pytest.fixture
+def make():
+    """`make(text, time_scale)` is the boards of a configuration, looked at and not checked."""
+    return lambda text="", time_scale=1: _whole(text, time_scale)
 
 
 def _panel(board, title):
@@ -67,12 +85,86 @@ def test_the_rows_of_the_hallucination_board_follow_the_order_of_a_night_shift(b
     assert rows == ["Symptom", "Budget and burn", "Where", "What changed", "Distribution", "Evidence", "Runbook"]
 
 
-def test_a_ratio_has_its_sample_size_and_scale_beside_it(boards):
-    """1 of 3 is not 33 %, and a relative scale shows change only."""
-    board = boards["hallucination.json"]
-    row = _panel(board, "Ungrounded, 15 min")["gridPos"]["y"]
-    beside = {panel["title"] for panel in _drawn(board) if panel["gridPos"]["y"] == row}
-    assert {"Judged answers, 15 min", "Scale of the scores"} <= beside
+def test_a_ratio_has_its_sample_size_beside_it(boards):
+    """1 of 3 is not 33 %: whatever board, a number of events stands in the same line."""
+    found = 0
+    for board in boards.values():
+        stats = [panel for panel in _drawn(board) if panel["type"] == "stat"]
+        for panel in stats:
+            if panel["fieldConfig"]["defaults"]["unit"] == "percentunit":
+                line = [one for one in stats if one["gridPos"]["y"] == panel["gridPos"]["y"]]
+                counts = [one for one in line if one["description"].startswith("The sample size")]
+                assert counts, (board["uid"], panel["title"])
+                found += 1
+    assert found > 5
+
+
+def test_a_ratio_of_judged_answers_says_on_which_scale(boards):
+    """A relative scale shows change only."""
+    for name, title in (("hallucination.json", "Judged answers, 15 min"), ("overview.json", "Judged answers, 1 h")):
+        panel = _panel(boards[name], title)
+        assert panel["targets"][0]["legendFormat"] == "judged {{scale}}"
+        assert panel["options"]["textMode"] == "value_and_name"
+
+
+def test_at_most_fourteen_panels_are_visible(boards):
+    """The rest is behind a row that one opens when the first have spoken."""
+    for name, board in boards.items():
+        visible = [panel["title"] for panel in board["panels"] if panel["type"] not in ("row", "text")]
+        assert len(visible) <= 14, (name, visible)
+
+
+TOOLS = "slos: [{name: grounding}, {name: tool_success}]\n"
+
+
+def test_failing_tools_are_no_ungrounded_answers(make):
+    """Other SLOs share the failure mode: they have their own line, and colour nothing that bears the name of another."""
+    boards = make(TOOLS)
+    for name, part in (("hallucination.json", "15 min"), ("overview.json", "1 h")):
+        for title in (
+            f"Ungrounded, {part}",
+            f"Ungrounded answers, {part}",
+            f"Judged answers, {part}",
+            "Ungrounded answers by service",
+        ):
+            for panel in _drawn(boards[name]):
+                if panel["title"] == title:
+                    assert all('slo=~"grounding"' in expr for expr in _asked(panel) if "truegreen:slo" in expr), title
+    every = _panel(boards["hallucination.json"], "Every SLO of this failure mode")
+    assert all("slo=" not in expr for expr in _asked(every))
+
+
+def test_the_band_of_a_failure_mode_opens_the_board_of_that_mode(boards):
+    """Whichever row is clicked: each mode has its board."""
+    (link,) = _panel(boards["overview.json"], "State of each failure mode")["fieldConfig"]["defaults"]["links"]
+    assert link["url"].startswith("/d/truegreen-${__field.labels.failure_mode}?")
+    assert {f"truegreen-{mode}" for mode in FAILURE_MODES} <= {board["uid"] for board in boards.values()}
+
+
+def test_every_legend_tells_its_lines_apart(boards):
+    """Two environments of a service are two names."""
+    for board in boards.values():
+        for panel in _drawn(board):
+            for target in panel["targets"]:
+                grouped = re.match(r"(?:max|min|sum) by \(([^)]*)\) \(truegreen:", target["expr"])
+                if grouped and panel["type"] != "table":
+                    assert all(f"{{{{{label}}}}}" in target["legendFormat"] for label in grouped[1].split(", ")), panel["title"]
+
+
+UNCHARTED = ()
+"""Catalogue metrics that no board needs."""
+
+
+def test_every_catalogue_metric_is_on_some_board(boards):
+    """What is measured and never shown is measured for nobody."""
+    read = {name for board in boards.values() for _, expr in check.expressions(board) for name in promql.names(expr)}
+    missing = [metric.prometheus for metric in catalogue.ALL if not read & set(_parts(metric))]
+    assert missing == list(UNCHARTED)
+    assert [each.prometheus for each in catalogue.EXTERNAL if each.prometheus not in read] == []
+
+
+def _parts(metric):
+    return (metric.bucket, metric.sum, metric.count) if metric.kind == "histogram" else (metric.prometheus,)
 
 
 def test_thresholds_are_the_budget_of_the_configured_slo(make):
@@ -154,8 +246,9 @@ def test_version_changes_and_firing_alerts_are_lines_on_every_board(boards):
 )
 def test_a_demonstrations_boards_keep_its_time(make, scale, step, refresh, start):
     """The step of the queries, the refresh and the range follow the time scale."""
+    own = {uids.BUDGETS: "now-7d", uids.VERSIONS: "now-24h"} if scale == 1 else {}
     for board in make("", scale).values():
-        assert (board["refresh"], board["time"]["from"]) == (refresh, start)
+        assert (board["refresh"], board["time"]["from"]) == (refresh, own.get(board["uid"], start))
         steps = {target["interval"] for panel in _drawn(board) for target in panel["targets"]}
         assert min(steps, key=lambda text: int(text[:-1])) == step
 
@@ -203,8 +296,6 @@ def test_the_runbook_text_names_the_first_suspects_and_the_configured_page(make)
 
 def test_a_file_in_the_package_is_a_board(made, monkeypatch, tmp_path):
     """Adding a board is adding one file."""
-    from truegreen.dashboards import boards as package
-
     (tmp_path / "traffic.py").write_text(
         "from truegreen.core.words import catalogue as c\n"
         "from truegreen.dashboards import expressions as e, kit\n"

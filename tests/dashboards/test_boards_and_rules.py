@@ -14,6 +14,10 @@ from truegreen.dashboards import check, promql
 from truegreen.dashboards.generate import files
 from truegreen.dashboards.known import SERIES
 
+TEXT = """services: {agent: {customer_facing: false}}
+slos: [{name: grounding, mode: live}, {name: latency}, {name: availability}, {name: task_completion, mode: live}]
+"""
+
 
 @pytest.fixture
 def config(tmp_path):
@@ -33,7 +37,7 @@ def config(tmp_path):
         taken="2026-01-01T00:00:00Z",
     )
     (tmp_path / "calibration" / cal.file_name("agent", "production", "groundedness")).write_text(cal.to_text(frozen), "utf-8")
-    return parse_text("services: {agent: {customer_facing: false}}\n", "truegreen.yaml", {}, tmp_path / "truegreen.yaml")
+    return parse_text(TEXT, "truegreen.yaml", {}, tmp_path / "truegreen.yaml")
 
 
 def _records(config):

@@ -14,7 +14,7 @@ _OTHERS = ("eval_dataset_version", "provider_changelog_version")
 
 
 def board(view: View) -> Board:
-    """What to look at when the question is: us or them?"""
+    """What to look at when it is either us or them."""
     judged: Where = {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
     slices = (*rows.WHO, "snapshot")
     within = kit.within(*view.judged("hallucination"))
