@@ -1,0 +1,153 @@
+// The page: one state, kept in the address as Grafana keeps it, so that an alert's link works here unchanged.
+
+import { boardOf } from "./board.js";
+import { chips, controls } from "./controls.js";
+import { h } from "./dom.js";
+import { events } from "./events.js";
+import { ALL, parameters } from "./fill.js";
+import { help, listen } from "./keys.js";
+import { live } from "./live.js";
+import { recorded } from "./recorded.js";
+import { milliseconds, parsed } from "./time.js";
+
+const [top, main, line, dialog, said] = ["top", "board", "events", "help", "said"].map((id) => document.getElementById(id));
+const root = document.documentElement;
+const json = async (path) => {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+};
+
+root.dataset.theme = localStorage.getItem("theme") ?? "";
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => app.board?.redraw(true));
+
+const app = {
+  info: null, source: null, board: null, state: {}, events: [], generation: 0, signal: null, zoom: (from, to) => range(Math.round(from), Math.round(to)),
+  announce: (text) => { said.textContent = text; },
+  view: (width) => ({ window: windowNow(), width, variables: app.state.variables }),
+  whole: () => app.info.range && windowNow().from <= app.info.range.start * 1000 && windowNow().to >= app.info.range.end * 1000,
+  settle: () => { if (app.board && !app.busy && !app.board.pending()) { if (!root.dataset.ready) performance.mark("drawn"); root.dataset.ready = "true"; } },
+};
+let [own, head, controller, timer, json_] = [null, null, null, 0, null];
+
+const now = () => (app.info.range ? app.info.range.end * 1000 : app.now);
+const windowNow = () => ({ from: parsed(app.state.from, now()), to: parsed(app.state.to, now()) });
+const search = (variables = app.state.variables, { from, to } = app.state) => `?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}${parameters(variables) && "&"}${parameters(variables)}`;
+const address = (uid) => `/d/${encodeURIComponent(uid)}${search()}`;
+
+function range(from, to) {
+  app.state.from = String(from);
+  app.state.to = String(to);
+  changed();
+}
+
+function changed(push = true) {
+  history[push ? "pushState" : "replaceState"](null, "", address(app.state.uid));
+  head.range(app.state);
+  for (const link of top.querySelectorAll("#boards a")) link.search = search();
+  ask();
+}
+
+const act = {
+  address, range, renew: () => ask(), help: () => help(dialog),
+  home: () => range(own.from, own.to),
+  shift: (by) => { const { from, to } = windowNow(); range(Math.round(from + by * (to - from)), Math.round(to + by * (to - from))); },
+  stretch: (by) => { const { from, to } = windowNow(); range(Math.round(to - by * (to - from)), by > 1 && app.state.to === "now" ? "now" : Math.round(to)); },
+  variable: (name, values) => { app.state.variables = { ...app.state.variables, [name]: values }; changed(); },
+  every: (text) => { app.state.refresh = text; top.querySelector("#refresh summary").textContent = `↻ ${text}`; schedule(); },
+  theme: () => {
+    const dark = getComputedStyle(root).colorScheme.includes("dark");
+    root.dataset.theme = dark ? "light" : "dark";
+    localStorage.setItem("theme", root.dataset.theme);
+    app.board.redraw(true);
+  },
+};
+
+function schedule() {
+  clearInterval(timer);
+  const every = milliseconds(app.state.refresh);
+  if (every && app.info.mode === "live") timer = setInterval(() => { if (!document.hidden && /^now/.test(app.state.to)) ask(); }, every);
+}
+
+// Ask everything in sight anew. What was still under way is given up.
+async function ask() {
+  controller?.abort();
+  controller = new AbortController();
+  app.signal = controller.signal;
+  app.generation += 1;
+  app.now = Date.now();
+  app.busy = true;
+  delete root.dataset.ready;
+  const mine = app.generation;
+  app.board.load();
+  choices(mine, app.signal);
+  try {
+    const found = await events(json_, app.source, app.view(main.clientWidth), app.info.marks ?? [], app.signal);
+    if (mine !== app.generation) return;
+    app.events.splice(0, app.events.length, ...found);
+    chips(line, found, windowNow(), app.announce);
+    app.board.redraw();
+  } catch (error) {
+    if (error.name !== "AbortError") line.replaceChildren(h("small", { class: "error" }, `Events: ${error.message}`));
+  } finally {
+    if (mine === app.generation) app.busy = false;
+    app.settle();
+  }
+}
+
+// A variable's choices follow those before it, so that a service offers its own environments.
+async function choices(mine, signal) {
+  for (const variable of (json_.templating?.list ?? []).filter(({ type }) => type === "query")) {
+    const chosen = app.state.variables[variable.name];
+    let found = [];
+    try { found = await app.source.values(variable, app.view(0), signal); } catch (error) { if (error.name === "AbortError") return; }
+    if (mine === app.generation) head.variable(variable.name, found, chosen);
+  }
+}
+
+async function route() {
+  const uid = decodeURIComponent(location.pathname.split("/")[2] ?? app.info.boards[0].uid);
+  const asked = new URLSearchParams(location.search);
+  json_ = await json(`/boards/${encodeURIComponent(uid)}.json`);
+  await app.source.board(uid);
+  document.title = `${json_.title} (preview)`;
+  own = app.info.range ? { from: String(app.info.range.start * 1000), to: String(app.info.range.end * 1000) } : json_.time;
+  const variables = Object.fromEntries((json_.templating?.list ?? []).filter(({ type }) => type === "query").map(({ name, current }) => {
+    const given = asked.getAll(`var-${name}`).map((value) => (value === "All" ? ALL : value));
+    return [name, given.length ? given : [current?.value ?? ALL].flat()];
+  }));
+  app.state = { uid, variables, from: asked.get("from") ?? own.from, to: asked.get("to") ?? own.to, refresh: app.state.refresh ?? json_.refresh ?? "off" };
+  if (!(windowNow().from < windowNow().to)) Object.assign(app.state, own);
+  app.board?.stop();
+  app.events.length = 0;
+  head = controls(top, app.info, json_, app.state, act);
+  app.board = boardOf(json_, app, main);
+  for (const [name, chosen] of Object.entries(variables)) head.variable(name, [], chosen);
+  schedule();
+  changed(false);
+}
+
+function failed(error) {
+  main.replaceChildren(h("p", { class: "error" }, h("strong", {}, "The board cannot be shown. "), error.message));
+  root.dataset.ready = "failed";
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href^='/d/']");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  scrollTo(0, 0);
+  route().catch(failed);
+});
+addEventListener("popstate", () => route().catch(failed));
+addEventListener("resize", () => { delete root.dataset.ready; requestAnimationFrame(() => requestAnimationFrame(() => app.settle())); });
+listen(act, (node) => app.board.panels.find((panel) => panel.node === node));
+
+try {
+  app.info = await json("/boards.json");
+  app.source = app.info.mode === "recorded" ? recorded() : live();
+  await route();
+} catch (error) {
+  failed(error);
+}

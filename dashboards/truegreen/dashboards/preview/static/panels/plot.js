@@ -1,0 +1,158 @@
+// The plot that lines and cells are drawn on: time axis, crosshair and zoom shared by all, annotations, tooltip, arrow keys.
+
+import { h, ink, property } from "../dom.js";
+import { clock, day, moment } from "../format.js";
+
+const shared = { key: "truegreen", scales: ["x", null], setSeries: false, filters: { pub: (type) => type === "mousemove" || type === "mouseleave", sub: () => true } };
+const FONT = '12px "DejaVu Sans", system-ui, sans-serif';
+const pen = document.createElement("canvas").getContext("2d");
+
+/** How wide a text is on a plot, in CSS pixels. */
+export const widthOf = (text) => { pen.font = FONT; return pen.measureText(text).width; };
+
+/** A text as long as fits into a width, with an ellipsis where it was cut; "" where not even three letters fit. */
+export function fitting(text, width) {
+  if (widthOf(text) <= width) return text;
+  let length = text.length;
+  while (length > 2 && widthOf(`${text.slice(0, length)}…`) > width) length--;
+  return length > 2 ? `${text.slice(0, length)}…` : "";
+}
+
+function timeLabels(u, splits, axis, space, step) {
+  return splits.map((at, index) => {
+    const ms = at * 1000;
+    const newDay = index === 0 ? false : day(ms) !== day(splits[index - 1] * 1000);
+    return step >= 86400 || newDay ? day(ms).slice(5) : clock(ms, step < 60);
+  });
+}
+
+/**
+ * Draw on `box`.
+ *
+ * @param data `{times, columns}`; columns may be empty where `paint` draws all.
+ * @param more `{series, y, yAxis, tip, paint, under, paddingRight}`: uPlot's series and scale; `tip(index, u)` is rows
+ *   `[{color, name, value}]`; `paint(u, ctx)` draws over and `under(u, ctx)` below the series, in canvas pixels.
+ * @param context `{view, events, zoom, announce}`
+ * @returns `{destroy, redraw, move, size, plot}`
+ */
+export function plotOn(box, { times, columns }, more, context) {
+  const { view, zoom, announce } = context;
+  const tip = h("div", { class: "tip", hidden: true });
+  const [from, to] = [view.window.from / 1000, view.window.to / 1000];
+  const axis = { stroke: () => property("--dim"), font: FONT, ticks: { show: false }, grid: { stroke: () => property("--grid"), width: 1 } };
+  let over = false;
+  const options = {
+    width: Math.max(box.clientWidth, 80), height: Math.max(box.clientHeight, 60), legend: { show: false }, padding: [8, more.paddingRight ?? 8, 0, 0],
+    scales: { x: { time: true, range: () => [from, to] }, y: more.y },
+    axes: [{ ...axis, values: timeLabels, space: 64, size: 24, gap: 4 }, { ...axis, gap: 4, ...more.yAxis }],
+    series: [{}, ...more.series],
+    cursor: { sync: shared, drag: { x: true, y: false, setScale: false, dist: 4 }, points: { size: 6 }, y: false, focus: { prox: more.focus ?? -1 } },
+    focus: { alpha: 0.3 },
+    hooks: {
+      drawClear: [(u) => clipped(u, (ctx) => { regions(u, ctx, context.events); more.under?.(u, ctx); })],
+      draw: [(u) => clipped(u, (ctx) => { more.paint?.(u, ctx); lines(u, ctx, context.events); more.labels?.(u, ctx); })],
+      setSelect: [(u) => {
+        const { left, width } = u.select;
+        if (width < 4) return;
+        const [a, b] = [u.posToVal(left, "x"), u.posToVal(left + width, "x")];
+        u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+        zoom(a * 1000, b * 1000);
+      }],
+      setCursor: [(u) => tell(u)],
+    },
+  };
+  const plot = new uPlot(options, [times, ...columns], box);
+  plot.over.append(tip);
+  plot.over.addEventListener("mouseenter", () => { over = true; });
+  plot.over.addEventListener("mouseleave", () => { over = false; tip.hidden = true; });
+
+  function tell(u, focused = false) {
+    if ((!over && !focused) || u.cursor.idx === null || u.cursor.idx === undefined) { tip.hidden = true; return []; }
+    const rows = more.tip(u.cursor.idx, u);
+    const near = context.events.filter(({ from: a, to: b }) => { const x = u.cursor.left; return u.valToPos(a / 1000, "x") - 4 <= x && x <= u.valToPos(b / 1000, "x") + 4; });
+    tip.replaceChildren(h("b", {}, moment(times[u.cursor.idx] * 1000)),
+      ...rows.slice(0, 10).map(({ color, name, value }) => { const dot = h("i"); dot.style.background = color ?? "transparent"; return h("div", {}, dot, h("span", {}, name), h("span", {}, value)); }),
+      rows.length > 10 ? h("em", {}, `and ${rows.length - 10} more`) : "", ...near.slice(0, 3).map(({ title, text }) => h("em", {}, `${title} ${text}`)));
+    tip.hidden = false;
+    const left = u.cursor.left + 14 + tip.offsetWidth > u.over.clientWidth ? u.cursor.left - 14 - tip.offsetWidth : u.cursor.left + 14;
+    tip.style.transform = `translate(${Math.max(left, -60)}px, ${Math.min(8, u.over.clientHeight - tip.offsetHeight)}px)`;
+    return rows;
+  }
+
+  return {
+    plot,
+    redraw: () => plot.redraw(false),
+    size() {
+      if (box.clientWidth > 0 && (box.clientWidth !== plot.width || box.clientHeight !== plot.height)) plot.setSize({ width: Math.max(box.clientWidth, 80), height: Math.max(box.clientHeight, 60) });
+      plot.syncRect(true);
+    },
+    /** Arrow keys: one point on; Home and End: the first, the last. */
+    move(key) {
+      const at = plot.cursor.idx ?? times.length;
+      const index = { ArrowLeft: at - 1, ArrowRight: at + 1 > times.length ? 0 : at + 1, Home: 0, End: times.length - 1 }[key];
+      const idx = Math.min(Math.max(index, 0), times.length - 1);
+      plot.setCursor({ left: plot.valToPos(times[idx], "x"), top: 10 }, false);
+      plot.cursor.idx = idx;
+      const rows = tell(plot, true);
+      announce(`${clock(times[idx] * 1000)}: ${rows.slice(0, 8).map(({ name, value }) => `${name} ${value}`).join("; ") || "no data"}`);
+    },
+    destroy: () => plot.destroy(),
+  };
+}
+
+function clipped(u, draw) {
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  draw(ctx);
+  ctx.restore();
+}
+
+const across = (u, ms) => u.valToPos(ms / 1000, "x", true);
+
+function regions(u, ctx, events) {
+  ctx.globalAlpha = 0.1;
+  for (const { from, to, color } of events) {
+    if (to <= from) continue;
+    ctx.fillStyle = ink(color);
+    ctx.fillRect(across(u, from), u.bbox.top, across(u, to) - across(u, from), u.bbox.height);
+  }
+}
+
+function lines(u, ctx, events) {
+  for (const { from, color } of events) {
+    const x = Math.round(across(u, from));
+    if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+    ctx.strokeStyle = ctx.fillStyle = ink(color);
+    ctx.lineWidth = u.pxRatio ?? devicePixelRatio;
+    ctx.setLineDash([3 * ctx.lineWidth, 2 * ctx.lineWidth]);
+    ctx.beginPath();
+    ctx.moveTo(x, u.bbox.top);
+    ctx.lineTo(x, u.bbox.top + u.bbox.height);
+    ctx.stroke();
+    const size = 4 * ctx.lineWidth;
+    ctx.setLineDash([]);
+    ctx.beginPath();
+    ctx.moveTo(x - size, u.bbox.top);
+    ctx.lineTo(x + size, u.bbox.top);
+    ctx.lineTo(x, u.bbox.top + 1.5 * size);
+    ctx.fill();
+  }
+}
+
+/** A text on a plot's canvas at CSS size, whatever the screen's pixel ratio. */
+export function write(u, ctx, text, x, y, color, align = "left", ground = "") {
+  const ratio = u.pxRatio ?? devicePixelRatio;
+  ctx.font = FONT.replace("12px", `${12 * ratio}px`);
+  ctx.textAlign = align;
+  ctx.textBaseline = "middle";
+  if (ground) {
+    const wide = ctx.measureText(text).width;
+    ctx.fillStyle = ground;
+    ctx.fillRect(align === "right" ? x - wide - 3 * ratio : x - 3 * ratio, y - 8 * ratio, wide + 6 * ratio, 16 * ratio);
+  }
+  ctx.fillStyle = color;
+  ctx.fillText(text, x, y);
+}
