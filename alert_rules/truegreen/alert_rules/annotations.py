@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from truegreen.alert_rules.ladder import Tier, sev
+from truegreen.alert_rules.links import board
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.recording import IDENTITY
 from truegreen.alert_rules.text import literal
+from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue, records, triage
-from truegreen.core.words.boards import OVERVIEW, board_of, runbook_page
+from truegreen.core.words.boards import HEALTH, INCIDENT, runbook_page
 from truegreen.core.words.slo import LIVE, EvaluationSli, Slo
 
 _WOULD: Final = {"1": "would have paged (sev 1)", "2": "would have notified (sev 2)", "3": "would have made a ticket (sev 3)"}
@@ -22,24 +24,23 @@ _ONCE: Final = 'printf "%.1f"'
 _PERCENT: Final = "humanizePercentage"
 
 
-def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str) -> Mapping[str, str]:
+def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str, clock: Clock) -> Mapping[str, str]:
     """The annotations of a burn-rate alert of one tier; in shadow the summary says what would have happened."""
     slo = what.slo
     happens = "is burning its error budget" if mode == LIVE else _shadow(slo, sev(slo, tier))
     windows = tuple(dict.fromkeys(rung.long for rung in tier.rungs))
-    row = next(iter(triage.rows(slo.failure_mode, slo.pillar)), None)
     return {
         "summary": f"{slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} {happens}",
         "description": _evidence(what, windows),
         "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
         **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
-        "dashboard_url": board(routes, row.board if row else board_of(slo.failure_mode)),
+        "dashboard_url": board(routes, INCIDENT, clock, slo),
         "runbook_url": literal(runbook_page(routes.runbook_url, records.BUDGET_BURN)),
         "next": triage_of(slo.name),
     }
 
 
-def for_cohort(routes: Routes, what: Judged, windows: tuple[str, ...], mode: str) -> Mapping[str, str]:
+def for_cohort(routes: Routes, what: Judged, windows: tuple[str, ...], mode: str, clock: Clock) -> Mapping[str, str]:
     """The annotations of an alert about one cohort of an SLO."""
     slo = what.slo
     is_bad = (
@@ -55,14 +56,14 @@ def for_cohort(routes: Routes, what: Judged, windows: tuple[str, ...], mode: str
         "summary": f"{slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}}: cohort {{{{ $labels.cohort }}}} {is_bad}",
         "description": f"{at}{literal(slo.description)}, this cohort alone; the others may be fine. {said}. The bound allows for as many looks as there are cohorts.",
         "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
-        "dashboard_url": board(routes, board_of(slo.failure_mode)),
+        "dashboard_url": board(routes, INCIDENT, clock, slo),
         "runbook_url": literal(runbook_page(routes.runbook_url, records.COHORT_BURN)),
         "next": triage_of(slo.name),
     }
 
 
 def for_watcher(
-    routes: Routes, alert: str, summary: str, description: str, command: str, board_uid: str = OVERVIEW
+    routes: Routes, alert: str, summary: str, description: str, command: str, clock: Clock, board_uid: str = HEALTH
 ) -> Mapping[str, str]:
     """The annotations of an alert about the watching itself, or of a change.
 
@@ -72,7 +73,7 @@ def for_watcher(
     return {
         "summary": summary,
         "description": description,
-        "dashboard_url": board(routes, board_uid),
+        "dashboard_url": board(routes, board_uid, clock),
         "runbook_url": literal(runbook_page(routes.runbook_url, alert)),
         "next": command,
     }
@@ -82,12 +83,6 @@ def hypotheses(failure_mode: str, pillar: str) -> str:
     """The first hypotheses, numbered, each with whose fault it would be."""
     found = triage.first_hypotheses(failure_mode, pillar)
     return "; ".join(f"{number}. {h.says} ({h.whose})" for number, h in enumerate(found, 1))
-
-
-def board(routes: Routes, uid: str) -> str:
-    """The address of a board, opened at the alert's service and environment."""
-    at = "var-service={{ $labels.service | urlquery }}&var-environment={{ $labels.environment | urlquery }}"
-    return f"{literal(routes.dashboard_url.rstrip('/'))}/d/{uid}?{at}"
 
 
 def _shadow(slo: Slo, level: str) -> str:

@@ -12,6 +12,7 @@ from truegreen.alert_rules.text import matcher, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue
+from truegreen.core.words.boards import VERSIONS
 from truegreen.core.words.terms import NO_PILLAR
 
 SERVED_MODEL_CHANGED: Final = "TruegreenServedModelChanged"
@@ -42,7 +43,7 @@ def rules(routes: Routes, clock: Clock, severities: Label, slo: str) -> tuple[Al
             "pillar": NO_PILLAR,
             "burn_tier": "none",
         }
-        notes = for_watcher(routes, name, summary, description, triage_of(slo))
+        notes = for_watcher(routes, name, summary, description, triage_of(slo), clock, VERSIONS)
         known = hypotheses(mode, NO_PILLAR)
         return Alert(name, expr, labels, {**notes, **({"hypotheses": known} if known else {})})
 

@@ -81,7 +81,7 @@ def _alerts(what: Judged, clock: Clock, severities: Label, routes: Routes) -> li
 
     def alert(at: str, mode: str, where: str) -> Alert:
         labels = {**what.marks, **severities(at), **what.identity, "burn_tier": "cohort", "mode": mode}
-        notes = for_cohort(routes, what, WINDOWS, mode)
+        notes = for_cohort(routes, what, WINDOWS, mode, clock)
         return Alert(records.COHORT_BURN, expression(what, where), labels, notes, keep_firing_for=clock.text(KEEP))
 
     if slo.mode != LIVE:

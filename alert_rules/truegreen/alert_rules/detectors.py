@@ -86,6 +86,7 @@ class Making:
             summary,
             f"{literal(what.slo.description)}. {description}",
             triage_of(what.slo.name),
+            self.clock,
             board_of("drift"),
         )
         labels = {**what.marks, **self.severities("3"), **what.identity, "burn_tier": "none", "mode": what.slo.mode}

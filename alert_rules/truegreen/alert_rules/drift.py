@@ -42,7 +42,7 @@ def rules(what: Judged, clock: Clock, severities: Label, routes: Routes) -> tupl
         f"baseline and at least a quarter above it."
     )
     notes = for_watcher(routes, DRIFT, f"{what.slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} has drifted from its baseline",
-                        text, triage_of(what.slo.name), board_of("drift"))  # fmt: skip
+                        text, triage_of(what.slo.name), clock, board_of("drift"))  # fmt: skip
     notes = {**notes, "hypotheses": hypotheses("drift", what.slo.pillar)}
     return (
         Record(POOLED, pool, what.identity),

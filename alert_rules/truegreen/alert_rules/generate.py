@@ -114,7 +114,7 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
     raises = business.raises(what.slo for what in every)
 
     def annotate(what: Judged, tier: ladder.Tier, mode: str) -> Mapping[str, str]:
-        return for_burn(config.routes, what, tier, mode)
+        return for_burn(config.routes, what, tier, mode, time)
 
     def burns(what: Judged, *tiers: str) -> tuple[Alert, ...]:
         return ladder.alerts(what, tiers, time, spared, business.raised(what.slo) if raises else (), severities, annotate)
@@ -136,7 +136,9 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
         long = (*recording.long(what, time), *burns(what, "ticket"), *found)
         made.append(Group(f"truegreen:slo:{name}:long", slow, long))
     made.append(Group("truegreen:state", minute, (state.state(detectors.alerts(every)),)))
-    made.append(Group("truegreen:watchers", minute, (*watchers.rules(config, every, time, severities), state.watchdog(config))))
+    made.append(
+        Group("truegreen:watchers", minute, (*watchers.rules(config, every, time, severities), state.watchdog(config, time)))
+    )
     made.append(
         Group("truegreen:changes", minute, changes.rules(config.routes, time, severities, every[0].slo.name if every else ""))
     )

@@ -9,6 +9,7 @@ from truegreen.alert_rules.annotations import for_watcher
 from truegreen.alert_rules.drift import DRIFT
 from truegreen.alert_rules.model import Alert, Judged, Record
 from truegreen.alert_rules.text import number, selector
+from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import records
 from truegreen.core.words.slo import BASELINE
@@ -46,11 +47,11 @@ def _info(config: Config, what: Judged) -> Record:
     return Record(records.SLO_INFO, "vector(1)", labels)
 
 
-def watchdog(config: Config) -> Alert:
+def watchdog(config: Config, clock: Clock) -> Alert:
     """Fires always: when it stops, an outside service must notice."""
     labels = {
         "sev": "none", config.routes.severity_label: "none", "slo": "none", "layer": "infrastructure", "failure_mode": "none", "pillar": "none",
         "burn_tier": "none",
     }  # fmt: skip
     return Alert(records.WATCHDOG, "vector(1)", labels, for_watcher(config.routes, records.WATCHDOG, "Alerting of truegreen lives",
-                 "It fires always. Let an outside service raise the alarm when it stops.", f"amtool alert query alertname={records.WATCHDOG}"))  # fmt: skip
+                 "It fires always. Let an outside service raise the alarm when it stops.", f"amtool alert query alertname={records.WATCHDOG}", clock))  # fmt: skip

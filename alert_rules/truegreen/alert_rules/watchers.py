@@ -113,7 +113,11 @@ class _Maker:
             **more,
         }
         return Alert(
-            name, expr, labels, for_watcher(self.config.routes, name, summary, description, command), wait=self.clock.text(wait)
+            name,
+            expr,
+            labels,
+            for_watcher(self.config.routes, name, summary, description, command, self.clock),
+            wait=self.clock.text(wait),
         )
 
 
