@@ -15,6 +15,7 @@ import synthetic
 
 from truegreen.core.clients import engines
 from truegreen.core.words import catalogue as c
+from truegreen.core.words import records
 from truegreen.dashboards import check, promql
 from truegreen.dashboards import expressions as e
 from truegreen.dashboards.known import SERIES
@@ -140,6 +141,12 @@ def incident(serve, tmp_path_factory, end):
         *((c.SNAPSHOT_INFO.prometheus, {**info, "instance": name}, "gauge", 1) for name in ("a", "b")),
         (c.SNAPSHOT_INFO.prometheus, {**info, "snapshot": "good", "prompt_version": "p-6"}, "gauge", 1),
         (c.SNAPSHOT_SINCE_TIMESTAMP.prometheus, {**WHO, "snapshot": "bad1"}, "gauge", end - 300),
+        *(
+            (c.ANSWERS.prometheus, {**WHO, "model": "large", "snapshot": name}, "counter", growth)
+            for name, growth in (("bad1", 5), ("good", 0))
+        ),
+        (c.EVALUATION_SCORE.count, {**WHO, "evaluation": "groundedness", "scale": "relative"}, "counter", 1),
+        (records.events("15m"), {**WHO, "slo": "grounding", "failure_mode": "hallucination"}, "gauge", 12),
     ]
     with serve(rows, tmp_path_factory.mktemp("incident"), end) as ask:
         yield ask
@@ -156,6 +163,24 @@ def test_the_where_table_names_the_bad_version(incident, plain):
     shares = {labels["snapshot"]: (labels.get("prompt_version", ""), round(values[0], 3)) for labels, values in incident(ratio)}
     assert shares == {"bad1": ("p-7", 0.25), "good": ("p-6", 0.0), "lost": ("", 0.1)}
     assert {labels["snapshot"] for labels, _ in incident(judged)} == {"bad1", "good", "lost"}
+
+
+def test_quality_by_version_is_that_of_all_its_processes(incident):
+    """Two processes of one version are one line; a version that never failed is at 0."""
+    found = incident(e.by_version(c.EVALUATIONS, {"result": "fail"}, {"result": ("pass", "fail")}, "prompt_version").text)
+    assert {labels["prompt_version"]: round(values[0], 3) for labels, values in found} == {"p-7": 0.25, "p-6": 0.0}
+
+
+def test_a_version_that_no_longer_answers_does_not_serve(incident):
+    """The info gauge lingers for a day after the last answer."""
+    assert [labels["prompt_version"] for labels, _ in incident(e.serving("prompt_version").text)] == ["p-7"]
+
+
+def test_a_sample_size_says_on_which_scale_and_stays_where_none_is_known(incident):
+    """An evaluator may judge without a score."""
+    judged = e.most(records.events("15m"), ("service", "environment"), {"slo": ("grounding",)})
+    assert incident(e.scaled(judged, ("groundedness",)).text) == [({"scale": "relative"}, [12])]
+    assert incident(e.scaled(judged, ("toxicity",)).text) == [({}, [12])]
 
 
 def test_a_version_line_stands_at_the_moment_of_the_change(incident, plain, end):
