@@ -54,8 +54,12 @@ def metrics(board: Json, world: World) -> Iterator[Found]:
 
 def _unknown(name: str, world: World) -> str:
     near = get_close_matches(name, [*world.series, *(world.scraped or ())], 1, 0.8)
-    where = "to the catalogue, the generated records" + (" or this Prometheus" if world.scraped is not None else "")
-    return f"{name or 'a selector without a name'} is not known {where}" + (f"; write {near[0]}" if near else "")
+    where = (
+        "the catalogue, the generated records and this Prometheus"
+        if world.scraped is not None
+        else "the catalogue and the generated records"
+    )
+    return f"{name or 'a selector without a name'} is not known to {where}" + (f"; write {near[0]}" if near else "")
 
 
 def labels(board: Json, world: World) -> Iterator[Found]:
@@ -81,7 +85,7 @@ def _matcher(name: str, series: Series, label: str, op: str, value: str) -> Iter
     known = series.labels or ()
     if label not in known:
         near = get_close_matches(label, known, 1, 0.6)
-        yield f"{name} has no label {label}; it has {', '.join(known)}" + (f": write {near[0]}" if near else "")
+        yield f"{name} has no label {label}; it has {', '.join(known)}" + (f"; write {near[0]}" if near else "")
         return
     closed = series.values.get(label)
     for one in (value.split("|") if op in ("Re", "NotRe") else [value]) if closed else ():

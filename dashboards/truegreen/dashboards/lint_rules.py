@@ -41,19 +41,13 @@ def data_source_variable(board: Json, _: World) -> Iterator[Found]:
     """The first variable chooses the Prometheus, so that the board can be taken elsewhere."""
     if not any(query.kind == "target" for query in queries(board)):
         return
-    found = [variable for _, variable in variables(board)]
-    first = found[0] if found else {}
-    wrong = [
-        f"{key} {first.get(key)!r}"
-        for key, right in (("type", first.get("type") == "datasource"), ("query", first.get("query") == "prometheus"),
-                           ("name", first.get("name") in _NAMES), ("label", first.get("label") == "Data source"))
-        if not right
-    ]  # fmt: skip
-    if wrong:
-        said = f"the first variable has {', '.join(wrong)}" if found else "there is no variable"
+    first = next((variable for _, variable in variables(board)), {})
+    right = first.get("type") == "datasource" and first.get("query") == "prometheus"
+    if not (right and first.get("name") in _NAMES and first.get("label") == "Data source"):
+        said = f"the first variable is {first.get('name')}, of type {first.get('type')}" if first else "there is no variable"
         yield Found(
-            ("templating", "list", 0) if found else ("templating",),
-            f'{said}; make the first one {{"type": "datasource", "query": "prometheus", "name": "datasource", "label": "Data source"}}',
+            ("templating", "list", 0) if first else ("templating",),
+            f'{said}; make it {{"type": "datasource", "query": "prometheus", "name": "datasource", "label": "Data source"}}',
         )
 
 

@@ -130,6 +130,12 @@ def raw(server: Server, selector: str, start: float, end: float) -> Iterator[lis
         chunk = min(2 * chunk, 24 * HOUR) if points < FEW else max(chunk / 2, 60.0) if points > MANY else chunk
 
 
+def label_values(server: Server, label: str) -> list[str]:
+    """The values that a label has in its stored series; raises as `query`."""
+    path = f"/api/v1/label/{label}/values"
+    return http.shaped(server, path, _data(server, path), lambda found: [str(value) for value in found])
+
+
 def rules(server: Server) -> list[Rule]:
     """Every loaded rule."""
     path = "/api/v1/rules"
