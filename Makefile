@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install engines otelcol rule-engines demo test test-full lint generate picture clean
+.PHONY: help install engines browser otelcol rule-engines demo test test-full lint generate incident recorded pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml requirements.lock
 engines: ## Put Prometheus and Alertmanager into .engines/bin, installing nothing
 	@bash tools/engines.sh
 
+browser: ## Put Chromium and its driver into .engines/bin, for tests and pictures of the boards (as root: by apt, once)
+	@bash tools/browser.sh
+
 otelcol: ## Build the OpenTelemetry Collector of the slow tests into .engines/bin (needs Go; some minutes, once)
 	@bash tools/otelcol.sh
 
@@ -34,12 +37,12 @@ lint: install ## Formatting, lint, types and the import rule
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p truegreen.core -p truegreen.instrumentation -p truegreen.containment -p truegreen.evaluation -p truegreen.collector -p truegreen.alert_rules -p truegreen.dashboards -p truegreen.demo -p truegreen.runbook
 
-test: install engines lint ## The fast half of the tests, end to end included
+test: install engines browser lint ## The fast half of the tests, end to end included
 	$(BIN)/python -m pytest -q -n 2 -m "not full" --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m "not full and alone" tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not full and not alone" tests/end_to_end
 
-test-full: install engines otelcol rule-engines lint ## All tests, the slow half included
+test-full: install engines browser otelcol rule-engines lint ## All tests, the slow half included
 	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m alone tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not alone" tests/end_to_end
@@ -47,8 +50,14 @@ test-full: install engines otelcol rule-engines lint ## All tests, the slow half
 generate: install ## Write every committed artefact and page that is made from code
 	$(BIN)/python tools/generated.py
 
-picture: install engines ## Run the demo and draw the README's picture from it
-	$(BIN)/truegreen demo --picture docs/pictures/demo.svg
+incident: install engines ## Run the demo, draw the README's picture of its story and keep its series; then `make recorded pictures`
+	$(BIN)/truegreen demo --picture docs/pictures/demo.svg --record dashboards/recorded/incident.json.gz
+
+recorded: install engines ## Ask the kept incident all that the boards ask, for the preview without a Prometheus (after a change of a board)
+	$(BIN)/python tools/recorded.py dashboards/recorded/incident.json.gz
+
+pictures: install engines browser ## Draw the README's pictures of boards in a browser, from the kept incident
+	$(BIN)/python tools/pictures.py
 
 clean: ## Remove the environment and the engines
 	rm -rf $(VENV) .engines
