@@ -45,7 +45,7 @@ def error(answer):
 def recorded(preview):
     answers = {"queries": {"up|1s|range": {"start": 1, "step": 1, "series": []}}, "variables": {}, "exemplars": {}}
     marks = ({"at": 2.0, "name": "onset", "text": "it begins"},)
-    found = Recording("", 1.0, 9.0, 1.0, 60, marks, {"one": answers})
+    found = Recording("", 1.0, 9.0, 1.0, 60, marks, (), {"one": answers})
     return preview(site.recorded(BOARDS, found, "a recording"))
 
 

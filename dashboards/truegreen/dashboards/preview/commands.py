@@ -109,6 +109,7 @@ def _recorded(name: str, own: Path | None) -> tuple[server.Site, str]:
         except OSError as error:
             raise BadInput(f"--recording: {name} cannot be read: {error.strerror}") from None
     found = recording.load(data, name)
-    # The boards are those of no configuration: the recorded service is not the user's.
-    shown = site.own(own) if own else site.generated(config.parse_text("", "defaults", {}, None), found.time_scale)
+    # The boards of the recorded service: the user's own configuration speaks of another.
+    theirs = config.parse_text(json.dumps({"slos": list(found.slos)}), name, {}, None)
+    shown = site.own(own) if own else site.generated(theirs, found.time_scale)
     return site.recorded(shown, found, said), said

@@ -1,14 +1,14 @@
 """A recorded incident as the preview reads it: for every board, the answers to all that it asks. No I/O.
 
     {"format": "truegreen-preview/1", "of": digest of what it was made from, "start": s, "end": s, "scrape": s, "time_scale": N,
-     "marks": [{"at": s, "name": "…", "text": "…"}],
+     "marks": [{"at": s, "name": "…", "text": "…"}], "slos": [{"name": "…", "mode": "…", "objective": "95%"}],
      "boards": {uid: {"queries": {"EXPR|INTERVAL|range": {"start": s, "step": s, "series": [{"labels": {…}, "values": [number or null, …]}]},
                                   "EXPR|INTERVAL|instant": {…}},
                       "variables": {name: [value, …]},
                       "exemplars": {"EXPR": [{"labels": {…}, "exemplars": [{"at": s, "value": v, "trace_id": "…"}]}]}}}}
 
 Times are seconds since 1970. A key has the expression as the board writes it, with its variables, and the shortest step of its target (an annotation's
-`step`). Instant queries are recorded over time, so that a number is right at any end of the range. What an infinity or NaN would be is null.
+`step`). `slos` are those that were recorded, as `truegreen.yaml` writes them: thresholds follow from them. Instant queries are recorded over time, so that a number is right at any end of the range. What an infinity or NaN would be is null.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Recording:
     scrape: float
     time_scale: int
     marks: tuple[Json, ...]
+    slos: tuple[Json, ...]
     boards: Mapping[str, Json]
 
 
@@ -104,7 +105,7 @@ def load(data: bytes, where: str) -> Recording:
 
 def _checked(found: Json) -> Recording:
     read = Recording(
-        str(found["of"]), float(found["start"]), float(found["end"]), float(found["scrape"]), int(found["time_scale"]), tuple(found["marks"]),
+        str(found["of"]), float(found["start"]), float(found["end"]), float(found["scrape"]), int(found["time_scale"]), tuple(found["marks"]), tuple(found["slos"]),
         dict(found["boards"]),
     )  # fmt: skip
     if not read.start < read.end:
