@@ -8,6 +8,7 @@ from typing import Final
 from truegreen.core.words import catalogue as c
 from truegreen.core.words import records, triage
 from truegreen.core.words.metric import IDENTITY, Metric
+from truegreen.core.words.slo import Slo
 from truegreen.dashboards import expressions as e
 from truegreen.dashboards import kit
 from truegreen.dashboards.model import Json, Row, Tile, View, Where
@@ -31,7 +32,15 @@ def of_mode(failure_mode: str) -> Where:
 
 
 def judged(
-    view: View, failure_mode: str, title: str, window: str, *, why: str, links: Sequence[Json] = (), proved: bool = True
+    view: View,
+    failure_mode: str,
+    title: str,
+    window: str,
+    *,
+    why: str,
+    links: Sequence[Json] = (),
+    proved: bool = True,
+    width: int = 4,
 ) -> tuple[Tile, ...]:
     """The worst service's bad ratio of evaluated answers, what the counts prove, and how many were judged, on which scale.
 
@@ -44,13 +53,18 @@ def judged(
     count = e.scaled(e.most(records.events(window), WHO, mine), view.evaluations(failure_mode))
     return kit.ratio(
         title, ("bad", e.record(records.bad_ratio(window), (), mine)), ("judged *", count), counted=f"Judged answers, {spelt(window)}", why=why,
-        steps=kit.within(*slos), links=links, proved=("at least", e.record(records.bad_lower_bound(window), (), mine)) if proved else None,
+        steps=kit.within(*slos), links=links, width=width, proved=("at least", e.record(records.bad_lower_bound(window), (), mine)) if proved else None,
     )  # fmt: skip
 
 
 def spelt(window: str) -> str:
     """A window of `records.WINDOWS` in words: `15m` is `15 min`."""
     return f"{window[:-1]} {'min' if window.endswith('m') else window[-1]}"
+
+
+def by_slo(slos: Sequence[Slo]) -> tuple[str, ...]:
+    """What records of these SLOs are told apart by: one alone needs no name on its lines."""
+    return WHO if len(slos) == 1 else EVERY
 
 
 def affected(evaluations: tuple[str, ...], width: int = 4, height: int = 4) -> Tile:
@@ -67,7 +81,7 @@ def contained(width: int = 4, height: int = 4) -> Tile:
                     why="Calls a minute that are served under a containment switch; no data means that none was used.")  # fmt: skip
 
 
-def slos(title: str, where: Where, height: int = 6) -> Tile:
+def slos(title: str, where: Where, height: int = 5) -> Tile:
     """The SLOs of records that `where` selects: burn, ratio and its sample size, what the counts prove, what is left."""
     numbers = {"Burn, 1 h": records.burn_rate("1h"), "Bad, 15 min": records.bad_ratio("15m"), "At least": records.bad_lower_bound("15m"),
                "Events, 15 min": records.events("15m"), "Budget left": records.BUDGET_REMAINING}  # fmt: skip
@@ -117,7 +131,7 @@ def where(metric: Metric, part: Where, whole: Where, by: tuple[str, ...], *, bad
     ]
     table = kit.table(
         f"{bad} by {_spoken(by)}", (bad, share), (counted, count),
-        columns=headed(share.labels) | {bad: bad, counted: counted}, unit="percentunit", units={counted: "locale"}, steps=steps, sort=bad, why=why,
+        columns=headed(tuple(label for label in every if label != "snapshot")) | {bad: bad, counted: counted} | headed(share.labels), unit="percentunit", units={counted: "locale"}, steps=steps, sort=bad, why=why,
     )  # fmt: skip
     return kit.row("Where", table, *drawn, *more)
 
@@ -133,14 +147,14 @@ def changed(*more: Tile) -> Row:
     return kit.row("What changed", since(), served(), *more)
 
 
-def since(width: int = 12) -> Tile:
+def since(width: int = 14) -> Tile:
     """Our versions, the newest first."""
     began = e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*WHO, "snapshot"))))
-    return kit.table("Versions and since when they serve", ("Since", began), columns={"Since": "Since", **headed(began.labels)}, unit="dateTimeAsIso",
+    return kit.table("Versions and since when they serve", ("Since", began), columns={"Since": "Since", **VERSIONS, **headed(began.labels)}, unit="dateTimeAsIso",
                      sort="Since", width=width, why="The newest first: a change of ours just before the onset is the first suspect.")  # fmt: skip
 
 
-def served(width: int = 12) -> Tile:
+def served(width: int = 10) -> Tile:
     """The provider's model behind the name that we ask for."""
     return kit.graph("Served model", ("{{service}} {{environment}} {{model}} → {{served}} {{fingerprint}}",
                      e.rate(c.MODEL_SERVED, (*WHO, "model", "served", "fingerprint"), factor=60)), unit="cpm", width=width,
@@ -152,22 +166,22 @@ def evidence(view: View, evaluations: tuple[str, ...], *more: Tile, collapsed: b
     chosen: Where = {"evaluation": evaluations} if evaluations else {}
     traces = kit.table("Failing traces", ("Seen", e.gauge(c.FAILING_TRACE_INFO, (*WHO, "evaluation", "slot", "trace_id"), chosen)),
                        columns={"service": "Service", "environment": "Environment", "evaluation": "Evaluation", "trace_id": "Trace"}, unit="none",
-                       links={"Trace": kit.trace(view)}, why="Three answers that failed, by trace: read them before you believe the number.")  # fmt: skip
+                       links={"Trace": kit.trace(view)}, height=6, why="Three answers that failed, by trace: read them before you believe the number.")  # fmt: skip
     return kit.row("Evidence", traces, *more, collapsed=collapsed)
 
 
-def runbook(view: View, key: str) -> Row:
-    """What to do about a failure mode or a pillar, as the triage table has it."""
-    return kit.row("Runbook", moves(view, key, "What to do"))
+def runbook(view: View, key: str, alert: str = records.BUDGET_BURN) -> Row:
+    """What to do about a failure mode or a pillar, as the triage table has it, and the page of the alert that opens the board."""
+    return kit.row("Runbook", moves(view, key, "What to do", alert=alert))
 
 
-def moves(view: View, key: str, title: str, width: int = 24, height: int = 8) -> Tile:
+def moves(view: View, key: str, title: str, width: int = 24, height: int = 8, alert: str = records.BUDGET_BURN) -> Tile:
     """The suspects of a failure mode or a pillar, likeliest first, and the first moves."""
     found = triage.BY_FAILURE_MODE.get(key) or triage.BY_PILLAR[key]
     suspects = "\n".join(f"{n}. {h.says} ({h.whose})" for n, h in enumerate(found.hypotheses, 1))
     first = "\n".join(f"- {move.says}{f': `{move.command}`' if move.command else ''}" for move in (found.contain, found.rollback))
     words = f"**Suspect, likeliest first**\n\n{suspects}\n\n**Do**\n\n- ask for the verdict: the command in the alert's `next` line\n{first}\n"
-    return kit.text(title, f"{words}\n[Runbook]({view.runbook(records.BUDGET_BURN)})", width=width, height=height,
+    return kit.text(title, f"{words}\n[Runbook]({view.runbook(alert)})", width=width, height=height,
                     why="The first moves; the runbook has them all.")  # fmt: skip
 
 

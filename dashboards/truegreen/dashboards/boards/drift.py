@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truegreen.alert_rules.drift import Z
+from truegreen.alert_rules.drift import DRIFT, Z
 from truegreen.core.words import boards, records
 from truegreen.core.words import catalogue as c
 from truegreen.core.words.terms import FAILURE_MODES
@@ -53,6 +53,6 @@ def board(view: View) -> Board:
             rows.changed(mix, tasks),
             kit.row("Distribution", *distribution, collapsed=True),
             rows.evidence(view, evaluations),
-            rows.runbook(view, _MODE),
+            rows.runbook(view, _MODE, DRIFT),
         ),
     )  # fmt: skip

@@ -57,7 +57,7 @@ def _pillar(view: View, key: str, title: str, numbers: dict[str, Expression], ov
     units = {"Actions": "locale", "Calls": "locale", "Runs": "locale", "Chunks": "locale", "Branches": "locale", "p95": "s", "Index age": "s",
              "Steps": "short", "Repeats": "short", "Tokens": "short"}  # fmt: skip
     table = kit.table(
-        f"{title}: {first.lower()}, by {rows.HEADINGS[labels[-1]].lower()}", *numbers.items(), columns={**{label: rows.HEADINGS[label] for label in labels}, **{name: name for name in numbers}},
+        f"{title}: {first.lower()}, by {rows.HEADINGS[labels[-1]].lower()}", *numbers.items(), columns=rows.headed(labels) | {name: name for name in numbers},
         unit="percentunit", units={name: unit for name, unit in units.items() if name in numbers}, steps=steps, sort=first, width=10, why=f"{why} Over the range shown.",
     )  # fmt: skip
     graph = kit.graph(
@@ -82,6 +82,6 @@ def _next(key: str, title: str, slo: Slo) -> Tile:
     asked = "\n".join(
         f"{n}. {each.says} ({each.whose})? {triage.QUERIES[each.query].asks}" for n, each in enumerate(found.hypotheses, 1)
     )
-    ask = f"`truegreen triage --service $service --environment $environment --slo {slo.name}`"
+    ask = f"`truegreen triage --service '$service' --environment '$environment' --slo {slo.name}`"
     moves = "\n".join(f"- {move.says}{f': `{move.command}`' if move.command else ''}" for move in (found.contain, found.rollback))
     return kit.text(f"{title}: next", f"{asked}\n\n{ask}\n\n{moves}\n", why="What to ask first, and the first moves.", width=7)

@@ -57,8 +57,7 @@ def _where(relevant: kit.Steps, came: kit.Steps) -> Row:
                  "Rebuilt": e.milliseconds(e.gauge(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE))}  # fmt: skip
     return kit.row(
         "Where",
-        kit.table("By data source", *by_source.items(), columns={"service": "Service", "environment": "Environment", "data_source": "Data source",
-                  **{name: name for name in by_source}}, unit="percentunit", units={"Chunks": "locale", "Retrievals": "locale", "Rebuilt": "dateTimeFromNow"},
+        kit.table("By data source", *by_source.items(), columns=rows.headed(_SOURCE) | {name: name for name in by_source}, unit="percentunit", units={"Chunks": "locale", "Retrievals": "locale", "Rebuilt": "dateTimeFromNow"},
                   steps=relevant, sort="Below the floor", why="Over the range shown: one bad source points at its index, all of them at the embedding model."),
         kit.graph("Chunks below the floor by source", ("*", e.share(c.RETRIEVAL_CHUNKS, _BELOW, None, _SOURCE)), unit="percentunit", steps=relevant,
                   scrapes=kit.SPARSE, width=12, why="Is one source worse than the others, and since when? The table has the sample sizes."),

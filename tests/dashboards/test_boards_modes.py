@@ -1,0 +1,191 @@
+"""The boards of drift, retrieval, latency, guardrails, pillars and health: what a person reads on them, and that promtool computes it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from truegreen.alert_rules import drift
+from truegreen.core.words import catalogue, triage
+from truegreen.core.words.terms import FAILURE_MODES, PILLARS
+from truegreen.dashboards import check, promql
+
+WHO = 'service="checkout",environment="production"'
+
+
+def _panel(board, title):
+    return next(panel for panel in check.panels(board) if panel["title"] == title)
+
+
+def _rows(board):
+    return [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
+
+
+def _steps(panel):
+    return [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+
+
+@pytest.mark.parametrize("mode", FAILURE_MODES)
+def test_the_rows_of_every_failure_mode_follow_the_order_of_a_night_shift(boards, mode):
+    """Who knows one board knows all: symptom first, evidence before the runbook."""
+    first, *others = _rows(boards[f"{mode}.json"])
+    assert first.startswith("Symptom")
+    assert others == ["Budget and burn", "Where", "What changed", "Distribution", "Evidence", "Runbook"]
+
+
+OWN = """
+slos:
+  - {name: latency, objective: 99%, sli: {metric: truegreen_llm_duration_seconds, threshold: 5, where: {operation: chat}}, layer: infrastructure, failure_mode: latency}
+  - {name: grounding}
+  - {name: tone, sli: {evaluation: tone}, objective: 90%, layer: quality, failure_mode: drift}
+  - {name: retrieval_success, objective: 90%}
+  - {name: guardrail_over, objective: 80%}
+  - {name: guardrail_under, objective: 97%}
+  - {name: tool_success, objective: 95%}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "plain_step", "own_step"),
+    [
+        ("latency", "Calls p99", 10, 5),
+        ("latency", "First chunk p95", 2, 2),
+        ("retrieval", "Empty or failed", 0.01, 0.1),
+        ("retrieval", "Oldest index", 86_400, 86_400),
+        ("guardrail", "Wrong blocks", 0.05, 0.2),
+        ("guardrail", "Wrong passes", 0.01, 0.03),
+        ("drift", "Distance from the baseline", drift.Z, drift.Z),
+        ("health", "Series", catalogue.SERIES_LIMIT, catalogue.SERIES_LIMIT),
+    ],
+)
+def test_what_is_coloured_is_what_the_alert_compares(boards, own, name, title, plain_step, own_step):
+    """A line that is not the SLO's says green while it burns."""
+    assert _steps(_panel(boards[f"{name}.json"], title)) == [None, plain_step]
+    assert _steps(_panel(own[f"{name}.json"], title)) == [None, own_step]
+
+
+@pytest.fixture(scope="module")
+def own():
+    """The boards of a configuration with objectives of its own."""
+    from conftest import boards_of, generated
+
+    return boards_of(generated(OWN))
+
+
+def test_too_much_and_too_little_stand_side_by_side(boards):
+    """Their cures are opposite: no number mixes the two."""
+    board = boards["guardrail.json"]
+    places = [_panel(board, title)["gridPos"] for title in ("Wrong blocks", "Wrong passes")]
+    assert [at["x"] for at in places] == [0, 12]
+    assert places[0]["y"] == places[1]["y"]
+
+
+def test_drift_looks_at_every_slo_of_answers_whatever_its_failure_mode(own):
+    """The ticket opens this board for grounding, which is no SLO of drift; failing tools are no answers."""
+    assert 'slo=~"grounding|tone"' in _panel(own["drift.json"], "Failed, 3 d")["targets"][0]["expr"]
+
+
+def test_each_pillar_has_its_row_with_what_to_ask_and_the_next_command(boards, own):
+    """The words are those of the triage table, the SLO the one that is configured."""
+    assert _rows(boards["pillars.json"]) == [key.replace("_", " ").capitalize() for key in PILLARS]
+    for key, title in zip(PILLARS, _rows(boards["pillars.json"]), strict=True):
+        said = _panel(own["pillars.json"], f"{title}: next")["options"]["content"]
+        row = triage.BY_PILLAR[key]
+        assert f"1. {row.hypotheses[0].says} ({row.hypotheses[0].whose})? {triage.QUERIES[row.hypotheses[0].query].asks}" in said
+        assert "truegreen triage --service '$service' --environment '$environment' --slo " in said
+        assert row.contain.says in said
+        assert row.rollback.says in said
+    assert "--slo tool_success`" in _panel(own["pillars.json"], "Tool use: next")["options"]["content"]
+
+
+def test_health_shows_all_that_the_collector_says_of_itself(boards):
+    """A counter of losses that nobody draws is no counter."""
+    read = {name for _, text in check.expressions(boards["health.json"]) for name in promql.names(text)}
+    for metric in catalogue.ALL:
+        if metric.source in ("collector", "canary", "watch", "drill"):
+            assert metric.name == "truegreen.drift.zscore" or any(name.startswith(metric.prometheus) for name in read), (
+                metric.name
+            )
+
+
+def test_the_pages_that_health_names_are_there(boards, repo: Path):
+    """A link to a page that nobody wrote ends the search."""
+    lines = _panel(boards["health.json"], "What to do")["options"]["content"].splitlines()
+    pages = [line.rpartition("/")[2].rstrip(")") for line in lines if "](" in line]
+    assert len(pages) == 6
+    assert all((repo / "docs" / "runbooks" / f"{page}.md").exists() for page in pages)
+
+
+def _asked(boards, name, title, target=0):
+    return promql.filled(
+        _panel(boards[f"{name}.json"], title)["targets"][target]["expr"],
+        {"$__rate_interval": "10m", "$__range": "30m"},
+        "checkout|production|m",
+    )
+
+
+def test_what_the_panels_compute_is_what_they_say(boards, engine, tmp_path):
+    """Real PromQL on series that are known: alerts without a service, joins, spreads, sides, and nothing where nothing was."""
+    of, tool = "truegreen_", 'tool="search"'
+    fire = 'alertstate="firing",failure_mode="none"'
+    series = {
+        f'ALERTS{{alertname="TruegreenWatchdog",sev="none",{fire}}}': "1x40",
+        f'ALERTS{{alertname="TruegreenCollectorGone",sev="2",{fire}}}': "1x40",
+        f'ALERTS{{alertname="TruegreenEvaluatorStalled",sev="2",{fire},{WHO}}}': "1x40",
+        f'ALERTS{{alertname="TruegreenEvaluatorStalled",sev="2",{fire},service="other",environment="production"}}': "1x40",
+        f'{of}llm_requests_total{{{WHO},operation="chat",provider="p",model="m",outcome="ok"}}': "0+10x40",
+        f'{of}llm_tokens_total{{{WHO},model="m",type="input"}}': "0+400x40",
+        f'{of}llm_tokens_total{{{WHO},model="m",type="output"}}': "0+50x40",
+        f'{of}evaluation_score_count{{{WHO},evaluation="groundedness",evaluator="e",scale="relative",model="m",cohort="c"}}': "0+2x40",
+        f'{of}evaluation_score_sum{{{WHO},evaluation="groundedness",evaluator="e",scale="relative",model="m",cohort="c"}}': "0+1x40",
+        f'{of}evaluation_score_squared_total{{{WHO},evaluation="groundedness",evaluator="e",scale="relative",model="m",cohort="c"}}': "0+1x40",
+        f'{of}agent_runs_total{{{WHO},agent="support",outcome="completed"}}': "0+3x40",
+        f'{of}guardrail_reviews_total{{{WHO},guardrail="g",verdict="true_positive"}}': "0+3x40",
+        f'{of}guardrail_reviews_total{{{WHO},guardrail="g",verdict="false_positive"}}': "0+1x40",
+        f'{of}guardrail_reviews_total{{{WHO},guardrail="g",verdict="true_negative"}}': "0+10x40",
+        f'{of}retrieval_index_rebuilt_timestamp_seconds{{{WHO},data_source="faq",instance="a"}}': "0x40",
+        f'{of}retrieval_index_rebuilt_timestamp_seconds{{{WHO},data_source="faq",instance="b"}}': "1200x40",
+        f'{of}retrieval_index_rebuilt_timestamp_seconds{{{WHO},data_source="docs"}}': "600x40",
+        f'{of}tool_duration_seconds_bucket{{{WHO},{tool},le="1"}}': "5x40",
+        f'{of}tool_duration_seconds_bucket{{{WHO},{tool},le="+Inf"}}': "5x40",
+        f'{of}tool_calls_total{{{WHO},{tool},outcome="ok"}}': "0+6x40",
+        f'{of}tool_calls_total{{{WHO},{tool},outcome="silent_error"}}': "0+2x40",
+    }
+    wanted = [
+        ("health", "Watchdog", 0, {'{alertname="TruegreenWatchdog"}': 1}),
+        ("health", "Alerts about the watching", 0, {
+            f'{{alertname="TruegreenEvaluatorStalled",sev="2",{WHO}}}': 1,
+            '{alertname="TruegreenCollectorGone",sev="2"}': 1,
+            '{alertname="TruegreenWatchdog",sev="none"}': 1,
+        }),
+        ("latency", "Tokens of a call", 0, {'{model="m",type="input"}': 40, '{model="m",type="output"}': 5}),
+        ("latency", "Tools p95", 0, {}),
+        ("health", "Spread of scores", 0, {'{evaluation="groundedness",scale="relative"}': 0.5}),
+        ("pillars", "In circles, over time", 0, {f'{{{WHO},agent="support"}}': 0}),
+        ("pillars", "Tool use: failed, by tool", 0, {f"{{{WHO},{tool}}}": 0.25}),
+        ("pillars", "Tool use: failed, by tool", 2, {f"{{{WHO},{tool}}}": 240}),
+        ("guardrail", "Wrong blocks", 0, {"{}": 0.25}),
+        ("guardrail", "Reviewed blocks", 0, {"{}": 120}),
+        ("guardrail", "Wrong passes", 0, {"{}": 0}),
+        ("retrieval", "Oldest index", 0, {"{}": 1800}),
+    ]  # fmt: skip
+    checks = [
+        {
+            "expr": _asked(boards, name, title, target),
+            "eval_time": "40m",
+            "exp_samples": [{"labels": labels, "value": value} for labels, value in found.items()],
+        }
+        for name, title, target, found in wanted
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": one, "values": values} for one, values in series.items()],
+        "promql_expr_test": checks,
+    }
+    file = tmp_path / "boards.test.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}), "utf-8")
+    ran = subprocess.run([engine("promtool"), "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
