@@ -32,6 +32,14 @@ _UID = re.compile(rf"[A-Za-z0-9_-]{{1,{grafana.LONGEST_UID}}}")
 
 @click.command("push")
 @click.option("--grafana-url", metavar="URL", help="Address of Grafana (default: routes.dashboard_url of the configuration).")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1, 600),
+    default=http.TIMEOUT,
+    show_default=True,
+    help="For one answer of Grafana.",
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 with the difference when Grafana has other boards.")
 @click.option("--yes", is_flag=True, help="Write without asking.")
 @click.option("--only", metavar="UID", multiple=True, help="Push this board only; may be given several times.")
@@ -47,12 +55,12 @@ _UID = re.compile(rf"[A-Za-z0-9_-]{{1,{grafana.LONGEST_UID}}}")
 @config_option
 @json_option
 def push(
-    grafana_url: str | None, check: bool, yes: bool, only: Sequence[str], folder: str, source: Path | None, config_path: Path | None, as_json: bool
+    grafana_url: str | None, timeout: float, check: bool, yes: bool, only: Sequence[str], folder: str, source: Path | None, config_path: Path | None, as_json: bool
 ) -> None:  # fmt: skip
     """Write the boards to a Grafana: shows the difference first, writes all of it or puts back what it wrote."""
     loaded = config.load(config_path, os.environ)
     wanted = _chosen(_of_folder(source) if source else _generated(loaded), only)
-    server = grafana.connect(grafana_url or loaded.routes.dashboard_url)
+    server = grafana.connect(grafana_url or loaded.routes.dashboard_url, timeout=timeout)
     release = grafana.version(server)
     title = grafana.folder(server, folder)
     if title is None and folder != boards.FOLDER_UID:
@@ -126,7 +134,7 @@ def _of_folder(folder: Path) -> list[Json]:
     if not read:
         raise BadInput(f"--boards: {folder} has no *.json; write them with: truegreen generate dashboards --out {folder}")
     for file in read:
-        if not _UID.fullmatch(str(file.board.get("uid"))):
+        if not isinstance(file.board.get("uid"), str) or not _UID.fullmatch(file.board["uid"]):
             raise BadInput(
                 f"{file.at(('uid',))}: uid {file.board.get('uid')!r}: write 1 to {grafana.LONGEST_UID} of A-Z, a-z, 0-9, - and _"
             )

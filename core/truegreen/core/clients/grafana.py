@@ -68,9 +68,11 @@ def version(server: Server) -> str:
         Failed: no Grafana answers there.
     """
     path = "/api/health"
-    return http.shaped(
-        server, path, http.get(server, path), lambda answer: str(answer.get("version") or "") if answer["database"] else ""
-    )
+    try:
+        answer = http.get(server, path)
+    except http.HttpFailed as error:
+        raise _explained(server, error, "its health") from None
+    return http.shaped(server, path, answer, lambda found: str(found.get("version") or "") if found["database"] else "")
 
 
 def folder(server: Server, uid: str) -> str | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -120,12 +123,20 @@ def shaped(server: Server, path: str, answer: Any, read: Callable[[Any], T]) -> 
 
 def client(server: Server) -> httpx.Client:
     """A client with the server's credentials and time-out; it may be used by many threads and must be closed."""
+    environment = (urlsplit(server.url).hostname or "") not in _LOOPBACK  # A proxy of the environment is not for the loopback.
     return httpx.Client(
         timeout=server.timeout,
         auth=server.auth or _user_of(server.url),
         headers={"Authorization": f"Bearer {server.token}"} if server.token else {},
-        trust_env=(urlsplit(server.url).hostname or "") not in _LOOPBACK,  # A proxy of the environment is not for the loopback.
+        trust_env=environment,
+        verify=_trusted(environment, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
     )
+
+
+@cache
+def _trusted(environment: bool, *_: str | None) -> ssl.SSLContext:
+    # Reading the authorities takes tens of milliseconds, many times what a call to a server beside us takes: once for each place that they are in.
+    return httpx.create_ssl_context(trust_env=environment)
 
 
 def bare(url: str) -> str:
