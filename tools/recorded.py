@@ -167,7 +167,8 @@ def _fits(value: str, op: str, wanted: str) -> bool:
 def _short(value: float) -> float | int | None:
     if not math.isfinite(value):
         return None
-    short = value if value.is_integer() else float(f"{value:.6g}")
+    # Six digits, and three decimals where these say more: a time in seconds has ten digits before its point.
+    short = round(value, max(3, 5 - math.floor(math.log10(abs(value) or 1))))
     return int(short) if short.is_integer() else short
 
 
