@@ -20,7 +20,8 @@ UNKNOWN: Final = "a_variable"
 """What stands in for a variable where PromQL wants a name."""
 ANY_SECONDS: Final = 3679
 """What stands in for a variable where PromQL wants a duration."""
-_PARTS: Final = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|' + VARIABLE.pattern + r"|[\[\]]")
+_GROUPED: Final = r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"
+_PARTS: Final = re.compile(_GROUPED + r'|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|' + VARIABLE.pattern + r"|[\[\]]")
 _MAKE_LABELS: Final = ("label_replace", "label_join")
 
 
@@ -103,6 +104,8 @@ def _parsable(expression: str, stand_in: str) -> str:
             return text
         if text[0] in "\"'`":
             return VARIABLE.sub(lambda inside: FILLED.get(f"${_name(inside)}", ".*"), text)
+        if text[-1] == ")":
+            return VARIABLE.sub(UNKNOWN, text)
         return FILLED.get(f"${_name(found)}", f"{ANY_SECONDS}s" if depth > 0 else stand_in)
 
     return _PARTS.sub(put, expression)
