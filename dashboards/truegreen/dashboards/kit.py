@@ -120,7 +120,7 @@ def stat(title: str, *series: Series, unit: str, why: str, steps: Steps = (), li
 
 
 def ratio(title: str, share: Series, of: Series, *, counted: str, why: str, steps: Steps = (), links: Sequence[Json] = (),
-          proved: Series | None = None, width: int = 4, height: int = 4, scrapes: int = SPARSE) -> tuple[Tile, ...]:  # fmt: skip
+          proved: Series | None = None, unit: str = "locale", width: int = 4, height: int = 4, scrapes: int = SPARSE) -> tuple[Tile, ...]:  # fmt: skip
     """A ratio and how many events stand behind it: tiles that never part.
 
     Args:
@@ -128,6 +128,7 @@ def ratio(title: str, share: Series, of: Series, *, counted: str, why: str, step
         of: how many events; a legend with labels in it, such as the scale, is shown beside the number.
         counted: the title of the sample size.
         proved: the lower bound of the ratio, shown between the two.
+        unit: of the sample size: `locale` for a number of events, `cpm` for events a minute.
     """
     form = "value_and_name" if "{{" in of[0] or "*" in of[0] else "auto"
     bound = "What the counts prove: the page waits until this bound, not the ratio, is over the budget."
@@ -138,7 +139,7 @@ def ratio(title: str, share: Series, of: Series, *, counted: str, why: str, step
             if proved
             else []
         ),
-        _stat(counted, (of,), "short", COUNTED, (), (), width, height, scrapes, form),
+        _stat(counted, _rounded((of,), unit), unit, COUNTED, (), (), width, height, scrapes, form),
     )
 
 
@@ -151,6 +152,11 @@ def _stat(title: str, series: Sequence[Series], unit: str, why: str, steps: Step
     return Tile(
         grafana.mended(panel, defaults=_defaults(unit, links, "thresholds" if steps else "fixed")), width, height, scrapes
     )
+
+
+def _rounded(series: Sequence[Series], unit: str) -> tuple[Series, ...]:
+    # Prometheus extrapolates an increase: 12.3 answers were 12.
+    return tuple((legend, Expression(f"round({one.text})", one.labels) if unit == "locale" else one) for legend, one in series)
 
 
 def graph(title: str, *series: Series, unit: str, why: str, steps: Steps = (), links: Sequence[Json] = (), width: int = 8,
@@ -218,6 +224,7 @@ def table(title: str, *series: Series, columns: Mapping[str, str], unit: str, wh
         links: heading to the link that its cells are.
         sort: the heading to sort by, largest first.
     """
+    drawn = [pair for one in series for pair in _rounded((one,), (units or {}).get(columns.get(one[0], ""), unit))]
     overrides = [grafana.column(heading, "unit", _unit(one)) for heading, one in (units or {}).items()]
     overrides += [grafana.column(heading, "links", [one]) for heading, one in (links or {}).items()]
     if steps:
@@ -225,7 +232,7 @@ def table(title: str, *series: Series, columns: Mapping[str, str], unit: str, wh
         overrides += [grafana.column(first, "thresholds", {"mode": "absolute", "steps": list(steps)}),
                       grafana.column(first, "custom.cellOptions", {"type": "color-text"})]  # fmt: skip
     panel = g.Table(
-        **_common(title, why, _targets(series, instant=True, form="table"), ()), unit=_unit(unit), overrides=overrides,
+        **_common(title, why, _targets(drawn, instant=True, form="table"), ()), unit=_unit(unit), overrides=overrides,
         transformations=grafana.arranged(columns, [legend for legend, _ in series]), sortBy=[g.TableSortByField(displayName=sort, desc=True)] if sort else [],
     )  # fmt: skip
     made = grafana.mended(panel, defaults=_defaults(unit, (), "thresholds"), custom={})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from truegreen.core.words import catalogue as c
-from truegreen.core.words import records, triage
+from truegreen.core.words import ready_made, records, triage
 from truegreen.core.words.metric import IDENTITY, Metric
 from truegreen.core.words.slo import Slo
 from truegreen.dashboards import expressions as e
@@ -105,6 +105,15 @@ def budget(failure_mode: str = "") -> Row:
     )  # fmt: skip
 
 
+def budget_of(view: View, failure_mode: str) -> Row:
+    """Budget and burn of a failure mode; in words what to switch on where the configuration has no SLO of it: three empty panels say less."""
+    if any(slo.failure_mode == failure_mode for slo in view.config.slos):
+        return budget(failure_mode)
+    ready = "\n".join(f"- `{slo.name}`: {slo.description}" for slo in ready_made.READY_MADE if slo.failure_mode == failure_mode)
+    words = f"No SLO of this failure mode is switched on, so nothing here can burn or page. Name one under `slos:` in `truegreen.yaml`:\n\n{ready}\n"
+    return kit.row("Budget and burn", kit.text("No SLO", words, height=5, why="What would be alerted on, were it switched on."))
+
+
 def left(where: Where, width: int = 8) -> Tile:
     """Bars of the error budgets."""
     return kit.bars("Budget left", ("*", e.record(records.BUDGET_REMAINING, EVERY, where, "min")), unit="percentunit", steps=kit.over(0), width=width,
@@ -156,7 +165,7 @@ def since(width: int = 14) -> Tile:
 
 def served(width: int = 10) -> Tile:
     """The provider's model behind the name that we ask for."""
-    return kit.graph("Served model", ("{{service}} {{environment}} {{model}} → {{served}} {{fingerprint}}",
+    return kit.graph("Served model", ("{{model}} → {{served}} {{fingerprint}} {{service}} {{environment}}",
                      e.rate(c.MODEL_SERVED, (*WHO, "model", "served", "fingerprint"), factor=60)), unit="cpm", width=width,
                      why="Requested and served model: a new line under the same request is a silent update by the provider.")  # fmt: skip
 

@@ -53,7 +53,7 @@ def _left(view: View) -> tuple[Tile, ...]:
         kit.graph("Budget left over time", ("*", e.record(records.BUDGET_REMAINING, rows.EVERY, fold="min")), unit="percentunit", steps=kit.over(0), low=None,
                   width=16, why="A step down is an incident, a slope is a decline. Under 0 the objective of the window is missed."),
         kit.table("Spent", *numbers.items(), columns=rows.headed(rows.EVERY) | {name: name for name in numbers}, unit="percentunit", steps=kit.over(0),
-                  units={name: "locale" for name in numbers if name.startswith("Events")}, sort="Bad, 30 d",
+                  units={name: "locale" for name in numbers if name.startswith("Events")}, sort=f"Bad, {rows.spelt(windows[0])}",
                   why="Each SLO over its own window: the budget, the bad ratio with its sample size, and what is left."),
         kit.table("Objectives", ("Stated", stated), columns=_STATED, unit="none", height=6,
                   why="The SLOs that the rules were generated from: whoever owns one decides what its budget is spent on."),

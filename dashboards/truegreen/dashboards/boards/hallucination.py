@@ -18,11 +18,11 @@ def board(view: View) -> Board:
     judged: Where = {**rows.JUDGED, "evaluation": evaluations}
     within = kit.within(*slos)
     symptom = (
-        *rows.judged(view, _MODE, "Ungrounded, 15 min", "15m", why="The worst service's share of judged answers that are not supported by what was retrieved."),
-        rows.affected(evaluations),
+        *rows.judged(view, _MODE, "Ungrounded, 15 min", "15m", width=5, why="The worst service's share of judged answers that are not supported by what was retrieved."),
+        rows.affected(evaluations, width=5),
         rows.contained(),
-        kit.graph("Ungrounded answers by service", ("*", e.record(records.bad_ratio("15m"), rows.EVERY, mine)),
-                  ("budget *", e.record(records.ERROR_BUDGET, rows.EVERY, mine)), unit="percentunit", reference="/^budget/", width=16,
+        kit.graph("Ungrounded answers by service", ("*", e.record(records.bad_ratio("15m"), rows.by_slo(slos), mine)),
+                  ("budget *", e.record(records.ERROR_BUDGET, rows.by_slo(slos), mine)), unit="percentunit", reference="/^budget/", width=16,
                   why="Base sample over 15 min, all models; the dashed lines are each service's error budget, by SLO."),
         kit.graph("Judged answers", ("*", e.rate(c.EVALUATED_ANSWERS, ("result",), {"evaluation": evaluations}, 60)), unit="cpm", scrapes=kit.SPARSE,
                   why="Judged answers a minute, by verdict: a stalled evaluator must not look like a healthy model."),

@@ -71,6 +71,6 @@ def _runbook(view: View) -> tuple[Tile, ...]:
     }
     links = "\n".join(f"- [{name}]({kit.address(uid)})" for name, uid in uids.items())
     return (
-        kit.text("What to do", f"{commands}\n\n[Runbook]({view.runbook(records.BUDGET_BURN)})", width=14, why="The commands in their order; each writes to the incident's log."),
-        kit.text("Look closer", links, width=10, why="The boards behind this one, with its time and its variables."),
+        kit.text("What to do", f"{commands}\n\n[Runbook]({view.runbook(records.BUDGET_BURN)})", width=14, height=7, why="The commands in their order; each writes to the incident's log."),
+        kit.text("Look closer", links, width=10, height=7, why="The boards behind this one, with its time and its variables."),
     )  # fmt: skip

@@ -22,14 +22,14 @@ def board(view: View) -> Board:
                            height=10, why="A band for each version while it answers; the set of evaluation questions and the provider's changelog as they were last seen.")  # fmt: skip
     ours = (
         rows.since(),
-        *(kit.graph(f"Ungrounded by {rows.VERSIONS[label].lower()}", ("*", e.by_version(c.EVALUATIONS, _BAD, judged, label)), unit="percentunit",
+        *(kit.graph(f"Ungrounded by {rows.VERSIONS[label].lower()}", (_named(label), e.by_version(c.EVALUATIONS, _BAD, judged, label)), unit="percentunit",
                     steps=within, scrapes=kit.SPARSE, width=6, why="Is one version worse than the others that serve beside it? The table below has the sample sizes.")
           for label in e.VERSIONS if label != "model_version"),
     )  # fmt: skip
     changelog = kit.table("Provider's changelog", ("Seen", _info("provider_changelog_version")), columns={**rows.headed(rows.WHO), "provider_changelog_version": "Entry"},
                           unit="none", width=12, why="The entry that the application was told of: it changes without a deploy of ours.")  # fmt: skip
     theirs = (
-        rows.served(),
+        rows.served(12),
         rows.by_label("Ungrounded by requested model", c.EVALUATIONS, _BAD, judged, "model", within, 12),
         changelog,
     )
@@ -43,7 +43,7 @@ def board(view: View) -> Board:
         "Judged answers": e.with_versions(e.increase(c.EVALUATIONS, slices, judged)),
         "Since": e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, slices))),
     }
-    every = kit.table("All versions", *numbers.items(), columns=rows.headed(numbers["Since"].labels) | {name: name for name in numbers}, unit="percentunit",
+    every = kit.table("All versions", *numbers.items(), columns={name: name for name in ("Since", "Ungrounded", "Judged answers")} | rows.VERSIONS | rows.headed(numbers["Since"].labels), unit="percentunit",
                       units={"Judged answers": "locale", "Since": "dateTimeAsIso"}, steps=within, sort="Since",
                       why="Over the range shown. One bad version points at us; all versions bad from one moment on point at the provider.")  # fmt: skip
     return Board(
@@ -54,7 +54,12 @@ def board(view: View) -> Board:
 
 
 def _line(label: str) -> str:
-    return f"{label.removesuffix('_version')} {{{{{label}}}}} ({{{{service}}}} {{{{environment}}}})"
+    return f"{label.removesuffix('_version').replace('_', ' ')} {_named(label)}"
+
+
+def _named(label: str) -> str:
+    # What differs comes first: narrow panels cut the end.
+    return f"{{{{{label}}}}} {{{{service}}}} {{{{environment}}}}"
 
 
 def _info(label: str) -> Expression:

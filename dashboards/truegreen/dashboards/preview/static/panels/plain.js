@@ -27,7 +27,7 @@ export function stat(body, panel, answers, context) {
     const number = h("span", { class: "number" }, textMode === "name" ? one.name : text);
     if (color && colorMode !== "none") number.style.color = tone(color);
     const state = colorMode === "none" ? "" : stateWords(one.value, one.options.thresholds?.steps, one.options.unit);
-    box.append(h("div", {}, linked(context, one, number), textMode !== "name" && found.length > 1 && h("small", {}, one.name), state && h("small", {}, state)));
+    box.append(h("div", {}, linked(context, one, number), (textMode === "value_and_name" || (textMode !== "name" && found.length > 1)) && h("small", {}, one.name), state && h("small", {}, state)));
   }
   body.append(box);
   return {};
