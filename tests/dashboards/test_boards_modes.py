@@ -75,6 +75,15 @@ def own():
     return boards_of(generated(OWN))
 
 
+def test_a_failure_mode_without_an_slo_says_what_to_switch_on(boards, own):
+    """Three empty panels look like a quiet night."""
+    said = _panel(boards["retrieval.json"], "No SLO")["options"]["content"]
+    assert "`slos:` in `truegreen.yaml`" in said
+    assert "- `index_freshness`: Minutes with an index younger than 24 h" in said
+    assert "No SLO" not in [panel["title"] for panel in check.panels(own["retrieval.json"])]
+    assert _panel(own["retrieval.json"], "Budget left")
+
+
 def test_too_much_and_too_little_stand_side_by_side(boards):
     """Their cures are opposite: no number mixes the two."""
     board = boards["guardrail.json"]
@@ -94,7 +103,8 @@ def test_each_pillar_has_its_row_with_what_to_ask_and_the_next_command(boards, o
     for key, title in zip(PILLARS, _rows(boards["pillars.json"]), strict=True):
         said = _panel(own["pillars.json"], f"{title}: next")["options"]["content"]
         row = triage.BY_PILLAR[key]
-        assert f"1. {row.hypotheses[0].says} ({row.hypotheses[0].whose})? {triage.QUERIES[row.hypotheses[0].query].asks}" in said
+        assert f"1. {row.hypotheses[0].says} ({row.hypotheses[0].whose})" in said
+        assert all(f"- {triage.QUERIES[name].asks}" in said for name in row.queries)
         assert "truegreen triage --service '$service' --environment '$environment' --slo " in said
         assert row.contain.says in said
         assert row.rollback.says in said
@@ -165,8 +175,8 @@ def test_what_the_panels_compute_is_what_they_say(boards, engine, tmp_path):
         ("latency", "Tools p95", 0, {}),
         ("health", "Spread of scores", 0, {'{evaluation="groundedness",scale="relative"}': 0.5}),
         ("pillars", "In circles, over time", 0, {f'{{{WHO},agent="support"}}': 0}),
-        ("pillars", "Tool use: failed, by tool", 0, {f"{{{WHO},{tool}}}": 0.25}),
-        ("pillars", "Tool use: failed, by tool", 2, {f"{{{WHO},{tool}}}": 240}),
+        ("pillars", "Failed, by tool", 0, {f"{{{WHO},{tool}}}": 0.25}),
+        ("pillars", "Failed, by tool", 2, {f"{{{WHO},{tool}}}": 240}),
         ("guardrail", "Wrong blocks", 0, {"{}": 0.25}),
         ("guardrail", "Reviewed blocks", 0, {"{}": 120}),
         ("guardrail", "Wrong passes", 0, {"{}": 0}),

@@ -47,7 +47,7 @@ def board(view: View) -> Board:
         boards.BOARDS[_MODE], "Drift", "How far are answers from the frozen baseline, whose are they, and since which change?",
         (
             kit.row("Symptom", *symptom),
-            rows.budget(_MODE),
+            rows.budget_of(view, _MODE),
             rows.where(c.EVALUATIONS, {"result": "fail"}, judged, ("model", "cohort"), bad="Failed", counted="Judged answers", graphs={"cohort": "Failed by cohort"},
                        why="Base sample over the range shown. One cohort points at its questions, one model at us or the provider."),
             rows.changed(mix, tasks),

@@ -21,7 +21,7 @@ def board(view: View) -> Board:
     under = _side("Wrong passes", "false_negative", "true_negative", "passes", kit.within(view.slo("guardrail_under")),
                   "Under: share of reviewed passes that let harm through. The cure tightens it, or switches the feature off.")  # fmt: skip
     blocks = kit.within(view.slo("guardrail_blocks"))
-    actions = kit.graph("Decisions", ("*", e.rate(c.GUARDRAIL_DECISIONS, ("guardrail", "action"), factor=60)), unit="cpm", width=12,
+    actions = kit.graph("Decisions", ("*", e.rate(c.GUARDRAIL_DECISIONS, ("guardrail", "action"), factor=60)), unit="cpm", width=24,
                         why="Decisions a minute by action: a guardrail that is silent does not run.")  # fmt: skip
     distribution = (
         kit.graph("Actions of agents", ("*", e.rate(c.AGENT_ACTIONS, ("agent", "authorization"), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
@@ -36,7 +36,7 @@ def board(view: View) -> Board:
         boards.BOARDS[_MODE], "Guardrail", "Do guardrails block what is right or let through what is wrong, which one, and since which change?",
         (
             kit.side_by_side("Symptom: over | under", over, under),
-            rows.budget(_MODE),
+            rows.budget_of(view, _MODE),
             rows.where(c.GUARDRAIL_DECISIONS, _BLOCKED, {}, ("guardrail", "stage"), bad="Blocked", counted="Decisions", steps=blocks,
                        graphs={"guardrail": "Blocked by guardrail"}, why="Over the range shown: which guardrail blocks, before or after the model."),
             rows.changed(actions),

@@ -33,9 +33,9 @@ def _alerting() -> Row:
     watching = _firing(("alertname", "sev", *rows.WHO), "Truegreen.+", {"failure_mode": NO_FAILURE_MODE})
     return kit.row(
         "Alerting",
-        kit.stat("Watchdog", ("*", _firing(("alertname",), records.WATCHDOG, {})), unit="none", steps=kit.over(1),
+        kit.stat("Watchdog", ("*", _firing(("alertname",), records.WATCHDOG, {})), unit="none", steps=kit.over(1), height=5,
                  why="It fires always: no data means that no rule is evaluated, and that no alert can come."),
-        kit.stat("Collectors up", ("*", e.external(c.UP, ("job",), "min", {"job": "truegreen"})), unit="none", steps=kit.over(1),
+        kit.stat("Collectors up", ("*", e.external(c.UP, ("job",), "min", {"job": "truegreen"})), unit="none", steps=kit.over(1), height=5,
                  why="1 while every collector can be scraped, 0 when one cannot: what is not scraped cannot burn."),
         kit.table("Alerts about the watching", ("Firing", watching), columns={"alertname": "Alert", "sev": "Sev", "service": "Service", "environment": "Environment"},
                   unit="none", width=16, height=5, why="Watchers that fire now, those of no service too. The watchdog is always among them."),
@@ -57,7 +57,7 @@ def _collector() -> Row:
                   why="Requests that could not be read, and spans or values that could not be used, a minute and why."),
         kit.graph("Time of a request, p99", ("p99", e.quantile(0.99, c.COLLECTOR_REQUEST_DURATION)), unit="s", width=6,
                   why="Time to inflate, parse and count one request: a slow collector makes exporters wait and drop."),
-        kit.graph("Series", ("series", e.gauge(c.COLLECTOR_SERIES, ())), unit="locale", steps=kit.under(c.SERIES_LIMIT), width=6,
+        kit.graph("Series", ("series", e.gauge(c.COLLECTOR_SERIES, ())), unit="short", steps=kit.under(c.SERIES_LIMIT), width=6,
                   why="Series of the largest collector against its limit: past it, new label sets fold into one."),
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ def _evaluator() -> Row:
     return kit.row(
         "Evaluator",
         *kit.ratio("Skipped", ("skipped", e.share(c.EVALUATIONS, _SKIPPED, _BASE)), ("sampled", e.increase(c.EVALUATIONS, (), _BASE, e.RATE)),
-                   counted="Sampled answers", why="Share of sampled answers that were looked at and not judged: SLOs do not see them."),
+                   counted="Sampled answers", height=8, why="Share of sampled answers that were looked at and not judged: SLOs do not see them."),
         kit.graph("Why skipped", ("*", e.rate(c.EVALUATIONS, ("evaluation", "reason"), _SKIPPED, 60)), unit="cpm", scrapes=kit.SPARSE,
                   why="Skipped answers a minute: no context is instrumentation, no baseline a missing file, queue full too little CPU."),
         kit.graph("Judged", ("*", e.rate(c.EVALUATED_ANSWERS, ("evaluation", "evaluator"), factor=60)), unit="cpm", scrapes=kit.SPARSE,

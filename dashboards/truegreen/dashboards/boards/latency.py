@@ -55,7 +55,7 @@ def board(view: View) -> Board:
                      why="Each dot is a call with its trace: open one over the line and read which part of it took the time.")  # fmt: skip
     return Board(
         boards.BOARDS[_MODE], "Latency", "Which calls are slow or fail, at which provider, and what made them longer?",
-        (kit.row("Symptom", *symptom), rows.budget(_MODE), _where(bound, within), rows.changed(*changed),
+        (kit.row("Symptom", *symptom), rows.budget_of(view, _MODE), _where(bound, within), rows.changed(*changed),
          kit.row("Distribution", *distribution, collapsed=True), kit.row("Evidence", slow, collapsed=True), rows.runbook(view, _MODE)),
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def board(view: View) -> Board:
     )  # fmt: skip
     changed = (
         kit.table("Index versions", ("Seen", e.gauge(c.RETRIEVAL_INDEX_INFO, (*rows.WHO, "index", "version"))),
-                  columns={"service": "Service", "environment": "Environment", "index": "Index", "version": "Version"}, unit="none", width=12,
+                  columns={"service": "Service", "environment": "Environment", "index": "Index", "version": "Version"}, unit="none", width=10,
                   why="Which index version answers: two of one index mean a rebuild or a moved alias that is under way."),
         rows.since(),
     )  # fmt: skip
@@ -46,7 +46,7 @@ def board(view: View) -> Board:
                      why="Each dot is a retrieval with its trace; the traces above are of answers that failed.")  # fmt: skip
     return Board(
         boards.BOARDS[_MODE], "Retrieval", "Do the right passages come, fresh and in time, and from which source not?",
-        (kit.row("Symptom", *symptom), rows.budget(_MODE), _where(kit.within(relevant), kit.within(came)), kit.row("What changed", *changed),
+        (kit.row("Symptom", *symptom), rows.budget_of(view, _MODE), _where(kit.within(relevant), kit.within(came)), kit.row("What changed", *changed),
          kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, view.evaluations("hallucination"), slow), rows.runbook(view, _MODE)),
     )  # fmt: skip
 
