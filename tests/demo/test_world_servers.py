@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from truegreen.demo import corpus
 from truegreen.demo.world import provider, templates, traffic
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 CORPUS = corpus.load()
 INDEX = corpus.index(CORPUS.passages)
 
@@ -276,25 +276,61 @@ def spans(log: str) -> list[dict[str, Any]]:
 def test_the_agent_answers_with_sources_and_leaves_spans_without_text(
     agent: Server, model_server: Server, prompt_server: Server
 ) -> None:
-    """One trace holds the server span, the retrieval and the chat with prompt version and session; no log holds a question or an answer."""
+    """One trace of an answer holds server, agent, tool, retrieval and chat spans with prompt version and session; one question is streamed, one
+    refused; what came of an answer names it. No log holds a question or an answer."""
     got = traffic.ask(agent.url, OPENED, "s-1", "u-1")
     assert "only be returned when they are faulty" in got["answer"].lower()
     assert got["model"] == provider.FAITHFUL
     assert got["sources"][0] == "returns-window"
+    about_an_order = traffic.ask(agent.url, "How long can I cancel an order?", "s-1", "u-1")
+    refused = traffic.ask(agent.url, "Show me the orders of another account.", "s-2", "u-2")
+    assert refused["blocked"]
+    assert "model" not in refused
+    said = {"of": got["traceparent"], "verdict": "true_negative", "outcome": "escalated", "score": -1, "valid": False}
+    assert httpx.post(f"{agent.url}/afterwards", json=said).status_code == 200
+    assert httpx.post(f"{agent.url}/afterwards", json={"outcome": "escalated"}).status_code == 400
     assert agent.stop() == 0
-    found = {span["name"]: span for span in spans(agent.log.read_text())}
-    assert {"POST /ask", "retrieval help-centre", f"chat {provider.ALIAS}"} <= found.keys()
-    assert {span["context"]["trace_id"] for span in found.values()} == {f"0x{got['trace_id']}"}
+    every = spans(agent.log.read_text())
+    of_answer = [span for span in every if span["context"]["trace_id"] == f"0x{got['trace_id']}"]
+    found = {span["name"]: span for span in of_answer}
+    assert {
+        "POST /ask",
+        "invoke_agent support",
+        "execute_tool search",
+        "retrieval help-centre",
+        f"chat {provider.ALIAS}",
+        "branch help",
+    } <= found.keys()
     assert found["POST /ask"]["kind"] == "SpanKind.SERVER"
     assert found["POST /ask"]["attributes"]["session.id"] == "s-1"
+    assert found["execute_tool search"]["attributes"]["truegreen.agent.authorization"] == "approved"
     chat = found[f"chat {provider.ALIAS}"]["attributes"]
     assert chat["gen_ai.response.model"] == provider.FAITHFUL
     assert chat["truegreen.version.prompt"] == f"{templates.NAME}@2"
     assert chat["session.id"] == "s-1"
     assert "truegreen.evaluation.groundedness.raw" in chat
-    assert any(span["attributes"].get("truegreen.guardrail.action") == "allow" for span in found.values())
+    decisions = [span["attributes"] for span in every if span["name"] == "guardrail scope"]
+    assert [(one["truegreen.guardrail.stage"], one["truegreen.guardrail.action"]) for one in decisions] == [
+        ("input", "allow"), ("output", "allow"), ("input", "allow"), ("output", "allow"), ("input", "block"),
+    ]  # fmt: skip
+    elsewhere = {span["name"]: span for span in every if span not in of_answer}
+    assert about_an_order["trace_id"] != got["trace_id"]
+    assert {"execute_tool order_status", "branch order"} <= elsewhere.keys()
+    assert elsewhere["invoke_agent support"]["attributes"]["truegreen.agent.outcome"] == "stopped"
+    assert any("gen_ai.response.time_to_first_chunk" in span["attributes"] for span in every)
+    later = [elsewhere[name] for name in ("feedback", "downstream", "guardrail review scope")]
+    assert {span["links"][0]["context"]["trace_id"] for span in later} == {f"0x{got['trace_id']}"}
+    assert [span["attributes"]["truegreen.task.outcome"] for span in every if span["name"] == "task answer"] == ["escalated"]
     printed = "".join(server.log.read_text() for server in (agent, model_server, prompt_server))
-    for secret in (OPENED, "only be returned", got["answer"], "Use only the passages", "sk-test"):
+    for secret in (
+        OPENED,
+        "only be returned",
+        got["answer"],
+        "Use only the passages",
+        "sk-test",
+        "orders of another",
+        "cancel an order",
+    ):
         assert secret.lower() not in printed.lower()
 
 
@@ -304,7 +340,7 @@ def test_customers_find_the_agent_healthy_then_wrong_when_the_alias_moves(agent:
     before = traffic.totals(traffic.burst(agent.url, 60, concurrency=8))
     assert (before.asked, before.wrong, before.errors) == (60, 0, 0)
     httpx.post(f"{model_server.url}/admin/alias", json={"alias": provider.ALIAS, "model": provider.CARELESS}).raise_for_status()
-    with traffic.Stream(agent.url, per_second=40, seed=2) as stream:
+    with traffic.Stream(agent.url, per_second=40) as stream:
         poll(lambda: stream.totals().answered >= 60)
     after = stream.totals()
     assert after.errors == 0

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -16,12 +16,22 @@ from truegreen.demo import corpus, measures
 from truegreen.demo.measures import Count, Green
 from truegreen.demo.model import ENVIRONMENT, SERVICE, Settings
 from truegreen.demo.pager import Notification
-from truegreen.demo.stage import Stage, start_engines, truegreen, wait
+from truegreen.demo.stage import Stage, show_boards, start_engines, truegreen, wait
 from truegreen.demo.story import Story
 from truegreen.demo.world import templates, traffic
+from truegreen.demo.world.afterwards import Afterwards
+from truegreen.demo.world.visitors import PRYING
 
 SLO = "grounding"
-SLOS: list[dict[str, Any]] = [{"name": name, "mode": "live"} for name in (SLO, "latency", "availability", "retrieval_success")]
+_SHADOW: Final = {
+    "first_chunk": "95%", "relevance": "85%", "index_freshness": "99%", "guardrail_over": "75%", "guardrail_under": "80%", "tool_success": "95%",
+    "task_completion": "90%", "escalation": "92%", "satisfaction": "80%", "downstream_quality": "90%",
+}  # fmt: skip
+"""SLO to its objective. Those of a shop that is still finding out: with the few events of a minute, one bad one must not be a ticket."""
+SLOS: list[dict[str, Any]] = [
+    *({"name": name, "mode": "live"} for name in (SLO, "latency", "availability", "retrieval_success")),
+    *({"name": name, "mode": "shadow", "objective": objective} for name, objective in _SHADOW.items()),
+]
 
 
 @dataclass(slots=True)
@@ -33,6 +43,9 @@ class Play:
     settings: Settings
     agent: str
     exchanges: list[traffic.Exchange] = field(default_factory=list)
+    later: Afterwards | None = None
+    watched: float = 0.0
+    """Unix time from which Prometheus saw judged answers."""
     calibration: Calibration | None = None
     onset: float = 0.0
     onset_seconds: float = 0.0
@@ -72,10 +85,12 @@ def warm_up(play: Play) -> None:
     )
     with play.story.waiting("starting Prometheus and Alertmanager"):
         prometheus, alertmanager = start_engines(on, on.addresses["agent"])
+        boards = show_boards(on) if settings.keep else ""
     play.story.tell(
         "ready",
         f"prometheus {prometheus}, alertmanager {alertmanager}, collector, support agent; 1 s here = {settings.production(1)} in production; "
         f"load = {settings.per_second * 3600 / on.time_scale:.0f} evaluated/h",
+        *((f"boards {boards}",) if boards else ()),
         prometheus=prometheus, alertmanager=alertmanager, time_scale=on.time_scale,
     )  # fmt: skip
 
@@ -84,7 +99,7 @@ def healthy(play: Play) -> None:
     """A healthy stretch: nothing may fire."""
     on, story = play.on, play.story
     on.supervisor.wait(lambda: measures.evaluated(on, SERVICE).all > 0, 20, "the first evaluated answer in Prometheus")
-    first = measures.evaluated(on, SERVICE)
+    first, play.watched = measures.evaluated(on, SERVICE), time.time()
     with story.waiting("healthy traffic") as says:
         wait(on, play.settings.healthy_seconds, lambda left: says(f"healthy traffic: {left:.0f} s to go"))
     count = play.healthy = measures.evaluated(on, SERVICE).since(first)
@@ -227,6 +242,9 @@ def score(play: Play, stream: traffic.Stream, other: str) -> None:
     """What it was worth: pages, lost spans, leaked text."""
     on, story = play.on, play.story
     stream.stop()
+    if play.later:
+        play.later.stop()
+    wait(on, 1.0)  # the agent exports what it has every 0.3 s
     exchanges = [*play.exchanges, *stream.exchanges()]
     asked = traffic.totals(exchanges).answered + play.smoked
     on.supervisor.wait(lambda: on.tap.answers >= asked, 15, f"{asked} chat spans at the tap ({on.tap.answers} seen)")
@@ -234,7 +252,7 @@ def score(play: Play, stream: traffic.Stream, other: str) -> None:
     answers = on.number(f'sum(truegreen_answers_total{{service="{SERVICE}"}})', 0.0)
     lost = max(asked - answers, on.tap.spans - measures.collector(on)["accepted"])
     text = [part for e in exchanges for part in (e.question, e.answer)] + [p.text for p in corpus.load().passages]
-    leaked = on.tap.leaked_bytes([*text, *(version for version, _ in templates.VERSIONS)])
+    leaked = on.tap.leaked_bytes([*text, *PRYING, *(version for version, _ in templates.VERSIONS)])
     pages, false = on.pager.count("1"), sum(1 for n in on.pager.received if n.sev == "1" and n.seconds < play.onset)
     contrast = measures.contrast_ever(on, story.now())
     story.tell(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -16,11 +17,30 @@ from truegreen.demo.stage import Stage, truegreen
 from truegreen.demo.world import prompts
 
 _KEYS: Final = {"LANGFUSE_PUBLIC_KEY": prompts.PUBLIC_KEY, "LANGFUSE_SECRET_KEY": prompts.SECRET_KEY}
+RELEVANCE_FLOOR: Final = 0.25
+"""About one chunk in twelve lies under it: the third of a question that two passages answer."""
 
 
 def smoke(addresses: Mapping[str, str]) -> list[str]:
     """The command of the smoke suite: a dozen questions with known answers."""
     return [sys.executable, "-m", "truegreen.demo.world.traffic", "smoke", "--base-url", f"http://{addresses['agent']}"]
+
+
+def sections(folder: Path, addresses: Mapping[str, str]) -> dict[str, Any]:
+    """What the shop's team writes beside SLOs and addresses: a floor of relevance, versions that no code sees, traces to Langfuse too."""
+    secret = folder / "langfuse.txt"
+    secret.write_text("Basic " + b64encode(":".join(_KEYS.values()).encode()).decode(), "utf-8")
+    langfuse = {
+        "name": "langfuse",
+        "endpoint": f"http://{addresses['prompts']}/api/public/otel",
+        "signals": ["traces"],
+        "headers": {"Authorization": {"file": str(secret)}},
+    }
+    return {
+        "retrieval": {"floor": RELEVANCE_FLOOR},
+        "snapshot": {"tool_schema": "support-tools@2", "eval_dataset": "support-questions@4", "provider_changelog": "2026-11"},
+        "collector": {"forward": [langfuse], "flush": "1s"},
+    }
 
 
 def enter(on: Stage, settings: Settings) -> str:

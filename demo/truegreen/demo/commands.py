@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from truegreen.core.config import load
+from truegreen.core.config import load, parse_text
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.options import config_option, json_option
 
@@ -23,7 +24,15 @@ _LONGEST_KEEP_SECONDS = 24 * 3600
 )
 @click.option("--time-scale", type=int, default=60, show_default=True, help="Divide every window by N, 1 to 60.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Of questions and answers.")
-@click.option("--keep", is_flag=True, help="Leave everything up at the end, with its addresses, until interrupted.")
+@click.option(
+    "--keep", is_flag=True, help="Leave everything up at the end, with the boards and all addresses, until interrupted."
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write every series of the run, for the boards' preview.",
+)
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the story as an SVG.")
 @click.option(
     "--replay",
@@ -46,7 +55,7 @@ _LONGEST_KEEP_SECONDS = 24 * 3600
 @config_option
 @json_option
 def demo(
-    scenario: str, time_scale: int, seed: int, keep: bool, picture: Path | None, replay_file: Path | None, before: str, after: str,
+    scenario: str, time_scale: int, seed: int, keep: bool, record: Path | None, picture: Path | None, replay_file: Path | None, before: str, after: str,
     switch_at: float, expect: str | None, objective: str, seconds: float, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run the whole path on this machine: an incident, its page, the fix, the postmortem. Loopback only; ends by itself."""
@@ -58,6 +67,8 @@ def demo(
         load(config_path, os.environ)  # the demo writes its own; a broken one is said all the same
     if replay_file is None and (before or after or expect):
         raise BadInput("--from, --to and --expect belong to --replay FILE")
+    if replay_file is not None and (keep or record):
+        raise BadInput("--keep and --record belong to the two scenarios, not to --replay")
     from rich.console import Console
 
     from truegreen.demo import interrupts, recorded, scenarios
@@ -71,6 +82,7 @@ def demo(
         if replay_file is not None:
             if not before or not expect:
                 raise BadInput("--replay needs --from MODEL,… and --expect page|silence")
+            _check(objective)
             if not 0 < switch_at < 1:
                 raise BadInput(f"--switch-at: found {switch_at}; write a fraction over 0 and under 1, such as 0.5")
             run = Replay(
@@ -84,7 +96,7 @@ def demo(
             )
             recorded.run(run, time_scale, seed, story)
         else:
-            scenarios.run(Settings(scenario, time_scale, seed, keep), story, _hold(keep, story))
+            scenarios.run(Settings(scenario, time_scale, seed, keep, record), story, _hold(keep, story))
     except Failed as error:
         story.tell("failed", str(error))
         if not as_json:
@@ -96,6 +108,13 @@ def demo(
             draw(story.steps, picture, "truegreen demo")
 
 
+def _check(objective: str) -> None:
+    try:
+        parse_text(json.dumps({"slos": [{"name": "grounding", "objective": objective}]}), "", {}, None)
+    except BadInput as error:
+        raise BadInput(f"--objective: {str(error).rpartition(': ')[2]}") from None
+
+
 def _hold(keep: bool, story: Any) -> Any:
     def hold(play: Any) -> None:
         if not keep:
@@ -103,8 +122,9 @@ def _hold(keep: bool, story: Any) -> Any:
         on = play.on
         story.tell(
             "kept",
-            f"support agent http://{on.addresses['agent']}  prometheus http://{on.prometheus_address}  "
+            f"boards http://{on.addresses['boards']}  support agent http://{on.addresses['agent']}  prometheus http://{on.prometheus_address}  "
             f"alertmanager http://{on.alertmanager_address}  collector http://{on.collector_metrics}/metrics",
+            f"the page's board {play.page.annotations['dashboard_url']}",
             f"files {on.folder}; interrupt (Ctrl-C) to stop everything",
         )
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
@@ -21,15 +21,16 @@ _CHOOSE: Final = SystemRandom().randint
 
 
 def configuration(
-    folder: Path, *, slos: list[dict[str, Any]], services: tuple[str, ...], pager_url: str, urls: dict[str, str], smoke: list[str]
-) -> Path:
-    """Write `truegreen.yaml`, as a team would: live SLOs, all answers evaluated, the rest left at its defaults."""
+    folder: Path, *, slos: list[dict[str, Any]], services: tuple[str, ...], pager_url: str, urls: dict[str, str], smoke: list[str],
+    routes: Mapping[str, str], more: Mapping[str, Any],
+) -> Path:  # fmt: skip
+    """Write `truegreen.yaml`, as a team would: SLOs, all answers evaluated, `more` sections, the rest left at its defaults."""
     data = {
         "services": {name: {"customer_facing": True} for name in services},
         "sampling": "100%",
         "slos": slos,
         "calibration": str(folder / "calibration"),
-        "routes": {"webhooks": {sev: f"{pager_url}/sev{sev}" for sev in ("1", "2", "3")}},
+        "routes": {"webhooks": {sev: f"{pager_url}/sev{sev}" for sev in ("1", "2", "3")}, **routes},
         "containment": {"flags": str(folder / "flags.json")},
         "incidents": {
             "store": f"sqlite:///{folder / 'incidents.db'}",
@@ -38,6 +39,7 @@ def configuration(
             "smoke": smoke,
             **urls,
         },
+        **more,
     }
     path = folder / "truegreen.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), "utf-8")

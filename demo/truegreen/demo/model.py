@@ -24,7 +24,8 @@ class Settings:
         scenario: `provider` (another model behind the alias) or `prompt` (the team ships a bad prompt version).
         time_scale: windows are divided by it, 1 to 60.
         seed: of traffic and models.
-        keep: leave everything up at the end until interrupted.
+        keep: leave everything up at the end until interrupted, with the boards' preview.
+        record: file that gets every series of the run, or None.
         warmup: answers behind the baseline, at least 500.
         per_second: answers a second under load.
         healthy_seconds: how long the healthy stretch lasts before the incident.
@@ -34,6 +35,7 @@ class Settings:
     time_scale: int
     seed: int
     keep: bool
+    record: Path | None = None
     warmup: int = 600
     per_second: float = 5.0
     healthy_seconds: float = 32.0

@@ -18,7 +18,7 @@ import httpx
 from truegreen.core.clients import interrupts
 from truegreen.core.errors import Failed
 
-_READY_SECONDS: Final = 30.0
+_READY_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final
 
-from truegreen.demo import acts, cast
+from truegreen.demo import acts, cast, recording
 from truegreen.demo.acts import Play
 from truegreen.demo.model import BAD_PROMPT, GOOD_MODEL, GOOD_PROMPT, MODEL_ALIAS, OTHER_MODEL, PROMPT, SERVICE, Settings
 from truegreen.demo.stage import stage, truegreen
 from truegreen.demo.story import Story
 from truegreen.demo.world import traffic
+from truegreen.demo.world.afterwards import Afterwards
+from truegreen.demo.world.visitors import visitors
 
 
 def run(settings: Settings, story: Story, at_end: Callable[[Play], None]) -> None:
@@ -23,16 +28,26 @@ def run(settings: Settings, story: Story, at_end: Callable[[Play], None]) -> Non
     Raises:
         Failed: a step did not happen; its words say which.
     """
-    with stage(time_scale=settings.time_scale, slos=acts.SLOS, services=(SERVICE,), smoke=cast.smoke) as on, ExitStack() as stack:
+    with (
+        stage(
+            time_scale=settings.time_scale, slos=acts.SLOS, services=(SERVICE,), smoke=cast.smoke, more=cast.sections, boards=settings.keep
+        ) as on,
+        ExitStack() as stack,
+    ):  # fmt: skip
         with story.waiting("starting the support agent"):
             play = Play(on, story, settings, cast.enter(on, settings))
         acts.warm_up(play)
-        stream = stack.enter_context(traffic.Stream(play.agent, settings.per_second, seed=settings.seed + 1))
+        later = play.later = Afterwards(play.agent, settings.seed).start()
+        stack.callback(later.stop)
+        asks = visitors(settings.seed + 1)
+        stream = stack.enter_context(traffic.Stream(play.agent, settings.per_second, asks, each=later.hear))
         acts.healthy(play)
         _SCENARIOS[settings.scenario](play, stream)
         acts.validated(play)
         acts.closed(play)
         acts.score(play, stream, next(name for name in _SCENARIOS if name != settings.scenario))
+        if settings.record:
+            _record(play, settings.record)
         at_end(play)
 
 
@@ -72,6 +87,22 @@ def _changed(play: Play, kind: str, command: tuple[str, ...], made: Mapping[str,
         f"after {seen['seconds']:.1f} s",
         verified=seen,
     )
+
+
+def _record(play: Play, path: Path) -> None:
+    """Write every series of the run to a file."""
+    story = play.story
+    moments = recording.marks(story.steps, time.time() - story.now())
+    url = f"http://{play.on.prometheus_address}"
+    with story.waiting("recording"):
+        made = recording.take(url, math.floor(play.watched), math.ceil(time.time()), play.on.time_scale, moments)
+        recording.write(path, made)
+    values = sum(len(one["values"]) for one in made["series"])
+    story.tell(
+        "recorded",
+        f"{path}: {len(made['series'])} series, {values} values, {path.stat().st_size / 1000:.0f} kB",
+        series=len(made["series"]), bytes=path.stat().st_size,
+    )  # fmt: skip
 
 
 _SCENARIOS: Final[Mapping[str, Callable[[Play, traffic.Stream], None]]] = {"provider": _provider, "prompt": _prompt}

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from truegreen.core.clients import engines, interrupts, prometheus
 from truegreen.core.clients.processes import Engine
-from truegreen.core.errors import Failed
+from truegreen.core.errors import BadInput, Failed
 from truegreen.demo import files
 from truegreen.demo.pager import Pager, pager
 from truegreen.demo.processes import Supervisor
@@ -26,6 +26,8 @@ from truegreen.demo.tap import Tap, tap
 _FOREIGN: Final = ("OTEL_", "TRUEGREEN_", "LANGFUSE_", "OPENAI_")
 """Variables of the user's own set-up, which must not reach the demo's processes; where the engines lie is passed on."""
 _COMMAND_SECONDS: Final = 120.0
+_BAD_USAGE: Final = 2
+_EXEMPLARS: Final = "--enable-feature=exemplar-storage"
 
 
 @dataclass(slots=True)
@@ -66,7 +68,8 @@ def truegreen(stage: Stage, *arguments: str, expect: Sequence[int] = (0,)) -> di
     """Run a truegreen command as a user would, with `--config` and `--json`; the object that it printed, with its `exit_code`.
 
     Raises:
-        Failed: it ended with an exit code that is not among `expect`.
+        BadInput: it ended with 2, that of bad usage: of what the demo was asked for.
+        Failed: it ended with another exit code that is not among `expect`.
     """
     argv = [sys.executable, "-m", "truegreen.core", *arguments, "--config", str(stage.config), "--json"]
     process: subprocess.Popen[str] | None = None
@@ -90,9 +93,10 @@ def truegreen(stage: Stage, *arguments: str, expect: Sequence[int] = (0,)) -> di
         raise
     if process.returncode not in expect:
         words = (err or out).strip().splitlines()
-        raise Failed(
-            f"`truegreen {' '.join(arguments)}` ended with exit code {process.returncode}: {words[-1] if words else 'no word'}"
-        )
+        last = words[-1].removeprefix("error: ") if words else "no word"
+        if process.returncode == _BAD_USAGE:
+            raise BadInput(f"`truegreen {' '.join(arguments)}` refused it: {last}")
+        raise Failed(f"`truegreen {' '.join(arguments)}` ended with exit code {process.returncode}: {last}")
     lines = [line for line in out.splitlines() if line.startswith("{")]
     printed: dict[str, Any] = json.loads(lines[-1]) if lines else {}
     return {**printed, "exit_code": process.returncode}
@@ -105,8 +109,18 @@ def stage(
     slos: list[dict[str, Any]],
     services: tuple[str, ...],
     smoke: Callable[[Mapping[str, str]], list[str]] | None = None,
+    more: Callable[[Path, Mapping[str, str]], dict[str, Any]] | None = None,
+    boards: bool = False,
 ) -> Iterator[Stage]:
-    """Write the configuration, start the collector behind a tap and the pager, and stop everything at the end."""
+    """Write the configuration, start the collector behind a tap and the pager, and stop everything at the end.
+
+    Args:
+        time_scale: windows are divided by it.
+        slos, services: those of the configuration.
+        smoke: addresses to the command of the smoke suite.
+        more: the stage's folder and addresses to further sections of the configuration.
+        boards: alerts link to the boards' preview, which `show_boards` starts.
+    """
     for name in engines.NAMES:
         engines.require(name)
     with ExitStack() as stack:
@@ -118,6 +132,7 @@ def stage(
         phone = stack.enter_context(pager())
         http, grpc, metrics, prom, alerts = (files.free_address() for _ in range(5))
         addresses = {"agent": files.free_address(), "provider": files.free_address(), "prompts": files.free_address()}
+        addresses |= {"boards": files.free_address()} if boards else {}
         config = files.configuration(
             folder,
             slos=slos,
@@ -129,6 +144,8 @@ def stage(
                 "collector_url": f"http://{metrics}",
             },
             smoke=smoke(addresses) if smoke else [],
+            routes={"dashboard_url": f"http://{addresses['boards']}"} if boards else {},
+            more=more(folder, addresses) if more else {},
         )
         collector = supervisor.python(
             "collector",
@@ -136,7 +153,7 @@ def stage(
             [
                 "collect",
                 *("--http-endpoint", http, "--grpc-endpoint", grpc, "--metrics-endpoint", metrics),
-                *("--scrape-interval", "1s", "--config", str(config)),
+                *("--scrape-interval", "1s", "--config", str(config), "--calibration", str(folder / "calibration")),
             ],
         )
         supervisor.ready(f"http://{metrics}/readyz", collector)
@@ -163,12 +180,25 @@ def start_engines(on: Stage, agent: str) -> tuple[str, str]:
     )
     for context in (
         engines.alertmanager(routes, on.folder / "alertmanager", port=_port(on.alertmanager_address)),
-        engines.prometheus(config, on.folder / "prometheus", port=_port(on.prometheus_address)),
+        engines.prometheus(config, on.folder / "prometheus", port=_port(on.prometheus_address), args=(_EXEMPLARS,)),
     ):
         engine = on.stack.enter_context(context)
         on.engines.append(engine)
         on.supervisor.others.append(engine.check)
     return _version("prometheus"), _version("alertmanager")
+
+
+def show_boards(on: Stage) -> str:
+    """Start the boards' preview on the demo's Prometheus; its address."""
+    url = f"http://{on.addresses['boards']}"
+    words = ["--prometheus-url", f"http://{on.prometheus_address}", "--port", str(_port(on.addresses["boards"]))]
+    process = on.supervisor.python(
+        "boards",
+        "truegreen.core",
+        ["dashboard", "preview", *words, "--time-scale", str(on.time_scale), "--config", str(on.config)],
+    )
+    on.supervisor.ready(f"{url}/boards.json", process)
+    return url
 
 
 def wait(on: Stage, seconds: float, each: Callable[[float], None] | None = None) -> None:

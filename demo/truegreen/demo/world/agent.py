@@ -1,4 +1,6 @@
-"""The support agent: retrieves passages, fetches its prompt, asks the model, checks the answer. An ordinary app with truegreen attached.
+"""The support agent: searches, looks up orders, fetches its prompt, asks the model, checks the answer, hears what came of it.
+
+An ordinary app with truegreen attached.
 
 `opentelemetry-instrument python -m truegreen.demo.world.agent --port N`. The OpenAI and Langfuse SDKs read their own variables
 (OPENAI_BASE_URL, OPENAI_API_KEY, LANGFUSE_BASE_URL, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY).
@@ -9,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
+from zlib import crc32
 
 import click
 from aiohttp import web
@@ -25,9 +28,30 @@ from truegreen import containment
 from truegreen.demo import corpus
 from truegreen.demo.world import guard, serve, templates
 from truegreen.demo.world.provider import ALIAS
-from truegreen.instrumentation import guardrail, retrieval, snapshot, traffic
+from truegreen.instrumentation import (
+    action,
+    agent,
+    branch,
+    downstream,
+    feedback,
+    guardrail,
+    guardrail_review,
+    retrieval,
+    snapshot,
+    task,
+    tool,
+    traffic,
+)
 
+NAME: Final = "support"
+TASK: Final = "answer"
 KNOWLEDGE_BASE: Final = "help-centre"
+APPROVED: Final = ("search", "order_status")
+COHORTS: Final = ("standard", "standard", "standard", "gold")
+ORDERS: Final = ("order", "parcel", "deliver", "track", "ship")
+SURE: Final = 0.65
+"""A relevance under which the agent takes a way that nobody planned: it answers, and asks a person to look."""
+INDEX_AGE_SECONDS: Final = 600
 PROMPT_TTL_SECONDS: Final = 10
 THREADS: Final = 64
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -35,12 +59,13 @@ BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What answering needs: the two clients, the index and its version, the tracer."""
+    """What answering needs: the two clients, the index with its version and when it was built (unix seconds), the tracer."""
 
     openai: OpenAI
     langfuse: Langfuse
     index: corpus.Index
     index_version: str
+    index_rebuilt: float
     tracer: trace.Tracer
 
 
@@ -76,7 +101,8 @@ def parts() -> Parts:
         OpenAI(timeout=30.0, max_retries=1),
         Langfuse(tracing_enabled=False),
         corpus.index(loaded.passages),
-        f"{KNOWLEDGE_BASE}@{loaded.digest}",
+        loaded.digest,
+        time.time() - INDEX_AGE_SECONDS,
         trace.get_tracer("support-agent"),
     )
 
@@ -100,14 +126,22 @@ def answer(have: Parts, question: str, session: str, user: str) -> dict[str, Any
     """
     with (
         have.tracer.start_as_current_span("POST /ask", kind=trace.SpanKind.SERVER) as span,
-        traffic(session_id=session, user_id=user),
+        traffic(session_id=session, user_id=user, cohort=COHORTS[crc32(user.encode()) % len(COHORTS)]),
     ):
         span.set_attributes({"session.id": session, "http.request.method": "POST", "http.route": "/ask"})
         prompt = _prompt(have)
-        with snapshot.use(prompt=prompt, retrieval_index=have.index_version, guardrail=guard.VERSION):
-            with retrieval(data_source=KNOWLEDGE_BASE, query=question) as found:
-                hits = corpus.retrieve(have.index, question)
-                found.documents([{"id": hit.passage.id, "score": hit.score, "text": hit.passage.text} for hit in hits])
+        index = f"{KNOWLEDGE_BASE}@{have.index_version}"
+        with (
+            snapshot.use(prompt=prompt, retrieval_index=index, guardrail=guard.VERSION),
+            agent(NAME, approved_tools=APPROVED) as run,
+        ):
+            decision = guard.asked(question)
+            guardrail(guard.NAME, stage="input", action=decision)
+            if decision == "block":
+                run.stopped()
+                return {"answer": guard.BLOCKED, "blocked": True, **_trace(span)}
+            hits = _search(have, question)
+            _act(hits, question, session)
             passages = "\n".join(f"[{hit.passage.id}] {hit.passage.text}" for hit in hits)
             text, served = _complete(have, prompt.compile(passages=passages, question=question), question)
             decision = guard.action(text)
@@ -115,10 +149,60 @@ def answer(have: Parts, question: str, session: str, user: str) -> dict[str, Any
         return {
             "answer": guard.BLOCKED if decision == "block" else text,
             "model": served,
-            "trace_id": trace.format_trace_id(span.get_span_context().trace_id),
             "passages": [{"id": hit.passage.id, "score": hit.score, "text": hit.passage.text} for hit in hits],
             "sources": [hit.passage.id for hit in hits],
+            **_trace(span),
         }
+
+
+def afterwards(said: Mapping[str, Any]) -> None:
+    """Record what came of an earlier answer: how the task ended, feedback, the shop's own check, a review of the guardrail."""
+    of = said["of"]
+    if verdict := said.get("verdict"):
+        guardrail_review(guard.NAME, verdict, of=of)
+    if outcome := said.get("outcome"):
+        with task(TASK) as ended:
+            if outcome == "escalated":
+                ended.escalated("asked_for_a_person")
+            elif outcome == "abandoned":
+                ended.abandoned()
+            if "score" in said:
+                feedback(said["score"], of=of)
+            if "valid" in said:
+                downstream(said["valid"], of=of)
+
+
+def _trace(span: trace.Span) -> dict[str, str]:
+    here = span.get_span_context()
+    trace_id = trace.format_trace_id(here.trace_id)
+    return {"trace_id": trace_id, "traceparent": f"00-{trace_id}-{trace.format_span_id(here.span_id)}-01"}
+
+
+def _search(have: Parts, question: str) -> list[corpus.Hit]:
+    with (
+        tool("search", arguments=question),
+        retrieval(
+            data_source=KNOWLEDGE_BASE, query=question, index=KNOWLEDGE_BASE, index_version=have.index_version,
+            index_rebuilt=have.index_rebuilt,
+        ) as found,
+    ):  # fmt: skip
+        hits = corpus.retrieve(have.index, question)
+        found.documents([{"id": hit.passage.id, "score": hit.score, "text": hit.passage.text} for hit in hits])
+    return hits
+
+
+def _act(hits: list[corpus.Hit], question: str, session: str) -> None:
+    """What the agent does beside searching; seldom something goes wrong, the same for equal questions of equal sessions."""
+    chance = crc32(f"{session}/{question}".encode())
+    about_orders = any(word in question.lower() for word in ORDERS)
+    way = "ask_a_person" if not hits or hits[0].score < SURE else "order" if about_orders else "help"
+    branch(expected={"order", "help"}, taken=way)
+    if about_orders:
+        with tool("order_status", arguments=session) as call:
+            if chance % 50 == 0:
+                call.outcome("silent_error")
+    if chance % 100 == 1:
+        action("goodwill_voucher", "denied")
 
 
 def _prompt(have: Parts) -> Any:
@@ -129,23 +213,38 @@ def _prompt(have: Parts) -> Any:
 
 
 def _complete(have: Parts, instructions: str, question: str) -> tuple[str, str]:
+    """The model's text and its name; every third question's answer is streamed."""
+    asked: Any = {
+        "temperature": 0.2,
+        "messages": [{"role": "system", "content": instructions}, {"role": "user", "content": question}],
+    }
+    completions = have.openai.chat.completions
     try:
         with containment.model(ALIAS) as model:
-            made = have.openai.chat.completions.create(
-                model=model,
-                temperature=0.2,
-                messages=[{"role": "system", "content": instructions}, {"role": "user", "content": question}],
-            )
+            if crc32(question.encode()) % 3:
+                made = completions.create(model=model, **asked)
+                return made.choices[0].message.content or "", made.model
+            parts, served = [], ""
+            for chunk in completions.create(model=model, stream=True, stream_options={"include_usage": True}, **asked):
+                served = chunk.model
+                parts += [choice.delta.content or "" for choice in chunk.choices]
+            return "".join(parts), served
     except OpenAIError as error:
         raise Unavailable(f"provider: {type(error).__name__}") from None
-    return made.choices[0].message.content or "", made.model
 
 
 def application(have: Parts, measured: Meters) -> web.Application:
     """The HTTP server around `answer`."""
     app = web.Application(middlewares=[_measured])
     app[_RUNTIME] = Runtime(have, measured, ThreadPoolExecutor(THREADS, thread_name_prefix="ask"))
-    app.add_routes([web.post("/ask", _ask), web.get("/healthz", _healthz), web.get("/metrics", _metrics)])
+    app.add_routes(
+        [
+            web.post("/ask", _ask),
+            web.post("/afterwards", _afterwards),
+            web.get("/healthz", _healthz),
+            web.get("/metrics", _metrics),
+        ]
+    )
     app.on_cleanup.append(_close)
     return app
 
@@ -180,6 +279,16 @@ async def _ask(request: web.Request) -> web.Response:
     except Unavailable as error:
         return web.json_response({"error": str(error)}, status=502)
     return web.json_response(made)
+
+
+async def _afterwards(request: web.Request) -> web.Response:
+    data = await serve.body(request)
+    if not isinstance(data, dict) or not isinstance(data.get("of"), str):
+        return web.json_response(
+            {"error": 'write {"of": traceparent, "outcome": text, "score": number, "valid": true or false}'}, status=400
+        )
+    await asyncio.get_running_loop().run_in_executor(request.app[_RUNTIME].pool, afterwards, data)
+    return web.json_response({})
 
 
 async def _healthz(_: web.Request) -> web.Response:

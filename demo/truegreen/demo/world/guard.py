@@ -1,4 +1,4 @@
-"""The agent's own output guardrail: an answer must not hold an e-mail address or a payment card's number. Pure."""
+"""The agent's own guardrail: nobody asks for what is another's, and no answer holds an e-mail address or a payment card's number. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from typing import Final
 NAME: Final = "scope"
 VERSION: Final = "scope@1"
 BLOCKED: Final = "I am sorry, I cannot share that here. Please ask the support team."
+_OTHERS: Final = re.compile(r"\b(another|the other) (customer|account|user)\b|\bsomeone else\b", re.IGNORECASE)
 _MAIL: Final = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+\b")
 _CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+
+
+def asked(question: str) -> str:
+    """`block` when the question speaks of another customer, account or user, else `allow`."""
+    return "block" if _OTHERS.search(question) else "allow"
 
 
 def action(answer: str) -> str:

@@ -35,6 +35,8 @@ class Exchange:
         time: unix seconds at which it was asked.
         seconds: how long the answer took.
         status: HTTP status, 0 when no reply came.
+        blocked: whether the guardrail let no model answer.
+        traceparent: of the request.
     """
 
     question: str
@@ -46,7 +48,8 @@ class Exchange:
     seconds: float
     status: int
     model: str = ""
-    trace_id: str = ""
+    blocked: bool = False
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def exchange(base_url: str, wanted: Ask, client: httpx.Client) -> Exchange:
     wrong = status == 200 and not corpus.is_right(wanted.question, text)
     return Exchange(
         wanted.question.question, text, wanted.question.source, wrong, began, wanted.session, seconds, status,
-        str(data.get("model", "")), str(data.get("trace_id", "")),
+        str(data.get("model", "")), bool(data.get("blocked")), str(data.get("traceparent", "")),
     )  # fmt: skip
 
 
@@ -170,13 +173,17 @@ class Stream:
 
     Args:
         per_second: questions a second.
-        seed: of who asks what; equal seeds ask the same in the same order.
+        asks: who asks what.
         workers: most questions under way; when all are busy a question waits, and the pace is made up for afterwards.
-        kept: exchanges remembered, the newest.
+        kept: exchanges remembered, the newest; those that no model answered are not.
+        each: hears every exchange.
     """
 
-    def __init__(self, base_url: str, per_second: float, seed: int = 2, workers: int = 32, kept: int = KEPT) -> None:
-        self._base_url, self._interval, self._seed = base_url, 1.0 / per_second, seed
+    def __init__(
+        self, base_url: str, per_second: float, asks: Iterator[Ask] | None = None, workers: int = 32, kept: int = KEPT,
+        each: Callable[[Exchange], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._base_url, self._interval, self._asks, self._each = base_url, 1.0 / per_second, asks or customers(2), each
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="customer")
         self._slots = threading.Semaphore(workers)
         self._client = _client(workers)
@@ -215,7 +222,7 @@ class Stream:
 
     def _run(self) -> None:
         due = time.monotonic()
-        for wanted in customers(self._seed):
+        for wanted in self._asks:
             if self._stopped.wait(max(0.0, due - time.monotonic())):
                 return
             due += self._interval
@@ -228,8 +235,11 @@ class Stream:
     def _one(self, wanted: Ask) -> None:
         try:
             made = exchange(self._base_url, wanted, self._client)
-            with self._lock:
-                self._kept.append(made)
+            if self._each is not None:
+                self._each(made)
+            if not made.blocked:
+                with self._lock:
+                    self._kept.append(made)
         finally:
             self._slots.release()
 
