@@ -33,7 +33,7 @@ from truegreen.dashboards.model import Json
 _HAVE_UNITS: Final = frozenset({"stat", "timeseries", "gauge", "bargauge", "graph", "barchart", "singlestat"})
 _NAMES: Final = ("datasource", "prometheus_datasource")
 _ALL_MODES: Final = "${__field.labels.failure_mode}"
-_BOARD_LINK: Final = re.compile(r"/d/([A-Za-z0-9_-]+(?:" + re.escape(_ALL_MODES) + r")?)")
+_BOARD_LINK: Final = re.compile(r"/d/((?:[A-Za-z0-9_-]|" + re.escape(_ALL_MODES) + r")+)")
 _CODE: Final = re.compile(r"`[^`]*`")
 
 
