@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install engines browser otelcol rule-engines demo test test-full lint generate incident recorded pictures clean
+.PHONY: help install ready engines browser otelcol rule-engines demo test test-full lint generate incident recorded pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ $(STAMP): pyproject.toml requirements.lock
 
 engines: ## Put Prometheus and Alertmanager into .engines/bin, installing nothing
 	@bash tools/engines.sh
+
+ready: # All three at once: each waits for the network most of the time.
+	@$(MAKE) --no-print-directory -j3 install engines browser
 
 browser: ## Put Chromium and its driver into .engines/bin, for tests and pictures of the boards (as root: by apt, once)
 	@bash tools/browser.sh
@@ -37,12 +40,12 @@ lint: install ## Formatting, lint, types and the import rule
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p truegreen.core -p truegreen.instrumentation -p truegreen.containment -p truegreen.evaluation -p truegreen.collector -p truegreen.alert_rules -p truegreen.dashboards -p truegreen.demo -p truegreen.runbook
 
-test: install engines browser lint ## The fast half of the tests, end to end included
+test: ready lint ## The fast half of the tests, end to end included
 	$(BIN)/python -m pytest -q -n 2 -m "not full" --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m "not full and alone" tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not full and not alone" tests/end_to_end
 
-test-full: install engines browser otelcol rule-engines lint ## All tests, the slow half included
+test-full: ready otelcol rule-engines lint ## All tests, the slow half included
 	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m alone tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not alone" tests/end_to_end

@@ -122,7 +122,7 @@ def own(entries: list[dict[str, Any]]) -> Catalogue | None:
         return None
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(st.lists(entry, min_size=6, max_size=12))
 def test_what_is_let_through_is_counted_exposed_and_explained(entries: list[dict[str, Any]]) -> None:
     """No error in the processor, in either format, or in --explain; a counter never falls; ours are what they are without it."""

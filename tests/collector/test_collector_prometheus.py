@@ -39,7 +39,7 @@ def scraped(collector: Running, folder: Path, text: str) -> list[prometheus.Samp
         return found
 
 
-@pytest.mark.parametrize("honor", [True, False])
+@pytest.mark.parametrize("honor", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_the_generated_scrape_keeps_the_applications_labels(
     start: Callable[..., Running], engine: Callable[[str], Path], tmp_path: Path, honor: bool
 ) -> None:

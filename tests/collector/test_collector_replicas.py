@@ -115,7 +115,8 @@ def began(collector: Running) -> float:
     return float(found[1])
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_is_one_reset_and_nothing_is_counted_twice(
     start: Start, engine: Engine, tmp_path: Path, end: signal.Signals
 ) -> None:
@@ -158,7 +159,9 @@ OVERWRITING = {
 
 
 @pytest.mark.parametrize("how", ["by relabelling", pytest.param("by labels of the target", marks=pytest.mark.full)])
-@pytest.mark.parametrize("honor", [True, False], ids=["honor_labels", "no honor_labels"])
+@pytest.mark.parametrize(
+    "honor", [pytest.param(True, id="honor_labels", marks=pytest.mark.full), pytest.param(False, id="no honor_labels")]
+)
 def test_a_scrape_that_overwrites_service_fires_an_alert(
     start: Start, engine: Engine, tmp_path: Path, how: str, honor: bool
 ) -> None:

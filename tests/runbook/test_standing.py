@@ -75,7 +75,8 @@ def test_a_pin_killed_half_way_is_listed_and_can_be_undone(incident: Callable[..
     assert _numbers(incident) == [4]
 
 
-@pytest.mark.parametrize("when", ["before the file", pytest.param("after the file", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("when", ["before the file", "after the file"])
 def test_a_pin_that_is_given_again_completes_the_one_that_was_killed(
     incident: Callable[..., Any], tmp_path: Path, when: str
 ) -> None:
@@ -199,6 +200,7 @@ def test_a_rollback_killed_half_way_is_completed_by_the_same_words(
     assert langfuse.production() == 5
 
 
+@pytest.mark.full
 def test_a_rollback_killed_half_way_is_undone_by_its_first_event_and_an_undo_killed_half_way_by_a_second(
     run: Callable[..., Any], live: App, langfuse: Langfuse, cut: Callable[[bool], None]
 ) -> None:
