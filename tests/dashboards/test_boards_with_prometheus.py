@@ -130,6 +130,12 @@ def _answers(snapshot, passed, failed):
     )
 
 
+def _proved(service, ratio, bound, events):
+    labels = {**WHO, "service": service, "slo": "grounding", "failure_mode": "hallucination"}
+    names = (records.bad_ratio, records.bad_lower_bound, records.events)
+    return [(name("15m"), labels, "gauge", value) for name, value in zip(names, (ratio, bound, events), strict=True)]
+
+
 @pytest.fixture(scope="module")
 def incident(serve, tmp_path_factory, end):
     """Three versions: one is bad, one never failed, of one the info is not known; two processes serve the bad one."""
@@ -146,7 +152,8 @@ def incident(serve, tmp_path_factory, end):
             for name, growth in (("bad1", 5), ("good", 0))
         ),
         (c.EVALUATION_SCORE.count, {**WHO, "evaluation": "groundedness", "scale": "relative"}, "counter", 1),
-        (records.events("15m"), {**WHO, "slo": "grounding", "failure_mode": "hallucination"}, "gauge", 12),
+        *_proved("agent", 0.1, 0.08, 400),
+        *_proved("rarely-asked", 0.33, 0.01, 3),
     ]
     with serve(rows, tmp_path_factory.mktemp("incident"), end) as ask:
         yield ask
@@ -178,9 +185,18 @@ def test_a_version_that_no_longer_answers_does_not_serve(incident):
 
 def test_a_sample_size_says_on_which_scale_and_stays_where_none_is_known(incident):
     """An evaluator may judge without a score."""
-    judged = e.most(records.events("15m"), ("service", "environment"), {"slo": ("grounding",)})
-    assert incident(e.scaled(judged, ("groundedness",)).text) == [({"scale": "relative"}, [12])]
-    assert incident(e.scaled(judged, ("toxicity",)).text) == [({}, [12])]
+    judged = e.of_worst(records.events("15m"), "15m", {"slo": ("grounding",)})
+    assert incident(e.scaled(judged, ("groundedness",)).text) == [({"scale": "relative"}, [400])]
+    assert incident(e.scaled(judged, ("toxicity",)).text) == [({}, [400])]
+
+
+def test_the_worst_service_is_the_one_whose_counts_prove_it(incident):
+    """1 bad of 3 is a higher ratio than 40 of 400, and proves less: what is shown together is of the same answers."""
+    found = [
+        incident(e.of_worst(make("15m"), "15m", {"slo": ("grounding",)}).text)
+        for make in (records.bad_ratio, records.bad_lower_bound, records.events)
+    ]
+    assert found == [[({}, [0.1])], [({}, [0.08])], [({}, [400])]]
 
 
 def test_a_version_line_stands_at_the_moment_of_the_change(incident, plain, end):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from truegreen.core.words import catalogue
+from truegreen.core.words import catalogue, records
 from truegreen.core.words.metric import IDENTITY, External, Metric
 from truegreen.core.words.terms import SERVING_COMPONENTS
 from truegreen.dashboards.known import ALERTS, EXTERNAL_LABELS, SERIES
@@ -135,9 +135,14 @@ def scaled(counted: Expression, evaluations: tuple[str, ...]) -> Expression:
     return Expression(f"{scale} * on () group_left () ({counted.text}) or on () ({counted.text})", ("scale",))
 
 
-def most(name: str, each: tuple[str, ...], where: Where | None = None) -> Expression:
-    """The sum of a record over services, each with its largest value: SLOs that judge the same answers do not count them twice."""
-    return Expression(f"sum ({record(name, each, where).text})")
+def of_worst(name: str, window: str, where: Where) -> Expression:
+    """A record of the one SLO of one service whose lower bound is the highest: ratio, bound and sample size are of the same answers.
+
+    The highest ratio would be that of the fewest answers: 1 of 3 is 33 %.
+    """
+    on = (*IDENTITY, "slo")
+    worst = record(records.bad_lower_bound(window), on, where).text
+    return Expression(f"max ({record(name, on, where).text} and on ({', '.join(on)}) topk(1, {worst}))")
 
 
 def external(metric: External, by: tuple[str, ...] = ("job",), fold: str = "max", where: Where | None = None) -> Expression:

@@ -42,18 +42,20 @@ def judged(
     proved: bool = True,
     width: int = 4,
 ) -> tuple[Tile, ...]:
-    """The worst service's bad ratio of evaluated answers, what the counts prove, and how many were judged, on which scale.
+    """Bad ratio of evaluated answers, what the counts prove, and how many were judged, on which scale: of the worst service by what is proved.
 
     Args:
-        window: one of `records.WINDOWS`.
+        window: one of `records.WINDOWS` that has a lower bound.
         proved: whether the lower bound stands between them.
     """
     slos = view.judged(failure_mode)
     mine: Where = {"failure_mode": failure_mode, "slo": tuple(slo.name for slo in slos)}
-    count = e.scaled(e.most(records.events(window), WHO, mine), view.evaluations(failure_mode))
+    ratio, bound, count = (
+        e.of_worst(make(window), window, mine) for make in (records.bad_ratio, records.bad_lower_bound, records.events)
+    )
     return kit.ratio(
-        title, ("bad", e.record(records.bad_ratio(window), (), mine)), ("judged *", count), counted=f"Judged answers, {spelt(window)}", why=why,
-        steps=kit.within(*slos), links=links, width=width, proved=("at least", e.record(records.bad_lower_bound(window), (), mine)) if proved else None,
+        title, ("bad", ratio), ("judged *", e.scaled(count, view.evaluations(failure_mode))), counted=f"Judged answers, {spelt(window)}", why=why,
+        steps=kit.within(*slos), links=links, width=width, proved=("at least", bound) if proved else None,
     )  # fmt: skip
 
 

@@ -20,9 +20,9 @@ def board(view: View) -> Board:
     mine: Where = {"slo": tuple(slo.name for slo in slos)}
     judged: Where = {**rows.JUDGED, "evaluation": evaluations}
     symptom = (
-        *kit.ratio("Failed, 3 d", ("failed", e.record(records.bad_ratio("3d"), (), mine)),
-                   ("judged *", e.scaled(e.most(records.events("3d"), rows.WHO, mine), evaluations)), counted="Judged answers, 3 d", width=8,
-                   why="The worst service's share of judged answers that failed over three days; what it was in the baseline is dashed below."),
+        *kit.ratio("Failed, 3 d", ("failed", e.of_worst(records.bad_ratio("3d"), "3d", mine)),
+                   ("judged *", e.scaled(e.of_worst(records.events("3d"), "3d", mine), evaluations)), counted="Judged answers, 3 d", width=8,
+                   why="Share of judged answers that failed over three days, of the service that is worst by what its counts prove; what it was in the baseline is dashed below."),
         kit.stat("Furthest from its baseline", ("z", e.record(records.DRIFT_Z, ())), unit="short", steps=kit.under(Z), width=8,
                  why=f"Standard errors between three days and the frozen baseline, the largest of all SLOs: over {Z} and a quarter more is a ticket."),
         kit.graph("Failed beside the baseline, 3 d", ("*", e.record(records.bad_ratio("3d"), rows.EVERY, mine)),

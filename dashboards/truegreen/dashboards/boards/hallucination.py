@@ -18,7 +18,7 @@ def board(view: View) -> Board:
     judged: Where = {**rows.JUDGED, "evaluation": evaluations}
     within = kit.within(*slos)
     symptom = (
-        *rows.judged(view, _MODE, "Ungrounded, 15 min", "15m", width=5, why="The worst service's share of judged answers that are not supported by what was retrieved."),
+        *rows.judged(view, _MODE, "Ungrounded, 15 min", "15m", width=5, why="Share of judged answers that are not supported by what was retrieved: of the service that is worst by what its counts prove."),
         rows.affected(evaluations, width=5),
         rows.contained(),
         kit.graph("Ungrounded answers by service", ("*", e.record(records.bad_ratio("15m"), rows.by_slo(slos), mine)),

@@ -35,7 +35,7 @@ def board(view: View) -> Board:
     )  # fmt: skip
     quality = (
         *rows.judged(view, _MODE, "Ungrounded answers, 1 h", "1h", links=open_mode, proved=False,
-                     why="The worst service's share of judged answers that are not supported by what was retrieved."),
+                     why="Share of judged answers that are not supported by what was retrieved: of the service that is worst by what its counts prove."),
         kit.graph("Ungrounded answers by service", ("*", e.record(records.bad_ratio("1h"), by, mine)),
                   ("budget *", e.record(records.ERROR_BUDGET, by, mine)), unit="percentunit", reference="/^budget/", links=open_mode,
                   why="Base sample over 1 h, all models; the dashed lines are each service's error budget, by SLO."),
