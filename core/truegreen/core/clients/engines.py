@@ -34,6 +34,7 @@ NAMES: Final = ("prometheus", "promtool", "alertmanager", "amtool")
 BUILT: Final = {
     "otelcol": "otelcol",
     **dict.fromkeys(("chromium", "chromedriver"), "browser"),
+    "grafana-data": "grafana-data",
     **dict.fromkeys(("promtool3", "prometheus3", "vmalert", "victoria-metrics", "amtool34", "alertmanager34"), "rule-engines"),
 }
 """Programs of tests alone, and the target of the Makefile that builds or installs them."""
@@ -68,7 +69,7 @@ def find(name: str, environ: Mapping[str, str] = os.environ, start: Path | None 
 def missing_help(name: str) -> str:
     """One line: the program `name` is not there, and how to get it."""
     if name in BUILT:
-        needs = "root and apt" if BUILT[name] == "browser" else "Go"
+        needs = {"browser": "root and apt", "grafana-data": "Node"}.get(BUILT[name], "Go")
         return f"{name} was not found: run `make {BUILT[name]}` in a checkout (needs {needs}), or name its folder with {FOLDER_VARIABLE}"
     package = _PACKAGES.get(name, "alertmanager")
     debian = package if package == "prometheus" else f"prometheus-{package}"
