@@ -275,15 +275,6 @@ def test_a_failing_trace_opens_explore_or_the_configured_address(make):
     assert found[1] == "https://langfuse.example/trace/${__value.raw}"
 
 
-def test_exemplars_lead_to_a_tempo_or_to_the_configured_address(made):
-    """Without a target in the data source, exemplars are dots that lead nowhere; `$$` keeps Grafana from filling it in."""
-    name = "provisioning/datasources/truegreen.yaml"
-    prometheus, tempo = yaml.safe_load(made().files[name])["datasources"]
-    assert prometheus["jsonData"]["exemplarTraceIdDestinations"] == [{"name": "trace_id", "datasourceUid": tempo["uid"]}]
-    (alone,) = yaml.safe_load(made("routes: {trace_url: 'https://t.example/{trace_id}'}\n").files[name])["datasources"]
-    assert alone["jsonData"]["exemplarTraceIdDestinations"] == [{"name": "trace_id", "url": "https://t.example/$${__value.raw}"}]
-
-
 def test_the_runbook_text_names_the_first_suspects_and_the_configured_page(make):
     """The board repeats the triage table; it has no words of its own."""
     content = _panel(make("routes: {runbook_url: 'https://runs.example'}\n")["hallucination.json"], "What to do")["options"][

@@ -1,4 +1,4 @@
-"""`truegreen generate dashboards`: every board as Grafana's JSON, and the provisioning that it needs."""
+"""`truegreen generate dashboards`: every board as Grafana's JSON, the provisioning that it needs, and both as ConfigMaps."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from truegreen.core.config.model import Config
 from truegreen.core.errors import BadInput
 from truegreen.core.words.shapes import Generated
-from truegreen.dashboards import boards, check, frame, provision
+from truegreen.dashboards import boards, check, configmaps, frame, provision
 from truegreen.dashboards.model import Json, View
 
 
 def files(config: Config, time_scale: int) -> Generated:
-    """The boards and their provisioning.
+    """The boards and their provisioning, as files and as ConfigMaps.
 
     Args:
         config: thresholds, dashed lines and links come from it.
@@ -26,9 +26,11 @@ def files(config: Config, time_scale: int) -> Generated:
     known = {board["uid"] for board in made.values()}
     if found := [f"{name}: {problem}" for name, board in made.items() for problem in check.problems(board, known)]:
         raise BadInput("\n".join(found))
+    sources = provision.sources(config, clock.scrape)
     provisioning = {
-        "provisioning/datasources/truegreen.yaml": provision.sources(config, clock.scrape),
+        "provisioning/datasources/truegreen.yaml": sources,
         "provisioning/dashboards/truegreen.yaml": provision.provider(),
+        "kubernetes/boards.yaml": configmaps.file(made, sources),
     }
     panels = {name: _count(board) for name, board in made.items()}
     statement = tuple(f"{name}: {board['title']}, {panels[name]} panels" for name, board in made.items())
