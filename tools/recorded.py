@@ -35,6 +35,8 @@ INCIDENT: Final = ROOT / "dashboards" / "recorded" / "incident.json.gz"
 SHIPPED: Final = ROOT / "dashboards" / "truegreen" / "dashboards" / "preview" / "recorded.json.gz"
 FLAGS: Final = ("--query.lookback-delta=2s", "--storage.tsdb.retention.time=100y")
 """Series read from a file have no marks where they end: with the usual 5 min every alert would fire to the end. They may be old, too."""
+BEFORE: Final = 30
+"""Seconds shown before the first mark: what lies before them is the stage being built, and what lies after the last one its end."""
 
 Json = dict[str, Any]
 
@@ -88,9 +90,16 @@ def prometheus(raw: Json, folder: Path) -> Iterator[httpx.Client]:
 
 def taken(raw: Json, digest: str, client: httpx.Client, boards: Mapping[str, Json]) -> Recording:
     """The answers to all that the boards ask of the recorded series."""
+    start, end = window(raw)
     answers = {uid: _board(raw, client, board) for uid, board in boards.items()}
-    start, end, scrape = (float(raw[name]) for name in ("start", "end", "scrape"))
-    return Recording(digest, start, end, scrape, raw["time_scale"], tuple(raw["marks"]), tuple(slos(raw)), answers)
+    marks, promised = tuple(raw["marks"]), tuple(slos(raw))
+    return Recording(digest, float(start), float(end), float(raw["scrape"]), raw["time_scale"], marks, promised, answers)
+
+
+def window(raw: Json) -> tuple[int, int]:
+    """From shortly before the first mark to the last one, seconds since 1970."""
+    moments = [mark["at"] for mark in raw["marks"]] or [raw["start"] + BEFORE, raw["end"]]
+    return max(raw["start"], math.floor(min(moments)) - BEFORE), min(raw["end"], math.ceil(max(moments)))
 
 
 def slos(raw: Json) -> list[Json]:
@@ -113,29 +122,28 @@ def _board(raw: Json, client: httpx.Client, board: Json) -> Json:
 
 
 def _answer(client: httpx.Client, raw: Json, query: Query) -> Json:
+    first, end = window(raw)
     # The shortest step is taken for the scrape interval, as Grafana does, so a rate reads four of them.
-    durations = {
-        "$__rate_interval": f"{4 * query.step}s",
-        "$__interval": f"{query.step}s",
-        "$__range": f"{round(raw['end'] - raw['start'])}s",
-    }
-    start = math.floor(raw["start"] / query.step) * query.step
-    params = {"query": promql.filled(query.expr, durations), "start": start, "end": raw["end"], "step": query.step}
-    count = math.floor((raw["end"] - start) / query.step) + 1
+    durations = {"$__rate_interval": f"{4 * query.step}s", "$__interval": f"{query.step}s", "$__range": f"{end - first}s"}
+    step = raw["step"] if query.instant else query.step  # what is read as of now is right at any moment
+    start = math.floor(first / step) * step
+    params = {"query": promql.filled(query.expr, durations), "start": start, "end": end, "step": step}
+    count = math.floor((end - start) / step) + 1
     series = []
     for one in _get(client, "query_range", params)["result"]:
         values: list[float | int | None] = [None] * count
         for at, text in one["values"]:
-            values[round((at - start) / query.step)] = _short(float(text))
+            values[round((at - start) / step)] = _short(float(text))
         series.append({"labels": one["metric"], "values": values})
-    return {"start": start, "step": query.step, "series": sorted(series, key=lambda one: sorted(one["labels"].items()))}
+    return {"start": start, "step": step, "series": sorted(series, key=lambda one: sorted(one["labels"].items()))}
 
 
 def _values(client: httpx.Client, raw: Json, query: str) -> list[str]:
     found = re.fullmatch(r"label_values\((.+),\s*(\w+)\)", query)
     if found is None:
         raise Failed(f"a variable asks {query!r}: only label_values(metric, label) is recorded")
-    params = {"match[]": promql.filled(found[1]), "start": raw["start"], "end": raw["end"]}
+    start, end = window(raw)
+    params = {"match[]": promql.filled(found[1]), "start": start, "end": end}
     values: list[str] = _get(client, f"label/{found[2]}/values", params)
     return values
 

@@ -55,7 +55,8 @@ def test_the_numbers_are_those_of_a_prometheus(made):
     last = _answer(made, tiny.ALL, "4s", "instant")["series"][0]
     assert last["labels"] == {"model": "small"}
     assert last["values"][-1] == 400
-    assert _answer(made, tiny.ALL, "4s", "instant")["start"] % 4 == 0
+    assert len(last["values"]) == tiny.END - tiny.START + 1, "what is read as of now is recorded for every second"
+    assert _answer(made, tiny.BUCKETS, "4s", "range")["start"] % 4 == 0
 
 
 def test_an_alert_that_has_ended_ends_in_the_recording(made):
@@ -83,6 +84,14 @@ def test_what_the_demo_promised_is_recorded_with_it(made):
     assert made.of == hashlib.sha256(tiny.packed()).hexdigest()
     assert (made.start, made.end, made.time_scale) == (tiny.START, tiny.END, 60)
     assert made.marks[0]["name"] == "onset"
+
+
+def test_the_stage_is_not_part_of_the_incident():
+    """What is shown begins shortly before the first mark and ends with the last; without marks all is shown."""
+    marks = [{"at": 99.5, "name": "onset", "text": ""}, {"at": 140.25, "name": "closed", "text": ""}]
+    assert recorded.window({"start": 10, "end": 200, "marks": marks}) == (69, 141)
+    assert recorded.window({"start": 90, "end": 120, "marks": marks}) == (90, 120)
+    assert recorded.window({"start": 10, "end": 200, "marks": []}) == (10, 200)
 
 
 def test_it_is_read_as_it_was_written(made):

@@ -21,7 +21,8 @@ def _series(name: str, values: list[float | None], start: int = START, **labels:
 
 RAW: Json = {
     "format": "truegreen-recording/1", "start": START, "end": END, "step": 1, "time_scale": 60, "scrape": 1.0,
-    "marks": [{"at": float(ONSET), "name": "onset", "text": 'the provider serves "another" model'}],
+    "marks": [{"at": float(ONSET), "name": "onset", "text": 'the provider serves "another" model'},
+              {"at": END - 0.5, "name": "closed", "text": "20 s after the onset"}],
     "series": [
         # Ten answers a second; from the onset on half of them fail.
         _series("truegreen_evaluations_total", [10 * (t - START) - 5 * max(0, t - ONSET) for t in _STEPS], result="pass", model="small"),

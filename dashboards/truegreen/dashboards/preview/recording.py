@@ -52,12 +52,14 @@ class Query:
         key: under which its answer is recorded.
         expr: PromQL with Grafana's variables in it.
         step: the shortest step, seconds.
+        instant: asked as of now, not over time.
         exemplars: whether traces are asked for as well.
     """
 
     key: str
     expr: str
     step: int
+    instant: bool
     exemplars: bool
 
 
@@ -65,14 +67,14 @@ def asked(board: Json) -> Iterator[Query]:
     """All that the targets and annotations of a board ask."""
     for panel in check.panels(board):
         for target in panel.get("targets", []):
-            kind = "instant" if target.get("instant") else "range"
-            yield _query(target["expr"], target.get("interval", ""), kind, bool(target.get("exemplar")))
+            yield _query(target["expr"], target.get("interval", ""), bool(target.get("instant")), bool(target.get("exemplar")))
     for one in board["annotations"]["list"]:
-        yield _query(one["expr"], one.get("step", ""), "range", False)
+        yield _query(one["expr"], one.get("step", ""), instant=False, exemplars=False)
 
 
-def _query(expr: str, interval: str, kind: str, exemplars: bool) -> Query:
-    return Query(f"{expr}|{interval}|{kind}", expr, int(interval.removesuffix("s") or 1), exemplars)
+def _query(expr: str, interval: str, instant: bool, exemplars: bool) -> Query:
+    key = f"{expr}|{interval}|{'instant' if instant else 'range'}"
+    return Query(key, expr, int(interval.removesuffix("s") or 1), instant, exemplars)
 
 
 def load(data: bytes, where: str) -> Recording:
