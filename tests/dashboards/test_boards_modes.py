@@ -171,7 +171,7 @@ def test_what_the_panels_compute_is_what_they_say(boards, engine, tmp_path):
             '{alertname="TruegreenCollectorGone",sev="2"}': 1,
             '{alertname="TruegreenWatchdog",sev="none"}': 1,
         }),
-        ("latency", "Tokens of a call", 0, {'{model="m",type="input"}': 40, '{model="m",type="output"}': 5}),
+        ("latency", "Tokens per call", 0, {'{model="m",type="input"}': 40, '{model="m",type="output"}': 5}),
         ("latency", "Tools p95", 0, {}),
         ("health", "Spread of scores", 0, {'{evaluation="groundedness",scale="relative"}': 0.5}),
         ("pillars", "In circles, over time", 0, {f'{{{WHO},agent="support"}}': 0}),

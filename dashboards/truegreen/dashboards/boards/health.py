@@ -37,8 +37,10 @@ def _alerting() -> Row:
                  why="It fires always: no data means that no rule is evaluated, and that no alert can come."),
         kit.stat("Collectors up", ("*", e.external(c.UP, ("job",), "min", {"job": "truegreen"})), unit="none", steps=kit.over(1), height=5,
                  why="1 while every collector can be scraped, 0 when one cannot: what is not scraped cannot burn."),
+        kit.stat("Series", ("series", e.gauge(c.COLLECTOR_SERIES, ())), unit="short", steps=kit.under(c.SERIES_LIMIT), height=5,
+                 why="Series of the largest collector, against its limit: past it, new label sets fold into one."),
         kit.table("Alerts about the watching", ("Firing", watching), columns={"alertname": "Alert", "sev": "Sev", "service": "Service", "environment": "Environment"},
-                  unit="none", width=16, height=5, why="Watchers that fire now, those of no service too. The watchdog is always among them."),
+                  unit="none", width=12, height=5, why="Watchers that fire now, those of no service too. The watchdog is always among them."),
     )  # fmt: skip
 
 
@@ -51,14 +53,12 @@ def _collector() -> Row:
     return kit.row(
         "Collector",
         kit.graph("Received", ("spans", e.rate(c.COLLECTOR_ACCEPTED_SPANS, factor=60)), ("requests: *", e.rate(c.COLLECTOR_ACCEPTED_REQUESTS, ("signal",), factor=60)),
-                  unit="cpm", width=6, why="Spans and requests a minute: what does not arrive here is in no metric."),
+                  unit="cpm", why="Spans and requests a minute: what does not arrive here is in no metric."),
         kit.graph("Refused or left out", ("refused: *", e.rate(c.COLLECTOR_REFUSED_REQUESTS, ("reason",), factor=60)),
-                  ("left out: *", e.rate(c.COLLECTOR_DROPPED_SPANS, ("reason",), factor=60)), unit="cpm", width=6,
+                  ("left out: *", e.rate(c.COLLECTOR_DROPPED_SPANS, ("reason",), factor=60)), unit="cpm",
                   why="Requests that could not be read, and spans or values that could not be used, a minute and why."),
-        kit.graph("Time of a request, p99", ("p99", e.quantile(0.99, c.COLLECTOR_REQUEST_DURATION)), unit="s", width=6,
+        kit.graph("Time of a request, p99", ("p99", e.quantile(0.99, c.COLLECTOR_REQUEST_DURATION)), unit="s",
                   why="Time to inflate, parse and count one request: a slow collector makes exporters wait and drop."),
-        kit.graph("Series", ("series", e.gauge(c.COLLECTOR_SERIES, ())), unit="short", steps=kit.under(c.SERIES_LIMIT), width=6,
-                  why="Series of the largest collector against its limit: past it, new label sets fold into one."),
     )  # fmt: skip
 
 
@@ -91,18 +91,20 @@ def _forwarding() -> Row:
     return kit.row(
         "Forwarding and limits",
         kit.graph("Queue", ("*", e.gauge(c.COLLECTOR_FORWARD_QUEUE, to)), ("limit *", e.gauge(c.COLLECTOR_FORWARD_QUEUE_LIMIT, to)), unit="bytes", reference="/^limit/",
-                  why="Bytes that wait for each destination; at the dashed limit the oldest are dropped."),
+                  why="Bytes that wait for each destination; at the dashed limit what comes next is dropped."),
         kit.graph("Requests that wait", ("*", e.gauge(c.COLLECTOR_FORWARD_QUEUE_REQUESTS, to)), unit="short",
                   why="A queue that grows: the destination is slow or down. The metrics here are whole all the same."),
         kit.graph("Delivered and tried again", ("delivered *", e.rate(c.COLLECTOR_FORWARD_DELIVERED, to, factor=60)),
                   ("tried again *", e.rate(c.COLLECTOR_FORWARD_RETRIES, to, factor=60)), unit="cpm", why="Requests a minute that each destination took, and attempts that failed."),
         kit.graph("Lost at destinations", ("rejected *", e.rate(c.COLLECTOR_FORWARD_REJECTED, to, factor=60)),
-                  ("dropped *", e.rate(c.COLLECTOR_FORWARD_DROPPED, ("destination", "reason"), factor=60)), unit="cpm",
+                  ("dropped *", e.rate(c.COLLECTOR_FORWARD_DROPPED, ("destination", "reason"), factor=60)), unit="cpm", width=6,
                   why="Spans that a destination left out, and requests that never arrived: those traces are missing there."),
-        kit.graph("Folded label sets", ("*", e.rate(c.COLLECTOR_OVERFLOW, ("metric",), factor=60)), unit="cpm",
+        kit.graph("Series over time", ("series", e.gauge(c.COLLECTOR_SERIES, ())), unit="short", steps=kit.under(c.SERIES_LIMIT), width=6,
+                  why="A label that grows without end is seen here days before the limit."),
+        kit.graph("Folded label sets", ("*", e.rate(c.COLLECTOR_OVERFLOW, ("metric",), factor=60)), unit="cpm", width=6,
                   why="Label sets a minute past a limit, by metric: what is folded cannot be told apart on any board."),
         kit.table("Collectors", ("Running", e.gauge(c.COLLECTOR_BUILD_INFO, ("version",), fold="sum")), columns={"version": "Version", "Running": "Running"}, unit="locale",
-                  width=8, why="Versions of collectors that run: two for longer than a roll-out is one forgotten."),
+                  width=6, why="Versions of collectors that run: two for longer than a roll-out is one forgotten."),
         collapsed=True,
     )  # fmt: skip
 

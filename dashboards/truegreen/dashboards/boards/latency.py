@@ -32,7 +32,7 @@ def board(view: View) -> Board:
                   steps=bound, width=24, why="Chat calls: the dashed line is the bound of the latency SLO. The dots are traces."),
     )  # fmt: skip
     changed = (
-        kit.graph("Tokens of a call", ("*", e.per(e.rate(c.LLM_TOKENS, ("model", "type")), e.rate(c.LLM_REQUESTS, ("model",)))), unit="short", width=24,
+        kit.graph("Tokens per call", ("*", e.per(e.rate(c.LLM_TOKENS, ("model", "type")), e.rate(c.LLM_REQUESTS, ("model",)))), unit="short", width=24,
                   why="Prompts and answers that grow take longer; cached is part of input, reasoning of output."),
     )  # fmt: skip
     distribution = (
