@@ -1,14 +1,24 @@
 """The whole path as a user runs it: `truegreen demo`, both scenarios, and how it ends when something breaks."""
 
+import gzip
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+
+from truegreen.core.words import catalogue, records
+from truegreen.core.words.boards import INCIDENT
+from truegreen.demo import corpus
+from truegreen.demo.tap import Tap
+from truegreen.demo.world import speech
+from truegreen.demo.world.visitors import PRYING
 
 DEMO = [sys.executable, "-m", "truegreen.core", "demo", "--json"]
 LIMIT = 240
@@ -103,12 +113,54 @@ def check_story(steps: list[dict], change: str) -> None:
     assert score["spans"] > 3000 and score["spans_lost"] <= 0
 
 
+def strings(value) -> Iterator[str]:
+    """Every text of a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from (key, *strings(one))
+    elif isinstance(value, list):
+        for one in value:
+            yield from strings(one)
+
+
+def check_recording(path: Path, steps: list[dict]) -> None:
+    """Each metric that something makes is in it with a value; its marks are the story's; no text of a question, a passage or an answer is."""
+    made = json.loads(gzip.decompress(path.read_bytes()))
+    valued = {one["labels"]["__name__"] for one in made["series"] if any(value is not None for value in one["values"])}
+    nobody = {"watch", "canary", "drill"}
+    wanted = {
+        metric.prometheus + ("_count" if metric.kind == "histogram" else "")
+        for metric in catalogue.ALL
+        if metric.source not in nobody
+    }
+    assert wanted - valued == set()
+    assert {records.STATE, records.DRIFT_Z, records.bad_lower_bound("1h"), "ALERTS", "up", "process_cpu_seconds_total"} <= valued
+    assert [mark["name"] for mark in made["marks"]] == ["onset", "page", "contain", "validated", "closed"]
+    assert made["marks"][0]["at"] == pytest.approx(the(steps, "INCIDENT")["onset"], abs=1)
+    assert made["start"] < made["marks"][0]["at"] - 20 and made["marks"][-1]["at"] < made["end"]
+    assert made["exemplars"]
+    world = corpus.load()
+    known = (
+        [p.text for p in world.passages]
+        + [q.question for q in world.questions]
+        + [says for _, says in speech.memory().known]
+        + list(PRYING)
+    )
+    assert Tap(texts=list(strings(made))).leaked_bytes(known) == 0
+    assert Tap(texts=[world.passages[0].text]).leaked_bytes(known) > 0
+
+
 @pytest.mark.alone
-def test_a_silent_provider_update_is_paged_triaged_as_theirs_and_closed(tmp_path):
-    """Another model behind the alias: page, THEM, pin, verified, validated, closed; exit 0 and nothing left behind."""
-    code, steps, stderr = demo(tmp_path)
+def test_a_silent_provider_update_is_paged_triaged_as_theirs_and_closed(tmp_path, tmp_path_factory):
+    """Another model behind the alias: page, THEM, pin, verified, validated, closed; exit 0 and nothing left behind but the recording."""
+    recorded = tmp_path_factory.mktemp("recorded") / "incident.json.gz"
+    code, steps, stderr = demo(tmp_path, "--record", str(recorded))
     assert code == 0, (steps[-1:], stderr)
+    assert steps.pop()["step"] == "recorded"
     check_story(steps, "contain")
+    check_recording(recorded, steps)
     triage = the(steps, "triage")["triage"]
     assert triage["whose"] == "them"
     assert [(c["component"], c["old"], c["new"]) for c in triage["changes"]] == [
@@ -118,12 +170,35 @@ def test_a_silent_provider_update_is_paged_triaged_as_theirs_and_closed(tmp_path
     assert "support-large-1106" in postmortem and "THEM" in postmortem
 
 
+def check_boards(kept: dict, page: dict) -> None:
+    """The boards are up and ask the demo's Prometheus, and the page's link opens one of them."""
+    assert page["annotations"]["dashboard_url"] == kept["page"]
+    assert kept["page"].startswith(f"{kept['boards']}/d/{INCIDENT}?var-service=support-agent&")
+    for address in (kept["boards"], kept["page"]):
+        shown = httpx.get(address, follow_redirects=True, trust_env=False)
+        assert (shown.status_code, shown.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    about = httpx.get(f"{kept['boards']}/boards.json", trust_env=False).json()
+    assert (about["mode"], about["time_scale"]) == ("live", 60)
+    asked = {"query": f'{records.STATE}{{failure_mode="hallucination"}}'}
+    answer = httpx.get(f"{kept['boards']}/api/v1/query", params=asked, trust_env=False).json()
+    assert [one["metric"]["service"] for one in answer["data"]["result"]] == ["support-agent"]
+
+
 @pytest.mark.full
 @pytest.mark.alone
-def test_a_bad_prompt_is_paged_triaged_as_ours_and_rolled_back(tmp_path):
-    """The team's own change: US, its version, one command, the old version seen serving."""
-    code, steps, stderr = demo(tmp_path, "--scenario", "prompt")
-    assert code == 0, (steps[-1:], stderr)
+def test_a_bad_prompt_is_paged_triaged_as_ours_and_rolled_back_and_kept(tmp_path):
+    """The team's own change: US, its version, one command, the old version seen serving; all of it stays up, with its boards, until Ctrl-C."""
+    process = started(tmp_path, "kept", "--scenario", "prompt", "--keep", steps=(steps := []))
+    try:
+        check_boards(the(steps, "kept"), the(steps, "PAGE"))
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert [json.loads(line)["step"] for line in out.splitlines()] == ["stopped"]
+    assert eventually_none_running(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+    assert steps.pop()["step"] == "kept"
     check_story(steps, "rollback")
     triage = the(steps, "triage")["triage"]
     assert triage["whose"] == "us"
@@ -133,13 +208,19 @@ def test_a_bad_prompt_is_paged_triaged_as_ours_and_rolled_back(tmp_path):
     assert the(steps, "verified")["verified"]["seconds"] < 60
 
 
-def started(tmp_path: Path, until: str) -> subprocess.Popen:
-    """A demo that has told the step `until`."""
+def started(tmp_path: Path, until: str, *arguments: str, steps: list[dict] | None = None) -> subprocess.Popen:
+    """A demo that has told the step `until`; what it told goes into `steps`."""
+    steps = [] if steps is None else steps
     process = subprocess.Popen(
-        DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+        [*DEMO, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     for line in process.stdout:
-        if json.loads(line)["step"] == until:
+        steps.append(json.loads(line))
+        if steps[-1]["step"] == until:
             return process
     raise AssertionError(process.stderr.read())
 
@@ -191,6 +272,7 @@ def test_a_full_disk_ends_the_demo_in_one_line(tmp_path):
         ["--replay", "absent.jsonl", "--from", "a", "--expect", "page"],
         ["--from", "a"],
         ["--replay", "absent.jsonl", "--expect", "page"],
+        ["--replay", "absent.jsonl", "--from", "a", "--expect", "page", "--objective", "0.95"],
         ["--scenario", "weather"],
     ],
 )

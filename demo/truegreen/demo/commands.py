@@ -120,13 +120,15 @@ def _hold(keep: bool, story: Any) -> Any:
         if not keep:
             return
         on = play.on
+        boards, page = f"http://{on.addresses['boards']}", play.page.annotations["dashboard_url"]
         story.tell(
             "kept",
-            f"boards http://{on.addresses['boards']}  support agent http://{on.addresses['agent']}  prometheus http://{on.prometheus_address}  "
+            f"boards {boards}  support agent http://{on.addresses['agent']}  prometheus http://{on.prometheus_address}  "
             f"alertmanager http://{on.alertmanager_address}  collector http://{on.collector_metrics}/metrics",
-            f"the page's board {play.page.annotations['dashboard_url']}",
+            f"the page's board {page}",
             f"files {on.folder}; interrupt (Ctrl-C) to stop everything",
-        )
+            boards=boards, page=page,
+        )  # fmt: skip
         try:
             deadline = time.monotonic() + _LONGEST_KEEP_SECONDS
             while time.monotonic() < deadline:
