@@ -23,6 +23,7 @@ from truegreen.dashboards.preview.server import Site
 _NOT_YET: Final = {
     "watch": "no producer yet: `truegreen watch` makes it",
     "canary": "no producer yet: `truegreen canary` makes it",
+    "drill": "no producer yet: whoever holds drills exposes it",
 }
 
 
