@@ -113,6 +113,9 @@ class Browser:
         """A PNG of the whole page, laid out at `width` CSS pixels: the window is made as high as the page, so that all of it is drawn."""
         self.size(width, 900, scale)
         self.size(width, self.run("return document.documentElement.scrollHeight"), scale)
+        self.run(
+            "return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+        )  # it hears of its size
         self.until("document.documentElement.dataset.ready")
         return self.screenshot()
 

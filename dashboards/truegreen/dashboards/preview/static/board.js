@@ -49,7 +49,7 @@ export function boardOf(board, app, main) {
 
   return {
     panels,
-    pending: () => panels.some((panel) => panel.visible && (panel.generation !== app.generation || panel.node.dataset.state === "loading")),
+    pending: () => panels.some((panel) => panel.visible !== false && (panel.generation !== app.generation || panel.node.dataset.state === "loading")),
     load: () => { for (const panel of panels) if (panel.visible) panel.load(); },
     redraw: (whole) => { for (const panel of panels) if (panel.generation) { if (whole && panel.node.dataset.state === "data") panel.draw(); else panel.redraw(); } },
     stop: () => { seen.disconnect(); sized.disconnect(); for (const panel of panels) panel.stop(); },

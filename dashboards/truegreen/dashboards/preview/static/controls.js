@@ -10,7 +10,8 @@ const RENEWALS = ["off", "5s", "30s", "1m", "5m"];
 const said = (text) => text.replace(/^now-(\d+)([mhd])$/, (_, n, unit) => `last ${n} ${{ m: "min", h: "h", d: "d" }[unit]}`);
 
 /** The range in words. */
-export function rangeText({ from, to }) {
+export function rangeText({ from, to }, whole) {
+  if (whole) return "whole recording";
   const words = (text) => (/^\d+$/.test(text) ? moment(Number(text)) : text);
   if (to === "now" && /^now-\d+[mhd]$/.test(from)) return said(from);
   const [begin, end] = [words(from), words(to)];
@@ -55,8 +56,8 @@ export function controls(top, info, board, state, act) {
 
   return {
     /** Show the range as it is now. */
-    range(now) {
-      time.firstChild.textContent = rangeText(now);
+    range(now, whole) {
+      time.firstChild.textContent = rangeText(now, whole);
       for (const one of time.querySelectorAll(".pick")) one.setAttribute("aria-pressed", String(one.title === now.from && now.to === "now"));
       dates.from.value = /^\d+$/.test(now.from) ? moment(Number(now.from)) : now.from;
       dates.to.value = /^\d+$/.test(now.to) ? moment(Number(now.to)) : now.to;
@@ -83,7 +84,7 @@ export function chips(node, events, window, announce) {
   const short = (ms) => (window.to - window.from > 72e6 ? moment(ms).slice(5, 16) : moment(ms).slice(11));
   const chip = ({ from, to, color, title, text, kind }) => {
     const words = `${kind}: ${title}. ${text} ${moment(from)}${to > from ? ` to ${moment(to)}` : ""}`;
-    return h("button", { type: "button", class: `chip ${color}`, title: words, click: ({ currentTarget }) => {
+    return h("button", { type: "button", class: "chip", data: { color }, title: words, click: ({ currentTarget }) => {
       const open = currentTarget.classList.toggle("open");
       currentTarget.replaceChildren(h("time", {}, short(from)), ` ${title}`, open ? h("small", {}, ` ${text}${to > from ? ` until ${short(to)}` : ""}`) : "");
       if (open) announce(words);

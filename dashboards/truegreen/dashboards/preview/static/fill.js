@@ -25,11 +25,13 @@ export function query(text, variables, builtin) {
 export const parameters = (variables) =>
   Object.entries(variables).flatMap(([name, values]) => values.map((value) => `var-${name}=${encodeURIComponent(value)}`)).join("&");
 
-/** Words for a person: All reads "All". */
-export const words = (text, variables) =>
+/** Words for a person: All reads as `all` says of the variable's name, else "All". */
+export const words = (text, variables, all = () => "All") =>
   text.replace(VARIABLE, (whole, plain, braced) => {
-    const values = Object.hasOwn(variables, plain ?? braced) ? variables[plain ?? braced] : null;
-    return values === null ? whole : !values.length || values.includes(ALL) ? "All" : values.join(", ");
+    const name = plain ?? braced;
+    if (!Object.hasOwn(variables, name)) return whole;
+    const values = variables[name];
+    return !values.length || values.includes(ALL) ? all(name) : values.join(", ");
   });
 
 /** A link's address, from the state `{variables, from, to}` and the value that it is on `{raw, text, labels}`; "" where it is not safe. */

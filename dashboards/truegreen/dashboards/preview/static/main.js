@@ -18,8 +18,10 @@ const json = async (path) => {
   return answer.json();
 };
 
-root.dataset.theme = localStorage.getItem("theme") ?? "";
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => app.board?.redraw(true));
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => { root.dataset.theme = localStorage.getItem("theme") ?? (dark.matches ? "dark" : "light"); };
+dark.addEventListener("change", () => { paint(); app.board?.redraw(true); });
+paint();
 
 const app = {
   info: null, source: null, board: null, state: {}, events: [], generation: 0, signal: null, zoom: (from, to) => range(Math.round(from), Math.round(to)),
@@ -43,7 +45,7 @@ function range(from, to) {
 
 function changed(push = true) {
   history[push ? "pushState" : "replaceState"](null, "", address(app.state.uid));
-  head.range(app.state);
+  head.range(app.state, app.info.range && app.whole());
   for (const link of top.querySelectorAll("#boards a")) link.search = search();
   ask();
 }
@@ -56,9 +58,8 @@ const act = {
   variable: (name, values) => { app.state.variables = { ...app.state.variables, [name]: values }; changed(); },
   every: (text) => { app.state.refresh = text; top.querySelector("#refresh summary").textContent = `↻ ${text}`; schedule(); },
   theme: () => {
-    const dark = getComputedStyle(root).colorScheme.includes("dark");
-    root.dataset.theme = dark ? "light" : "dark";
-    localStorage.setItem("theme", root.dataset.theme);
+    localStorage.setItem("theme", root.dataset.theme === "dark" ? "light" : "dark");
+    paint();
     app.board.redraw(true);
   },
 };
@@ -101,8 +102,11 @@ async function choices(mine, signal) {
     const chosen = app.state.variables[variable.name];
     let found = [];
     try { found = await app.source.values(variable, app.view(0), signal); } catch (error) { if (error.name === "AbortError") return; }
-    if (mine === app.generation) head.variable(variable.name, found, chosen);
+    if (mine !== app.generation) return;
+    app.state.choices[variable.name] = found;
+    head.variable(variable.name, found, chosen);
   }
+  for (const panel of app.board.panels) if (panel.json.type === "text" && panel.generation) panel.draw();
 }
 
 async function route() {
@@ -116,7 +120,7 @@ async function route() {
     const given = asked.getAll(`var-${name}`).map((value) => (value === "All" ? ALL : value));
     return [name, given.length ? given : [current?.value ?? ALL].flat()];
   }));
-  app.state = { uid, variables, from: asked.get("from") ?? own.from, to: asked.get("to") ?? own.to, refresh: app.state.refresh ?? json_.refresh ?? "off" };
+  app.state = { uid, variables, choices: {}, from: asked.get("from") ?? own.from, to: asked.get("to") ?? own.to, refresh: app.state.refresh ?? json_.refresh ?? "off" };
   if (!(windowNow().from < windowNow().to)) Object.assign(app.state, own);
   app.board?.stop();
   app.events.length = 0;

@@ -24,7 +24,7 @@ export function panelOf(json, app) {
   const node = h("section", { class: `panel ${json.type}${w <= 6 ? " small" : ""}`, role: "group", tabindex: 0, "aria-label": named, data: { id: json.id, state: "waiting" } },
     json.title && h("header", {}, h("h3", {}, json.title), note, about), body, h("span", { class: "unseen" }, json.description ?? ""));
   for (const [name, value] of Object.entries({ x: x + 1, y: y + 1, w, h: json.gridPos.h })) node.style.setProperty(`--${name}`, value);
-  const self = { node, json, body, load, draw, keys, size: () => drawn?.size?.(), redraw: () => drawn?.redraw?.(), stop: () => { drawn?.destroy?.(); drawn = null; }, generation: 0, visible: false };
+  const self = { node, json, body, load, draw, keys, size: () => drawn?.size?.(), redraw: () => drawn?.redraw?.(), stop: () => { drawn?.destroy?.(); drawn = null; }, generation: 0, visible: null };
   const memory = {};
   let answers = [];
   let drawn = null;
@@ -54,7 +54,8 @@ export function panelOf(json, app) {
     try {
       const target = asked.find(({ exemplar }) => exemplar);
       memory.traces = await app.source.exemplars(target, view, signal);
-      drawn?.exemplars?.(memory.traces);
+      // Only those of a histogram have the axis of its quantiles; the highest are whom one looks for.
+      if (/_bucket\b/.test(target.expr)) drawn?.exemplars?.([...memory.traces].sort((a, b) => b.value - a.value).slice(0, 40));
     } catch { memory.traces = []; }
   }
 

@@ -3,7 +3,7 @@
 import { anchor, h, ink, property } from "../dom.js";
 import { legend } from "../fill.js";
 import { buckets, field, runs } from "../frames.js";
-import { shown, written } from "../format.js";
+import { mapped, shown, written } from "../format.js";
 import { fitting, plotOn, widthOf, write } from "./plot.js";
 
 const rowsScale = (count) => ({ y: { range: () => [0, count] } });
@@ -56,8 +56,11 @@ export function timeline(body, panel, answers, context) {
   const side = Math.min(Math.max(...bands.map(({ name }) => widthOf(name))) + 12, body.clientWidth * 0.4);
   const box = h("div", { class: "plot tall" });
   body.append(box);
-  // A value without a word is drawn in the neutral colour: only a state has a colour.
-  const says = (band, value) => { const { text, color } = shown(value, band.options); return { text, color: color ? ink(color) : property("--neutral") }; };
+  // Only a state has a colour and a word; what merely is there is neutral.
+  const says = (band, value) => {
+    const { text, color } = shown(value, band.options);
+    return { text, word: mapped(value, band.options.mappings) ? text : "", color: color ? ink(color) : property("--neutral") };
+  };
   const made = plotOn(box, { times, columns: [times.map(() => null)] }, {
     ...rowsScale(bands.length), series: [{}],
     yAxis: { splits: () => [], size: () => side, grid: { show: false } },
@@ -71,12 +74,12 @@ export function timeline(body, panel, answers, context) {
       bands.forEach((band, rank) => {
         const [top, bottom] = [row(u, rank + 0.92), row(u, rank + 0.08)];
         for (const { from, to, value } of band.runs) {
-          const { text, color } = says(band, value);
+          const { word: all, color } = says(band, value);
           const left = Math.max(u.valToPos(band.times[from], "x", true), u.bbox.left);
           const right = Math.min(u.valToPos(band.times[from] + (to - from) * band.step, "x", true), u.bbox.left + u.bbox.width);
           ctx.fillStyle = color;
           ctx.fillRect(left, top, Math.max(right - left, ratio), bottom - top);
-          const word = bottom - top > 14 * ratio ? fitting(text, (right - left) / ratio - 12) : "";
+          const word = bottom - top > 14 * ratio ? fitting(all, (right - left) / ratio - 12) : "";
           if (word) write(u, ctx, word, left + 6 * ratio, (top + bottom) / 2, property("--on-state"));
         }
       });

@@ -7,6 +7,7 @@ import { brief, written } from "../format.js";
 import { plotOn, widthOf, write } from "./plot.js";
 
 const COLORS = 8;
+const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power); // bytes are counted in 1024s
 const lineColor = (rank) => property(`--line-${rank % COLORS}`);
 
 export function draw(body, panel, answers, context) {
@@ -36,7 +37,7 @@ export function draw(body, panel, answers, context) {
     focus: 24,
     series: series.map(({ name, color, dash }) => ({ label: name, stroke: color, width: 1.5, dash, spanGaps: false, points: { size: 4 } })),
     y: { range: (u, low, high) => axisRange(low, high, config.defaults) },
-    yAxis: { values: (u, splits) => splits.map((value) => brief(tidy(value), unit)), size: (u, texts) => 10 + Math.max(20, ...(texts ?? []).map(widthOf)), space: 32 },
+    yAxis: { ...(/bytes$/.test(unit) ? { incrs: POWERS } : {}), values: (u, splits) => splits.map((value) => brief(tidy(value), unit)), size: (u, texts) => 10 + Math.max(20, ...(texts ?? []).map(widthOf)), space: 32 },
     tip: (index) => series.filter(({ hidden, values }) => !hidden && values[index] !== null).sort((a, b) => b.values[index] - a.values[index])
       .map(({ name, values, color }) => ({ name, value: written(values[index], unit), color: color() })),
     paint: (u, ctx) => diamonds(u, ctx, traces),
@@ -115,6 +116,7 @@ function limits(u, ctx, steps, unit) {
 function diamonds(u, ctx, traces) {
   const size = 4 * (u.pxRatio ?? devicePixelRatio);
   ctx.fillStyle = property("--c-purple");
+  ctx.globalAlpha = 0.8;
   for (const { at, value } of traces) {
     const [x, y] = [u.valToPos(at, "x", true), Math.min(Math.max(u.valToPos(value, "y", true), u.bbox.top + size), u.bbox.top + u.bbox.height - size)];
     ctx.beginPath();

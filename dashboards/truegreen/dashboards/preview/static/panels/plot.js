@@ -114,10 +114,11 @@ const across = (u, ms) => u.valToPos(ms / 1000, "x", true);
 
 function regions(u, ctx, events) {
   ctx.globalAlpha = 0.1;
-  for (const { from, to, color } of events) {
-    if (to <= from) continue;
+  for (const color of new Set(events.map((event) => event.color))) {
+    ctx.beginPath(); // one area for each colour: two alerts at once are not twice as red
+    for (const { from, to } of events.filter((event) => event.color === color && event.to > event.from)) ctx.rect(across(u, from), u.bbox.top, across(u, to) - across(u, from), u.bbox.height);
     ctx.fillStyle = ink(color);
-    ctx.fillRect(across(u, from), u.bbox.top, across(u, to) - across(u, from), u.bbox.height);
+    ctx.fill();
   }
 }
 

@@ -10,13 +10,16 @@ export function draw(body, panel, _, context) {
   return {};
 }
 
+// A command is for one service: the only one that there is, or a place to write its name.
+const command = (text, { variables, choices }) => words(text, variables, (name) => (choices[name]?.length === 1 ? choices[name][0] : name.toUpperCase()));
+
 function inline(text, context) {
   const made = [];
   let end = 0;
   for (const found of text.matchAll(INLINE)) {
     const [whole, code, bold, label, address] = found;
     made.push(words(text.slice(end, found.index), context.state.variables));
-    if (code) made.push(h("code", {}, words(code, context.state.variables)));
+    if (code) made.push(h("code", {}, command(code, context.state)));
     else if (bold) made.push(h("strong", {}, inline(bold, context)));
     else made.push(anchor(context.link(address), words(label, context.state.variables)));
     end = found.index + whole.length;
@@ -34,7 +37,7 @@ function blocks(text, context) {
     if (line.startsWith("```")) {
       fence = fence ? null : h("pre");
       if (fence) made.push(fence);
-    } else if (fence) fence.append(`${words(line, context.state.variables)}\n`);
+    } else if (fence) fence.append(`${command(line, context.state)}\n`);
     else if (item) {
       const kind = item[1] ? "ul" : "ol";
       if (list?.localName !== kind) made.push((list = h(kind)));
