@@ -112,37 +112,40 @@ def _parsable(expression: str, stand_in: str) -> str:
 
 
 def _walked(tree: Any) -> tuple[tuple[Selector, ...], tuple[Grouping, ...]]:
+    # By the attributes of the nodes: the parser's own walk copies each subtree, and takes as long as parsing.
     selectors: list[Selector] = []
     groupings: list[Grouping] = []
-    around: list[tuple[str, int]] = []
-    open_: list[tuple[int, set[str]]] = [(0, set())]  # where the selectors of each node begin, and the labels made below it
-
-    def enter(node: Any) -> None:
-        if isinstance(node, p.MatrixSelector):
-            around.append((around.pop()[0] if around else "", int(node.range.total_seconds())))
-        elif isinstance(node, p.Call):
-            around.append((node.func.name, 0))
-        elif isinstance(node, p.AggregateExpr):
-            around.append((str(node.op).lower(), 0))
-        elif isinstance(node, p.VectorSelector):
-            selectors.append(Selector(*_selected(node), tuple(around)))
-        open_.append((len(selectors), set()))
-
-    def leave(node: Any) -> None:
-        first, made = open_.pop()
-        if isinstance(node, p.Call | p.AggregateExpr):
-            around.pop()
-        if isinstance(node, p.Call) and node.func.name in _MAKE_LABELS:
-            made.add(node.args[1].val)
-        elif isinstance(node, p.AggregateExpr) and str(node.op) == "count_values" and node.param is not None:
-            made.add(node.param.val)
-        labels = tuple(_grouped(node))
-        if labels:
-            groupings.append(Grouping(labels, tuple(selectors[first:]), frozenset(made)))
-        open_[-1][1].update(made)
-
-    p.walk(tree, enter, leave)
+    _visit(tree, (), selectors, groupings)
     return tuple(selectors), tuple(groupings)
+
+
+def _visit(
+    node: Any, around: tuple[tuple[str, int], ...], selectors: list[Selector], groupings: list[Grouping]
+) -> frozenset[str]:
+    # Adds what is in a subtree; the labels that are made in it.
+    first = len(selectors)
+    made: frozenset[str] = frozenset()
+    if isinstance(node, p.VectorSelector):
+        selectors.append(Selector(*_selected(node), around))
+    elif isinstance(node, p.MatrixSelector):
+        reading = (around[-1][0] if around else "", int(node.range.total_seconds()))
+        selectors.append(Selector(*_selected(node.vector_selector), (*around[:-1], reading)))
+    elif isinstance(node, p.Call):
+        inside = (*around, (node.func.name, 0))
+        made = made.union(*(_visit(arg, inside, selectors, groupings) for arg in node.args))
+        made |= {node.args[1].val} if node.func.name in _MAKE_LABELS else set()
+    elif isinstance(node, p.AggregateExpr):
+        inside = (*around, (str(node.op).lower(), 0))
+        made = _visit(node.param, inside, selectors, groupings) | _visit(node.expr, inside, selectors, groupings)
+        if str(node.op) == "count_values" and isinstance(node.param, p.StringLiteral):
+            made |= {node.param.val}
+    elif isinstance(node, p.BinaryExpr):
+        made = _visit(node.lhs, around, selectors, groupings) | _visit(node.rhs, around, selectors, groupings)
+    elif isinstance(node, p.ParenExpr | p.UnaryExpr | p.SubqueryExpr):
+        made = _visit(node.expr, around, selectors, groupings)
+    if labels := tuple(_grouped(node)):
+        groupings.append(Grouping(labels, tuple(selectors[first:]), made))
+    return made
 
 
 def _selected(node: Any) -> tuple[str, tuple[tuple[str, str, str], ...]]:
