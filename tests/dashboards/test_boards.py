@@ -239,6 +239,7 @@ def test_version_changes_and_firing_alerts_are_lines_on_every_board(boards):
         assert versions["useValueForTime"] is True
         assert versions["expr"].endswith("* 1000")
         assert 'alertstate="firing"' in alerts["expr"]
+        assert 'sev=~"1|2|3"' in alerts["expr"], "the watchdog fires always: it would shade every graph from end to end"
 
 
 @pytest.mark.parametrize(

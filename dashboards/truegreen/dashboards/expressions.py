@@ -203,6 +203,10 @@ def milliseconds(expression: Expression) -> Expression:
     return Expression(f"({expression.text}) * 1000", expression.labels)
 
 
+TOLD: Final[Where] = {"sev": ("1", "2", "3")}
+"""Alerts that say something: the watchdog fires always, without a severity."""
+
+
 def firing(by: tuple[str, ...] = (), name: str = "Truegreen.+", where: Where | None = None) -> Expression:
     """The firing alerts of truegreen whose name matches, folded to 1 by labels where some are given."""
     chosen = _selected(ALERTS, {"alertstate": "firing", **(where or {})}, f'alertname=~"{name}"')

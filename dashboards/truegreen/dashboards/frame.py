@@ -118,7 +118,7 @@ def events(clock: Clock) -> list[Json]:
         _annotation("Version changes", versions.text, "blue", clock, "{{service}} {{environment}}: snapshot {{snapshot}}",
                     "model {{model_version}}, prompt {{prompt_version}}, index {{retrieval_index_version}}, guardrail {{guardrail_version}}",
                     ("service", "snapshot"), at_value=True),
-        _annotation("Firing alerts", expressions.firing().text, "red", clock, "{{alertname}} sev {{sev}}", "{{service}} {{environment}} {{slo}}",
+        _annotation("Firing alerts", expressions.firing(where=expressions.TOLD).text, "red", clock, "{{alertname}} sev {{sev}}", "{{service}} {{environment}} {{slo}}",
                     ("service", "slo"), at_value=False),
     ]  # fmt: skip
 

@@ -34,7 +34,7 @@ def board(view: View) -> Board:
     """The first board of a night."""
     judged: Where = {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
     symptom = (
-        kit.table("Firing alerts", ("Firing", e.firing(tuple(_FIRED))), columns=_FIRED, unit="none", width=14, height=6,
+        kit.table("Firing alerts", ("Firing", e.firing(tuple(_FIRED), where=e.TOLD)), columns=_FIRED, unit="none", width=14, height=6,
                   why="What fires now for this service; shadow tickets say what would have paged. Empty is good."),
         rows.affected((), width=5, height=6),
         rows.contained(width=5, height=6),
