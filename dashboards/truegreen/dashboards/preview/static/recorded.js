@@ -20,7 +20,7 @@ export function recorded() {
   async function range(target, { window, variables }) {
     const { start, step, series } = find(target, "range");
     const length = Math.max(0, ...series.map(({ values }) => values.length));
-    const first = Math.max(0, Math.ceil((window.from / 1000 - start) / step - 1e-6));
+    const first = Math.max(0, Math.floor((window.from / 1000 - start) / step + 1e-6)); // on the grid of the step, as `live` asks
     const end = Math.min(length, Math.floor((window.to / 1000 - start) / step + 1e-6) + 1);
     const times = Array.from({ length: Math.max(0, end - first) }, (_, index) => start + (first + index) * step);
     return { times, step, series: narrowed(series, variables).map(({ labels, values }) => ({ labels, values: times.map((_, i) => values[first + i] ?? null) })), query: target.expr };
