@@ -13,7 +13,7 @@ from truegreen.alert_rules import backtest_samples, budgets, generate
 from truegreen.alert_rules.backtest_plan import plan, with_memory
 from truegreen.alert_rules.ladder import TIERS
 from truegreen.alert_rules.model import Alert, Group, Record
-from truegreen.alert_rules.oracle import Phase, burning, cumulative, first
+from truegreen.alert_rules.oracle import Phase, cumulative, span
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.words.records import BUDGET_BURN
 
@@ -210,5 +210,5 @@ def test_the_first_page_comes_in_the_minute_that_the_oracle_names(config, engine
     past, groups = backtest.Past(samples, 0, 0, 60 * 210), generate.groups(read, (what,), Clock(1))
     with backtest.replayed(plan(groups, lambda alert: alert.alert == BUDGET_BURN), past, database, alerts.of_plan) as replayed:
         found = {one.label("burn_tier"): one.intervals[0][0] // 60 for one in alerts.fired(replayed, 0, 60 * 210)}
-    expected = {tier.name: first(burning(phases, tier, Decimal("0.05"))) for tier in TIERS[:2]}
+    expected = {tier.name: span(phases, tier, Decimal("0.05"))[0] for tier in TIERS[:2]}
     assert {name: found[name] for name in expected} == expected

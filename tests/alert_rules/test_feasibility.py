@@ -67,7 +67,7 @@ def test_freshness_has_its_own_exact_answer():
     """A stale index makes every minute bad: the page comes in the minute that the oracle names, and no event count is asked for."""
     for budget in (D("0.01"), D("0.05"), D("0.001")):
         found = feasibility.freshness(budget)
-        first = oracle.first(oracle.burning((Phase(6 * 60, D(60), D(0)), Phase(360, D(60), D(1))), TIERS[0], budget))
+        first = oracle.span((Phase(6 * 60, D(60), D(0)), Phase(360, D(60), D(1))), TIERS[0], budget)[0]
         assert found.needs_per_hour is None
         assert found.median_minutes == first - 6 * 60
         assert found.false_pages_30d == 0
@@ -101,8 +101,8 @@ def test_the_statement_warns_of_a_service_whose_volume_the_file_names(config):
     """What the file says of a volume is used, and nothing is asked of a server."""
     text = "slos: [{name: grounding, mode: live}]\nservices: {small: {answers_per_hour: 12}, tiny: {answers_per_hour: 1}, big: {answers_per_hour: 4000}}"
     read = config(text)
-    every = [what for what in _judged(read)]
-    lines = statement.lines(tuple(every), (), _clock(), read)
+    every = tuple(_judged(read))
+    lines = statement.lines(every, statement.figures(every, (), _clock(), read))
     said = "\n".join(lines)
     assert "grounding: small has 12 evaluated answers an hour and needs 30: a 10x burn pages after about" in said
     assert "grounding: tiny has 1 evaluated answers an hour and needs 30: a 10x burn gives no evidence in a day" in said

@@ -52,7 +52,7 @@ def test_the_lower_bound_lies_under_the_count(bad, z):
 def test_a_healthy_stream_never_burns(budget, per_minute):
     """At exactly the budget no tier has evidence, whatever the volume."""
     phases = [Phase(600, Decimal(60 * per_minute), budget)]
-    assert not any(any(oracle.burning(phases, tier, budget)) for tier in TIERS)
+    assert all(oracle.span(phases, tier, budget) == (None, None) for tier in TIERS)
 
 
 def test_a_burn_of_ten_budgets_pages_within_an_hour_where_the_law_holds():
@@ -66,7 +66,7 @@ def test_a_burn_of_ten_budgets_pages_within_an_hour_where_the_law_holds():
 def test_correlated_events_need_more_evidence():
     """A design effect of 3 pages later, never earlier."""
     phases = [Phase(60, Decimal(40), Decimal("0.02")), Phase(240, Decimal(40), Decimal("0.5"))]
-    alone, together = (oracle.first(oracle.burning(phases, TIERS[0], Decimal("0.05"), Decimal(effect))) for effect in (1, 3))
+    alone, together = (oracle.span(phases, TIERS[0], Decimal("0.05"), Decimal(effect))[0] for effect in (1, 3))
     assert alone is not None
     assert together is not None
     assert alone < together
@@ -78,4 +78,4 @@ def test_the_oracle_counts_windows_by_hand():
     events, bad = oracle.cumulative(phases)
     assert (events[75] - events[60], bad[75] - bad[60]) == (150, 75)
     # 15 min window: bad ratio over .35 at 11 min (55 of 150), 5 min window long before; Byar(55, 4) / 150 is over .05.
-    assert oracle.first(oracle.burning(phases, TIERS[0], Decimal("0.05"))) == 60 + math.floor(0.35 * 150 / 5) + 1
+    assert oracle.span(phases, TIERS[0], Decimal("0.05"))[0] == 60 + math.floor(0.35 * 150 / 5) + 1

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truegreen.alert_rules.ladder import TIERS, threshold
-from truegreen.alert_rules.oracle import Phase, burning, byar, cumulative
+from truegreen.alert_rules.oracle import Phase, burning, byar, cumulative, span
 from truegreen.alert_rules.recording import EVIDENCE
 from truegreen.core.words.records import SECONDS
 
@@ -44,7 +44,10 @@ def _by_definition(phases, tier, budget, design_effect):
 @given(st.lists(PHASES, min_size=1, max_size=4), st.sampled_from(TIERS), BUDGETS, st.sampled_from([Decimal(1), Decimal("2.7")]))
 def test_a_tier_burns_in_the_minutes_of_its_definition(phases, tier, budget, effect):
     """Ratios of both windows over the factor, and the lower bound of the long one over the budget, on any rung."""
-    assert burning(phases, tier, budget, effect) == _by_definition(phases, tier, budget, effect)
+    burns = _by_definition(phases, tier, budget, effect)
+    assert burning(phases, tier, budget, effect) == burns
+    minutes = [at for at, burn in enumerate(burns) if burn]
+    assert span(phases, tier, budget, effect) == ((minutes[0], minutes[-1]) if minutes else (None, None))
 
 
 def test_a_storm_burns_in_each_tier_and_a_calm_in_none():

@@ -6,12 +6,12 @@ Here the series that an expression reads are given, recorded ones too, so one ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from truegreen.alert_rules import budgets, business, drift, edges_of_records, watchers
-from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER, given, named_by, of_service
+from truegreen.alert_rules.edges_of_records import DAY, EXACT, OVER, UNDER, given, named_by, of_service, values_of
 from truegreen.alert_rules.ladder import TIERS, Rung, sev, threshold
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.promtool import Check, Test, about, fires, seen
@@ -26,6 +26,17 @@ LOW: Final = Decimal("0.02")
 HIGH: Final = Decimal("0.2")
 """Two budgets: at one a rung asks for its factor, at the other for its cap."""
 _MUCH: Final = Decimal("0.99")
+Day = tuple[Decimal, int, int, int]
+"""A budget, and whether the long ratio, the short ratio and the lower bound are above their edges."""
+_DAYS: Final[tuple[Day, ...]] = (
+    (LOW, 1, 1, 0), (LOW, 0, 1, 1), (LOW, 1, 0, 1), (HIGH, 0, 1, 1), (HIGH, 1, 0, 1),
+    (LOW, 1, 1, 1), (LOW, 0, 0, 0), (LOW, 0, 0, 0), (HIGH, 1, 1, 1),
+)  # fmt: skip
+"""Evidence, long and short ratio a little too small, the last two again where the cap counts; then all a little above at one budget, two days to resolve, and at
+the other."""
+_LOUD: Final = [day for day, each in enumerate(_DAYS, 1) if all(each[1:])]
+_SILENT: Final = [day for day in range(1, len(_DAYS) + 1) if day not in (*_LOUD, _LOUD[0] + 1)]
+_ONCE: Final[tuple[Day, ...]] = ((LOW, 1, 1, 1), (LOW, 0, 0, 0))
 
 
 def tests(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
@@ -51,7 +62,7 @@ def holds(every: tuple[Judged, ...], names: tuple[str, ...], step: int) -> list[
         for environment, pages in ((slo.environments[0], slo.mode == LIVE), (ELSEWHERE, False)):
             for tier in (tier for tier in TIERS if tier.name in names):
                 service = f"{SERVICE}-{slo.name}-{tier.name}-holds"
-                series += _rung(what, tier.rungs[0], service, environment, [_day(LOW, 1, 1, 1), _day(LOW, 0, 0, 0)])
+                series += _rung(what, tier.rungs[0], service, environment, _ONCE)
                 labels = {"slo": slo.name, "service": service, "environment": environment, "mode": LIVE if pages else SHADOW}
                 ends = 2 * step + parse(tier.keep) // MINUTE
                 checks += [
@@ -63,42 +74,35 @@ def holds(every: tuple[Judged, ...], names: tuple[str, ...], step: int) -> list[
 
 
 def _rungs(config: Config, what: Judged, raises: bool) -> Test:
-    # A day each: evidence, long and short ratio a little too small, the last two again where the cap counts; then all a little above at one
-    # budget, two days to resolve, and at the other.
     slo = what.slo
-    days = [_day(LOW, *each) for each in ((1, 1, 0), (0, 1, 1), (1, 0, 1))]
-    days += [_day(HIGH, *each) for each in ((0, 1, 1), (1, 0, 1))]
-    days += [_day(LOW, 1, 1, 1), _day(LOW, 0, 0, 0), _day(LOW, 0, 0, 0), _day(HIGH, 1, 1, 1)]
-    silent = [day for day, each in enumerate(days, 1) if not all(each[1:]) and day != 7]
-    loud = [day for day, each in enumerate(days, 1) if all(each[1:])]
     live = slo.mode == LIVE
     spared = [name for name in budgets.not_customer_facing(config) if slo.selects(name)]
     series: list[Series] = []
-    checks = [seen(DAY * day, records.BUDGET_BURN, None, slo=slo.name) for day in silent]
+    checks = [seen(DAY * day, records.BUDGET_BURN, None, slo=slo.name) for day in _SILENT]
     for environment, pages in ((slo.environments[0], live), (ELSEWHERE, False)):
         for tier in TIERS:
             for rung in tier.rungs:
-                series += _rung(what, rung, f"{SERVICE}-{slo.name}-{tier.name}-{rung.long}", environment, days)
+                series += _rung(what, rung, f"{SERVICE}-{slo.name}-{tier.name}-{rung.long}", environment, _DAYS)
             labels = {"slo": slo.name, "environment": environment, "burn_tier": tier.name, "mode": LIVE if pages else SHADOW}
             checks += [
                 seen(DAY * day, records.BUDGET_BURN, len(tier.rungs), **labels, sev=sev(slo, tier) if pages else "3")
-                for day in loud
+                for day in _LOUD
             ]
-            checks += [seen(DAY * loud[0], records.BUDGET_BURN, None, **{**labels, "mode": SHADOW})] if pages else []
-            checks += [Check(f"max({of_service(records.STATE, environment, f'{SERVICE}-{slo.name}-{tier.name}-{tier.rungs[0].long}')})", DAY * loud[0],
+            checks += [seen(DAY * _LOUD[0], records.BUDGET_BURN, None, **{**labels, "mode": SHADOW})] if pages else []
+            checks += [Check(f"max({of_service(records.STATE, environment, f'{SERVICE}-{slo.name}-{tier.name}-{tier.rungs[0].long}')})", DAY * _LOUD[0],
                              2 if pages and sev(slo, tier) != "3" else 1)]  # fmt: skip
     for service in sorted({*spared[:1], *what.few[:1]}) if live and sev(slo, TIERS[0]) == "1" else ():
         # It has events, so its budget is recorded and not given, unless it has none.
         home, rung = slo.environments[0], TIERS[0].rungs[0]
         known = budgets.budget(what, service, home) is not None
-        series += [] if known else [given(what, records.ERROR_BUDGET, service, home, *(LOW for _ in days))]
-        over = [_MUCH if day == loud[0] else 0 for day in range(1, len(days) + 1)]
+        series += [] if known else [given(what, records.ERROR_BUDGET, service, home, *(LOW for _ in _DAYS))]
+        over = [_MUCH if day == _LOUD[0] else 0 for day in range(1, len(_DAYS) + 1)]
         named = (records.bad_ratio(rung.long), records.bad_ratio(rung.short), records.bad_lower_bound(rung.long))
         series += [given(what, record, service, home, *over) for record in named]
-        series.append(given(what, records.events("6h"), service, home, *(1 for _ in days)))
+        series.append(given(what, records.events("6h"), service, home, *(1 for _ in _DAYS)))
         checks += [
             seen(
-                DAY * loud[0],
+                DAY * _LOUD[0],
                 records.BUDGET_BURN,
                 value,
                 slo=slo.name,
@@ -111,35 +115,30 @@ def _rungs(config: Config, what: Judged, raises: bool) -> Test:
         ]
     for tier in (tier for tier in TIERS if raises and tier.name in business.raised(slo)):
         who = {"service": f"{SERVICE}-{slo.name}-{tier.name}-raised", "environment": slo.environments[0]}
-        series += _rung(what, tier.rungs[0], who["service"], who["environment"], days)
-        series.append(Series(records.BUSINESS_BURNING, who, f"_ 1+0x{len(days)}"))
-        checks += [seen(DAY * loud[0], records.BUDGET_BURN, value, slo=slo.name, **who, burn_tier=tier.name, sev=level)
+        series += _rung(what, tier.rungs[0], who["service"], who["environment"], _DAYS)
+        series.append(Series(records.BUSINESS_BURNING, who, f"_ 1+0x{len(_DAYS)}"))
+        checks += [seen(DAY * _LOUD[0], records.BUDGET_BURN, value, slo=slo.name, **who, burn_tier=tier.name, sev=level)
                    for level, value in (("2", None), ("1", 1))]  # fmt: skip
     return Test(f"{slo.name}: each number of the ladder", tuple(series), tuple(checks), DAY * MINUTE)
 
 
-def _day(budget: Decimal, long: int, short: int, evidence: int) -> tuple[Decimal, int, int, int]:
-    return budget, long, short, evidence
+def _rung(what: Judged, rung: Rung, service: str, environment: str, days: tuple[Day, ...]) -> list[Series]:
+    labels = {"service": service, "environment": environment, **what.identity}
+    return [Series(record, labels, values) for record, values in _values(rung, days)]
 
 
-def _rung(
-    what: Judged, rung: Rung, service: str, environment: str, days: Sequence[tuple[Decimal, int, int, int]]
-) -> list[Series]:
-    ratios: dict[str, list[Decimal]] = {"long": [], "short": [], "bound": []}
+@cache
+def _values(rung: Rung, days: tuple[Day, ...]) -> tuple[tuple[str, str], ...]:
+    # Records and their values, the same for every SLO.
+    named = (records.bad_ratio(rung.long), records.bad_ratio(rung.short), records.bad_lower_bound(rung.long))
+    ratios: list[list[Decimal]] = [[], [], []]
     for budget, *over in days:
         # Where one of them is under its edge the others are far above.
         others = OVER if all(over) else None
-        for name, edge, above in zip(ratios, (threshold(rung, budget), threshold(rung, budget), budget), over, strict=True):
-            ratios[name].append(edge * UNDER if not above else edge * others if others else _MUCH)
-    named = {
-        "long": records.bad_ratio(rung.long),
-        "short": records.bad_ratio(rung.short),
-        "bound": records.bad_lower_bound(rung.long),
-    }
-    return [
-        *(given(what, named[name], service, environment, *values) for name, values in ratios.items()),
-        given(what, records.ERROR_BUDGET, service, environment, *(day[0] for day in days)),
-    ]
+        for ratio, edge, above in zip(ratios, (threshold(rung, budget), threshold(rung, budget), budget), over, strict=True):
+            ratio.append(edge * UNDER if not above else edge * others if others else _MUCH)
+    given_budgets = (records.ERROR_BUDGET, values_of(budget for budget, *_ in days))
+    return *((record, values_of(ratio)) for record, ratio in zip(named, ratios, strict=True)), given_budgets
 
 
 def _drift(what: Judged) -> Test:

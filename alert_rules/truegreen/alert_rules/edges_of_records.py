@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
 from itertools import accumulate
@@ -63,7 +64,12 @@ def tests(config: Config, what: Judged, clock: Clock) -> list[Test]:
 def given(what: Judged, record: str, service: str, environment: str, *values: Decimal | int) -> Series:
     """A recorded series of the SLO, a value for each evaluation after the first."""
     labels = {"service": service, "environment": environment, **what.identity}
-    return Series(record, labels, " ".join(["_", *(number(value) for value in values)]))
+    return Series(record, labels, values_of(values))
+
+
+def values_of(values: Iterable[Decimal | int]) -> str:
+    """A value for each evaluation after the first, in promtool's words."""
+    return " ".join(["_", *map(number, values)])
 
 
 def named_by(what: Judged, record: str, environment: str = "") -> str:

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
-from truegreen.alert_rules.feasibility_table import HOURS, ROWS, Row
+from truegreen.alert_rules.feasibility_table import HOURS, ROWS
 from truegreen.alert_rules.ladder import TIERS, Tier, threshold
 from truegreen.alert_rules.recording import EVIDENCE as Z
 from truegreen.core.words.records import SECONDS
@@ -26,7 +27,7 @@ LAW: Final = Decimal("1.5")
 """Events an hour (over the design effect) x budget from which that holds (simulated)."""
 PAGES, SLOW, NONE, UNREACHABLE = "pages", "slow", "none", "unreachable"
 _MOST_MINUTES: Final = HOURS * 60
-_LATER: Final = Decimal(2 * _MOST_MINUTES)
+_LATER: Final = 2 * _MOST_MINUTES
 # What the table holds no minute for is later than its hours: twice that, between two cells.
 
 
@@ -66,12 +67,12 @@ def outlook(budget: Decimal, per_hour: Decimal, design_effect: Decimal = Decimal
     """
     expected = per_hour * budget / design_effect
     reachable = BURN * budget <= 1
-    within = _read(budget, expected, lambda row: Decimal(row.within_60)) if expected >= EXPECTED[0] else Decimal(0)
+    within = _read(budget, expected, _WITHIN) if expected >= EXPECTED[0] else Decimal(0)
     median, p90, told = (_minutes(budget, expected, field) for field in ("median", "p90", "told"))
     verdict = UNREACHABLE if not reachable else PAGES if within >= PROBABILITY else SLOW if median is not None else NONE
     return Outlook(
         verdict, BURN if reachable else (1 / budget).quantize(Decimal("0.01")), needs(budget, design_effect), median, p90, told,
-        within.quantize(Decimal("0.01"), ROUND_HALF_EVEN), _read(budget, expected, lambda row: Decimal(row.false_pages)).quantize(Decimal("0.01"), ROUND_CEILING),
+        within.quantize(Decimal("0.01"), ROUND_HALF_EVEN), _read(budget, expected, _FALSE).quantize(Decimal("0.01"), ROUND_CEILING),
     )  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def needs(budget: Decimal, design_effect: Decimal = Decimal(1)) -> int:
     """Events an hour from which the burn pages within an hour with P 0.9: the law, or the table where ten budgets are more than all events."""
     least = LAW
     if BURN * budget > 1:
-        least = next((e for e in EXPECTED if _read(budget, e, lambda row: Decimal(row.within_60)) >= PROBABILITY), EXPECTED[-1])
+        least = next((e for e in EXPECTED if _read(budget, e, _WITHIN) >= PROBABILITY), EXPECTED[-1])
     return int((least * design_effect / budget).to_integral_value(ROUND_CEILING))
 
 
@@ -89,7 +90,7 @@ def false_pages(budget: Decimal) -> Decimal:
 
     The mean of three neighbouring cells: the highest of many cells alone is high by chance.
     """
-    found = [_read(budget, expected, lambda row: Decimal(row.false_pages)) for expected in EXPECTED]
+    found = [_read(budget, expected, _FALSE) for expected in EXPECTED]
     most = max(sum(three, Decimal(0)) / 3 for three in zip(found, found[1:], found[2:], strict=False))
     return most.quantize(Decimal("0.01"), ROUND_CEILING)
 
@@ -131,38 +132,51 @@ def ladder_digest() -> str:
 
 BUDGETS: Final = tuple(sorted({Decimal(row.budget) for row in ROWS}))
 EXPECTED: Final = tuple(sorted({Decimal(row.expected) for row in ROWS}))
-_CELLS: Final = {(Decimal(row.budget), Decimal(row.expected)): row for row in ROWS}
+Column = Mapping[tuple[Decimal, Decimal], Decimal]
+_WITHIN: Final[Column] = {(Decimal(row.budget), Decimal(row.expected)): Decimal(row.within_60) for row in ROWS}
+_FALSE: Final[Column] = {(Decimal(row.budget), Decimal(row.expected)): Decimal(row.false_pages) for row in ROWS}
+
+
+@cache
+def _logarithms(field: str) -> Column:
+    minutes = {(Decimal(row.budget), Decimal(row.expected)): getattr(row, field) for row in ROWS}
+    return {cell: _ln(_LATER if found is None else found) for cell, found in minutes.items()}
 
 
 def _minutes(budget: Decimal, expected: Decimal, field: str) -> int | None:
-    def log(row: Row) -> Decimal:
-        found: int | None = getattr(row, field)
-        return _ln(_LATER if found is None else Decimal(found))
-
     if expected < EXPECTED[0]:
         return None
-    made = _read(budget, expected, log).exp()
-    return None if made > _MOST_MINUTES else int(made.to_integral_value(ROUND_HALF_EVEN))
+    made = math.exp(_read(budget, expected, _logarithms(field)))
+    return None if made > _MOST_MINUTES else round(made)
 
 
-def _read(budget: Decimal, expected: Decimal, value: Callable[[Row], Decimal]) -> Decimal:
+def _read(budget: Decimal, expected: Decimal, column: Column) -> Decimal:
     # Between cells in proportion to the logarithms, beyond the edges the nearest cell.
-    (low_b, high_b, share_b), (low_e, high_e, share_e) = _between(BUDGETS, budget), _between(EXPECTED, expected)
+    (low_b, high_b, share_b), (low_e, high_e, share_e) = _among_budgets(budget), _among_expected(expected)
 
     def along(b: Decimal) -> Decimal:
-        low, high = value(_CELLS[b, low_e]), value(_CELLS[b, high_e])
+        low, high = column[b, low_e], column[b, high_e]
         return low + share_e * (high - low)
 
     low, high = along(low_b), along(high_b)
     return low + share_b * (high - low)
 
 
-@lru_cache(4_096)
-def _ln(value: Decimal) -> Decimal:
-    return value.ln()
+def _ln(value: Decimal | int) -> Decimal:
+    # To so many places every machine's logarithm is the same; Decimal's own takes a thousand times as long.
+    return Decimal(f"{math.log(value):.12f}")
 
 
 @lru_cache(4_096)
+def _among_budgets(budget: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    return _between(BUDGETS, budget)
+
+
+@lru_cache(4_096)
+def _among_expected(expected: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    return _between(EXPECTED, expected)
+
+
 def _between(grid: tuple[Decimal, ...], at: Decimal) -> tuple[Decimal, Decimal, Decimal]:
     if at <= grid[0] or at >= grid[-1]:
         edge = grid[0] if at <= grid[0] else grid[-1]

@@ -63,7 +63,9 @@ def files(config: Config, time_scale: int) -> Generated:
     every = tuple(statement.weighed(budgets.judged(slo, known), config) for slo in config.slos)
     made = groups(config, every, time)
     mapped = [_group(group) for group in made]
-    burns = [ruletests.of_slo_alerts(config, every, what, time) for what in every]
+    raises = business.raises(what.slo for what in every)
+    burns = [ruletests.of_slo_alerts(config, what, time, raises) for what in every]
+    figures = statement.figures(every, made, time, config)
     return Generated(
         files={
             RULES: to_yaml({"groups": mapped}, _WRITTEN),
@@ -103,8 +105,8 @@ def files(config: Config, time_scale: int) -> Generated:
             ),
             **routes.files(config.routes, every, time),
         },
-        statement=(*statement.lines(every, made, time, config), *checks.notes(config, known), *receivers.remarks(config.routes)),
-        figures=statement.figures(every, made, time, config),
+        statement=(*statement.lines(every, figures), *checks.notes(config, known), *receivers.remarks(config.routes)),
+        figures=figures,
     )
 
 

@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import accumulate, chain
+from functools import lru_cache
+from itertools import accumulate, chain, repeat
 from typing import Final
 
 from truegreen.alert_rules.ladder import Rung, Tier, threshold
@@ -29,11 +30,16 @@ class Phase:
     bad: Decimal
 
 
-def cumulative(phases: Sequence[Phase]) -> tuple[list[float], list[float]]:
+def cumulative(phases: Sequence[Phase]) -> tuple[Sequence[float], Sequence[float]]:
     """All events and bad events up to each minute, from 0 at minute 0."""
-    events = [each for p in phases for each in [float(p.events / 60)] * p.minutes]
-    bad = [each for p in phases for each in [float(p.events * p.bad / 60)] * p.minutes]
-    return list(accumulate(events, initial=0.0)), list(accumulate(bad, initial=0.0))
+    return _cumulative(tuple(phases))
+
+
+@lru_cache(16)
+def _cumulative(phases: tuple[Phase, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    events = chain.from_iterable(repeat(float(p.events / 60), p.minutes) for p in phases)
+    bad = chain.from_iterable(repeat(float(p.events * p.bad / 60), p.minutes) for p in phases)
+    return tuple(accumulate(events, initial=0.0)), tuple(accumulate(bad, initial=0.0))
 
 
 def byar(bad: float, z: float) -> float:
@@ -43,27 +49,39 @@ def byar(bad: float, z: float) -> float:
 
 def burning(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect: Decimal = Decimal(1)) -> list[bool]:
     """Whether the tier burns, minute by minute."""
-    events, bad = cumulative(phases)
-    burns = [False] * len(events)
-    for rung in tier.rungs:
-        for at in _over(rung, events, bad, budget, design_effect):
-            burns[at] = True
-    return burns
+    counts = cumulative(phases)
+    found = {at for rung in tier.rungs for at in _over(rung, *counts, budget, design_effect)}
+    return [at in found for at in range(len(counts[0]))]
 
 
 def onset(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect: Decimal = Decimal(1)) -> int | None:
     """The first minute in which the tier burns."""
-    events, bad = cumulative(phases)
-    starts = [next(_over(rung, events, bad, budget, design_effect), None) for rung in tier.rungs]
+    counts = cumulative(phases)
+    starts = [next(_over(rung, *counts, budget, design_effect), None) for rung in tier.rungs]
     return min((at for at in starts if at is not None), default=None)
 
 
-def _over(rung: Rung, events: Sequence[float], bad: Sequence[float], budget: Decimal, design_effect: Decimal) -> Iterator[int]:
+def span(
+    phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect: Decimal = Decimal(1)
+) -> tuple[int, int] | tuple[None, None]:
+    """The first and the last minute in which the tier burns."""
+    start = onset(phases, tier, budget, design_effect)
+    if start is None:
+        return None, None
+    counts = cumulative(phases)
+    ends = [next(_over(rung, *counts, budget, design_effect, backwards=True), start) for rung in tier.rungs]
+    return start, max(ends)
+
+
+def _over(
+    rung: Rung, events: Sequence[float], bad: Sequence[float], budget: Decimal, design_effect: Decimal, backwards: bool = False
+) -> Iterator[int]:
     # The minutes in which both windows and the lower bound are over. The short window first, which is never a day: in few minutes it is over.
     allowed, long, short = float(budget), SECONDS[rung.long] // 60, SECONDS[rung.short] // 60
     least, z = float(threshold(rung, budget)) + _MARGIN, EVIDENCE[rung.long] * math.sqrt(design_effect)
-    before = [0.0] * short
-    for at, (n, n0, x, x0) in enumerate(zip(events, chain(before, events), bad, chain(before, bad), strict=False)):
+    before, minutes = [0.0] * short, range(len(events))
+    columns = (minutes, events, [*before, *events][: len(minutes)], bad, [*before, *bad][: len(minutes)])
+    for at, n, n0, x, x0 in zip(*(map(reversed, columns) if backwards else columns), strict=True):
         if x > x0 and n > n0 and (x - x0) / (n - n0) > least:
             # Windows of a day and more are summed from 5 min counts, taken at whole multiples of 5 min.
             end = at if long < _DAY else at // 5 * 5
@@ -71,16 +89,6 @@ def _over(rung: Rung, events: Sequence[float], bad: Sequence[float], budget: Dec
             count, count_bad = events[end] - events[start], bad[end] - bad[start]
             if count > 0 and count_bad / count > least and byar(count_bad, z) / count > allowed:
                 yield at
-
-
-def first(burns: Sequence[bool]) -> int | None:
-    """The first minute in which it burns."""
-    return next((at for at, burn in enumerate(burns) if burn), None)
-
-
-def last(burns: Sequence[bool]) -> int | None:
-    """The last minute in which it burns."""
-    return next((at for at in range(len(burns) - 1, -1, -1) if burns[at]), None)
 
 
 def minutes_to_page(

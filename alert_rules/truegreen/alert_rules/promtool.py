@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter
+from typing import NamedTuple
 
 from truegreen.alert_rules.streams import MINUTE, Series
-from truegreen.alert_rules.text import entry, number, quoted, scalar, selector
+from truegreen.alert_rules.text import entry, quoted, scalar, selector
 from truegreen.alert_rules.windows import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """What an expression gives at a minute; None: nothing."""
 
     expr: str
@@ -49,9 +51,9 @@ def about(minute: int, expr: str, value: Decimal | float, within: str = "0.02") 
     if not value:
         return Check(f"sum({expr})", minute, 0)
     times = 1_000
-    while abs(Decimal(value)) * times < 1:
+    while -1 < value * times < 1:
         times *= 1_000
-    many = number((Decimal(value) * times).quantize(Decimal("0.000001")))
+    many = f"{value * times:.6f}".rstrip("0").rstrip(".")
     return Check(f"abs({times} * sum({expr}) / {many} - 1) < bool {within}", minute, 1)
 
 
@@ -79,6 +81,7 @@ def merged(tests: Sequence[Test]) -> list[Test]:
 
 def written(tests: Sequence[Test], clock: Clock) -> str:
     """The YAML of test groups, as `tests` of promtool's file has them. They are most of what is generated, so no tree is made of them first."""
+    at = cache(lambda minute: scalar(clock.exact(MINUTE * minute)))
     out: list[str] = ["tests:" if tests else "tests: []"]
     for each in tests:
         out += [f"  - name: {scalar(each.name)}", f"    interval: {scalar(clock.exact(each.interval))}"]
@@ -86,8 +89,8 @@ def written(tests: Sequence[Test], clock: Clock) -> str:
         for series in each.series:
             out.append(f"      - series: {scalar(series.series)}\n        values: {scalar(series.values)}")
         out.append("    promql_expr_test:" if each.checks else "    promql_expr_test: []")
-        for check in sorted(each.checks, key=lambda c: c.minute):
-            entry("      - expr:", check.expr, "          ", out)
-            samples = " []" if check.value is None else f'\n          - labels: "{{}}"\n            value: {check.value}'
-            out.append(f"        eval_time: {scalar(clock.exact(MINUTE * check.minute))}\n        exp_samples:{samples}")
+        for expr, minute, value in sorted(each.checks, key=attrgetter("minute")):
+            entry("      - expr:", expr, "          ", out)
+            samples = " []" if value is None else f'\n          - labels: "{{}}"\n            value: {value}'
+            out.append(f"        eval_time: {at(minute)}\n        exp_samples:{samples}")
     return "\n".join([*out, ""])

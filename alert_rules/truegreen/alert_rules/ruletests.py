@@ -32,8 +32,12 @@ CALM_MINUTES: Final = 60
 _MOST_STORM: Final = 240
 
 
-def of_slo_alerts(config: Config, every: Sequence[Judged], what: Judged, clock: Clock) -> Test:
-    """The test of one SLO: a storm at home, the same storm at a service that never pages, a calm stream and one that ceases."""
+def of_slo_alerts(config: Config, what: Judged, clock: Clock, raises: bool) -> Test:
+    """The test of one SLO: a storm at home, the same storm at a service that never pages, a calm stream and one that ceases.
+
+    Args:
+        raises: whether one SLO may raise another.
+    """
     slo, spared = what.slo, (*budgets.not_customer_facing(config), *what.few)
     service, at_home = home(what, spared)
     budget = budgets.budget(what, service, at_home)
@@ -47,7 +51,7 @@ def of_slo_alerts(config: Config, every: Sequence[Judged], what: Judged, clock: 
         storm[0],
         Phase(total - CALM_MINUTES, Decimal(0) if not isinstance(slo.sli, MinuteSli) else storm[0].events, Decimal(0)),
     ]
-    series = business.alone((other.slo for other in every), service, at_home)
+    series = business.alone(service, at_home) if raises else []
     checks: list[Check] = []
 
     def add(at: str, where: str, phases: Sequence[Phase], born: int = 0, anew: int = -1) -> None:
@@ -78,7 +82,7 @@ def of_slo_alerts(config: Config, every: Sequence[Judged], what: Judged, clock: 
         checks += [
             fires(minute, records.BUDGET_BURN, None, slo=slo.name, service=service, environment=THIN, burn_tier=tier.name)
             for tier in TIERS[:2]
-            if not any(oracle.burning(thin, tier, budgets.budget(what, service, THIN) or Decimal(1)))
+            if oracle.onset(thin, tier, budgets.budget(what, service, THIN) or Decimal(1)) is None
             for minute in (CALM_MINUTES + 5, CALM_MINUTES + 9, CALM_MINUTES + 15)
         ]
     if sum(other.failure_mode == slo.failure_mode for other in config.slos) == 1:
@@ -95,8 +99,7 @@ def _burns(what: Judged, service: str, environment: str, storm: Sequence[Phase],
     for tier in TIERS:
         level = ("2" if spared and sev(slo, tier) == "1" else sev(slo, tier)) if live else "3"
         labels = {**identity, "burn_tier": tier.name, "sev": level, "mode": LIVE if live else SHADOW}
-        burns = oracle.burning(storm, tier, budget, effect) if budget is not None else []
-        start, end = oracle.first(burns), oracle.last(burns)
+        start, end = oracle.span(storm, tier, budget, effect) if budget is not None else (None, None)
         if must and start is None and tier.name != "ticket":
             raise BadInput(
                 f"slos: {slo.name}: with a budget of {number(budget or Decimal(0))} of all events the {tier.name} tier never fires, however much is bad; "

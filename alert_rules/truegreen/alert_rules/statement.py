@@ -26,13 +26,12 @@ AROUND: Final = (Decimal("0.1"), Decimal(1), Decimal(10))
 """At which multiples of the events that it needs an SLO's delay is stated."""
 
 
-def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock, config: Config | None = None) -> tuple[str, ...]:
+def lines(every: tuple[Judged, ...], f: Mapping[str, Any]) -> tuple[str, ...]:
     """The statement in sentences.
 
     Args:
-        config: where it says a service's `answers_per_hour`, the delay at that volume is stated too.
+        f: its `figures`.
     """
-    f = figures(every, groups, clock, config)
     said = [
         f"{f['rules']} rules: {f['recording_rules']} recording, {f['alerts']} alerts, for {len(every)} SLOs; the number does not grow with services.",
         f"{f['series_per_service']} recorded series for each service and environment that has events for all SLOs.",
@@ -63,7 +62,11 @@ def lines(every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock, co
 def figures(
     every: tuple[Judged, ...], groups: tuple[Group, ...], clock: Clock, config: Config | None = None
 ) -> Mapping[str, Any]:
-    """The statement in numbers; ratios are texts, so that no float enters."""
+    """The statement in numbers; ratios are texts, so that no float enters.
+
+    Args:
+        config: where it says a service's `answers_per_hour`, the delay at that volume is stated too.
+    """
     rules = [rule for group in groups for rule in group.rules]
     records = [rule for rule in rules if isinstance(rule, Record)]
     slos = {what.slo.name: _slo(what, config) for what in every}

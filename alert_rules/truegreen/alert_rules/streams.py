@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from truegreen.alert_rules.oracle import Phase
 from truegreen.alert_rules.sli import ANSWERS, SCORE
@@ -18,8 +17,7 @@ from truegreen.core.words.terms import CALIBRATED, FAIL, PASS, RELATIVE, SKIPPED
 MINUTE: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One input series of promtool."""
 
     metric: str
@@ -29,7 +27,7 @@ class Series:
     @property
     def series(self) -> str:
         """The name with its labels."""
-        return self.metric + "{" + ",".join(f"{key}={quoted(value)}" for key, value in self.labels.items()) + "}"
+        return self.metric + "{" + ",".join([f"{key}={quoted(value)}" for key, value in self.labels.items()]) + "}"
 
     @property
     def counted_as(self) -> tuple[str, str, str]:

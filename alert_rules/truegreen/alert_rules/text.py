@@ -16,6 +16,7 @@ __all__ = ["any_of", "entry", "literal", "matcher", "number", "quoted", "scalar"
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:-]*")
 _WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _BRACES: Final = re.compile(r"\{{2,}|\{$")
+_JSON: Final = json.JSONEncoder(ensure_ascii=False).encode
 _LONG: Final = 80
 """Characters from which a text is hardly written twice: it is not remembered."""
 
@@ -39,9 +40,13 @@ def to_yaml(value: Any, comment: str = "") -> str:
 def _container(value: Any, indent: str, lead: str, out: list[str]) -> None:
     # Every line starts with `indent`, the first one with `lead`: dashes of the lists that it is in.
     deeper = indent + "  "
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         for key, item in value.items():
-            entry(f"{lead}{_remembered(key) if type(key) is str else scalar(key)}:", item, deeper, out)
+            head = f"{lead}{_remembered(key) if type(key) is str else scalar(key)}:"
+            if type(item) is str and "\n" not in item:
+                out.append(f"{head} {scalar(item)}")
+            else:
+                entry(head, item, deeper, out)
             lead = indent
         return
     for item in value:
@@ -92,11 +97,13 @@ def scalar(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and not value.endswith(":"):
+    if '"' in value:
+        if "'" not in value and value.isprintable():
+            return f"'{value}'"
+    elif _PLAIN.fullmatch(value) and value.lower() not in _WORDS and not value.endswith(":"):
         return value
-    if '"' in value and "'" not in value and value.isprintable():
-        return f"'{value}'"
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(value, ensure_ascii=False))
+    escaped = _JSON(value)
+    return escaped if escaped.isprintable() else "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped)
 
 
 _remembered = lru_cache(8_192)(_text)

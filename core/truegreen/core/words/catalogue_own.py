@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from truegreen.core.words import attributes, catalogue, dialects
@@ -49,7 +50,7 @@ _INDEXED: Final = re.compile(r"\.\d+(\..*)?$", re.DOTALL)
 _OURS_ALONE: Final = ("keep", "identity", "nearest", "stock_why")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalogue:
     """What a collector derives: metrics, and the classes of spans that they look at."""
 
@@ -61,7 +62,7 @@ class Catalogue:
         """The metrics that are the user's."""
         return self.metrics[len(catalogue.ALL) :]
 
-    @property
+    @cached_property
     def by_name(self) -> Mapping[str, Metric]:
         """All of them, by their names in Prometheus."""
         return {metric.prometheus: metric for metric in self.metrics}

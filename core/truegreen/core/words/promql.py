@@ -14,7 +14,9 @@ _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 @lru_cache(65_536)
 def number(value: Decimal | int | str) -> str:
     """A number without exponent and without trailing zeros."""
-    text = f"{Decimal(value):f}"
+    text = str(value)
+    if "E" in text or isinstance(value, str):
+        text = f"{Decimal(value):f}"
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
