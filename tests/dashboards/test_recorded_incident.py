@@ -13,7 +13,7 @@ from incident_reading import lines, panel, without_data
 
 from truegreen.core.config import parse_text
 from truegreen.core.words import boards as uids
-from truegreen.core.words import catalogue, records
+from truegreen.core.words import catalogue
 from truegreen.dashboards import check
 from truegreen.dashboards.preview import recording, site
 
@@ -48,7 +48,6 @@ STAY_GREEN = [
 """What every board of others shows, all night."""
 
 QUIET = {
-    records.BUSINESS_BURNING: "the incident is contained before a business signal proves a burn",
     'containment="strict_guardrail"': "the incident is contained by pinning the model",
 }
 """What boards ask that has no answer in this incident, and why: a part of the expression."""

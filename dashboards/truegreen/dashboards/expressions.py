@@ -9,7 +9,7 @@ from typing import Final
 
 from truegreen.core.words import catalogue, records
 from truegreen.core.words.metric import IDENTITY, External, Metric
-from truegreen.core.words.terms import SERVING_COMPONENTS
+from truegreen.core.words.terms import CALIBRATED, RELATIVE, SERVING_COMPONENTS
 from truegreen.dashboards.known import ALERTS, EXTERNAL_LABELS, SERIES
 from truegreen.dashboards.model import Expression, Where
 
@@ -95,11 +95,6 @@ def rest(expression: Expression) -> Expression:
     return Expression(f"1 - ({expression.text})", expression.labels)
 
 
-def where_any(expression: Expression) -> Expression:
-    """The expression where it is over 0: what did not happen gets no row."""
-    return Expression(f"({expression.text}) > 0", expression.labels)
-
-
 def distribution(metric: Metric, where: Where | None = None) -> Expression:
     """Observations per bucket of a histogram, for a heatmap."""
     return Expression(_sum(metric.bucket, ("le",), where or {}, "increase", RATE), ("le",))
@@ -131,7 +126,7 @@ def record(name: str, by: tuple[str, ...], where: Where | None = None, fold: str
 
 def scaled(counted: Expression, evaluations: tuple[str, ...]) -> Expression:
     """A number of judged answers (without labels) under the scale of their scores; under none where no score is known."""
-    scale = f"group by (scale) ({_selected(catalogue.EVALUATION_SCORE.count, {'evaluation': evaluations})})"
+    scale = f"group by (scale) ({_selected(catalogue.EVALUATION_SCORE.count, {'evaluation': evaluations, 'scale': (RELATIVE, CALIBRATED)})})"
     return Expression(f"{scale} * on () group_left () ({counted.text}) or on () ({counted.text})", ("scale",))
 
 

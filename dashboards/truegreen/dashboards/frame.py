@@ -114,11 +114,12 @@ def events(clock: Clock) -> list[Json]:
     """Lines on every graph: the moments at which a version began to serve, and the alerts while they fire."""
     since = expressions.gauge(catalogue.SNAPSHOT_SINCE_TIMESTAMP, (*IDENTITY, "snapshot"))
     versions = expressions.milliseconds(expressions.with_versions(since))
+    told = expressions.firing((*IDENTITY, "slo", "alertname", "sev"), where=expressions.TOLD)
     return [
         _annotation("Version changes", versions.text, "blue", clock, "{{service}} {{environment}}: snapshot {{snapshot}}",
                     "model {{model_version}}, prompt {{prompt_version}}, index {{retrieval_index_version}}, guardrail {{guardrail_version}}",
                     ("service", "snapshot"), at_value=True),
-        _annotation("Firing alerts", expressions.firing(where=expressions.TOLD).text, "red", clock, "{{alertname}} sev {{sev}}", "{{service}} {{environment}} {{slo}}",
+        _annotation("Firing alerts", told.text, "red", clock, "{{alertname}} {{slo}} sev {{sev}}", "{{service}} {{environment}}",
                     ("service", "slo"), at_value=False),
     ]  # fmt: skip
 

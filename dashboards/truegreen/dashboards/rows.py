@@ -101,7 +101,7 @@ def budget(failure_mode: str = "") -> Row:
     """Budget and burn of the SLOs of a failure mode, of all where it is empty."""
     where = of_mode(failure_mode)
     return kit.row(
-        "Budget and burn", slos("Every SLO of this failure mode" if failure_mode else "Every SLO", where), left(where),
+        "Budget and burn", slos("Every SLO of this failure mode", where) if failure_mode else slos("Every SLO", where, 8), left(where),
         kit.graph("Burn rate, 15 min and 1 h", *((f"* {window}", e.record(records.burn_rate(window), EVERY, where)) for window in records.BURN_WINDOWS),
                   unit="short", steps=kit.under(1), width=16, why="Bad ratio as a multiple of the budget: fast over 15 min, certain over 1 h."),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from truegreen.core.words import boards, ready_made, records
 from truegreen.core.words.slo import SHADOW
 from truegreen.dashboards import expressions as e
 from truegreen.dashboards import kit, rows
-from truegreen.dashboards.model import Board, Tile, View
+from truegreen.dashboards.model import Board, Tile, View, Where
 
 _STATED = {
     "slo": "SLO",
@@ -24,15 +24,16 @@ def board(view: View) -> Board:
     """What to look at in a planning meeting, and after an incident."""
     shadow = kit.table("What would have paged", ("Firing", e.firing(tuple(_FIRED), where={"mode": SHADOW})), columns=_FIRED, unit="none", width=12,
                        why="Alerts of SLOs in shadow that burn now: a ticket says it; once live, they page. Empty is good.")  # fmt: skip
-    burning = kit.timeline("A business signal burns", ("*", e.where_any(e.record(records.BUSINESS_BURNING, rows.WHO))), width=12,
-                           why="While it does, a quality SLO of the same service that burns is a sev 1. Only live business SLOs count.")  # fmt: skip
+    business: Where = {"layer": "business"}
+    burning = kit.graph("Burn rate of business SLOs, 1 h", ("*", e.record(records.burn_rate("1h"), rows.EVERY, business)), unit="short", steps=kit.under(1),
+                        width=12, why="While a live one burns, a quality SLO of the same service that burns is a sev 1: users feel it.")  # fmt: skip
     return Board(
         boards.BUDGETS, "Budgets", "How much of each error budget is left, what spends it, and what would page?",
         (
             kit.row("Left", *_left(view)),
             kit.row("Burn", *(_rate(window) for window in records.BURN_WINDOWS)),
             kit.row("Evidence", _gate()),
-            kit.row("Business and shadow", burning, shadow, rows.slos("Business SLOs", {"layer": "business"})),
+            kit.row("Business and shadow", burning, shadow, rows.slos("Business SLOs", business)),
         ),
         start="now-7d",
     )  # fmt: skip

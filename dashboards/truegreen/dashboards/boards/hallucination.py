@@ -40,7 +40,7 @@ def board(view: View) -> Board:
         boards.BOARDS[_MODE], "Hallucination", "Which answers are not supported by what was retrieved, where, and since which change?",
         (
             kit.row("Symptom", *symptom),
-            rows.budget(_MODE),
+            rows.budget_of(view, _MODE),
             rows.where(c.EVALUATIONS, {"result": "fail"}, judged, ("model", "snapshot"), bad="Ungrounded", counted="Judged answers", steps=within,
                        why="Base sample over the range shown. One bad version points at us, all versions of one model at the provider.",
                        graphs={"model": "Ungrounded by model"}),

@@ -38,8 +38,8 @@ def board(view: View) -> Board:
                   why="What fires now for this service; shadow tickets say what would have paged. Empty is good."),
         rows.affected((), width=5, height=6),
         rows.contained(width=5, height=6),
-        kit.graph("Bad ratio by SLO, 15 min", ("*", e.record(records.bad_ratio("15m"), rows.EVERY)), ("budget *", e.record(records.ERROR_BUDGET, rows.EVERY)),
-                  unit="percentunit", reference="/^budget/", width=12, why="Every SLO of the service, whatever its failure mode; the dashed lines are the budgets."),
+        kit.graph("Bad ratio by SLO, 15 min", ("*", e.record(records.bad_ratio("15m"), rows.EVERY)), unit="percentunit", width=12,
+                  why="Every SLO of the service, whatever its failure mode: which rose first? Their budgets are in the table below."),
         kit.graph("Events by SLO, 15 min", ("*", e.record(records.events("15m"), rows.EVERY)), unit="short", width=12,
                   why="The sample sizes of the ratios beside it. A line that ends is a stall, no recovery."),
     )  # fmt: skip
