@@ -19,9 +19,10 @@ slos: [{name: grounding, mode: live}, {name: latency}, {name: availability}, {na
 """
 
 
-@pytest.fixture
-def config(tmp_path):
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
     """One service with a frozen baseline: drift and budgets of all kinds are recorded."""
+    tmp_path = tmp_path_factory.mktemp("frozen")
     (tmp_path / "calibration").mkdir()
     frozen = cal.Calibration(
         service="agent",
@@ -40,7 +41,9 @@ def config(tmp_path):
     return parse_text(TEXT, "truegreen.yaml", {}, tmp_path / "truegreen.yaml")
 
 
-def _records(config):
+@pytest.fixture(scope="module")
+def recorded(config):
+    """Record to the labels that its rules attach."""
     found = {}
     for name, text in rules.files(config, 1).files.items():
         loaded = yaml.safe_load(text) if name.endswith("rules.yml") else None
@@ -51,16 +54,16 @@ def _records(config):
     return found
 
 
-def test_every_record_that_a_board_reads_is_written_by_the_rules(config):
+def test_every_record_that_a_board_reads_is_written_by_the_rules(config, recorded):
     """A renamed record must not leave an empty panel."""
     boards = [json.loads(text) for name, text in files(config, 1).files.items() if name.endswith(".json")]
     read = {name for board in boards for _, text in check.expressions(board) for name in promql.names(text) if ":" in name}
     assert len(read) > 8
-    assert read <= set(_records(config))
+    assert read <= set(recorded)
 
 
-def test_the_labels_of_records_are_those_that_boards_may_use(config):
+def test_the_labels_of_records_are_those_that_boards_may_use(recorded):
     """What the rules attach is known here, and nothing that a board may write is missing there."""
-    for name, labels in _records(config).items():
+    for name, labels in recorded.items():
         if name in SERIES:
             assert labels <= set(SERIES[name].labels), name
