@@ -26,8 +26,8 @@ def board(view: View) -> Board:
     distribution = (
         kit.graph("Actions of agents", ("*", e.rate(c.AGENT_ACTIONS, ("agent", "authorization"), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
                   why="Approved, unapproved and denied actions a minute: the guardrail of what agents may do."),
-        kit.graph("Calls under the strict guardrail", ("*", e.rate(c.CONTAINED_REQUESTS, rows.WHO, {"containment": "strict_guardrail"}, 60)), unit="cpm",
-                  width=12, why="Calls a minute while the switch strict_guardrail is on: more blocks are then meant."),
+        kit.graph("Contained calls", ("*", e.rate(c.CONTAINED_REQUESTS, (*rows.WHO, "containment"), factor=60)), unit="cpm", width=12,
+                  why="Calls a minute under a switch: while strict_guardrail is on, more blocks are meant."),
     )  # fmt: skip
     reviews = kit.table("Reviews", ("Reviews", e.increase(c.GUARDRAIL_REVIEWS, (*rows.WHO, "guardrail", "verdict"))),
                         columns={"service": "Service", "environment": "Environment", "guardrail": "Guardrail", "verdict": "Verdict", "Reviews": "Reviews"},

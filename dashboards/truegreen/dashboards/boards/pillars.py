@@ -44,8 +44,8 @@ def board(view: View) -> Board:
                     {"Chunks": e.increase(c.RETRIEVAL_CHUNKS, _SOURCE), "Index age": e.age(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE)},
                     "Retrieved chunks under the similarity floor, and how long ago the index was rebuilt."),
             _pillar(view, "reasoning", "Unplanned", *_shares(c.AGENT_BRANCHES, {"branch": ("unexpected", "failed")}, _AGENT),
-                    {"Branches": e.increase(c.AGENT_BRANCHES, _AGENT), "Stopped": e.share(c.AGENT_RUNS, {"outcome": ("failed", "stopped")}, None, _AGENT, e.RANGE),
-                     "Runs": runs}, "Branches that nobody planned or that failed, and runs that did not end as completed."),
+                    {"Branches": e.increase(c.AGENT_BRANCHES, _AGENT), "Stopped": e.share(c.AGENT_RUNS, {"outcome": ("failed", "stopped")}, None, _AGENT, e.RANGE)},
+                    "Branches that nobody planned or that failed, and runs that did not end as completed (their number: Planning)."),
         ),
     )  # fmt: skip
 
