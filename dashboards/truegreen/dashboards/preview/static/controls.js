@@ -73,7 +73,7 @@ export function controls(top, info, board, state, act) {
         const next = value === ALL ? [] : target.checked ? [...rest, value] : rest;
         act.variable(name, next.length ? next : [ALL]);
       } }), text);
-      made.lastChild.replaceChildren(choice(ALL, "All", all), ...[...new Set([...options, ...(all ? [] : chosen)])].map((value) => choice(value, value, !all && chosen.includes(value))));
+      made.lastChild.replaceChildren(recorded ? h("small", {}, "Narrows what was recorded with this label.") : "", choice(ALL, "All", all), ...[...new Set([...options, ...(all ? [] : chosen)])].map((value) => choice(value, value, !all && chosen.includes(value))));
       if (focused) [...made.querySelectorAll("input")].find((input) => input.dataset.value === focused)?.focus();
     },
   };

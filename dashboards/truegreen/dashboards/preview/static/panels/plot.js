@@ -21,6 +21,7 @@ export function fitting(text, width) {
 function timeLabels(u, splits, axis, space, step) {
   return splits.map((at, index) => {
     const ms = at * 1000;
+    if (u.valToPos(at, "x") > u.bbox.width / (u.pxRatio ?? devicePixelRatio) - 20) return ""; // half of it would be cut off
     const newDay = index === 0 ? false : day(ms) !== day(splits[index - 1] * 1000);
     return step >= 86400 || newDay ? day(ms).slice(5) : clock(ms, step < 60);
   });
