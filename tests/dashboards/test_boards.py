@@ -79,9 +79,10 @@ def test_the_overview_shows_the_three_layers_side_by_side(boards):
     assert len({at["y"] for at in places.values()}) == 1
 
 
-def test_the_rows_of_the_hallucination_board_follow_the_order_of_a_night_shift(boards):
+@pytest.mark.parametrize("name", ["hallucination", "incident"])
+def test_the_rows_follow_the_order_of_a_night_shift(boards, name):
     """Symptom first, evidence before the runbook."""
-    rows = [panel["title"] for panel in boards["hallucination.json"]["panels"] if panel["type"] == "row"]
+    rows = [panel["title"] for panel in boards[f"{name}.json"]["panels"] if panel["type"] == "row"]
     assert rows == ["Symptom", "Budget and burn", "Where", "What changed", "Distribution", "Evidence", "Runbook"]
 
 

@@ -167,8 +167,8 @@ def since(width: int = 14) -> Tile:
 
 def served(width: int = 10) -> Tile:
     """The provider's model behind the name that we ask for."""
-    return kit.graph("Served model", ("{{model}} → {{served}} {{fingerprint}} {{service}} {{environment}}",
-                     e.rate(c.MODEL_SERVED, (*WHO, "model", "served", "fingerprint"), factor=60)), unit="cpm", width=width,
+    return kit.graph("Served model", ("{{model}} → {{served}} {{fingerprint}}",
+                     e.rate(c.MODEL_SERVED, ("model", "served", "fingerprint"), factor=60)), unit="cpm", width=width,
                      why="Requested and served model: a new line under the same request is a silent update by the provider.")  # fmt: skip
 
 

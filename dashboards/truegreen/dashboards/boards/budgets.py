@@ -67,7 +67,6 @@ def _rate(window: str) -> Tile:
 
 
 def _gate() -> Tile:
-    return kit.graph("Bad ratio and what the counts prove, 1 h", ("*", e.record(records.bad_ratio("1h"), rows.EVERY)),
-                     ("at least *", e.record(records.bad_lower_bound("1h"), rows.EVERY)), ("budget *", e.record(records.ERROR_BUDGET, rows.EVERY)),
-                     unit="percentunit", reference="/^budget/", width=24,
-                     why="No alert speaks before the lower bound is over the budget: few events are far apart from their bound.")  # fmt: skip
+    proved = e.per(e.record(records.bad_lower_bound("1h"), rows.EVERY), e.record(records.ERROR_BUDGET, rows.EVERY))
+    return kit.graph("Proved burn rate, 1 h", ("*", proved), unit="short", steps=kit.under(1), width=24,
+                     why="The lower bound of the bad ratio as a multiple of the budget: no alert speaks before it is over 1. Few events prove little.")  # fmt: skip
