@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from truegreen.alert_rules import drift
+from truegreen.core.config import parse_text
 from truegreen.core.words import catalogue, triage
 from truegreen.core.words.terms import FAILURE_MODES, PILLARS
-from truegreen.dashboards import check, promql
+from truegreen.dashboards import boards as modules
+from truegreen.dashboards import check, frame, promql
+from truegreen.dashboards.model import View
 
 WHO = 'service="checkout",environment="production"'
 
@@ -70,9 +73,8 @@ def test_what_is_coloured_is_what_the_alert_compares(boards, own, name, title, p
 @pytest.fixture(scope="module")
 def own():
     """The boards of a configuration with objectives of its own."""
-    from conftest import boards_of, generated
-
-    return boards_of(generated(OWN))
+    view = View(parse_text(OWN, "truegreen.yaml", {}, None))
+    return {f"{name}.json": frame.whole(board, frame.clock(30, 1)) for name, board in modules.every(view).items()}
 
 
 def test_a_failure_mode_without_an_slo_says_what_to_switch_on(boards, own):

@@ -25,7 +25,7 @@ def board(view: View) -> Board:
                         why="Decisions a minute by action: a guardrail that is silent does not run.")  # fmt: skip
     distribution = (
         kit.graph("Actions of agents", ("*", e.rate(c.AGENT_ACTIONS, ("agent", "authorization"), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
-                  why="Approved, unapproved and denied actions a minute: the guardrail of what agents may do."),
+                  links=[kit.drill(boards.PILLARS, "Autonomy, and the other pillars")], why="Approved, unapproved and denied actions a minute: the guardrail of what agents may do."),
         kit.graph("Contained calls", ("*", e.rate(c.CONTAINED_REQUESTS, (*rows.WHO, "containment"), factor=60)), unit="cpm", width=12,
                   why="Calls a minute under a switch: while strict_guardrail is on, more blocks are meant."),
     )  # fmt: skip

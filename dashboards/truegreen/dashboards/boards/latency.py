@@ -35,6 +35,7 @@ def board(view: View) -> Board:
         kit.graph("Tokens per call", ("*", e.per(e.rate(c.LLM_TOKENS, ("model", "type")), e.rate(c.LLM_REQUESTS, ("model",)))), unit="short", width=24,
                   why="Prompts and answers that grow take longer; cached is part of input, reasoning of output."),
     )  # fmt: skip
+    pillars = [kit.drill(boards.PILLARS, "Tool use, planning, and the other pillars")]
     distribution = (
         kit.heat("Call duration, all calls", e.distribution(c.LLM_DURATION, _CHAT), unit="s", width=12,
                  why="A second band high up is retries or time-outs; a shifted band is longer answers or a slower model."),
@@ -44,11 +45,11 @@ def board(view: View) -> Board:
                   why="Finishes a minute by reason: length means that answers are cut off, tool calls that the agent goes round."),
         kit.graph("Time per output token, p95", ("*", e.quantile(0.95, c.LLM_TIME_PER_OUTPUT_TOKEN, ("model",), _CHAT)), unit="s", width=12,
                   why="The pace of a streamed answer: slow here is the provider, slow at a steady pace is a longer answer."),
-        kit.graph("Tools p95", ("*", e.quantile(0.95, c.TOOL_DURATION, ("tool",))), unit="s", scrapes=kit.SPARSE,
+        kit.graph("Tools p95", ("*", e.quantile(0.95, c.TOOL_DURATION, ("tool",))), unit="s", scrapes=kit.SPARSE, links=pillars,
                   why="A slow tool makes a slow answer although every call to the model is fast."),
-        kit.graph("Steps of a run, p95", ("*", e.quantile(0.95, c.AGENT_STEPS, ("agent",))), unit="short", scrapes=kit.SPARSE,
+        kit.graph("Steps of a run, p95", ("*", e.quantile(0.95, c.AGENT_STEPS, ("agent",))), unit="short", scrapes=kit.SPARSE, links=pillars,
                   why="More steps are more calls: the agent tries again, or the question is another one."),
-        kit.graph("Repeats of a run, p95", ("*", e.quantile(0.95, c.AGENT_REPEATS, ("agent",))), unit="short", scrapes=kit.SPARSE,
+        kit.graph("Repeats of a run, p95", ("*", e.quantile(0.95, c.AGENT_REPEATS, ("agent",))), unit="short", scrapes=kit.SPARSE, links=pillars,
                   why="The same step again and again: an agent that goes round in circles costs time and tokens."),
     )  # fmt: skip
     slow = kit.graph("Slow calls", ("*", e.quantile(0.99, c.LLM_DURATION, (*rows.WHO, "model", "operation"))), unit="s", steps=bound, width=24,

@@ -20,7 +20,8 @@ def board(view: View) -> Board:
     relevant, came, fresh = view.slo("relevance"), view.slo("retrieval_success"), view.slo("index_freshness").sli
     symptom = (
         *kit.ratio("Chunks below the floor", ("below", e.share(c.RETRIEVAL_CHUNKS, _BELOW)), ("chunks", e.increase(c.RETRIEVAL_CHUNKS, over=e.RATE)),
-                   counted="Chunks", steps=kit.within(relevant), why="Share of retrieved chunks less similar than the floor: wrong passages make wrong answers."),
+                   counted="Chunks", steps=kit.within(relevant),
+                   links=[kit.drill(boards.BOARDS["hallucination"], "Are answers wrong, too?")], why="Share of retrieved chunks less similar than the floor: wrong passages make wrong answers."),
         *kit.ratio("Empty or failed", ("empty or failed", e.share(c.RETRIEVALS, _FAILED)), ("retrievals", e.increase(c.RETRIEVALS, over=e.RATE)),
                    counted="Retrievals", steps=kit.within(came), why="Share of retrievals without a passage: the model then answers from memory."),
         kit.stat("Oldest index", ("age", e.largest(e.age(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE))), unit="s",
