@@ -18,6 +18,8 @@ _COUNTED: Final = frozenset(
 )
 """What may read a counter as it is: it asks whether and when, not how many."""
 _OURS: Final = "truegreen"
+_NAMED: Final = 5
+"""Names of others that are listed."""
 _UNITS: Final = {"s": "s", "By": "bytes", "MiBy": "mbytes", "%": "percent", "1": "percentunit"}
 """UCUM, as metrics have it, to Grafana's names."""
 
@@ -31,7 +33,7 @@ def parses(board: Json, _: World) -> Iterator[Found]:
 
 def metrics(board: Json, world: World) -> Iterator[Found]:
     """A name that nothing emits draws an empty panel that looks like a quiet night."""
-    warned: set[str] = set()
+    foreign: dict[str, Query] = {}
     for query, selector in _selectors(board):
         name = selector.name
         if (
@@ -41,15 +43,13 @@ def metrics(board: Json, world: World) -> Iterator[Found]:
         ):
             continue
         if world.scraped is None and not world.ours and not name.startswith(_OURS):
-            if name not in warned:
-                yield Found(
-                    query.path,
-                    f"{name} is not ours: whether it exists only its Prometheus knows (--prometheus-url)",
-                    warning=True,
-                )
-            warned.add(name)
+            foreign.setdefault(name, query)
         elif world.scraped is None or name not in world.scraped:
             yield Found(query.path, _unknown(name, world))
+    if foreign:
+        some = ", ".join([*list(foreign)[:_NAMED], *(["…"] if len(foreign) > _NAMED else [])])
+        says = f"{len(foreign)} names are not ours ({some}): whether they exist only their Prometheus knows; ask it with --prometheus-url"
+        yield Found(next(iter(foreign.values())).path, says, warning=True)
 
 
 def _unknown(name: str, world: World) -> str:
@@ -138,24 +138,20 @@ def narrowed(board: Json, world: World) -> Iterator[Found]:
 def unit_of(expression: str, world: World) -> str:
     """The unit that fits an expression, in Grafana's words; `short` where nobody can tell."""
     read = promql.read(expression)
-    if "/" in expression:
+    means = any(selector.name.endswith("_sum") for selector in read.selectors)
+    if read.ratio and not means:
         return "percentunit"
     for selector in read.selectors:
         series = world.series.get(selector.name)
-        found = (
-            _UNITS.get(series.unit, "")
-            if series
-            else "s"
-            if "_seconds" in selector.name
-            else "bytes"
-            if "_bytes" in selector.name
-            else ""
-        )
-        if found:
+        if found := _UNITS.get(series.unit, "") if series else _named(selector.name):
             return found
-        if any(function in ("rate", "irate") for function, _ in selector.around):
+        if selector.name.endswith("_total") and any(function in ("rate", "irate") for function, _ in selector.around):
             return "cpm" if "* 60" in expression else "reqps"
     return "short"
+
+
+def _named(name: str) -> str:
+    return "s" if "_seconds" in name else "bytes" if "_bytes" in name else ""
 
 
 def _selectors(board: Json) -> Iterator[tuple[Query, Selector]]:

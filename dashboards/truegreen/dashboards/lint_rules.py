@@ -129,7 +129,9 @@ def variable_query(board: Json, _: World) -> Iterator[Found]:
         if "label_values" in asked(variable) and not LABEL_VALUES.fullmatch(asked(variable)) and "," in asked(variable):
             yield Found((*path, "query"), f"{asked(variable)!r} is not label_values(METRIC, LABEL)")
         if variable.get("refresh") != 2:
-            yield Found((*path, "refresh"), f"is renewed by {variable.get('refresh')!r}; write 2, with the time range")
+            yield Found(
+                (*path, "refresh"), f"found {variable.get('refresh')!r}; write 2, so that its values are those of the time range"
+            )
 
 
 def used_variables(board: Json, _: World) -> Iterator[Found]:

@@ -55,12 +55,14 @@ class Read:
 
     Args:
         labels: the labels of the result; None where the series decide.
+        ratio: it divides series by series.
     """
 
     error: str = ""
     selectors: tuple[Selector, ...] = ()
     groupings: tuple[Grouping, ...] = ()
     labels: frozenset[str] | None = None
+    ratio: bool = False
 
 
 def filled(expression: str, durations: Mapping[str, str] | None = None, value: str = ".*") -> str:
@@ -85,7 +87,7 @@ def read(expression: str) -> Read:
             said = said or str(error)
         else:
             selectors, groupings = _walked(tree)
-            return Read("", selectors, groupings, _labels(tree))
+            return Read("", selectors, groupings, _labels(tree), _divides(tree))
     return Read(said)
 
 
@@ -197,6 +199,14 @@ def _of_both(node: Any) -> frozenset[str] | None:
     if str(node.op) == "or":
         return None if left is None or right is None else left | right
     return None if left is None else left | more
+
+
+def _divides(node: Any) -> bool:
+    if isinstance(node, p.ParenExpr | p.UnaryExpr | p.AggregateExpr):
+        return _divides(node.expr)
+    if isinstance(node, p.BinaryExpr):
+        return (str(node.op) == "/" and not _is_scalar(node.rhs)) or _divides(node.lhs) or _divides(node.rhs)
+    return False
 
 
 def _is_scalar(node: Any) -> bool:
