@@ -23,6 +23,9 @@ from truegreen.demo.world.afterwards import Afterwards
 from truegreen.demo.world.visitors import PRYING
 
 SLO = "grounding"
+WARMUP_AT_ONCE: Final = 32
+_PATIENCE: Final = 60.0
+"""Seconds to wait for what takes one or two on a machine that has nothing else to do."""
 _SHADOW: Final = {
     "first_chunk": "95%", "relevance": "85%", "index_freshness": "99%", "guardrail_over": "75%", "guardrail_under": "80%", "tool_success": "95%",
     "task_completion": "90%", "escalation": "92%", "satisfaction": "80%", "downstream_quality": "90%",
@@ -64,13 +67,14 @@ def warm_up(play: Play) -> None:
         play.exchanges += traffic.burst(
             play.agent,
             settings.warmup,
+            concurrency=WARMUP_AT_ONCE,
             seed=settings.seed,
             progress=lambda done: says(f"warm-up: {done} of {settings.warmup} answers"),
         )
         failed = traffic.totals(play.exchanges).errors
         if failed:
             raise Failed(f"warm-up: {failed} of {settings.warmup} questions were not answered; the agent's log: {_log(on)}")
-        on.supervisor.wait(lambda: _scores_seen(on) >= settings.warmup, 20, f"{settings.warmup} scores at the collector")
+        on.supervisor.wait(lambda: _scores_seen(on) >= settings.warmup, _PATIENCE, f"{settings.warmup} scores at the collector")
         taken = truegreen(
             on, "baseline", "take", "--service", SERVICE, "--environment", ENVIRONMENT,
             "--from", f"http://{on.collector_metrics}", "--out", str(on.folder / "calibration"),
@@ -98,7 +102,7 @@ def warm_up(play: Play) -> None:
 def healthy(play: Play) -> None:
     """A healthy stretch: nothing may fire."""
     on, story = play.on, play.story
-    on.supervisor.wait(lambda: measures.evaluated(on, SERVICE).all > 0, 20, "the first evaluated answer in Prometheus")
+    on.supervisor.wait(lambda: measures.evaluated(on, SERVICE).all > 0, _PATIENCE, "the first evaluated answer in Prometheus")
     first, play.watched = measures.evaluated(on, SERVICE), time.time()
     with story.waiting("healthy traffic") as says:
         wait(on, play.settings.healthy_seconds, lambda left: says(f"healthy traffic: {left:.0f} s to go"))
@@ -126,7 +130,7 @@ def incident(play: Play, text: str) -> None:
 def stays_green(play: Play, stream: traffic.Stream) -> None:
     """Show a wrong answer, and that nothing of today's dashboards moved. The demo has the answer; telemetry does not."""
     on, story = play.on, play.story
-    on.supervisor.wait(lambda: traffic.example(stream.exchanges(play.onset)) is not None, 30, "a wrong answer")
+    on.supervisor.wait(lambda: traffic.example(stream.exchanges(play.onset)) is not None, _PATIENCE, "a wrong answer")
     wait(on, max(0.0, 5.0 - (time.time() - play.onset)))
     shown = traffic.example(stream.exchanges(play.onset))
     assert shown is not None
@@ -247,8 +251,10 @@ def score(play: Play, stream: traffic.Stream, other: str) -> None:
     wait(on, 1.0)  # the agent exports what it has every 0.3 s
     exchanges = [*play.exchanges, *stream.exchanges()]
     asked = traffic.totals(exchanges).answered + play.smoked
-    on.supervisor.wait(lambda: on.tap.answers >= asked, 15, f"{asked} chat spans at the tap ({on.tap.answers} seen)")
-    on.supervisor.wait(lambda: measures.collector(on)["accepted"] >= on.tap.spans, 10, "all spans counted by the collector")
+    on.supervisor.wait(lambda: on.tap.answers >= asked, _PATIENCE, f"{asked} chat spans at the tap ({on.tap.answers} seen)")
+    on.supervisor.wait(
+        lambda: measures.collector(on)["accepted"] >= on.tap.spans, _PATIENCE, "all spans counted by the collector"
+    )
     answers = on.number(f'sum(truegreen_answers_total{{service="{SERVICE}"}})', 0.0)
     lost = max(asked - answers, on.tap.spans - measures.collector(on)["accepted"])
     text = [part for e in exchanges for part in (e.question, e.answer)] + [p.text for p in corpus.load().passages]

@@ -17,6 +17,8 @@ from truegreen.demo.stage import Stage, truegreen
 from truegreen.demo.world import prompts
 
 _KEYS: Final = {"LANGFUSE_PUBLIC_KEY": prompts.PUBLIC_KEY, "LANGFUSE_SECRET_KEY": prompts.SECRET_KEY}
+_PACE: Final = ("--latency-ms", "300", "--jitter-ms", "250")
+"""As slow as a model is: what a busy machine adds does not show in the 99th percentile then."""
 RELEVANCE_FLOOR: Final = 0.25
 """About one chunk in twelve lies under it: the third of a question that two passages answer."""
 
@@ -53,7 +55,7 @@ def enter(on: Stage, settings: Settings) -> str:
     }
     on.supervisor.environ = {**on.supervisor.environ, **langfuse}
     for name in ("provider", "prompts"):
-        seed = ["--seed", str(settings.seed)] if name == "provider" else []
+        seed = ["--seed", str(settings.seed), *_PACE] if name == "provider" else []
         process = on.supervisor.python(
             name, f"truegreen.demo.world.{name}", ["--port", on.addresses[name].rpartition(":")[2], *seed]
         )

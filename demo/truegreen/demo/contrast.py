@@ -29,7 +29,7 @@ def rules(time_scale: int, objective_budget: float = 0.05) -> dict[str, Any]:
     latency = f"histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{{{_JOB}}}[{window(15)}])))"
     requests = f"http_requests_total{{{_JOB}"
     expressions = {
-        "ContrastHighLatency": f"{latency} > 2",
+        "ContrastHighLatency": f"{latency} > 5",
         "ContrastHighErrorRate": (
             f'sum(rate({requests},code=~"5.."}}[{window(15)}])) / sum(rate({requests}}}[{window(15)}])) > 0.01'
         ),
