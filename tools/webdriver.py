@@ -31,6 +31,15 @@ _FLAGS: Final = (
     "--no-first-run", "--disable-extensions", "--disable-component-update", "--disable-background-networking", "--disable-sync",
 )  # fmt: skip
 
+_SETTLED: Final = """
+const [height] = arguments;
+return new Promise((settled) => {
+  const wait = () => innerHeight === height ? seen.observe(document.documentElement) : requestAnimationFrame(wait);
+  const seen = new IntersectionObserver(() => { seen.disconnect(); requestAnimationFrame(settled); });
+  wait();
+});"""
+"""Until a window of a new height has told its page what is in sight: observers are called in the order in which they were made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Browser:
@@ -111,12 +120,15 @@ class Browser:
 
     def whole(self, width: int = 1280, scale: float = 1) -> bytes:
         """A PNG of the whole page, laid out at `width` CSS pixels: the window is made as high as the page, so that all of it is drawn."""
-        self.size(width, 900, scale)
-        self.size(width, self.run("return document.documentElement.scrollHeight"), scale)
-        self.run(
-            "return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
-        )  # it hears of its size
-        self.until("document.documentElement.dataset.ready")
+        height = 900
+        while True:
+            self.size(width, height, scale)
+            self.run(_SETTLED, height)
+            self.until("document.documentElement.dataset.ready")
+            needed = int(self.run("return document.documentElement.scrollHeight"))
+            if needed <= height:
+                break
+            height = needed
         return self.screenshot()
 
     def cdp(self, command: str, **parameters: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import recorded
 import tiny_recording as tiny
 
 from truegreen.core.config import parse_text
+from truegreen.core.words import boards as uids
 from truegreen.dashboards.preview import site
 
 PANELS = "return Object.fromEntries([...document.querySelectorAll('[role=group]')].map((one) => [one.getAttribute('aria-label'), one.innerText]))"
@@ -56,11 +58,29 @@ def test_the_tiny_incident_reads_the_same_live_and_recorded(both, browser):
 
 
 @pytest.mark.full
-def test_every_board_of_the_demos_incident_reads_the_same_live_and_recorded(both, browser, repo: Path):
-    """All panels of all boards."""
+def test_the_demos_incident_reads_the_same_live_and_recorded(both, browser, repo: Path):
+    """All panels of boards that have every kind of panel."""
     raw, _ = recorded.read(repo / "dashboards" / "recorded" / "incident.json.gz")
     boards = site.generated(parse_text(json.dumps({"slos": recorded.slos(raw)}), "incident", {}, None), raw["time_scale"])
-    addresses, window = both(raw, boards)
-    for uid in boards:
+    shown = {uid: boards[uid] for uid in (uids.OVERVIEW, uids.BOARDS["hallucination"], uids.VERSIONS, uids.INCIDENT)}
+    addresses, window = both(raw, shown)
+    for uid in shown:
         live, kept = (_seen(browser, address, uid, window) for address in addresses)
-        assert live == kept, uid
+        assert list(_differing(live, kept)) == [], uid
+
+
+def _differing(live, kept):
+    """Lines that differ by more than the last of three digits: a recording holds six, so that halves may be rounded either way."""
+    assert live.keys() == kept.keys()
+    for title, lines in live.items():
+        for one, other in zip(lines, kept[title], strict=True):
+            words = list(zip_longest(one.split(), other.split(), fillvalue=""))
+            if any(a != b and _number(a) != pytest.approx(_number(b), rel=0.006) for a, b in words):
+                yield title, one, other
+
+
+def _number(word):
+    try:
+        return float(word.rstrip("%K"))
+    except ValueError:
+        return float("nan")
