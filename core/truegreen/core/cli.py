@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
 
@@ -18,6 +19,12 @@ from truegreen.core.words.commands import COMMANDS
 GROUP = "truegreen_command"
 
 
+@cache
+def _points() -> tuple[EntryPoint, ...]:
+    # Every installed distribution is asked, which a group below the root need not do again.
+    return tuple(entry_points(group=GROUP))
+
+
 class Lazy(click.Group):
     """A group whose commands are entry points below a dotted prefix, listed by name and loaded when invoked."""
 
@@ -27,7 +34,7 @@ class Lazy(click.Group):
 
     def _found(self) -> dict[str, EntryPoint | None]:
         found: dict[str, EntryPoint | None] = {}
-        for point in entry_points(group=GROUP):
+        for point in _points():
             if point.name.startswith(self.prefix):
                 first, _, below = point.name.removeprefix(self.prefix).partition(".")
                 found.setdefault(first, None if below else point)
