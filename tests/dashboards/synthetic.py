@@ -28,7 +28,7 @@ def asked(expressions: list[str]) -> tuple[frozenset[str], Mapping[str, list[str
         if isinstance(node, p.VectorSelector):
             names.add(node.name)
             for matcher in node.matchers.matchers:
-                values.setdefault(matcher.name, set()).update(v for v in matcher.value.split("|") if v != ".*")
+                values.setdefault(matcher.name, set()).update(v for v in matcher.value.split("|") if v not in ("", ".*"))
 
     for expression in expressions:
         p.walk(p.parse(promql.filled(expression)), enter)

@@ -188,6 +188,17 @@ def test_no_static_line_is_drawn_where_services_have_different_budgets(make):
 OWN = "slos: [{name: answers_ok, sli: {evaluation: groundedness}, objective: 90%, layer: quality, failure_mode: hallucination}]\n"
 
 
+@pytest.mark.parametrize("name", ['a"b', "a.b", "a|b", "a\\\\b", "Ton süß"])
+def test_an_evaluation_of_any_name_is_asked_for_by_that_name(make, name):
+    """A name is no regular expression, and its quotes do not end the query."""
+    text = "slos: [{name: tone, sli: {evaluation: %s}, objective: 90%%, layer: quality, failure_mode: hallucination}]\n"
+    board = make(text % json.dumps(name))["hallucination.json"]
+    (expr,) = _asked(_panel(board, "Scores"))
+    (wanted,) = {value for label, _, value in promql.read(expr).selectors[0].matchers if label == "evaluation"}
+    assert re.fullmatch(wanted, name)
+    assert not re.fullmatch(wanted, name.replace(".", "x").replace("|", "") + "x")
+
+
 @pytest.mark.parametrize("text", [OWN, "slos: [{name: grounding_absolute}]\n"])
 def test_both_boards_show_whichever_slo_speaks_of_hallucination(make, text):
     """The link of its alert must not open an empty board."""

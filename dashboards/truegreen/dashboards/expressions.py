@@ -9,12 +9,15 @@ from typing import Final
 
 from truegreen.core.words import catalogue, records
 from truegreen.core.words.metric import IDENTITY, External, Metric
+from truegreen.core.words.promql import any_of, quoted
 from truegreen.core.words.terms import CALIBRATED, RELATIVE, SERVING_COMPONENTS
 from truegreen.dashboards.known import ALERTS, EXTERNAL_LABELS, SERIES
 from truegreen.dashboards.model import Expression, Where
 
 RATE: Final = "$__rate_interval"
 RANGE: Final = "$__range"
+PRESENT: Final = ".+"
+"""As a label's value: whatever it is, if it is there."""
 VARIABLES: Final = (*IDENTITY, "model")
 """The labels that have a variable on the board: whatever has the label is narrowed by it."""
 EXPORTED: Final = (*EXTERNAL_LABELS, "mode", "gpu")
@@ -248,5 +251,8 @@ def _selected(name: str, where: Where, *more: str) -> str:
         closed = series.values.get(label)
         if closed and (wrong := [value for value in values if value not in closed]):
             raise ValueError(f"{name}: {label}={wrong[0]!r} does not occur; it is one of {', '.join(closed)}")
-        matchers.append(f'{label}="{wanted}"' if isinstance(wanted, str) else f'{label}=~"{"|".join(values)}"')
+        if wanted == PRESENT:
+            matchers.append(f'{label}!=""')
+        else:
+            matchers.append(f"{label}={quoted(wanted)}" if isinstance(wanted, str) else f"{label}=~{quoted(any_of(wanted))}")
     return f"{name}{{{','.join([*matchers, *more])}}}"

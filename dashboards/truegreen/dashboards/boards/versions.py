@@ -63,4 +63,4 @@ def _named(label: str) -> str:
 
 
 def _info(label: str) -> Expression:
-    return e.gauge(c.SNAPSHOT_INFO, (*rows.WHO, label), {label: (".+",)})
+    return e.gauge(c.SNAPSHOT_INFO, (*rows.WHO, label), {label: e.PRESENT})
