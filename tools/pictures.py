@@ -28,11 +28,13 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "docs" / "pictures"
 SHIPPED: Final = ROOT / "dashboards" / "truegreen" / "dashboards" / "preview" / "recorded.json.gz"
 PICTURES: Final = {
-    "overview.png": (uids.OVERVIEW, "light"),
-    "incident.png": (uids.INCIDENT, "dark"),
-    "versions.png": (uids.VERSIONS, "light"),
+    "overview.png": (uids.OVERVIEW, "light", "contain"),
+    "incident.png": (uids.INCIDENT, "dark", "contain"),
+    "versions.png": (uids.VERSIONS, "light", ""),
 }
-"""File to the board that it shows and its theme."""
+"""File to the board that it shows, its theme, and the mark before which it ends: what is said as of now is of that moment."""
+EARLIER: Final = 15
+"""Seconds before a mark: a step of the story is told when its effect is seen."""
 WIDTH: Final = 1280
 LOWEST: Final = 1400
 """Pixels from the top: what lies below is not in the picture."""
@@ -61,6 +63,12 @@ def digest_of(png: bytes) -> str:
     """The digest that a picture carries; empty when it has none."""
     texts = (body.partition(b"\0") for kind, body in _chunks(png) if kind == b"tEXt")
     return next((text.decode() for keyword, _, text in texts if keyword == KEYWORD), "")
+
+
+def between(found: Recording, until: str) -> str:
+    """The range of the page: from the beginning to shortly before a mark, or to the end without one."""
+    end = next((mark["at"] - EARLIER for mark in found.marks if mark["name"] == until), found.end)
+    return f"from={1000 * found.start:.0f}&to={1000 * end:.0f}"
 
 
 def drawn(window: webdriver.Browser, url: str, theme: str) -> bytes:
@@ -152,8 +160,8 @@ def main() -> None:
     with server.serve(site.recorded(boards, found, said), 0) as listening, tempfile.TemporaryDirectory() as folder:
         threading.Thread(target=listening.serve_forever, daemon=True).start()
         with webdriver.browser(Path(folder)) as window:
-            for name, (uid, theme) in PICTURES.items():
-                png = drawn(window, f"http://{server.LOOPBACK}:{listening.server_port}/d/{uid}", theme)
+            for name, (uid, theme, until) in PICTURES.items():
+                png = drawn(window, f"http://{server.LOOPBACK}:{listening.server_port}/d/{uid}?{between(found, until)}", theme)
                 picture = small(png, digest(found, boards[uid]))
                 (FOLDER / name).write_bytes(picture)
                 print(f"{FOLDER / name}: {len(picture) / 1000:.0f} kB (of {len(png) / 1000:.0f})")

@@ -7,6 +7,8 @@ import base64
 import numpy as np
 import pictures
 
+from truegreen.dashboards.preview.recording import Recording
+
 PAGE = """data:text/html,<body style="margin:0;background:linear-gradient(90deg,red,lime,blue)">
 <div style="width:90px;height:90px;background:rgb(1,2,3)"></div><h1 style="color:white">some text</h1>"""
 SEEN = """
@@ -31,6 +33,14 @@ def test_a_picture_with_a_palette_looks_the_same_and_carries_its_digest(browser)
     assert (width, height, box) == (300, 200, [1, 2, 3, 255])
     assert edge[2] > 230
     assert edge[0] < 25
+
+
+def test_a_picture_ends_while_it_burns():
+    """As of now, everything is green again at the end of an incident: that is not what a picture is for."""
+    mark = {"at": 100.5, "name": "contain", "text": ""}
+    found = Recording("", 10.0, 200.0, 1.0, 60, (mark,), (), {})
+    assert pictures.between(found, "contain") == "from=10000&to=85500"
+    assert pictures.between(found, "") == "from=10000&to=200000"
 
 
 def test_every_filter_of_png_is_undone():
