@@ -21,7 +21,7 @@ from truegreen.demo.world import speech
 from truegreen.demo.world.visitors import PRYING
 
 DEMO = [sys.executable, "-m", "truegreen.core", "demo", "--json"]
-LIMIT = 240
+LIMIT = 480
 
 
 @pytest.fixture(autouse=True)

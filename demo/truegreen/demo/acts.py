@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -74,7 +75,9 @@ def warm_up(play: Play) -> None:
         failed = traffic.totals(play.exchanges).errors
         if failed:
             raise Failed(f"warm-up: {failed} of {settings.warmup} questions were not answered; the agent's log: {_log(on)}")
-        on.supervisor.wait(lambda: _scores_seen(on) >= settings.warmup, _PATIENCE, f"{settings.warmup} scores at the collector")
+        with httpx.Client(base_url=f"http://{on.collector_metrics}", trust_env=False) as asked:
+            seen = partial(_scores_seen, asked)
+            on.supervisor.wait(lambda: seen() >= settings.warmup, _PATIENCE, f"{settings.warmup} scores at the collector")
         taken = truegreen(
             on, "baseline", "take", "--service", SERVICE, "--environment", ENVIRONMENT,
             "--from", f"http://{on.collector_metrics}", "--out", str(on.folder / "calibration"),
@@ -283,12 +286,8 @@ def clock(play: Play, unix: float) -> str:
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
 
 
-def _scores_seen(on: Stage) -> int:
-    reply = httpx.get(
-        f"http://{on.collector_metrics}/scores",
-        params={"service": SERVICE, "environment": ENVIRONMENT, "evaluation": "groundedness"},
-        trust_env=False,
-    )
+def _scores_seen(collector: httpx.Client) -> int:
+    reply = collector.get("/scores", params={"service": SERVICE, "environment": ENVIRONMENT, "evaluation": "groundedness"})
     return int(reply.json().get("seen", 0)) if reply.status_code == httpx.codes.OK else 0
 
 

@@ -81,12 +81,14 @@ class Supervisor:
             Failed: a process ended, or nothing answered in time.
         """
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.check()
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(url, timeout=1.0, trust_env=False).status_code == httpx.codes.OK:
-                    return
-            time.sleep(_POLL_SECONDS)
+        # One client: each new one reads the machine's certificates, which takes longer than the pause and slows what is waited for.
+        with httpx.Client(timeout=1.0, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                self.check()
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get(url).status_code == httpx.codes.OK:
+                        return
+                time.sleep(_POLL_SECONDS)
         name = process.name if process else url
         raise Failed(f"{name} did not become ready within {seconds:.0f} s at {url}")
 
