@@ -6,10 +6,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 
 from truegreen.dashboards import lint_board, lint_rules, own_rules
 from truegreen.dashboards.known import SERIES, Series
@@ -66,7 +67,7 @@ def _said(path: Path, errors: Iterator[ValidationError]) -> Iterator[tuple[Path,
 
 
 @cache
-def _validators() -> tuple[Draft202012Validator, Mapping[str, Draft202012Validator]]:
+def _validators() -> tuple[Any, Mapping[str, Any]]:
     # The schema itself says by eight conditions which type has which definition. Asked panel by panel, with references written out, that takes
     # half of the time of `truegreen generate dashboards`; so the conditions are read here, once.
     whole = schema()
@@ -79,9 +80,26 @@ def _validators() -> tuple[Draft202012Validator, Mapping[str, Draft202012Validat
     return _validator(around), {kind: _validator(definition) for kind, definition in kinds.items()}
 
 
-def _validator(node: Json) -> Draft202012Validator:
+def _validator(node: Json) -> Any:
     written: Json = _written_out({key: value for key, value in node.items() if key not in ("$defs", "$id", "$schema")})
-    return Draft202012Validator(written)
+    return _Validator(written)
+
+
+def _properties(validator: Any, properties: Json, instance: Any, _: Json) -> Iterator[ValidationError]:
+    # As the keyword of JSON Schema, but what was found good once is not looked at again: panels are alike in most of their parts.
+    for name, schema in properties.items() if isinstance(instance, dict) else ():
+        if name not in instance or (seen := (id(schema), repr(instance[name]))) in _GOOD:
+            continue
+        errors = list(validator.descend(instance[name], schema, path=name, schema_path=name))
+        yield from errors
+        if not errors and len(_GOOD) < _REMEMBERED:
+            _GOOD.add(seen)
+
+
+_GOOD: Final[set[tuple[int, str]]] = set()
+"""A part of the schema, which is kept for as long as the process, with a value that fits it."""
+_REMEMBERED: Final = 20_000
+_Validator: Any = extend(Draft202012Validator, {"properties": _properties})  # type: ignore[no-untyped-call]
 
 
 def _written_out(node: Any) -> Any:
