@@ -365,6 +365,16 @@ def test_a_path_before_the_api_and_a_title_of_any_language(push, folder, capsys)
     assert at.boards["a"]["dashboard"]["title"] == "Größe — 量 a"
 
 
+def test_a_password_in_the_address_is_sent_and_never_said(push, kept, monkeypatch):
+    """Neither in the report nor in an error."""
+    monkeypatch.delenv("TRUEGREEN_GRAFANA_TOKEN")
+    kept.url = kept.url.replace("://", "://admin:geheim@")
+    code, said = push(kept, "--check")
+    assert code == 1
+    assert "401" in said
+    assert "geheim" not in said
+
+
 def test_machines_get_one_json(push, kept):
     """With what differs and what became of it."""
     kept.before = _nth(2, lambda _: CHANGED)
