@@ -3,13 +3,16 @@
 import { legend } from "./fill.js";
 import { runs } from "./frames.js";
 
+// Our labels say `none` where there is none: a word less to read.
+const said = (format, labels) => legend(format, Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== "none")));
+
 /** All events of a board in the window, in order of time: `{from, to, color, title, text, kind}` in milliseconds. */
 export async function events(board, source, view, marks, signal) {
   const asked = (board.annotations?.list ?? []).filter(({ expr, enable }) => expr && enable !== false);
   const found = await Promise.all(asked.map(async (one) => {
     const answer = await source.range({ expr: one.expr, interval: one.step, annotation: true }, view, signal);
     return answer.series.flatMap(({ labels, values }) => spans(one, answer, values).map(([from, to]) =>
-      ({ from, to, color: one.iconColor, title: legend(one.titleFormat, labels), text: legend(one.textFormat ?? "", labels), kind: one.name })));
+      ({ from, to, color: one.iconColor, title: said(one.titleFormat, labels), text: said(one.textFormat ?? "", labels), kind: one.name })));
   }));
   const story = marks.map(({ at, name, text }) => ({ from: at * 1000, to: at * 1000, color: "text", title: name, text: text ?? "", kind: "Story" }));
   const all = [...found.flat(), ...story].filter(({ from, to }) => to >= view.window.from && from <= view.window.to);
