@@ -33,7 +33,9 @@ async function range(target, view, signal) {
 
 async function instant(target, view, signal) {
   const { query } = filled(target, view);
-  const { result, resultType } = await ask("query", { query, time: view.window.to / 1000 }, signal);
+  // An alert's link may end in the future, where nothing is known yet.
+  const time = Math.min(view.window.to, Date.now()) / 1000;
+  const { result, resultType } = await ask("query", { query, time }, signal);
   const found = resultType === "vector" ? result : [{ metric: {}, value: result }];
   return { samples: found.map(({ metric, value }) => ({ labels: metric, value: number(value[1]) })), query };
 }
