@@ -55,3 +55,14 @@ def test_every_filter_of_png_is_undone():
     for how, guess in enumerate((a * 0, a, b, (a + b) // 2, paeth)):
         filtered = ((line.astype(int) - guess) % 256).astype(np.uint8)
         assert (pictures._unfiltered(how, filtered, above) == line).all(), how
+
+
+def test_the_pictures_show_what_is_shipped():
+    """A board or an incident that was changed has another picture."""
+    found, boards = pictures.shown()
+    stale = [
+        name
+        for name, (uid, *_) in pictures.PICTURES.items()
+        if pictures.digest_of((pictures.FOLDER / name).read_bytes()) != pictures.digest(found, boards[uid])
+    ]
+    assert stale == [], "run: make pictures"

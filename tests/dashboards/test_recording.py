@@ -161,3 +161,9 @@ def test_only_the_series_of_a_demo_are_asked(tmp_path):
         path.write_bytes(data)
         with pytest.raises(BadInput, match="write it with `make incident`"):
             recorded.read(path)
+
+
+def test_what_is_shipped_was_made_from_the_kept_incident():
+    """A new incident needs new answers."""
+    _, digest = recorded.read(recorded.INCIDENT)
+    assert recording.load(recorded.SHIPPED.read_bytes(), "shipped").of == digest, "run: make recorded pictures"
