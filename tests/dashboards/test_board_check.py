@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 
 import pytest
+import yaml
 
+from truegreen.core.words import ready_made
+from truegreen.core.words.terms import FAILURE_MODES
 from truegreen.dashboards import check, lint_queries, promql
 
 WHO = 'service=~"$service",environment=~"$environment"'
@@ -188,6 +191,18 @@ def test_a_planted_mistake_is_found_and_named(boards, mistake, name):
     plant(board)
     found = check.problems(board, known)
     assert any(says in problem for problem in found), found
+
+
+def test_no_configuration_makes_a_board_that_breaks_a_rule(made):
+    """The generator refuses such a board, and the user could do nothing: every ready-made SLO, and two more of each failure mode."""
+    own = [
+        {"name": f"{name}_{mode}", "sli": {"evaluation": name}, "objective": "90%", "layer": "quality", "failure_mode": mode}
+        for mode in FAILURE_MODES
+        for name in ("groundedness", "tone")
+    ]
+    cohorts = {"attribute": "app.plan", "values": ["free", "pro"]}
+    config = {"cohorts": cohorts, "slos": [*({"name": slo.name} for slo in ready_made.READY_MADE), *own]}
+    assert made(yaml.safe_dump(config)).files
 
 
 @pytest.mark.parametrize(
