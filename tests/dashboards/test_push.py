@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import os
 import signal
@@ -320,6 +321,18 @@ def test_nobody_is_asked_where_nobody_can_answer(push, kept):
     assert code == 2
     assert "add --yes" in said
     assert kept.written() == []
+
+
+@pytest.mark.parametrize(("answer", "written"), [("n\n", False), ("y\n", True)])
+def test_a_person_is_asked_and_no_means_no(push, kept, monkeypatch, answer, written):
+    """At a terminal."""
+    terminal = io.StringIO(answer)
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin", terminal)
+    code, said = push(kept, "--only", "f")
+    assert (code, bool(kept.written())) == (int(not written), written)
+    assert "Write 1 board?" in said
+    assert ("nothing was written" in said) is not written
 
 
 @pytest.mark.parametrize(

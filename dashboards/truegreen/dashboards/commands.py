@@ -121,7 +121,8 @@ def _ask(yes: bool, as_json: bool, count: int) -> None:
         return
     if as_json or not sys.stdin.isatty():
         raise BadInput("nobody can be asked here whether to write: add --yes, or --check to see the difference only")
-    click.confirm(f"Write {count} boards?", abort=True)
+    if not click.confirm(f"Write {count} board{'s' * (count > 1)}?"):
+        raise Failed("nothing was written, as the answer was no")
 
 
 def _generated(loaded: Config) -> list[Json]:
