@@ -84,7 +84,8 @@ def test_without_a_prometheus_the_shipped_incident_is_shown_and_said(files, monk
     config = commands.config.parse_text(f"incidents: {{prometheus_url: 'http://127.0.0.1:{engines.free_port()}'}}", "x", {}, None)
     monkeypatch.setattr(commands, "SHIPPED", files / "tiny.json.gz")
     shown, said = commands._site(None, config, None, None, None, 1)
-    assert said.startswith("the recorded incident of `truegreen demo`, as nobody answers at http://127.0.0.1:")
+    assert said.startswith("the recorded incident of `truegreen demo`, as http://127.0.0.1:")
+    assert said.endswith("does not answer: name a Prometheus with --prometheus-url")
     assert (shown.about["mode"], shown.about["time_scale"]) == ("recorded", 60)
     steps = shown.boards["truegreen-hallucination"]["panels"][2]["fieldConfig"]["defaults"]["thresholds"]["steps"]
     assert steps[1]["value"] == 0.02, "the budget of the recorded service, not that of the reader's configuration"
@@ -95,6 +96,9 @@ def test_what_cannot_be_shown_is_said(files, capsys):
     gone = f"http://127.0.0.1:{engines.free_port()}"
     (files / "other.json").write_text('{"panel": 1}', "utf-8")
     (files / "empty").mkdir()
+    (files / "twice").mkdir()
+    for name in ("a.json", "b.json"):
+        (files / "twice" / name).write_text(json.dumps(tiny.BOARD), "utf-8")
     for arguments, code, words in (
         (("--prometheus-url", gone), 1, f"no Prometheus answers at {gone}"),
         (("--prometheus-url", gone), 1, "or see the shipped incident with --recording shipped"),
@@ -103,6 +107,7 @@ def test_what_cannot_be_shown_is_said(files, capsys):
         (("--recording", "other.json"), 2, "other.json: its format is None"),
         (("--recording", "tiny.json.gz", "--boards", "other.json"), 2, "other.json: is no dashboard: it has no list `panels`"),
         (("--recording", "tiny.json.gz", "--boards", "tiny.json.gz"), 2, "tiny.json.gz: cannot be read as JSON"),
+        (("--recording", "tiny.json.gz", "--boards", "twice"), 2, "twice: more than one board has the uid 'tiny'"),
         (("--recording", "tiny.json.gz", "--boards", "empty"), 2, "empty: has no .json file"),
     ):  # fmt: skip
         found, said = _refused(capsys, *arguments)

@@ -141,9 +141,13 @@ def test_what_is_no_recording_is_said(data, words):
         ({"marks": [{"name": "onset"}]}, "'at' is missing"),
         (
             {"boards": {"tiny": {"queries": {"up|1s|range": {"step": 0, "series": []}}}}},
-            "the answer of tiny to up|1s|range has no step",
+            "the answer of tiny to up|1s|range has the step 0",
         ),
-        ({"boards": {"tiny": {"queries": {"up|1s|range": {"step": 1, "series": [{"values": []}]}}}}}, "'labels' is missing"),
+        (
+            {"boards": {"tiny": {"queries": {"up|1s|range": {"start": 1, "step": 1, "series": [{"values": []}]}}}}},
+            "'labels' is missing",
+        ),
+        ({"boards": {"tiny": {"queries": []}}}, "'list' object has no attribute 'items'"),
     ],
 )
 def test_a_broken_recording_is_said(made, change, words):

@@ -87,14 +87,11 @@ def _site(
         if url:
             raise
         found, said = _recorded("shipped", own)
-        return found, f"{said}, as nobody answers at {http.bare(asked)} ({_first(error)})"
+        silent = "refuses" if isinstance(error, http.HttpFailed) else "does not answer"
+        return found, f"{said}, as {http.bare(asked)} {silent}: name a Prometheus with --prometheus-url"
     client = stack.enter_context(http.client(upstream))
     shown = site.own(own) if own else site.generated(read, time_scale)
     return site.live(read, time_scale, shown, Upstream(upstream, client)), f"Prometheus at {http.bare(asked)}"
-
-
-def _first(error: Failed) -> str:
-    return "it refuses" if isinstance(error, http.HttpFailed) else "name one with --prometheus-url"
 
 
 def _recorded(name: str, own: Path | None) -> tuple[server.Site, str]:

@@ -100,7 +100,7 @@ def load(data: bytes, where: str) -> Recording:
         raise BadInput(f"{where}: its format is {kind!r}, and {FORMAT!r} is read; {_HELP}")
     try:
         return _checked(found)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInput(f"{where}: {said}; {_HELP}") from None
 
@@ -112,14 +112,12 @@ def _checked(found: Json) -> Recording:
     )  # fmt: skip
     if not read.start < read.end:
         raise ValueError(f"it ends at {read.end:g} and begins at {read.start:g}")
-    for mark in read.marks:
-        float(mark["at"]), str(mark["name"]), str(mark["text"])
+    _ = [(float(mark["at"]), str(mark["name"]), str(mark["text"])) for mark in read.marks]
     for uid, board in read.boards.items():
         for key, answer in board["queries"].items():
-            if not answer["step"] > 0 or not all(
-                one["labels"].items() >= set() and isinstance(one["values"], list) for one in answer["series"]
-            ):
-                raise ValueError(f"the answer of {uid} to {key} has no step, or no series")
+            if not answer["step"] > 0:
+                raise ValueError(f"the answer of {uid} to {key} has the step {answer['step']!r}")
+            _ = [(float(answer["start"]), dict(one["labels"]), list(one["values"])) for one in answer["series"]]
     return read
 
 

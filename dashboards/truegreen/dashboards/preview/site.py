@@ -40,9 +40,12 @@ def own(path: Path) -> Mapping[str, Json]:
         BadInput: there is none, or one is no dashboard.
     """
     paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    found = _ordered(_read(each) for each in paths)
+    read = [_read(each) for each in paths]
+    found = _ordered(read)
     if not found:
         raise BadInput(f"{path}: has no .json file; name a dashboard's JSON or a folder of them")
+    if twice := [board["uid"] for board in read if sum(other["uid"] == board["uid"] for other in read) > 1]:
+        raise BadInput(f"{path}: more than one board has the uid {twice[0]!r}; give each one of its own")
     return found
 
 
