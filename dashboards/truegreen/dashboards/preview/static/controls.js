@@ -83,12 +83,13 @@ export function controls(top, info, board, state, act) {
 export function chips(node, events, window, announce) {
   const short = (ms) => (window.to - window.from > 72e6 ? moment(ms).slice(5, 16) : moment(ms).slice(11));
   const chip = ({ from, to, color, title, text, kind }) => {
+    const name = title.replace(/^Truegreen(?=[A-Z])/, "");
     const words = `${kind}: ${title}. ${text} ${moment(from)}${to > from ? ` to ${moment(to)}` : ""}`;
     return h("button", { type: "button", class: "chip", data: { color }, title: words, click: ({ currentTarget }) => {
       const open = currentTarget.classList.toggle("open");
-      currentTarget.replaceChildren(h("time", {}, short(from)), ` ${title}`, open ? h("small", {}, ` ${text}${to > from ? ` until ${short(to)}` : ""}`) : "");
+      currentTarget.replaceChildren(h("time", {}, short(from)), ` ${name}`, open ? h("small", {}, ` ${text}${to > from ? ` until ${short(to)}` : ""}`) : "");
       if (open) announce(words);
-    } }, h("time", {}, short(from)), ` ${title}`);
+    } }, h("time", {}, short(from)), ` ${name}`);
   };
   const shown = events.slice(-24);
   node.replaceChildren(events.length > shown.length ? h("small", {}, `${events.length - shown.length} earlier`) : "", ...shown.map(chip));

@@ -47,7 +47,7 @@ export function draw(body, panel, answers, context) {
   const show = () => { series.forEach((one, index) => { made.plot.setSeries(index + 1, { show: !one.hidden }, false); }); };
   series.map((one, index) => ({ one, index })).sort((a, b) => (b.one.last ?? -Infinity) - (a.one.last ?? -Infinity)).forEach(({ one, index }) => {
     const swatch = h("i");
-    swatch.style.background = one.color();
+    swatch.style.color = one.color();
     if (one.dash) swatch.classList.add("dashed");
     const button = h("button", {
       type: "button", "aria-pressed": "true", title: `${one.name}: show it alone, or all`,
