@@ -62,7 +62,7 @@ def test_a_page_says_evidence_traces_hypotheses_board_and_the_next_command(confi
     assert links
     assert links[1].split() == [f"https://traces.example/trace/trace{n}?from=alert" for n in range(3)]
     assert 'hypotheses="1. the provider serves another model' in page
-    assert "/d/truegreen-hallucination?var-service=b%24%28rm%29+%22x%22&var-environment=production" in page
+    assert "/d/truegreen-incident?var-service=b%24%28rm%29+%22x%22&var-environment=production" in page
     assert 'next="truegreen triage --service b__rm___x_ --environment production --slo grounding"' in page
     assert "/runbooks/truegreenbudgetburn" in page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from truegreen.alert_rules.ladder import Tier, sev
@@ -14,7 +15,7 @@ from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue, records, triage
 from truegreen.core.words.boards import HEALTH, INCIDENT, runbook_page
-from truegreen.core.words.slo import LIVE, EvaluationSli, Slo
+from truegreen.core.words.slo import LIVE, SHADOW, EvaluationSli, Slo
 
 _WOULD: Final = {"1": "would have paged (sev 1)", "2": "would have notified (sev 2)", "3": "would have made a ticket (sev 3)"}
 # Names come from spans: only harmless characters reach a command line that somebody will paste.
@@ -24,13 +25,12 @@ _ONCE: Final = 'printf "%.1f"'
 _PERCENT: Final = "humanizePercentage"
 
 
-def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str, clock: Clock) -> Mapping[str, str]:
-    """The annotations of a burn-rate alert of one tier; in shadow the summary says what would have happened."""
+def for_burn(routes: Routes, what: Judged, tier: Tier, clock: Clock) -> Mapping[str, Mapping[str, str]]:
+    """The annotations of a burn-rate alert of one tier, by mode; in shadow the summary says what would have happened."""
     slo = what.slo
-    happens = "is burning its error budget" if mode == LIVE else _shadow(slo, sev(slo, tier))
+    happens = {LIVE: "is burning its error budget", SHADOW: _shadow(slo, sev(slo, tier))}
     windows = tuple(dict.fromkeys(rung.long for rung in tier.rungs))
-    return {
-        "summary": f"{slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}} {happens}",
+    notes = {
         "description": _evidence(what, windows),
         "hypotheses": hypotheses(slo.failure_mode, slo.pillar),
         **({"trace_links": _traces(slo.sli.evaluation, routes.trace_url)} if isinstance(slo.sli, EvaluationSli) else {}),
@@ -38,6 +38,8 @@ def for_burn(routes: Routes, what: Judged, tier: Tier, mode: str, clock: Clock) 
         "runbook_url": literal(runbook_page(routes.runbook_url, records.BUDGET_BURN)),
         "next": triage_of(slo.name),
     }
+    burns = f"{slo.name} of {{{{ $labels.service }}}} in {{{{ $labels.environment }}}}"
+    return {mode: {"summary": f"{burns} {said}", **notes} for mode, said in happens.items()}
 
 
 def for_cohort(routes: Routes, what: Judged, windows: tuple[str, ...], mode: str, clock: Clock) -> Mapping[str, str]:
@@ -79,6 +81,7 @@ def for_watcher(
     }
 
 
+@cache
 def hypotheses(failure_mode: str, pillar: str) -> str:
     """The first hypotheses, numbered, each with whose fault it would be."""
     found = triage.first_hypotheses(failure_mode, pillar)

@@ -115,8 +115,8 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
     severities, spared = _severities(config), budgets.not_customer_facing(config)
     raises = business.raises(what.slo for what in every)
 
-    def annotate(what: Judged, tier: ladder.Tier, mode: str) -> Mapping[str, str]:
-        return for_burn(config.routes, what, tier, mode, time)
+    def annotate(what: Judged, tier: ladder.Tier) -> Mapping[str, Mapping[str, str]]:
+        return for_burn(config.routes, what, tier, time)
 
     def burns(what: Judged, *tiers: str) -> tuple[Alert, ...]:
         return ladder.alerts(what, tiers, time, spared, business.raised(what.slo) if raises else (), severities, annotate)

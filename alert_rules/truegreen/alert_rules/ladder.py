@@ -53,7 +53,7 @@ TIERS: Final = (
 )
 """Simulated: a step to 10x pages after a median of 9 to 30 min wherever the evaluated answers in an hour are 1.5 / budget or more (docs/alerting.md)."""
 
-Annotate = Callable[[Judged, Tier, str], Mapping[str, str]]
+Annotate = Callable[[Judged, Tier], Mapping[str, Mapping[str, str]]]
 Label = Callable[[str], Mapping[str, str]]
 
 
@@ -86,7 +86,7 @@ def alerts(
         spared: services that are not customer-facing: they get a sev 2 where others get a sev 1, as those with too few events do.
         raised: the tiers that are a sev 1 while a business SLO of the service burns.
         severities: sev to the labels that state it.
-        annotate: the annotations for an SLO, a tier and a mode.
+        annotate: the annotations for an SLO and a tier, by mode.
     """
     slo, never = what.slo, _never(what, spared)
     made: list[Alert] = []
@@ -95,11 +95,11 @@ def alerts(
         labels = {**what.marks, **severities(level), **what.identity, "burn_tier": tier.name, "mode": mode}
         expr = expression(what, tier, where)
         expr = f"(\n{_indent(expr)}\n)\n{suffix}" if suffix else expr
-        notes = annotate(what, tier, mode)
-        notes = {**notes, "summary": notes["summary"] + why}
+        notes = {**said[mode], "summary": said[mode]["summary"] + why}
         made.append(Alert(records.BUDGET_BURN, expr, labels, notes, keep_firing_for=clock.text(tier.keep)))
 
     for tier in (t for t in TIERS if t.name in tiers):
+        said = annotate(what, tier)
         if slo.mode == LIVE:
             home = matcher("environment", slo.environments)
             if sev(slo, tier) == "1" and never:

@@ -56,9 +56,12 @@ def burning(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect:
 
 def onset(phases: Sequence[Phase], tier: Tier, budget: Decimal, design_effect: Decimal = Decimal(1)) -> int | None:
     """The first minute in which the tier burns."""
-    counts = cumulative(phases)
-    starts = [next(_over(rung, *counts, budget, design_effect), None) for rung in tier.rungs]
-    return min((at for at in starts if at is not None), default=None)
+    events, bad = cumulative(phases)
+    found = None
+    for rung in tier.rungs:
+        # What comes later than another rung is not looked at.
+        found = next(_over(rung, events[:found], bad[:found], budget, design_effect), found)
+    return found
 
 
 def span(

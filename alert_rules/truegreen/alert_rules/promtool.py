@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from truegreen.alert_rules.streams import MINUTE, Series
-from truegreen.alert_rules.text import entry, quoted, scalar, selector
+from truegreen.alert_rules.text import entry, quoted, scalar
 from truegreen.alert_rules.windows import Clock
 
 
@@ -36,14 +36,13 @@ class Test:
 
 def fires(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
     """That an alert fires at a minute, or with `value` None that it does not."""
-    wanted = {"alertname": name, "alertstate": "firing", **labels}
-    return Check(f"count({selector('ALERTS', *(f'{k}={quoted(v)}' for k, v in wanted.items()))})", minute, value)
+    return seen(minute, name, value, alertstate="firing", **labels)
 
 
 def seen(minute: int, name: str, value: int | None = 1, **labels: str) -> Check:
     """That an alert's expression gives something at a minute, whether the alert waits or fires."""
-    wanted = ",".join([f"alertname={quoted(name)}", *(f"{k}={quoted(v)}" for k, v in labels.items())])
-    return Check(f"count(ALERTS{{{wanted}}})", minute, value)
+    wanted = "".join([f",{key}={quoted(label)}" for key, label in labels.items()])
+    return Check(f"count(ALERTS{{alertname={quoted(name)}{wanted}}})", minute, value)
 
 
 def about(minute: int, expr: str, value: Decimal | float, within: str = "0.02") -> Check:
@@ -90,7 +89,10 @@ def written(tests: Sequence[Test], clock: Clock) -> str:
             out.append(f"      - series: {scalar(series.series)}\n        values: {scalar(series.values)}")
         out.append("    promql_expr_test:" if each.checks else "    promql_expr_test: []")
         for expr, minute, value in sorted(each.checks, key=attrgetter("minute")):
-            entry("      - expr:", expr, "          ", out)
+            if "\n" in expr:
+                entry("      - expr:", expr, "          ", out)
+            else:
+                out.append(f"      - expr: {scalar(expr)}")
             samples = " []" if value is None else f'\n          - labels: "{{}}"\n            value: {value}'
             out.append(f"        eval_time: {at(minute)}\n        exp_samples:{samples}")
     return "\n".join([*out, ""])

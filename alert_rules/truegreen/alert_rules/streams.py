@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -69,12 +69,18 @@ def of_slo(slo: Slo, metrics: Mapping[str, Metric], service: str, environment: s
         born, anew: as in `counter`.
     """
     who = {"service": service, "environment": environment}
-    every = [(p.minutes, p.events / 60) for p in phases]
-    bad = [(p.minutes, p.events * p.bad / 60) for p in phases]
-    good = [(p.minutes, p.events * (1 - p.bad) / 60) for p in phases]
 
-    def made(metric: str, labels: Mapping[str, str], steps: Sequence[tuple[int, Decimal]]) -> Series:
-        return Series(metric, {**who, **labels}, counter(steps, born, anew))
+    def made(metric: str, labels: Mapping[str, str], share: Callable[[Phase], Decimal]) -> Series:
+        return Series(metric, {**who, **labels}, counter([(p.minutes, p.events * share(p) / 60) for p in phases], born, anew))
+
+    def every(_: Phase) -> Decimal:
+        return Decimal(1)
+
+    def bad(phase: Phase) -> Decimal:
+        return phase.bad
+
+    def good(phase: Phase) -> Decimal:
+        return 1 - phase.bad
 
     match slo.sli:
         case EvaluationSli(evaluation, floor) if floor == BASELINE:

@@ -41,5 +41,5 @@ def matcher(label: str, values: Iterable[str], negate: bool = False) -> str:
 
 def selector(metric: str, *matchers: str) -> str:
     """A metric with its matchers; empty ones are left out."""
-    inside = ",".join(m for m in matchers if m)
+    inside = ",".join(filter(None, matchers))
     return f"{metric}{{{inside}}}" if inside else metric
