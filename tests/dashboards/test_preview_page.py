@@ -101,6 +101,7 @@ def test_a_state_has_its_colour_and_its_word_and_what_is_not_there_says_so(brows
         b.panel(3, "stat", "GPU", [b.target("max (DCGM_FI_DEV_GPU_UTIL)", instant=True)]),
         b.panel(4, "stat", "Unasked", [b.target("unasked", instant=True)]),
         b.panel(5, "news", "News", [b.target("over", instant=True)]),
+        b.panel(6, "timeseries", "Logs", [{"refId": "A", "datasource": {"type": "loki"}}]),
     ]  # fmt: skip
     answers = {"over": b.answer(({}, b.step(0.01, 0.06))), "under": b.answer(({}, b.step(0.06, 0.01))), "nothing": b.answer(),
                "max (DCGM_FI_DEV_GPU_UTIL)": b.answer()}  # fmt: skip
@@ -113,6 +114,8 @@ def test_a_state_has_its_colour_and_its_word_and_what_is_not_there_says_so(brows
     assert words(browser, 3).split("\n")[-1] == "waiting for dcgm-exporter"
     assert "was not recorded" in words(browser, 4)
     assert "does not draw panels of the type news" in words(browser, 5)
+    browser.run("scrollTo(0, document.body.scrollHeight)")
+    assert browser.until("document.querySelector(`[data-id='6'] .body`).innerText") == "It asks no Prometheus."
     # Numbers are as of the end of the range, not of now.
     shown(browser, url, query=f"?from={b.WINDOW[0]}&to={(b.ONSET - 5) * 1000}")
     assert browser.run(colors) == ["var(--c-green)", "var(--c-red)"]

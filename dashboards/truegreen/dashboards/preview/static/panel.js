@@ -16,7 +16,7 @@ const NO_TRACES = "No address of traces is configured: routes.trace_url in trueg
 /** A panel of a board. `app` is the page: `{source, state, view(width), events, zoom, announce, signal, generation, settle, info}`. */
 export function panelOf(json, app) {
   const { x, y, w } = json.gridPos;
-  const asked = json.targets ?? [];
+  const asked = (json.targets ?? []).filter(({ expr, hide }) => expr && !hide);
   const body = h("div", { class: "body" });
   const note = h("small", { class: "note" });
   const about = menu(h("span", { "aria-hidden": "true" }, "i"), { class: "about", title: `About ${json.title}` });
@@ -65,6 +65,7 @@ export function panelOf(json, app) {
     self.stop();
     body.replaceChildren();
     if (!KINDS[json.type]) return say("none", `The preview does not draw panels of the type ${json.type}.`);
+    if (!asked.length && json.type !== "text") return say("none", "It asks no Prometheus.");
     drawn = KINDS[json.type](body, json, answers, {
       view: app.view(body.clientWidth), state: app.state, events: app.events, zoom: app.zoom, announce: app.announce, memory,
       link: (address, value) => reachable(link(address, { ...app.state, window: app.view(0).window }, value)), unlinked: () => NO_TRACES,
