@@ -107,12 +107,14 @@ def ours(folder: Path) -> dict[str, int]:
 def sloths(folder: Path, program: Path, services: list[str]) -> dict[str, int]:
     """Sloth's rules, one SLO for each of ours and each service."""
     text = alerting_sloth.rules(program, [(service, name, Decimal(95)) for service in services for name in SLOS])
-    return put(folder / "sloth.yml", yaml.safe_load(text)["groups"])
+    return put(folder / "sloth.yml", yaml.load(text, yaml.CSafeLoader)["groups"])
 
 
 def put(path: Path, groups: list[dict[str, Any]]) -> dict[str, int]:
     """Write groups that are all evaluated often."""
-    path.write_text(yaml.safe_dump({"groups": [{**group, "interval": EVERY} for group in groups]}, sort_keys=False), "utf-8")
+    # Of a thousand SLOs: libyaml takes a tenth of the time.
+    every = {"groups": [{**group, "interval": EVERY} for group in groups]}
+    path.write_text(yaml.dump(every, Dumper=yaml.CSafeDumper, sort_keys=False), "utf-8")
     return {"groups": len(groups), "rules": sum(len(group["rules"]) for group in groups)}
 
 

@@ -74,8 +74,12 @@ def rules(sloth: Path, slos: list[tuple[str, str, Decimal]]) -> str:
             spec = {"version": "prometheus/v1", "service": service, "slos": found}
             (source / f"{service}.yml").write_text(yaml.safe_dump(spec), "utf-8")
         subprocess.run([sloth, "generate", "-i", source, "-o", target], check=True, capture_output=True)
-        groups = [group for path in sorted(target.glob("*.yml")) for group in yaml.safe_load(path.read_text("utf-8"))["groups"]]
-    return yaml.safe_dump({"groups": groups}, sort_keys=False)
+        groups = [
+            group
+            for path in sorted(target.glob("*.yml"))
+            for group in yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)["groups"]
+        ]
+    return yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def windows(sloth: Path) -> dict[str, tuple[Window, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from truegreen.alert_rules import budgets, business, watchers
 from truegreen.alert_rules.edges_of_records import DAY, OVER, UNDER
 from truegreen.alert_rules.model import Judged
@@ -18,8 +20,8 @@ from truegreen.core.words.slo import LIVE, SHADOW
 
 def edges(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
     """Each number once; rules are evaluated once a day."""
-    made = _ages(config, every, clock)
-    return [*made, _business(config)] if business.raises(what.slo for what in every) else made
+    made = [*_ages(config, every, clock), _lately()]
+    return [*made, _business(config), *_raised_lately()] if business.raises(what.slo for what in every) else made
 
 
 def _ages(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]:
@@ -67,6 +69,35 @@ def _ages(config: Config, every: tuple[Judged, ...], clock: Clock) -> list[Test]
             checks.append(seen(DAY, watchers.DRILL_OVERDUE, value, **who))
         made.append(Test("when a drill is due", tuple(series), tuple(checks), DAY * MINUTE))
     return made
+
+
+_WRITTEN: Final = ((8, 1), (12, None))
+"""Minutes since an alert was written last, and whether it counts."""
+
+
+def _lately() -> Test:
+    # A ticket's group is evaluated every five minutes, and late at times: the state holds over one that is missing.
+    series: list[Series] = []
+    checks: list[Check] = []
+    for sev, state in (("3", 1), ("2", 2)):
+        for age, counts in _WRITTEN:
+            who = {"service": SERVICE, "environment": f"sev {sev} of {age} min ago", "failure_mode": "drift"}
+            fired = {"alertname": records.BUDGET_BURN, "alertstate": "firing", "sev": sev}
+            series.append(Series("ALERTS", {**fired, **who}, f"_x{DAY - age} 1"))
+            found = selector(records.STATE, *(f"{key}={quoted(value)}" for key, value in who.items()))
+            checks.append(Check(f"max({found})", DAY, state if counts else None))
+    return Test("the state between two evaluations of a ticket", tuple(series), tuple(checks))
+
+
+def _raised_lately() -> list[Test]:
+    fired = {"alertname": records.BUDGET_BURN, "alertstate": "firing", "layer": business.BUSINESS, "mode": LIVE, "sev": "3"}
+    series = [
+        Series("ALERTS", {**fired, "service": SERVICE, "environment": f"raised {age} min ago"}, f"_x{DAY - age} 1")
+        for age, _ in _WRITTEN
+    ]
+    raised = [selector(records.BUSINESS_BURNING, f"environment={quoted(each.labels['environment'])}") for each in series]
+    checks = [Check(f"count({each})", DAY, counts) for each, (_, counts) in zip(raised, _WRITTEN, strict=True)]
+    return [Test("a business signal between two evaluations of its ticket", tuple(series), tuple(checks))]
 
 
 def slow(config: Config, every: tuple[Judged, ...]) -> list[Test]:

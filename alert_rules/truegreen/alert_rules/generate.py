@@ -125,7 +125,7 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
     # Constants are written every minute: what lasts hours would begin anew where one that is written every five is missed.
     constants = (*(r for what in every for r in budgets.record_baselines(what)), *budgets.record_ages(every))
     made = [Group("truegreen:info", minute, (*state.infos(config, every), *constants))]
-    services = (*budgets.record_not_customer_facing(config), *((business.record(spared),) if raises else ()))
+    services = (*budgets.record_not_customer_facing(config), *((business.record(spared, time),) if raises else ()))
     made += [Group("truegreen:services", minute, services)] if services else []
     for what in every:
         name = what.slo.name
@@ -137,7 +137,7 @@ def groups(config: Config, every: tuple[Judged, ...], time: Clock) -> tuple[Grou
         )
         long = (*recording.long(what, time), *burns(what, "ticket"), *found)
         made.append(Group(f"truegreen:slo:{name}:long", slow, long))
-    made.append(Group("truegreen:state", minute, (state.state(detectors.alerts(every)),)))
+    made.append(Group("truegreen:state", minute, (state.state(time, detectors.alerts(every)),)))
     made.append(
         Group("truegreen:watchers", minute, (*watchers.rules(config, every, time, severities), state.watchdog(config, time)))
     )

@@ -6,16 +6,17 @@ from decimal import Decimal
 
 from truegreen.alert_rules import budgets
 from truegreen.alert_rules.annotations import for_watcher
+from truegreen.alert_rules.business import lately
 from truegreen.alert_rules.drift import DRIFT
 from truegreen.alert_rules.model import Alert, Judged, Record
-from truegreen.alert_rules.text import number, selector
+from truegreen.alert_rules.text import number
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Config
 from truegreen.core.words import records
 from truegreen.core.words.slo import BASELINE
 
 
-def state(more: tuple[str, ...] = ()) -> Record:
+def state(clock: Clock, more: tuple[str, ...] = ()) -> Record:
     """2 while a sev 1 or 2 burns, 1 while there is a ticket, 0 while it is quiet; absent without events.
 
     Args:
@@ -23,9 +24,9 @@ def state(more: tuple[str, ...] = ()) -> Record:
     """
     by = "by (service, environment, failure_mode)"
     burns = f"{records.BUDGET_BURN}|{records.COHORT_BURN}"
-    loud = selector("ALERTS", f'alertname=~"{burns}"', 'alertstate="firing"', 'sev=~"1|2"')
+    loud = lately(clock, f'alertname=~"{burns}"', 'sev=~"1|2"')
     tickets = "|".join((burns, DRIFT, *more))
-    ticket = selector("ALERTS", f'alertname=~"{tickets}"', 'alertstate="firing"', 'sev="3"')
+    ticket = lately(clock, f'alertname=~"{tickets}"', 'sev="3"')
     return Record(
         records.STATE, f"2 * group {by} ({loud})\nor\ngroup {by} ({ticket})\nor\n0 * group {by} ({records.events('6h')})"
     )
