@@ -45,11 +45,11 @@ def _answers(bad: dict[str, str]) -> dict[str, str]:
 
 
 def test_an_alert_opens_the_incident_board_at_its_service_its_hour_and_the_model_at_fault(config, written, promtool):
-    """Who opens it the next morning sees the three hours before the alert last fired, of the one model that is bad."""
+    """Who opens it the next morning sees what has been since three hours before the alert last fired, of the one model that is bad."""
     folder = written(config("slos: [{name: grounding, mode: live}, {name: latency, mode: live}]"))
     series = {**_answers({"m/1": "0x60 5+5x60", "m2": "0+0x120"}), **_calls("slow one", "0+1x120"), **_calls("quick", "0+9x120")}
     board = "http://localhost:3000/d/truegreen-incident?var-service=a+b&var-environment=prod%22x"
-    at = "&from=-6000000&to=6600000"  # 80 min less three hours, and half an hour later, in milliseconds.
+    at = "&from=-6000000&to=now"  # 80 min less three hours, in milliseconds.
     assert _links(folder, promtool, series) == {
         "grounding": f"{board}&var-model=m%2F1{at}",
         "latency": f"{board}&var-model=slow+one{at}",
@@ -67,6 +67,5 @@ def test_a_link_keeps_the_time_of_a_demonstration(config, written, promtool):
     """Sixty times faster, three hours are three minutes."""
     folder = written(config("slos: [{name: grounding, mode: live}]\nscrape_interval: 60s"), 60)
     text = (folder / "truegreen.rules.yml").read_text("utf-8")
-    assert "1000 * (time() -180)" in text
-    assert "1000 * (time() +30)" in text
+    assert "1000 * (time() - 180)" in text
     assert "-10800" not in text

@@ -15,8 +15,10 @@ from truegreen.core.words.slo import EvaluationSli, EventSli, Slo, ThresholdSli
 from truegreen.core.words.terms import FAIL
 
 BEFORE: Final = 3 * 3600
-"""Seconds shown before the last evaluation in which the alert fired: a change that caused it is in sight."""
-AFTER: Final = 1800
+"""Seconds shown before the last evaluation in which the alert fired, until now: a change that caused it is in sight, and the numbers are live.
+
+A board that ended later than now would be asked for numbers of the future, and show none.
+"""
 _BLAMED: Final = "0.5"
 """A model is named when more than this share of the bad events is its own."""
 _BY_MODEL: Final = frozenset(metric.prometheus for metric in catalogue.ALL if "model" in metric.labels)
@@ -33,12 +35,9 @@ def board(routes: Routes, uid: str, clock: Clock, slo: Slo | None = None) -> str
         slo: of a burn alert; the model that has most of its bad events is chosen on the board, if there is one.
     """
     at = "var-service={{ $labels.service | urlquery }}&var-environment={{ $labels.environment | urlquery }}"
-    times = _moment("from", -clock.seconds(BEFORE)) + _moment("to", clock.seconds(AFTER))
+    since = f"1000 * (time() - {clock.seconds(BEFORE)})"
+    times = f'{{{{ with query "{since}" }}}}&from={{{{ . | first | value | printf "%.0f" }}}}&to=now{{{{ end }}}}'
     return f"{literal(routes.dashboard_url.rstrip('/'))}/d/{uid}?{at}{_model(slo, clock.text('15m'))}{times}"
-
-
-def _moment(name: str, seconds: int) -> str:
-    return f'{{{{ with query "1000 * (time() {seconds:+})" }}}}&{name}={{{{ . | first | value | printf "%.0f" }}}}{{{{ end }}}}'
 
 
 def _model(slo: Slo | None, window: str) -> str:
