@@ -28,7 +28,7 @@ def _rows(board):
 
 
 def _steps(panel):
-    return [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+    return [step["value"] for step in panel["fieldConfig"]["defaults"].get("thresholds", {"steps": []})["steps"]]
 
 
 @pytest.mark.parametrize("mode", FAILURE_MODES)
@@ -44,6 +44,8 @@ slos:
   - {name: latency, objective: 99%, sli: {metric: truegreen_llm_duration_seconds, threshold: 5, where: {operation: chat}}, layer: infrastructure, failure_mode: latency}
   - {name: grounding}
   - {name: tone, sli: {evaluation: tone}, objective: 90%, layer: quality, failure_mode: drift}
+  - {name: calls_ok, sli: {metric: truegreen_llm_requests_total, label: outcome, bad: [error]}, objective: 80%, layer: infrastructure, failure_mode: latency}
+  - {name: chunks_soon, sli: {metric: truegreen_llm_time_to_first_chunk_seconds, threshold: 3, where: {operation: chat}}, objective: 95%, layer: infrastructure, failure_mode: latency}
   - {name: retrieval_success, objective: 90%}
   - {name: guardrail_over, objective: 80%}
   - {name: guardrail_under, objective: 97%}
@@ -55,19 +57,20 @@ slos:
     ("name", "title", "plain_step", "own_step"),
     [
         ("latency", "Calls p99", 10, 5),
-        ("latency", "First chunk p95", 2, 2),
-        ("retrieval", "Empty or failed", 0.01, 0.1),
-        ("retrieval", "Oldest index", 86_400, 86_400),
-        ("guardrail", "Wrong blocks", 0.05, 0.2),
-        ("guardrail", "Wrong passes", 0.01, 0.03),
+        ("latency", "Calls failed", 0.005, None),
+        ("latency", "First chunk p95", None, 3),
+        ("retrieval", "Empty or failed", None, 0.1),
+        ("retrieval", "Oldest index", None, None),
+        ("guardrail", "Wrong blocks", None, 0.2),
+        ("guardrail", "Wrong passes", None, 0.03),
         ("drift", "Distance from the baseline", drift.Z, drift.Z),
         ("health", "Series", catalogue.SERIES_LIMIT, catalogue.SERIES_LIMIT),
     ],
 )
 def test_what_is_coloured_is_what_the_alert_compares(boards, own, name, title, plain_step, own_step):
-    """A line that is not the SLO's says green while it burns."""
-    assert _steps(_panel(boards[f"{name}.json"], title)) == [None, plain_step]
-    assert _steps(_panel(own[f"{name}.json"], title)) == [None, own_step]
+    """A line that is not the SLO's says green while it burns; without an SLO nothing can burn, so nothing is red."""
+    for made, step in ((boards, plain_step), (own, own_step)):
+        assert _steps(_panel(made[f"{name}.json"], title)) == ([] if step is None else [None, step])
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,14 @@ def own():
     """The boards of a configuration with objectives of its own."""
     view = View(parse_text(OWN, "truegreen.yaml", {}, None))
     return {f"{name}.json": frame.whole(board, frame.clock(30, 1)) for name, board in modules.every(view).items()}
+
+
+def test_answers_have_no_colour_while_no_slo_of_them_is_on(make):
+    """The panels count answers all the same."""
+    board = make("slos: [{name: availability}]")["hallucination.json"]
+    panels = [_panel(board, title) for title in ("Ungrounded, 15 min", "Ungrounded by model")]
+    assert [_steps(panel) for panel in panels] == [[], []]
+    assert 'evaluation=~"groundedness"' in panels[1]["targets"][0]["expr"]
 
 
 def test_a_failure_mode_without_an_slo_says_what_to_switch_on(boards, own):

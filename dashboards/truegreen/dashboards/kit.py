@@ -57,16 +57,16 @@ def side_by_side(title: str, *columns: Sequence[Tile]) -> Row:
     return Row(title, tuple(tuple(column) for column in columns))
 
 
-def within(*slos: Slo) -> Steps:
-    """Green within the error budget that all the SLOs have, red over it; nothing where SLOs or services have different budgets."""
-    limits = {budget(slo) for slo in slos}
+def within(*slos: Slo | None) -> Steps:
+    """Green within the error budget that all the SLOs have, red over it; nothing without one, or where SLOs or services have different budgets."""
+    limits = {budget(slo) for slo in slos if slo}
     limit = limits.pop() if len(limits) == 1 else None
     return () if limit is None else (grafana.threshold("green"), grafana.threshold("red", round(limit, 9)))
 
 
-def bound(slo: Slo) -> Steps:
-    """Green under the threshold of a histogram SLO, in its metric's unit; red from it on."""
-    return under(float(slo.sli.threshold)) if isinstance(slo.sli, ThresholdSli) else ()
+def bound(slo: Slo | None) -> Steps:
+    """Green under the threshold of a histogram SLO, in its metric's unit; red from it on. Nothing without one."""
+    return under(float(slo.sli.threshold)) if slo and isinstance(slo.sli, ThresholdSli) else ()
 
 
 def under(limit: float) -> Steps:

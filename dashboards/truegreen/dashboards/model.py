@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from truegreen.core.config.model import Config
 from truegreen.core.words import ready_made
 from truegreen.core.words.boards import runbook_page
-from truegreen.core.words.slo import EvaluationSli, Slo
+from truegreen.core.words.slo import EvaluationSli, EventSli, FreshnessSli, Sli, Slo, ThresholdSli
 
 Json = dict[str, Any]
 
@@ -76,25 +76,23 @@ class View:
 
     config: Config
 
-    def slo(self, name: str) -> Slo:
-        """The SLO of that name as it is configured, else the ready-made one."""
-        return next((slo for slo in self.config.slos if slo.name == name), ready_made.BY_NAME[name])
+    def slo(self, name: str) -> Slo | None:
+        """The one configured SLO that counts what the ready-made one of that name counts, whatever its own name and bound.
 
-    def slos(self, failure_mode: str) -> tuple[Slo, ...]:
-        """The configured SLOs of a failure mode; the ready-made ones where there is none."""
-        found = (tuple(s for s in slos if s.failure_mode == failure_mode) for slos in (self.config.slos, ready_made.READY_MADE))
-        return next((each for each in found if each), ())
+        None where none is switched on: nothing can fire then, and a colour would say that something does.
+        """
+        wanted = _counted(ready_made.BY_NAME[name].sli)
+        found = [slo for slo in self.config.slos if _counted(slo.sli) == wanted]
+        return found[0] if len(found) == 1 else None
 
     def judged(self, failure_mode: str) -> tuple[Slo, ...]:
         """Those SLOs of a failure mode that read evaluations of answers: others, such as failing tools, are no ungrounded answers."""
-        for slos in (self.config.slos, ready_made.READY_MADE):
-            if found := tuple(s for s in slos if s.failure_mode == failure_mode and isinstance(s.sli, EvaluationSli)):
-                return found
-        return ()
+        return _judged(self.config.slos, failure_mode)
 
     def evaluations(self, failure_mode: str) -> tuple[str, ...]:
         """The evaluations that configured SLOs of a failure mode read; those of the ready-made ones where there is none."""
-        return tuple(dict.fromkeys(slo.sli.evaluation for slo in self.judged(failure_mode) if isinstance(slo.sli, EvaluationSli)))
+        slos = self.judged(failure_mode) or _judged(ready_made.READY_MADE, failure_mode)
+        return tuple(dict.fromkeys(slo.sli.evaluation for slo in slos if isinstance(slo.sli, EvaluationSli)))
 
     def runbook(self, alert: str) -> str:
         """The address of an alert's runbook page."""
@@ -104,6 +102,23 @@ class View:
     def trace_url(self) -> str:
         """The address of a trace with `{trace_id}` in it, or empty: then Grafana's own Explore is linked."""
         return self.config.routes.trace_url
+
+
+def _judged(slos: tuple[Slo, ...], failure_mode: str) -> tuple[Slo, ...]:
+    return tuple(slo for slo in slos if slo.failure_mode == failure_mode and isinstance(slo.sli, EvaluationSli))
+
+
+def _counted(sli: Sli) -> Sli:
+    # What an SLI counts, whatever its bound and the order of its words.
+    match sli:
+        case ThresholdSli():
+            return replace(sli, threshold=Decimal(0))
+        case FreshnessSli():
+            return replace(sli, seconds=0)
+        case EventSli():
+            return replace(sli, bad=tuple(sorted(sli.bad)), among=tuple(sorted(sli.among)))
+        case _:
+            return sli
 
 
 def budget(slo: Slo) -> float | None:

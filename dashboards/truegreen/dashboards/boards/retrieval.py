@@ -17,7 +17,7 @@ _SOURCE = (*rows.WHO, "data_source")
 
 def board(view: View) -> Board:
     """What to look at when passages are wrong, missing, old or late."""
-    relevant, came, fresh = view.slo("relevance"), view.slo("retrieval_success"), view.slo("index_freshness").sli
+    relevant, came, fresh = view.slo("relevance"), view.slo("retrieval_success"), view.slo("index_freshness")
     symptom = (
         *kit.ratio("Chunks below the floor", ("below", e.share(c.RETRIEVAL_CHUNKS, _BELOW)), ("chunks", e.increase(c.RETRIEVAL_CHUNKS, over=e.RATE)),
                    counted="Chunks", steps=kit.within(relevant),
@@ -25,7 +25,7 @@ def board(view: View) -> Board:
         *kit.ratio("Empty or failed", ("empty or failed", e.share(c.RETRIEVALS, _FAILED)), ("retrievals", e.increase(c.RETRIEVALS, over=e.RATE)),
                    counted="Retrievals", steps=kit.within(came), why="Share of retrievals without a passage: the model then answers from memory."),
         kit.stat("Oldest index", ("age", e.largest(e.age(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE))), unit="s",
-                 steps=kit.under(fresh.seconds) if isinstance(fresh, FreshnessSli) else (), why="Time since the least recently rebuilt index was rebuilt, against index_freshness."),
+                 steps=kit.under(fresh.sli.seconds) if fresh and isinstance(fresh.sli, FreshnessSli) else (), why="Time since the least recently rebuilt index was rebuilt, against index_freshness."),
         kit.stat("Retrieval p95", ("p95", e.quantile(0.95, c.RETRIEVAL_DURATION)), unit="s", scrapes=kit.SPARSE,
                  why="Time of a retrieval, 95th percentile: part of the wait for every answer."),
     )  # fmt: skip
