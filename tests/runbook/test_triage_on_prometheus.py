@@ -89,11 +89,14 @@ def test_a_new_fingerprint_under_the_same_name_gives_no_command_that_cannot_work
     assert not [c for c in found["commands"] if c.startswith("truegreen contain")]
 
 
-def test_a_service_that_nobody_knows_says_what_it_could_not_find(triage: Callable[..., Any]) -> None:
-    """No data is unknown, never ruled out."""
-    found = triage("nobody")
-    assert (found["whose"], found["affected"]) == ("not sure", 0)
-    assert {f["state"] for f in found["findings"]} == {"unknown"}
+@pytest.mark.parametrize("service", ["nobody", ".*", "All", "u_s-prompt"])
+def test_a_service_that_nobody_knows_is_refused_with_the_names_that_are_known(run: Any, filled: str, service: str) -> None:
+    """Nothing found for a name that does not exist reads as an all-clear."""
+    ended = run("triage", "--service", service, "--environment", "production", "--slo", "grounding", "--prometheus-url", filled)
+    assert ended.code == 2
+    assert f"no series of service '{service}' in environment 'production'" in ended.err
+    assert "us-prompt" in ended.err
+    assert not ended.out
 
 
 def test_the_text_names_the_verdict_the_ruled_out_and_the_next_command(run: Callable[..., Any], filled: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -20,6 +21,8 @@ from truegreen.runbook.clean import clean
 from truegreen.runbook.model import Answer, Count, Evidence, Served, Snapshot, Target
 
 _OURS: Final = "Truegreen"
+FEW: Final = 20
+"""Names that an error lists."""
 LOOKBACK: Final = 6 * 3_600
 STEP: Final = 30
 SLACK: Final = 600
@@ -48,7 +51,9 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
 
     Raises:
         Failed: Prometheus does not answer.
+        BadInput: no series has the target's service and environment, so that every answer would be empty and read as an all-clear.
     """
+    _must_exist(sources.prometheus, target)
     missing: list[str] = []
     end, step = min(now, until or now), max(STEP / scale, 1.0)
     begin = end - LOOKBACK / scale
@@ -75,6 +80,19 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
         failing=failing(sources, target, slo, end, after, missing),
         missing=tuple(missing),
     )  # fmt: skip
+
+
+def _must_exist(prometheus: Server, target: Target) -> None:
+    if prom.label_values(prometheus, "service", selectors.at(target)):
+        return
+    services, environments = (
+        ", ".join(shlex.quote(clean(value, 80)) for value in prom.label_values(prometheus, label)[:FEW]) or "none"
+        for label in ("service", "environment")
+    )
+    raise BadInput(
+        f"Prometheus has no series of service {clean(target.service, 80)!r} in environment {clean(target.environment, 80)!r}: nothing can be said of it; "
+        f"write one of its services ({services}) and environments ({environments})"
+    )
 
 
 def severity(sources: Sources, target: Target, now: float, missing: list[str]) -> tuple[str, Mapping[str, str]]:

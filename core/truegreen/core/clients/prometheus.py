@@ -130,10 +130,11 @@ def raw(server: Server, selector: str, start: float, end: float) -> Iterator[lis
         chunk = min(2 * chunk, 24 * HOUR) if points < FEW else max(chunk / 2, 60.0) if points > MANY else chunk
 
 
-def label_values(server: Server, label: str) -> list[str]:
-    """The values that a label has in its stored series; raises as `query`."""
+def label_values(server: Server, label: str, selector: str = "") -> list[str]:
+    """The values that a label has in its stored series, in those of a selector where one is given; raises as `query`."""
     path = f"/api/v1/label/{label}/values"
-    return http.shaped(server, path, _data(server, path), lambda found: [str(value) for value in found])
+    asked = _data(server, path, [("match[]", selector)] if selector else [])
+    return http.shaped(server, path, asked, lambda found: [str(value) for value in found])
 
 
 def rules(server: Server) -> list[Rule]:
