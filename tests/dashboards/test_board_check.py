@@ -112,6 +112,10 @@ def _ratio(board):
     board["panels"] += [row, share]
 
 
+def _command(board):
+    _of(board, "text")["options"]["content"] += "`truegreen triage --service '$service'`"
+
+
 def _folded(board):
     text = f'max (truegreen:slo_bad:ratio1h{{{WHO},failure_mode="hallucination"}})'
     _of(board, "timeseries")["targets"][0]["expr"] = text
@@ -175,6 +179,7 @@ MISTAKES = {
     "a legend that hides a label": (_hidden, "hides environment: lines of one name"),
     "a ratio without its sample size": (_ratio, "without its sample size in its row"),
     "several SLOs under one name": (_folded, "folds every SLO into one number"),
+    "a variable in a command line": (_command, "write a word in capitals"),
     "one board for every failure mode": (_one_mode, "write /d/truegreen-${__field.labels.failure_mode}"),
     "a link to a board of no mode": (_lost_mode, "which is no board"),
     "a variable over no label": (_variable_query, "no series below has the label sevice"),

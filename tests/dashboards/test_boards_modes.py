@@ -118,10 +118,42 @@ def test_each_pillar_has_its_row_with_what_to_ask_and_the_next_command(boards, o
         row = triage.BY_PILLAR[key]
         assert f"1. {row.hypotheses[0].says} ({row.hypotheses[0].whose})" in said
         assert all(f"- {triage.QUERIES[name].asks}" in said for name in row.queries)
-        assert "truegreen triage --service '$service' --environment '$environment' --slo " in said
+        assert "truegreen triage --service SERVICE --environment ENVIRONMENT --slo " in said
         assert row.contain.says in said
         assert row.rollback.says in said
     assert "--slo tool_success`" in _panel(own["pillars.json"], "Tool use: next")["options"]["content"]
+
+
+PILLARS_OWN = """
+slos:
+  - {name: search_tool, sli: {metric: truegreen_tool_calls_total, label: outcome, bad: [error], where: {tool: search}}, objective: 90%, layer: quality, failure_mode: hallucination, pillar: tool_use}
+  - {name: plan_steps, sli: {metric: truegreen_agent_runs_total, label: outcome, bad: [stopped]}, objective: 70%, layer: quality, failure_mode: latency, pillar: planning}
+  - {name: retrieval_success}
+  - {name: approved, sli: {metric: truegreen_agent_actions_total, label: authorization, bad: [denied, unapproved]}, objective: 98%, layer: quality, failure_mode: guardrail, pillar: autonomy}
+"""
+
+
+@pytest.mark.parametrize(
+    ("title", "table", "step", "asked"),
+    [
+        ("Tool use", "Failed, by tool", None, "search_tool"),
+        ("Planning", "In circles, by agent", None, "plan_steps"),
+        ("Memory", "Below the floor, by data source", None, "retrieval_success"),
+        ("Reasoning", "Unplanned, by agent", None, "branches"),
+        ("Autonomy", "Not approved, by agent", 0.02, "approved"),
+    ],
+)
+def test_a_pillar_is_coloured_by_the_slo_that_counts_what_it_shows(make, title, table, step, asked):
+    """Another SLO of the pillar has another budget: search at 10 % says nothing of mail."""
+    board = make(PILLARS_OWN)["pillars.json"]
+    assert f"--slo {asked}`" in _panel(board, f"{title}: next")["options"]["content"]
+    steps = [
+        one["value"]
+        for over in _panel(board, table)["fieldConfig"]["overrides"]
+        for one in over["properties"]
+        if one["id"] == "thresholds"
+    ]
+    assert [step["value"] for each in steps for step in each["steps"]] == ([] if step is None else [None, step])
 
 
 def test_health_shows_all_that_the_collector_says_of_itself(boards):

@@ -14,6 +14,7 @@ from truegreen.dashboards.lint_board import Found, Path, World, mapping, objects
 from truegreen.dashboards.model import Json
 
 _LEGEND: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_CODE: Final = re.compile(r"`([^`]+)`")
 _DRAWN_BY_LEGEND: Final = frozenset({"timeseries", "bargauge", "state-timeline", "stat"})
 _COUNTS: Final = frozenset({"short", "locale", "cpm"})
 _FOLDED: Final = (
@@ -88,6 +89,17 @@ def mode_links(board: Json, _: World) -> Iterator[Found]:
                     )
 
 
+def commands(board: Json, _: World) -> Iterator[Found]:
+    """No command has a variable in it: Grafana cannot quote for a shell, and All is no name."""
+    for path, panel in panels(board):
+        for code in _CODE.findall(str(mapping(panel.get("options")).get("content", ""))):
+            if "$" in code:
+                yield Found(
+                    (*path, "options", "content"),
+                    f"`{code}` puts what a span or a link says into a shell; write a word in capitals",
+                )
+
+
 def _rows(board: Json) -> Iterator[list[tuple[Path, Json]]]:
     # Panels by the row that they stand in: those of a collapsed row are inside of it, those of another follow it.
     row: list[tuple[Path, Json]] = []
@@ -114,6 +126,7 @@ RULES: Final[dict[str, Callable[[Json, World], Iterator[Found]]]] = {
     "sample-sizes": sample_sizes,
     "folded": folded,
     "mode-links": mode_links,
+    "commands": commands,
 }
 
 

@@ -23,7 +23,7 @@ _FIRED: Final = {
 }
 _FAILED: Final[Where] = {"outcome": ("error", "throttled", "timeout")}
 _COMMANDS: Final = (
-    ("what broke, since when, us or them", "truegreen triage --service '$service' --environment '$environment'"),
+    ("what broke, since when, us or them, of the gravest alert; the alert's `next` line names its own", "truegreen triage"),
     ("stop the harm", "truegreen contain pin-model MODEL --expires 60m"),
     ("remove the cause when it is ours", "truegreen rollback prompt"),
     ("before you close: six checks", "truegreen validate"),
