@@ -98,7 +98,7 @@ def test_the_generated_boards_are_pushed_once_and_then_found_again(push, plain, 
             "folderId" not in body and body["overwrite"] is False and body["message"].startswith("truegreen ") for body in saved
         )
         at.calls.clear()
-        at.defaults = {"transparent": False, "repeatDirection": "h"}
+        at.defaults = {"transparent": False, "repeatDirection": "h", "links": []}
         for each in at.boards.values():
             each["dashboard"]["annotations"]["list"].insert(0, {"builtIn": 1, "name": "Annotations & Alerts"})
         code, said = push(at, boards=tmp_path)
@@ -120,6 +120,124 @@ def test_a_changed_panel_is_shown_and_written_over(push, kept):
     assert _became(said, "written") == list(UIDS)
     assert {uid: each["dashboard"]["version"] for uid, each in kept.boards.items()} == {**dict.fromkeys(UIDS[:-1], 2), "f": 1}
     assert {each["meta"]["folderUid"] for each in kept.boards.values()} == {"truegreen"}
+
+
+TURNED = {
+    "another time": ({"timeFrom": "30d", "timeShift": "7d"}, ('panels[0].timeFrom: - "30d" + nothing', 'panels[0].timeShift: - "7d" + nothing')),
+    "another resolution": ({"maxDataPoints": 3, "interval": "1h"}, ("panels[0].maxDataPoints: - 3 + nothing", 'panels[0].interval: - "1h" + nothing')),
+    "another scale": ({"fieldConfig": {"defaults": {"max": 0, "mappings": [{"type": "value"}]}}}, ("panels[0].fieldConfig: - ",)),
+    "a panel that is kept elsewhere": ({"libraryPanel": {"uid": "x", "name": "Shared"}}, ('panels[0].libraryPanel: - "(Shared)" + nothing',)),
+    "copies of it": ({"repeat": "service"}, ('panels[0].repeat: - "service" + nothing',)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", TURNED)
+def test_what_somebody_added_is_shown_and_taken_away(push, kept, how):
+    """A board of which every panel shows last week has all that ours says, and something else besides."""
+    added, says = TURNED[how]
+    board = small("a")
+    board["panels"][0].update(added)
+    kept.put(board)
+    code, said = push(kept, "--check", "--only", "a")
+    assert code == 1
+    assert all(each in said for each in says), said
+    assert push(kept, "--yes", "--only", "a")[0] == 0
+    code, said = push(kept, "--check", "--only", "a")
+    assert (code, _became(said, "same")) == (0, ["a"])
+
+
+BUILT_IN = {"list": [{"builtIn": 1, "name": "Annotations & Alerts", "type": "dashboard"}]}
+
+
+def test_an_export_is_pushed_once_and_then_found_again(push, kept, folder):
+    """With the annotation that every export has."""
+    (folder / "a.json").write_text(json.dumps({**small("a"), "annotations": BUILT_IN, "id": 5, "version": 9}), "utf-8")
+    assert push(kept, "--yes", "--only", "a")[0] == 0
+    code, said = push(kept, "--check", "--only", "a")
+    assert (code, _became(said, "same")) == (0, ["a"]), said
+
+
+def test_a_board_saved_in_a_browser_is_put_back_after_an_error_too(push, kept):
+    """It has the annotation of every Grafana, and is its own old content all the same."""
+    kept.boards["a"]["dashboard"]["annotations"] = BUILT_IN
+    kept.before = _nth(2, lambda _: (403, {"message": "Access denied"}))
+    kept.after = _nth(2, lambda _: (502, "<html>"), uid="a")
+    code, said = push(kept, "--yes")
+    assert code == 1
+    assert _became(said, "put back") == ["a"], said
+    assert kept.boards["a"]["dashboard"]["title"] == "Old a"
+
+
+def test_an_export_for_sharing_is_refused_before_grafana_is_asked(push, kept, folder):
+    """Its data sources are names that no Grafana has."""
+    (folder / "b.json").write_text(json.dumps({"__inputs": [{"name": "DS_PROMETHEUS"}], **small("b")}), "utf-8")
+    code, said = push(kept, "--yes")
+    assert (code, "is an export for sharing" in said, kept.calls) == (2, True, [])
+
+
+def test_mistakes_of_boards_from_files_are_counted_before_they_are_written(push, kept, folder):
+    """`dashboard lint` of the folder says them."""
+    _, said = push(kept, "--check", "--only", "a")
+    assert f"lint finds 2 errors in these boards: truegreen dashboard lint {folder}" in said, said
+
+
+def test_a_board_that_comes_late_is_not_called_untouched(push, kept):
+    """Grafana saves it after nobody waits any more: seen while it is looked for, else said to be possible."""
+    free = threading.Event()
+    looks = []
+
+    def slow(_):
+        free.wait(HELD)
+
+    def behave(method, path, body):
+        if method == "GET" and path.endswith("uid/b") and "POST /api/dashboards/db" in kept.written()[1:]:
+            looks.append(path)
+            if len(looks) == 2:
+                kept.put(small("b"))
+        return _save(method, path, body)
+
+    _save = _nth(2, lambda body: slow(body) or GONE)
+    kept.before = behave
+    code, said = push(kept, "--yes", "--timeout", "1")
+    free.set()
+    assert code == 1
+    assert _became(said, "put back") == ["a", "b"], said
+    assert {each["dashboard"]["title"] for each in kept.boards.values()} == {f"Old {uid}" for uid in UIDS[:-1]}
+
+
+FOLDERS = {
+    "refused": (lambda: (403, {"message": "Access denied"}), "the role Editor", "there was no folder truegreen"),
+    "a title that is taken": (
+        lambda: (409, {"message": "a folder with the same name already exists"}),
+        "give that uid, which is in the folder's address",
+        "there was no folder truegreen",
+    ),
+    "412 for it": (lambda: TAKEN, "--folder", "there was no folder truegreen"),
+    "no answer": (lambda: GONE, "broke", "there was no folder truegreen"),
+}
+
+
+@pytest.mark.parametrize("what", FOLDERS)
+def test_a_folder_that_cannot_be_made_leaves_a_list_too(push, kept, what):
+    """Every board is named as not touched, with what to do about the folder."""
+    kept.folders.clear()
+    answer, *says = FOLDERS[what]
+    kept.before = lambda method, path, _: answer() if (method, path) == ("POST", "/api/folders") else None
+    code, said = push(kept, "--yes")
+    assert code == 1
+    assert _became(said, "not touched") == list(UIDS)
+    assert all(each in said for each in says), said
+    assert "another board of that folder" not in said
+    _, said = push(kept, "--yes", "--json")
+    assert [each["became"] for each in json.loads(said)["results"]] == ["not touched"] * 6
+
+
+def test_a_folder_that_was_made_without_an_answer_is_said(push, kept):
+    """It is there, and empty."""
+    kept.folders.clear()
+    kept.after = lambda method, path, _: GONE if (method, path) == ("POST", "/api/folders") else None
+    code, said = push(kept, "--yes")
+    assert (code, "folder truegreen was made and is empty" in said) == (1, True), said
 
 
 def test_a_board_that_lies_elsewhere_is_moved(push, kept):
@@ -160,6 +278,7 @@ def test_what_cannot_be_read_stops_the_push_before_it_begins(push, kept, what, p
     code, said = push(kept, "--yes")
     assert code == 1
     assert says in said
+    assert "nothing was written" in said
     assert kept.written() == []
 
 
@@ -245,6 +364,9 @@ def test_without_an_answer_the_board_says_whether_it_was_written(push, kept, how
     assert _became(said, "put back") == (["a", "b"] if saved else ["a"])
     assert _contents(kept.boards) == _contents(before)
     assert ("did not answer within 1 s" if how == "held" else "broke") in said
+    late = how == "held" and not saved
+    assert _became(said, "unknown") == ["b"] * late
+    assert ("look at b in Grafana" in said, "Grafana has the boards that it had before" in said) == (late, not late)
 
 
 def test_a_grafana_that_is_gone_leaves_a_list_of_what_is_unknown(push, kept):
@@ -340,6 +462,8 @@ def test_a_person_is_asked_and_no_means_no(push, kept, monkeypatch, answer, writ
     [
         (("--only", "z"), "there is no board z; write one of a, b"),
         (("--folder", "nowhere"), "Grafana has no folder nowhere"),
+        (("--folder", "truegreen?x"), "write the uid of a folder"),
+        (("--folder", ""), "write the uid of a folder"),
         (("--grafana-url", "localhost:3000"), "write it with its scheme"),
     ],
 )
@@ -376,6 +500,13 @@ def test_a_path_before_the_api_and_a_title_of_any_language(push, folder, capsys)
         code, said = push(at, "--yes")
     assert code == 0, said
     assert at.boards["a"]["dashboard"]["title"] == "Größe — 量 a"
+
+
+def test_an_address_that_is_not_grafanas_own_is_said(push, kept):
+    """Its path is missing, or is that of a board."""
+    kept.url += "/d/x/overview"
+    code, said = push(kept, "--check")
+    assert (code, "without that of a board" in said) == (1, True), said
 
 
 def test_a_password_in_the_address_is_sent_and_never_said(push, kept, monkeypatch):

@@ -59,14 +59,28 @@ def push(
 ) -> None:  # fmt: skip
     """Write the boards to a Grafana: shows the difference first, writes all of it or puts back what it wrote."""
     loaded = config.load(config_path, os.environ)
-    wanted = _chosen(_of_folder(source) if source else _generated(loaded), only)
+    if not _UID.fullmatch(folder):
+        raise BadInput(f"--folder: found {folder!r}; write the uid of a folder, which is in its address (/dashboards/f/UID)")
+    read = _of_folder(source) if source else []
+    wanted = _chosen([file.board for file in read] if source else _generated(loaded), only)
     server = grafana.connect(grafana_url or loaded.routes.dashboard_url, timeout=timeout)
-    release = grafana.version(server)
-    title = grafana.folder(server, folder)
+    try:
+        release = grafana.version(server)
+        title = grafana.folder(server, folder)
+        found = pushing.read(server, [board["uid"] for board in wanted])
+    except Failed as error:
+        raise Failed(f"nothing was written: {error}") from None
     if title is None and folder != boards.FOLDER_UID:
         raise BadInput(f"--folder: Grafana has no folder {folder}; make it there first, or leave --folder out")
-    steps = planning.plan(wanted, pushing.read(server, [board["uid"] for board in wanted]), folder)
-    report: dict[str, Any] = {"grafana": release, "url": http.bare(server.url), "folder": folder, "stopped": ""}
+    steps = planning.plan(wanted, found, folder)
+    wrong = sum(_errors(file, loaded) for file in read if file.board in wanted)
+    report: dict[str, Any] = {
+        "grafana": release,
+        "url": http.bare(server.url),
+        "folder": folder,
+        "stopped": "",
+        "lint_errors": wrong,
+    }
     report["boards"] = [
         {"uid": each.uid, "title": each.title, "state": each.state, "reason": each.reason, "diff": each.diff} for each in steps
     ]
@@ -74,6 +88,8 @@ def push(
         click.echo(f"Grafana {release} at {http.bare(server.url)}, folder {title or f'{folder} (to be made)'}")
         for line in (line for step in steps for line in planning.lines(step)):
             click.echo(line)
+        if wrong:
+            click.echo(f"lint finds {_counted(wrong, 'error')} in these boards: truegreen dashboard lint {source}")
     refused = [step.uid for step in steps if step.state == planning.REFUSED]
     writing = [step for step in steps if step.writes]
     if refused:
@@ -91,9 +107,7 @@ def _write(
     server: http.Server, steps: Sequence[planning.Step], folder: str, make: bool, report: dict[str, Any], as_json: bool
 ) -> None:
     with interrupts.raised():
-        if make:
-            grafana.make_folder(server, folder, "truegreen")
-        outcome = pushing.write(server, steps, folder, f"truegreen {version('truegreen')}")
+        outcome = pushing.write(server, steps, folder, f"truegreen {version('truegreen')}", "truegreen" if make else "")
     report |= {"results": [asdict(each) for each in outcome.results], "stopped": outcome.stopped}
     if not as_json:
         for result in outcome.results:
@@ -101,7 +115,8 @@ def _write(
     if outcome.stopped:
         stuck = [each.uid for each in outcome.results if each.became in (pushing.STUCK, pushing.UNKNOWN)]
         rest = f"; look at {', '.join(stuck)} in Grafana" if stuck else "; Grafana has the boards that it had before"
-        _end(report, as_json, f"{outcome.stopped}{rest}{', and the new folder, empty' if make and not stuck else ''}")
+        begun = any(each.became != pushing.UNTOUCHED for each in outcome.results)
+        _end(report, as_json, f"{outcome.stopped}{rest}{', and the new folder, empty' if make and begun and not stuck else ''}")
     else:
         _end(report, as_json, "")
 
@@ -121,7 +136,7 @@ def _ask(yes: bool, as_json: bool, count: int) -> None:
         return
     if as_json or not sys.stdin.isatty():
         raise BadInput("nobody can be asked here whether to write: add --yes, or --check to see the difference only")
-    if not click.confirm(f"Write {count} board{'s' * (count > 1)}?"):
+    if not click.confirm(f"Write {_counted(count, 'board')}?"):
         raise Failed("nothing was written, as the answer was no")
 
 
@@ -130,7 +145,16 @@ def _generated(loaded: Config) -> list[Json]:
     return [json.loads(text) for name, text in files.items() if name.endswith(".json")]
 
 
-def _of_folder(folder: Path) -> list[Json]:
+def _errors(file: linting.BoardFile, loaded: Config) -> int:
+    world = World(known.series(loaded.metrics.metrics), boards.ALL)
+    return sum(1 for finding in linting.findings(file, world) if finding.level == "error")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _of_folder(folder: Path) -> list[linting.BoardFile]:
     read = [linting.read(path) for path in sorted(folder.glob("*.json"))]
     if not read:
         raise BadInput(f"--boards: {folder} has no *.json; write them with: truegreen generate dashboards --out {folder}")
@@ -141,12 +165,17 @@ def _of_folder(folder: Path) -> list[Json]:
             )
         if not isinstance(file.board.get("title"), str) or not file.board["title"].strip():
             raise BadInput(f"{file.at(('title',))}: has no title; write one, Grafana asks for it")
+        if file.board.get("__inputs"):
+            raise BadInput(
+                f"{file.at(('__inputs',))}: is an export for sharing, whose data sources are not chosen; export it without that "
+                '("share externally"), or write ${datasource} for them and take __inputs away'
+            )
     twice = [uid for uid, times in Counter(file.board["uid"] for file in read).items() if times > 1]
     if twice:
         raise BadInput(
             f"--boards: two files of {folder} have the uid {twice[0]}: {', '.join(f.name for f in read if f.board['uid'] == twice[0])}"
         )
-    return [file.board for file in read]
+    return read
 
 
 def _chosen(found: list[Json], only: Sequence[str]) -> list[Json]:
@@ -157,7 +186,7 @@ def _chosen(found: list[Json], only: Sequence[str]) -> list[Json]:
 
 
 @click.command("lint")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option(
     "--prometheus-url",
     metavar="URL",
@@ -191,20 +220,20 @@ def lint(
     else:
         for line in [*(each.text() for each in found), *notes]:
             click.echo(line)
-        click.echo(f"{len(read)} file{'s' * (len(read) > 1)}: {errors} errors, {len(found) - errors} warnings")
+        click.echo(f"{_counted(len(read), 'file')}: {_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}")
     if errors:
         click.get_current_context().exit(1)
 
 
 def _readable(files: Sequence[Path]) -> list[linting.BoardFile]:
     read, wrong = [], []
-    for path in files:
+    for path in (each for given in files for each in (sorted(given.glob("*.json")) if given.is_dir() else [given])):
         try:
             read.append(linting.read(path))
         except BadInput as error:
             wrong.append(str(error))
-    if wrong:
-        raise BadInput("\n".join(wrong))
+    if wrong or not read:
+        raise BadInput("\n".join(wrong) or f"{', '.join(map(str, files))}: no *.json in there; name a board")
     return read
 
 

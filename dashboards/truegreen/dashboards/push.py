@@ -14,7 +14,14 @@ from truegreen.dashboards.model import Json
 NEW, CHANGED, MOVED, SAME, REFUSED = "new", "changed", "moved", "same", "refused"
 SHOWN: Final = 40
 """Lines of a board's difference that are printed."""
-_GRAFANAS_OWN: Final = ("id", "version")
+_GRAFANAS_OWN: Final = ("id", "version", "meta", "pluginVersion", "cachedPluginOptions")
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "annotations": {"list": []}, "defaults": {}, "editable": True, "fieldConfig": {"defaults": {}, "overrides": []}, "fiscalYearStartMonth": 0,
+    "graphTooltip": 0, "gridPos": {"x": 0, "y": 0, "h": 3, "w": 6}, "links": [], "list": [], "liveNow": False, "options": {}, "overrides": [],
+    "repeatDirection": "h", "schemaVersion": 0, "tags": [], "targets": [{"refId": "A"}], "templating": {"list": []},
+    "time": {"from": "now-6h", "to": "now"}, "timepicker": {}, "timezone": "", "title": "", "transformations": [], "transparent": False, "weekStart": "",
+}  # fmt: skip
+"""What Grafana puts where a board says nothing: the constructors of its dashboard and panel models (`frontend_defaults.go` in its migrations)."""
 _IDENTITY: Final = ("id", "refId", "name", "title")
 _WIDTH: Final = 60
 _MISSING: Final = object()
@@ -84,30 +91,45 @@ def differences(theirs: Mapping[str, Any], ours: Json) -> Iterator[str]:
     """Where a board of Grafana's does not have what ours says, as `panels[7].title: - "theirs" + "ours"`.
 
     What Grafana adds of its own, its defaults and its built-in annotation, is no difference: else no push would ever find its own boards again.
+    Whatever else is there and not in ours was put there by somebody.
     """
-    annotations = theirs.get("annotations")
+    yield from _differing(_plain(theirs), _plain(ours), "", whole=True)
+
+
+def contained(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Whether a board of Grafana's has all that ours says; it may have more."""
+    return next(_differing(_plain(theirs), _plain(ours), "", whole=False), None) is None
+
+
+def _plain(board: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Without what counts saves, and without the annotation that every Grafana has.
+    board = {key: value for key, value in board.items() if key not in _GRAFANAS_OWN}
+    annotations = board.get("annotations")
     listed = annotations.get("list") if isinstance(annotations, Mapping) else None
     if isinstance(annotations, Mapping) and isinstance(listed, list):
         without = [each for each in listed if not (isinstance(each, Mapping) and each.get("builtIn"))]
-        theirs = {**theirs, "annotations": {**annotations, "list": without}}
-    yield from _lacking(theirs, {key: value for key, value in ours.items() if key not in _GRAFANAS_OWN}, "")
+        return {**board, "annotations": {**annotations, "list": without}}
+    return board
 
 
-def contained(theirs: Mapping[str, Any], ours: Json) -> bool:
-    """Whether a board of Grafana's has all that ours says."""
-    return next(differences(theirs, ours), None) is None
-
-
-def _lacking(theirs: Any, ours: Any, path: str) -> Iterator[str]:
+def _differing(theirs: Any, ours: Any, path: str, *, whole: bool) -> Iterator[str]:
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        for key, value in ours.items():
-            if value is not None or theirs.get(key) is not None:  # null and nothing are one
-                yield from _lacking(theirs.get(key, _MISSING), value, f"{path}.{key}".lstrip("."))
+        for key in (*ours, *(key for key, value in theirs.items() if whole and key not in ours and not _added(key, value))):
+            our, their = ours.get(key, _MISSING), theirs.get(key, _MISSING)
+            if (our is not None and our is not _MISSING) or (
+                their is not None and their is not _MISSING
+            ):  # null and nothing are one
+                yield from _differing(their, our, f"{path}.{key}".lstrip("."), whole=whole)
     elif isinstance(ours, list) and isinstance(theirs, list):
         for index, (their, our) in enumerate(zip_longest(*_paired(theirs, ours), fillvalue=_MISSING)):
-            yield from _lacking(their, our, f"{path}[{index}]")
+            yield from _differing(their, our, f"{path}[{index}]", whole=whole)
     elif isinstance(ours, bool) is not isinstance(theirs, bool) or ours != theirs:
         yield f"{path}: - {_said(theirs, ours)} + {_said(ours, theirs)}"
+
+
+def _added(key: str, value: Any) -> bool:
+    # Whether Grafana adds it: what it numbers, and its defaults.
+    return key in (*_GRAFANAS_OWN, "refId") or (key in _DEFAULTS and bool(value == _DEFAULTS[key]))
 
 
 def _paired(theirs: list[Any], ours: list[Any]) -> tuple[list[Any], list[Any]]:

@@ -71,6 +71,11 @@ def version(server: Server) -> str:
     try:
         answer = http.get(server, path)
     except http.HttpFailed as error:
+        if error.status == http.NOT_FOUND:
+            raise http.HttpFailed(
+                f"{http.bare(server.url)}{path} answered 404: name the address of Grafana itself, with the path that it is served under and without that "
+                "of a board, such as https://host/grafana", error.status, error.body,
+            ) from None  # fmt: skip
         raise _explained(server, error, "its health") from None
     return http.shaped(server, path, answer, lambda found: str(found.get("version") or "") if found["database"] else "")
 
@@ -96,9 +101,13 @@ def make_folder(server: Server, uid: str, title: str) -> None:
     try:
         http.send(server, "POST", "/api/folders", {"uid": uid, "title": title})
     except http.HttpFailed as error:
-        if error.status in _CONFLICTS and folder(server, uid) is not None:
-            return
-        raise _explained(server, error, f"folder {uid}") from None
+        if error.status not in _CONFLICTS:
+            raise _explained(server, error, f"folder {uid}") from None
+        if folder(server, uid) is None:
+            raise Conflict(
+                f"Grafana at {http.bare(server.url)} has a folder {title!r} with another uid ({_words(error)}): give that uid, which is in the folder's "
+                "address (/dashboards/f/UID), with --folder, or rename that folder", error.status, error.body,
+            ) from None  # fmt: skip
 
 
 def board(server: Server, uid: str) -> Kept | None:
@@ -175,5 +184,12 @@ def _explained(server: Server, error: http.HttpFailed, what: str) -> Failed:
         )  # fmt: skip
     if error.status in _CONFLICTS:
         status = error.body.get("status", "") if isinstance(error.body, Mapping) else ""
-        return Conflict(f"Grafana at {where} refused {what}: {_SAID.get(status, f'{error}')}", error.status, error.body)
+        said = _SAID.get(status, f"{_words(error)}; run push again and look at the difference")
+        return Conflict(f"Grafana at {where} refused {what}: {said}", error.status, error.body)
     return error
+
+
+def _words(error: http.HttpFailed) -> str:
+    # What Grafana itself said.
+    message = error.body.get("message") if isinstance(error.body, Mapping) else None
+    return message[:300] if isinstance(message, str) else f"status {error.status}"
