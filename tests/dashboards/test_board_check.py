@@ -42,7 +42,7 @@ def _text_null(board):
 
 
 def _falling(board):
-    _of(board, "stat")["fieldConfig"]["defaults"]["thresholds"]["steps"].append({"color": "orange", "value": 0.01})
+    _of(board, "stat")["fieldConfig"]["defaults"]["thresholds"]["steps"].append({"color": "orange", "value": 0.001})
 
 
 def _same_id(board):
@@ -112,6 +112,28 @@ def _ratio(board):
     board["panels"] += [row, share]
 
 
+def _pooled(board):
+    panel = next(p for p in check.panels(board) if p["type"] == "stat" and "thresholds" in p["fieldConfig"]["defaults"])
+    panel["fieldConfig"]["defaults"]["unit"] = "s"
+    bucket = f"truegreen_llm_duration_seconds_bucket{{{WHO}}}"
+    panel["targets"][0]["expr"] = f"histogram_quantile(0.99, sum by (le) (rate({bucket}[$__rate_interval])))"
+
+
+def _both(board):
+    failed = f'truegreen_evaluations_total{{{WHO},evaluation=~"groundedness|tone",result="fail"}}'
+    _of(board, "timeseries")["targets"][0]["expr"] = f"sum(rate({failed}[$__rate_interval]))"
+
+
+def _uncounted(board):
+    panel = _of(board, "timeseries")
+    panel["fieldConfig"]["defaults"]["unit"] = "percentunit"
+    spoken, every = (
+        f"sum by (provider) (rate(truegreen_llm_requests_total{{{WHO}{more}}}[$__rate_interval]))"
+        for more in (',outcome="error"', "")
+    )
+    panel["targets"][0] |= {"expr": f"{spoken} / ({every} > 0)", "legendFormat": "{{provider}}"}
+
+
 def _command(board):
     _of(board, "text")["options"]["content"] += "`truegreen triage --service '$service'`"
 
@@ -178,6 +200,9 @@ MISTAKES = {
     "no data that reads 0": (_no_data_is_zero, "'no data' was expected"),
     "a legend that hides a label": (_hidden, "hides environment: lines of one name"),
     "a ratio without its sample size": (_ratio, "without its sample size in its row"),
+    "all services in the colour of one": (_pooled, "draw records of the worst one"),
+    "two evaluations under one name": (_both, "counts several evaluations as one"),
+    "a line without its sample size": (_uncounted, "without its sample size by provider"),
     "several SLOs under one name": (_folded, "folds every SLO into one number"),
     "a variable in a command line": (_command, "write a word in capitals"),
     "one board for every failure mode": (_one_mode, "write /d/truegreen-${__field.labels.failure_mode}"),

@@ -130,10 +130,10 @@ def _answers(snapshot, passed, failed):
     )
 
 
-def _proved(service, ratio, bound, events):
+def _proved(service, budget, ratio, bound, events):
     labels = {**WHO, "service": service, "slo": "grounding", "failure_mode": "hallucination"}
-    names = (records.bad_ratio, records.bad_lower_bound, records.events)
-    return [(name("15m"), labels, "gauge", value) for name, value in zip(names, (ratio, bound, events), strict=True)]
+    names = (records.bad_ratio("15m"), records.bad_lower_bound("15m"), records.events("15m"), records.ERROR_BUDGET)
+    return [(name, labels, "gauge", value) for name, value in zip(names, (ratio, bound, events, budget), strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +151,22 @@ def incident(serve, tmp_path_factory, end):
             (c.ANSWERS.prometheus, {**WHO, "model": "large", "snapshot": name}, "counter", growth)
             for name, growth in (("bad1", 5), ("good", 0))
         ),
-        (c.EVALUATION_SCORE.count, {**WHO, "evaluation": "groundedness", "scale": "relative"}, "counter", 1),
-        *_proved("agent", 0.1, 0.08, 400),
-        *_proved("rarely-asked", 0.33, 0.01, 3),
+        *(
+            (c.EVALUATION_SCORE.count, {**WHO, "service": name, "evaluation": "groundedness", "scale": scale}, "counter", 1)
+            for name, scale in (("agent", "relative"), ("bulk", "calibrated"))
+        ),
+        *_proved("agent", 0.05, 0.1, 0.08, 400),
+        *_proved("rarely-asked", 0.05, 0.33, 0.01, 3),
+        *_proved("bulk", 0.3, 0.2, 0.19, 5_000),
+        *(
+            (
+                c.AFFECTED_SESSIONS.prometheus,
+                {**WHO, "service": name, "evaluation": "groundedness", "instance": instance},
+                "gauge",
+                value,
+            )
+            for name, instance, value in (("agent", "a", 40), ("agent", "b", 30), ("bulk", "a", 50))
+        ),
     ]
     with serve(rows, tmp_path_factory.mktemp("incident"), end) as ask:
         yield ask
@@ -184,19 +197,27 @@ def test_a_version_that_no_longer_answers_does_not_serve(incident):
 
 
 def test_a_sample_size_says_on_which_scale_and_stays_where_none_is_known(incident):
-    """An evaluator may judge without a score."""
+    """It is that of the service whose number it is; an evaluator may judge without a score."""
     judged = e.of_worst(records.events("15m"), "15m", {"slo": ("grounding",)})
-    assert incident(e.scaled(judged, ("groundedness",)).text) == [({"scale": "relative"}, [400])]
-    assert incident(e.scaled(judged, ("toxicity",)).text) == [({}, [400])]
+    assert incident(e.scaled(judged, {"grounding": "groundedness"}).text) == [({"scale": "relative"}, [400])]
+    assert incident(e.scaled(judged, {"grounding": "toxicity"}).text) == [({}, [400])]
+    assert incident(e.scaled(judged, {"other": "groundedness"}).text) == [({}, [400])]
+
+
+def test_who_is_affected_is_all_of_them(incident, plain):
+    """The services together, and of each the replica that knows most."""
+    (sessions, _) = _panel(plain, "Sessions and users affected")["targets"]
+    assert incident(sessions["expr"]) == [({"evaluation": "groundedness"}, [90])]
 
 
 def test_the_worst_service_is_the_one_whose_counts_prove_it(incident):
-    """1 bad of 3 is a higher ratio than 40 of 400, and proves less: what is shown together is of the same answers."""
+    """1 bad of 3 is a higher ratio than 40 of 400 and proves less, and 20 % are within a budget of 30 %: what is shown together is of the same answers."""
     found = [
         incident(e.of_worst(make("15m"), "15m", {"slo": ("grounding",)}).text)
         for make in (records.bad_ratio, records.bad_lower_bound, records.events)
     ]
-    assert found == [[({}, [0.1])], [({}, [0.08])], [({}, [400])]]
+    whose = {**WHO, "slo": "grounding"}
+    assert found == [[(whose, [0.1])], [(whose, [0.08])], [(whose, [400])]]
 
 
 def test_a_version_line_stands_at_the_moment_of_the_change(incident, plain, end):

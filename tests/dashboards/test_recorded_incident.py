@@ -36,11 +36,11 @@ SHOW_IT = [
 """Board, panel, labels of the line: green before the onset, red between onset and containment."""
 
 STAY_GREEN = [
-    (uids.OVERVIEW, "Calls p99"),
+    (uids.OVERVIEW, "Calls too slow"),
     (uids.OVERVIEW, "Calls failed"),
     (uids.OVERVIEW, "Call duration"),
-    (LATENCY, "Calls p99"),
-    (LATENCY, "First chunk p95"),
+    (LATENCY, "Calls too slow"),
+    (LATENCY, "First chunks too late"),
     (LATENCY, "Calls failed"),
     (uids.BOARDS["retrieval"], "Chunks below the floor"),
     (uids.BOARDS["retrieval"], "Empty or failed"),

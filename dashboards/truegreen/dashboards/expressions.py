@@ -5,6 +5,7 @@ Every selection is narrowed by the board's variables. A share divides by `den > 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from truegreen.core.words import catalogue, records
@@ -83,11 +84,6 @@ def per(part: Expression, whole: Expression) -> Expression:
     return Expression(f"({part.text}) / on ({', '.join(whole.labels)}) group_left () (({whole.text}) > 0)", part.labels)
 
 
-def largest(expression: Expression) -> Expression:
-    """The largest value of all."""
-    return Expression(f"max ({expression.text})")
-
-
 def either(first: Expression, second: Expression) -> Expression:
     """What the first has, and what only the second has."""
     return Expression(f"{first.text} or {second.text}", first.labels)
@@ -127,20 +123,42 @@ def record(name: str, by: tuple[str, ...], where: Where | None = None, fold: str
     return Expression(_folded(name, by, where or {}, fold), by)
 
 
-def scaled(counted: Expression, evaluations: tuple[str, ...]) -> Expression:
-    """A number of judged answers (without labels) under the scale of their scores; under none where no score is known."""
-    scale = f"group by (scale) ({_selected(catalogue.EVALUATION_SCORE.count, {'evaluation': evaluations, 'scale': (RELATIVE, CALIBRATED)})})"
-    return Expression(f"{scale} * on () group_left () ({counted.text}) or on () ({counted.text})", ("scale",))
+def scaled(counted: Expression, evaluations: Mapping[str, str]) -> Expression:
+    """A number of judged answers of one SLO of one service, under the scales of that service's scores; under none where no score is known.
+
+    Args:
+        evaluations: SLO to the evaluation that it reads. Whatever the model: the records of SLOs have none.
+    """
+    who = (*IDENTITY, "slo")
+    on = ", ".join(who)
+    scales = [
+        f'label_replace(group by ({", ".join(IDENTITY)}, scale) ({_selected(catalogue.EVALUATION_SCORE.count, where, variables=IDENTITY)}), "slo", "{slo}", "", "")'
+        for slo, evaluation in evaluations.items()
+        for where in [dict[str, str | tuple[str, ...]](evaluation=evaluation, scale=(RELATIVE, CALIBRATED))]
+    ]
+    if not scales:
+        return folded(counted, ())
+    text = f"({' or '.join(scales)}) * on ({on}) group_left () ({counted.text}) or on ({on}) ({counted.text})"
+    return folded(Expression(text, (*who, "scale")), ("scale",))
 
 
 def of_worst(name: str, window: str, where: Where) -> Expression:
-    """A record of the one SLO of one service whose lower bound is the highest: ratio, bound and sample size are of the same answers.
+    """A record of the one SLO of one service that burns most by what its counts prove: ratio, bound and sample size are of the same answers.
 
-    The highest ratio would be that of the fewest answers: 1 of 3 is 33 %.
+    The highest ratio would be that of the fewest answers: 1 of 3 is 33 %. The highest bound would be that of the largest budget.
     """
     on = (*IDENTITY, "slo")
-    worst = record(records.bad_lower_bound(window), on, where).text
-    return Expression(f"max ({record(name, on, where).text} and on ({', '.join(on)}) topk(1, {worst}))")
+    bound, budget = (record(each, on, where).text for each in (records.bad_lower_bound(window), records.ERROR_BUDGET))
+    matched = f"on ({', '.join(on)})"
+    return Expression(f"{record(name, on, where).text} and {matched} topk(1, {bound} / {matched} {budget})", on)
+
+
+def folded(expression: Expression, by: tuple[str, ...], fold: str = "max") -> Expression:
+    """An expression by fewer of its labels: the largest value, or (`sum`) all of them together."""
+    if not set(by) <= set(expression.labels):
+        raise ValueError(f"folded: {by} are not all among {expression.labels}")
+    group = f" by ({', '.join(by)})" if by else ""
+    return Expression(f"{fold}{group} ({expression.text})", by)
 
 
 def external(metric: External, by: tuple[str, ...] = ("job",), fold: str = "max", where: Where | None = None) -> Expression:
@@ -170,9 +188,9 @@ def with_versions(expression: Expression, components: tuple[str, ...] = VERSIONS
     return Expression(f"{joined} or on ({', '.join(expression.labels)}) ({expression.text})", (*expression.labels, *components))
 
 
-def by_version(metric: Metric, part: Where, whole: Where, component: str) -> Expression:
-    """The share of a counter's events that `part` selects among `whole`, by one serving version, such as `prompt_version`."""
-    on = (*IDENTITY, "snapshot")
+def by_version(metric: Metric, part: Where, whole: Where, component: str, by: tuple[str, ...] = ()) -> Expression:
+    """The share of a counter's events that `part` selects among `whole`, by one serving version, such as `prompt_version`, and more labels."""
+    on = (*IDENTITY, "snapshot", *by)
     sides = (
         _versioned(Expression(_sum(metric.prometheus, on, {**whole, **more}, "rate", RATE), on), component) for more in (part, {})
     )
@@ -191,9 +209,12 @@ def _versioned(expression: Expression, component: str) -> Expression:
     # Summed over the snapshots of one version.
     if component not in VERSIONS:
         raise ValueError(f"versions: found {component}; write one of {', '.join(VERSIONS)}")
-    on, by = ", ".join((*IDENTITY, "snapshot")), (*IDENTITY, component)
-    info = gauge(catalogue.SNAPSHOT_INFO, (*IDENTITY, "snapshot", component)).text
-    return Expression(f"sum by ({', '.join(by)}) (({expression.text}) * on ({on}) group_left ({component}) {info})", by)
+    on = (*IDENTITY, "snapshot")
+    by = (*IDENTITY, component, *(label for label in expression.labels if label not in on))
+    info = gauge(catalogue.SNAPSHOT_INFO, (*on, component)).text
+    return Expression(
+        f"sum by ({', '.join(by)}) (({expression.text}) * on ({', '.join(on)}) group_left ({component}) {info})", by
+    )
 
 
 def milliseconds(expression: Expression) -> Expression:
@@ -242,9 +263,9 @@ def _label(name: str, label: str) -> None:
         raise ValueError(f"{name} has no label {label!r}; it has {', '.join(labels)}")
 
 
-def _selected(name: str, where: Where, *more: str) -> str:
+def _selected(name: str, where: Where, *more: str, variables: tuple[str, ...] = VARIABLES) -> str:
     series = SERIES[name]
-    matchers = [f'{label}=~"${label}"' for label in VARIABLES if label in (series.labels or ()) and label not in where]
+    matchers = [f'{label}=~"${label}"' for label in variables if label in (series.labels or ()) and label not in where]
     for label, wanted in where.items():
         _label(name, label)
         values = (wanted,) if isinstance(wanted, str) else wanted

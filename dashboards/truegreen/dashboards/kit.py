@@ -10,7 +10,7 @@ import grafanalib.core as g
 
 from truegreen.core.words import catalogue
 from truegreen.core.words.metric import Read
-from truegreen.core.words.slo import Slo, ThresholdSli
+from truegreen.core.words.slo import Slo
 from truegreen.dashboards import grafana
 from truegreen.dashboards.model import Expression, Json, Row, Tile, View, budget
 
@@ -64,11 +64,6 @@ def within(*slos: Slo | None) -> Steps:
     return () if limit is None else (grafana.threshold("green"), grafana.threshold("red", round(limit, 9)))
 
 
-def bound(slo: Slo | None) -> Steps:
-    """Green under the threshold of a histogram SLO, in its metric's unit; red from it on. Nothing without one."""
-    return under(float(slo.sli.threshold)) if slo and isinstance(slo.sli, ThresholdSli) else ()
-
-
 def under(limit: float) -> Steps:
     """Green under a limit, red from it on."""
     return (grafana.threshold("green"), grafana.threshold("red", limit))
@@ -120,27 +115,32 @@ def stat(title: str, *series: Series, unit: str, why: str, steps: Steps = (), li
 
 
 def ratio(title: str, share: Series, of: Series, *, counted: str, why: str, steps: Steps = (), links: Sequence[Json] = (),
-          proved: Series | None = None, unit: str = "locale", width: int = 4, height: int = 4, scrapes: int = SPARSE) -> tuple[Tile, ...]:  # fmt: skip
-    """A ratio and how many events stand behind it: tiles that never part.
+          proved: Series | None = None, also: Sequence[Series] = (), unit: str = "locale", width: int = 4, height: int = 4,
+          scrapes: int = SPARSE) -> tuple[Tile, ...]:  # fmt: skip
+    """A ratio and how many events stand behind it: tiles that never part. A legend with labels in it is shown: whose number it is.
 
     Args:
         share: the ratio, 0 to 1, and its legend.
-        of: how many events; a legend with labels in it, such as the scale, is shown beside the number.
+        of: how many events, and its legend, with the scale where there is one.
         counted: the title of the sample size.
         proved: the lower bound of the ratio, shown between the two.
+        also: sample sizes of ratios beside it, which stand in the same tile.
         unit: of the sample size: `locale` for a number of events, `cpm` for events a minute.
     """
-    form = "value_and_name" if "{{" in of[0] or "*" in of[0] else "auto"
     bound = "What the counts prove: the page waits until this bound, not the ratio, is over the budget."
     return (
-        _stat(title, (share,), "percentunit", why, steps, links, width, height, scrapes, "auto"),
+        _stat(title, (share,), "percentunit", why, steps, links, width, height, scrapes, _form(share)),
         *(
-            [_stat(f"{title}, at least", (proved,), "percentunit", bound, steps, (), width, height, scrapes, "auto")]
+            [_stat(f"{title}, at least", (proved,), "percentunit", bound, steps, (), width, height, scrapes, _form(proved))]
             if proved
             else []
         ),
-        _stat(counted, _rounded((of,), unit), unit, COUNTED, (), (), width, height, scrapes, form),
+        _stat(counted, _rounded((*also, of), unit), unit, COUNTED, (), (), width, height, scrapes, _form(of)),
     )
+
+
+def _form(series: Series) -> str:
+    return "value_and_name" if "{{" in series[0] or "*" in series[0] else "auto"
 
 
 def _stat(title: str, series: Sequence[Series], unit: str, why: str, steps: Steps, links: Sequence[Json], width: int, height: int,

@@ -15,6 +15,7 @@ from truegreen.dashboards.model import Json
 
 _LEGEND: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _CODE: Final = re.compile(r"`([^`]+)`")
+_ALTERNATIVE: Final = re.compile(r"(?<!\\)\|")
 _DRAWN_BY_LEGEND: Final = frozenset({"timeseries", "bargauge", "state-timeline", "stat"})
 _COUNTS: Final = frozenset({"short", "locale", "cpm"})
 _FOLDED: Final = (
@@ -48,7 +49,7 @@ def sample_sizes(board: Json, world: World) -> Iterator[Found]:
         for path, panel in row:
             read = _names(panel)
             of_slo = any(name.startswith("truegreen:slo_bad") for name in read)
-            counters = {name for name in read if name in world.series and world.series[name].kind == "counter"}
+            counters = {name for name in read if _counter(name, world)}
             if panel.get("type") != "stat" or _unit(panel) != "percentunit" or not (of_slo or counters):
                 continue
             if not (counted & _EVENTS if of_slo else counted & counters):
@@ -70,6 +71,51 @@ def folded(board: Json, _: World) -> Iterator[Found]:
                     query.path,
                     f'{selector.name} folds every SLO into one number: group by slo, or write slo=~"…" with those that the title means',
                 )
+
+
+def evaluations(board: Json, _: World) -> Iterator[Found]:
+    """A number of two evaluations together is that of neither: a rare one halves the ratio of the other."""
+    for query in queries(board):
+        read = promql.read(query.expr)
+        if query.kind != "target" or read.labels is None or "evaluation" in read.labels:
+            continue
+        for selector in read.selectors:
+            wanted = [value for label, op, value in selector.matchers if label == "evaluation" and op == "Re"]
+            if any(len(_ALTERNATIVE.split(value)) > 1 for value in wanted):
+                yield Found(query.path, f"{selector.name} counts several evaluations as one: group by evaluation")
+
+
+def one_budget(board: Json, world: World) -> Iterator[Found]:
+    """A number in the colour of a budget is that of one service: of all together it is green while a small one is down."""
+    for path, panel in panels(board):
+        counters = sorted(name for name in _names(panel) if _counter(name, world))
+        if (
+            panel.get("type") == "stat"
+            and counters
+            and mapping(mapping(panel.get("fieldConfig")).get("defaults")).get("thresholds")
+        ):
+            yield Found(
+                path, f"is coloured, and {counters[0]} is of all services: draw records of the worst one, or leave the colour out"
+            )
+
+
+def graphs(board: Json, world: World) -> Iterator[Found]:
+    """A ratio over time has the number of its events on its board, by the labels of its lines."""
+    counted = [
+        (promql.names(query.expr), promql.read(query.expr).labels)
+        for query in queries(board)
+        if _unit(query.panel) in _COUNTS or query.panel.get("type") in ("table", "bargauge")
+    ]
+    for query in queries(board):
+        labels = promql.read(query.expr).labels
+        counters = {name for name in promql.names(query.expr) if _counter(name, world)}
+        if query.panel.get("type") != "timeseries" or _unit(query.panel) != "percentunit" or not counters or labels is None:
+            continue
+        if not any(counters & names and (by is None or labels <= by) for names, by in counted):
+            yield Found(
+                query.path,
+                f"is a ratio without its sample size by {', '.join(sorted(labels))}: add a table, or a graph of {min(counters)}",
+            )
 
 
 def mode_links(board: Json, _: World) -> Iterator[Found]:
@@ -117,6 +163,11 @@ def _names(panel: Json) -> frozenset[str]:
     return frozenset(name for text in texts for name in promql.names(text))
 
 
+def _counter(name: str, world: World) -> bool:
+    # Of ours: what other exporters count is seconds, not events.
+    return name in world.series and world.series[name].kind == "counter" and world.series[name].labels is not None
+
+
 def _unit(panel: Json) -> str:
     return str(mapping(mapping(panel.get("fieldConfig")).get("defaults")).get("unit", ""))
 
@@ -125,6 +176,9 @@ RULES: Final[dict[str, Callable[[Json, World], Iterator[Found]]]] = {
     "legends": legends,
     "sample-sizes": sample_sizes,
     "folded": folded,
+    "evaluations": evaluations,
+    "one-budget": one_budget,
+    "graphs": graphs,
     "mode-links": mode_links,
     "commands": commands,
 }

@@ -11,7 +11,7 @@ from truegreen.core.words.metric import IDENTITY, Metric
 from truegreen.core.words.slo import Slo
 from truegreen.dashboards import expressions as e
 from truegreen.dashboards import kit
-from truegreen.dashboards.model import Json, Row, Tile, View, Where
+from truegreen.dashboards.model import Row, Tile, View, Where
 
 WHO: Final = IDENTITY
 EVERY: Final = (*WHO, "slo")
@@ -19,7 +19,7 @@ EVERY: Final = (*WHO, "slo")
 JUDGED: Final[Where] = {"result": ("pass", "fail"), "sampled": "base"}
 """The answers that a ratio of `EVALUATIONS` counts."""
 HEADINGS: Final = {
-    "service": "Service", "environment": "Environment", "slo": "SLO", "model": "Model", "cohort": "Cohort", "provider": "Provider",
+    "evaluation": "Evaluation", "service": "Service", "environment": "Environment", "slo": "SLO", "model": "Model", "cohort": "Cohort", "provider": "Provider",
     "data_source": "Data source", "agent": "Agent", "tool": "Tool", "guardrail": "Guardrail", "stage": "Stage", "snapshot": "Snapshot",
 }  # fmt: skip
 VERSIONS: Final = {"model_version": "Model version", "prompt_version": "Prompt", "retrieval_index_version": "Index", "tool_schema_version": "Tools",
@@ -29,34 +29,6 @@ VERSIONS: Final = {"model_version": "Model version", "prompt_version": "Prompt",
 def of_mode(failure_mode: str) -> Where:
     """Narrows records to a failure mode, or to nothing where it is empty."""
     return {"failure_mode": failure_mode} if failure_mode else {}
-
-
-def judged(
-    view: View,
-    failure_mode: str,
-    title: str,
-    window: str,
-    *,
-    why: str,
-    links: Sequence[Json] = (),
-    proved: bool = True,
-    width: int = 4,
-) -> tuple[Tile, ...]:
-    """Bad ratio of evaluated answers, what the counts prove, and how many were judged, on which scale: of the worst service by what is proved.
-
-    Args:
-        window: one of `records.WINDOWS` that has a lower bound.
-        proved: whether the lower bound stands between them.
-    """
-    slos = view.judged(failure_mode)
-    mine: Where = {"failure_mode": failure_mode, "slo": tuple(slo.name for slo in slos)}
-    ratio, bound, count = (
-        e.of_worst(make(window), window, mine) for make in (records.bad_ratio, records.bad_lower_bound, records.events)
-    )
-    return kit.ratio(
-        title, ("bad", ratio), ("judged *", e.scaled(count, view.evaluations(failure_mode))), counted=f"Judged answers, {spelt(window)}", why=why,
-        steps=kit.within(*slos), links=links, width=width, proved=("at least", bound) if proved else None,
-    )  # fmt: skip
 
 
 def spelt(window: str) -> str:
@@ -70,11 +42,11 @@ def by_slo(slos: Sequence[Slo]) -> tuple[str, ...]:
 
 
 def affected(evaluations: tuple[str, ...], width: int = 4, height: int = 4) -> Tile:
-    """Whom to think of first."""
+    """Whom to think of first. Replicas each know some of a service's ids: the largest of them is a lower bound."""
     where: Where = {"evaluation": evaluations} if evaluations else {}
     sides = (("sessions", c.AFFECTED_SESSIONS), ("users", c.AFFECTED_USERS))
-    return kit.stat("Sessions and users affected", *((f"{name} *", e.gauge(metric, ("evaluation",), where)) for name, metric in sides), unit="short", width=width, height=height,
-                    why="Estimates for the current hour from hashed ids: how many people got a failing answer.")  # fmt: skip
+    return kit.stat("Sessions and users affected", *((f"{name} *", e.folded(e.gauge(metric, (*WHO, "evaluation"), where), ("evaluation",), "sum")) for name, metric in sides), unit="short", width=width, height=height,
+                    why="At least so many in the current hour, from hashed ids: of each service its largest replica.")  # fmt: skip
 
 
 def contained(width: int = 4, height: int = 4) -> Tile:
@@ -133,12 +105,12 @@ def where(metric: Metric, part: Where, whole: Where, by: tuple[str, ...], *, bad
         graphs: label to the title of its graph over time.
         more: tiles beside the graphs.
     """
-    every = (*WHO, *by)
+    every = (*WHO, *apart(whole), *by)
     share, count = e.share(metric, part, whole, every, e.RANGE), e.increase(metric, every, whole)
     if "snapshot" in by:
         share, count = e.with_versions(share), e.with_versions(count)
     drawn = [
-        by_label(title, metric, part, whole, label, steps, 24 // (len(graphs) + len(more))) for label, title in graphs.items()
+        _over_time(title, metric, part, whole, label, steps, 24 // (len(graphs) + len(more))) for label, title in graphs.items()
     ]
     table = kit.table(
         f"{bad} by {_spoken(by)}", (bad, share), (counted, count),
@@ -147,10 +119,41 @@ def where(metric: Metric, part: Where, whole: Where, by: tuple[str, ...], *, bad
     return kit.row("Where", table, *drawn, *more)
 
 
-def by_label(title: str, metric: Metric, part: Where, whole: Where, label: str, steps: kit.Steps = (), width: int = 24) -> Tile:
-    """The share of bad events over time, a line for each value of a label."""
-    return kit.graph(title, ("*", e.share(metric, part, whole, (label,))), unit="percentunit", steps=steps, scrapes=kit.SPARSE, width=width,
+def scores(evaluations: Sequence[str]) -> tuple[Tile, ...]:
+    """The scores of each evaluation: a heatmap of several would be that of none."""
+    return tuple(
+        kit.heat("Scores" if len(evaluations) == 1 else f"Scores: {each}", e.distribution(c.EVALUATION_SCORE, {"evaluation": (each,)}), unit="none",
+                 width=24 if len(evaluations) == 1 else 12, why="All scores of the base sample: a new band low down is another population, a shifted band a general decline.")
+        for each in evaluations
+    )  # fmt: skip
+
+
+def apart(whole: Where) -> tuple[str, ...]:
+    """The label that tells evaluations apart where several are counted: one number of all would be that of none."""
+    wanted = whole.get("evaluation", ())
+    return ("evaluation",) if not isinstance(wanted, str) and len(wanted) > 1 else ()
+
+
+def by_label(
+    title: str, metric: Metric, part: Where, whole: Where, label: str, *, counted: str, steps: kit.Steps = (), width: int = 24
+) -> tuple[Tile, ...]:
+    """The share of bad events by a label, over time and, with its sample sizes, in a table beside it."""
+    by, wide = (*WHO, *apart(whole), label), width // 2
+    numbers = {"Bad": e.share(metric, part, whole, by, e.RANGE), counted: e.increase(metric, by, whole)}
+    table = kit.table(f"{title}: sample sizes", *numbers.items(), columns=headed((label, *by[:-1])) | {name: name for name in numbers}, unit="percentunit",
+                      units={counted: "locale"}, steps=steps, sort="Bad", width=width - wide, why="Over the range shown: 1 of 3 is not 33 %.")  # fmt: skip
+    return _over_time(title, metric, part, whole, label, steps, wide), table
+
+
+def _over_time(title: str, metric: Metric, part: Where, whole: Where, label: str, steps: kit.Steps, width: int) -> Tile:
+    by = (*WHO, *apart(whole), label)
+    return kit.graph(title, (lead(label, by), e.share(metric, part, whole, by)), unit="percentunit", steps=steps, scrapes=kit.SPARSE, width=width,
                      why=f"Is one {HEADINGS[label].lower()} worse than the others? The table of ratios has the sample sizes.")  # fmt: skip
+
+
+def lead(label: str, by: Sequence[str]) -> str:
+    """A legend of labels that begins with one of them: narrow panels cut the end."""
+    return " ".join(f"{{{{{each}}}}}" for each in (label, *(other for other in by if other != label)))
 
 
 def changed(*more: Tile) -> Row:

@@ -7,7 +7,7 @@ from truegreen.core.words import boards, records
 from truegreen.core.words import catalogue as c
 from truegreen.core.words.terms import FAILURE_MODES
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows
+from truegreen.dashboards import kit, rows, symptoms
 from truegreen.dashboards.model import Board, View, Where
 
 _MODE = "drift"
@@ -20,9 +20,9 @@ def board(view: View) -> Board:
     mine: Where = {"slo": tuple(slo.name for slo in slos)}
     judged: Where = {**rows.JUDGED, "evaluation": evaluations}
     symptom = (
-        *kit.ratio("Failed, 3 d", ("failed", e.of_worst(records.bad_ratio("3d"), "3d", mine)),
-                   ("judged *", e.scaled(e.of_worst(records.events("3d"), "3d", mine), evaluations)), counted="Judged answers, 3 d", width=8,
-                   why="Share of judged answers that failed over three days, of the service that is worst by what its counts prove; what it was in the baseline is dashed below."),
+        *kit.ratio("Failed, 3 d", ("*", e.of_worst(records.bad_ratio("3d"), "3d", mine)),
+                   ("judged *", e.scaled(e.of_worst(records.events("3d"), "3d", mine), symptoms.evaluation_of(slos))), counted="Judged answers, 3 d", width=8,
+                   why=f"Share of judged answers that failed over three days; what it was in the baseline is dashed below. {symptoms.OF_WORST}"),
         kit.stat("Furthest from its baseline", ("z", e.record(records.DRIFT_Z, ())), unit="short", steps=kit.under(Z), width=8,
                  why=f"Standard errors between three days and the frozen baseline, the largest of all SLOs: over {Z} and a quarter more is a ticket."),
         kit.graph("Failed beside the baseline, 3 d", ("*", e.record(records.bad_ratio("3d"), rows.EVERY, mine)),
@@ -36,8 +36,7 @@ def board(view: View) -> Board:
     tasks = kit.graph("What is asked", ("*", e.rate(c.TASKS, ("task", "outcome"), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
                       why="Tasks a minute and how they end: the first signal that users give, and the last.")  # fmt: skip
     distribution = (
-        kit.heat("Scores", e.distribution(c.EVALUATION_SCORE, {"evaluation": evaluations}), unit="none",
-                 why="A new band low down is another population, a band that moves as a whole a general decline."),
+        *rows.scores(evaluations),
         kit.graph("Mean score", ("*", e.mean(c.EVALUATION_SCORE, ("evaluation", "scale", "model"), {"evaluation": evaluations})), unit="short", width=12,
                   scrapes=kit.SPARSE, why="On a relative scale the baseline's mean is 0.5: many answers may be a little worse, none under the floor."),
         kit.graph("Wording and embeddings", ("*", e.gauge(c.DRIFT_ZSCORE, (*rows.WHO, "signal", "template"))), unit="short", low=None, width=12,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from truegreen.core.words import boards
 from truegreen.core.words import catalogue as c
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows
+from truegreen.dashboards import kit, rows, symptoms
 from truegreen.dashboards.model import Board, Tile, View, Where
 
 _MODE = "guardrail"
@@ -16,9 +16,9 @@ _REVIEWS_APART = 4 * kit.SPARSE
 
 def board(view: View) -> Board:
     """What to look at when guardrails block right answers or let wrong ones through."""
-    over = _side("Wrong blocks", "false_positive", "true_positive", "blocks", kit.within(view.slo("guardrail_over")),
+    over = _side(view, "guardrail_over", "Wrong blocks", "false_positive", "true_positive", "blocks",
                  "Over: share of reviewed blocks that stopped a right answer. The cure loosens the guardrail.")  # fmt: skip
-    under = _side("Wrong passes", "false_negative", "true_negative", "passes", kit.within(view.slo("guardrail_under")),
+    under = _side(view, "guardrail_under", "Wrong passes", "false_negative", "true_negative", "passes",
                   "Under: share of reviewed passes that let harm through. The cure tightens it, or switches the feature off.")  # fmt: skip
     blocks = kit.within(view.slo("guardrail_blocks"))
     actions = kit.graph("Decisions", ("*", e.rate(c.GUARDRAIL_DECISIONS, ("guardrail", "action"), factor=60)), unit="cpm", width=24,
@@ -47,11 +47,11 @@ def board(view: View) -> Board:
     )  # fmt: skip
 
 
-def _side(title: str, wrong: str, right: str, what: str, steps: kit.Steps, why: str) -> tuple[Tile, ...]:
+def _side(view: View, slo: str, title: str, wrong: str, right: str, what: str, why: str) -> tuple[Tile, ...]:
     among: Where = {"verdict": (right, wrong)}
     return (
-        *kit.ratio(title, ("wrong", e.share(c.GUARDRAIL_REVIEWS, {"verdict": wrong}, among, (), e.RANGE)), ("reviewed", e.increase(c.GUARDRAIL_REVIEWS, (), among)),
-                   counted=f"Reviewed {what}", steps=steps, width=6, why=why),
+        *symptoms.ratio(view, slo, title, ("wrong", e.share(c.GUARDRAIL_REVIEWS, {"verdict": wrong}, among, (), e.RANGE)), ("reviewed", e.increase(c.GUARDRAIL_REVIEWS, (), among)),
+                   window="1d", counted=f"Reviewed {what}", width=6, why=why),
         kit.graph(f"{title} by guardrail", ("*", e.share(c.GUARDRAIL_REVIEWS, {"verdict": wrong}, among, (*rows.WHO, "guardrail"))), unit="percentunit",
-                  steps=steps, scrapes=_REVIEWS_APART, width=12, why=f"Among reviewed {what}, by guardrail: since when, and is it one alone?"),
+                  steps=kit.within(view.slo(slo)), scrapes=_REVIEWS_APART, width=12, why=f"Among reviewed {what}, by guardrail: since when, and is it one alone?"),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from truegreen.core.words import boards, records
 from truegreen.core.words import catalogue as c
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows
+from truegreen.dashboards import kit, rows, symptoms
 from truegreen.dashboards.model import Board, View, Where
 
 _MODE = "hallucination"
@@ -18,19 +18,18 @@ def board(view: View) -> Board:
     judged: Where = {**rows.JUDGED, "evaluation": evaluations}
     within = kit.within(*slos)
     symptom = (
-        *rows.judged(view, _MODE, "Ungrounded, 15 min", "15m", width=5, why="Share of judged answers that are not supported by what was retrieved: of the service that is worst by what its counts prove."),
+        *symptoms.judged(view, _MODE, "Ungrounded, 15 min", "15m", width=5, why="Share of judged answers that are not supported by what was retrieved."),
         rows.affected(evaluations, width=5),
         rows.contained(),
         kit.graph("Ungrounded answers by service", ("*", e.record(records.bad_ratio("15m"), rows.by_slo(slos), mine)),
                   ("budget *", e.record(records.ERROR_BUDGET, rows.by_slo(slos), mine)), unit="percentunit", reference="/^budget/", width=16,
                   why="Base sample over 15 min, all models; the dashed lines are each service's error budget, by SLO."),
-        kit.graph("Judged answers", ("*", e.rate(c.EVALUATED_ANSWERS, ("result",), {"evaluation": evaluations}, 60)), unit="cpm", scrapes=kit.SPARSE,
+        kit.graph("Judged answers", ("*", e.rate(c.EVALUATED_ANSWERS, (*rows.apart(judged), "result"), {"evaluation": evaluations}, 60)), unit="cpm", scrapes=kit.SPARSE,
                   why="Judged answers a minute, by verdict: a stalled evaluator must not look like a healthy model."),
     )  # fmt: skip
     distribution = (
-        kit.heat("Scores", e.distribution(c.EVALUATION_SCORE, {"evaluation": evaluations}), unit="none",
-                 why="All scores of the base sample: a new band low down is another population, a shifted band a general decline."),
-        rows.by_label("Ungrounded by cohort", c.EVALUATIONS, {"result": "fail"}, judged, "cohort", within, 8),
+        *rows.scores(evaluations),
+        *rows.by_label("Ungrounded by cohort", c.EVALUATIONS, {"result": "fail"}, judged, "cohort", counted="Judged answers", steps=within),
         kit.graph("Marked answers", ("*", e.rate(c.ANSWER_MARKERS, ("marker",), factor=60)), unit="cpm", scrapes=kit.SPARSE,
                   why="Overconfident, refusing, empty, truncated answers a minute. Wording does not predict a wrong answer: shown, never paged on."),
         kit.graph("Drift from the frozen baseline, z over 3 d", ("*", e.record(records.DRIFT_Z, rows.EVERY, mine)), unit="short", low=None,

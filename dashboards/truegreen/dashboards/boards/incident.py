@@ -8,10 +8,9 @@ from truegreen.core.words import boards, records
 from truegreen.core.words import catalogue as c
 from truegreen.core.words.terms import FAILURE_MODES
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows
+from truegreen.dashboards import kit, rows, symptoms
 from truegreen.dashboards.model import Board, Tile, View, Where
 
-_CHAT: Final[Where] = {"operation": "chat"}
 _FIRED: Final = {
     "alertname": "Alert",
     "sev": "Sev",
@@ -21,7 +20,6 @@ _FIRED: Final = {
     "service": "Service",
     "environment": "Environment",
 }
-_FAILED: Final[Where] = {"outcome": ("error", "throttled", "timeout")}
 _COMMANDS: Final = (
     ("what broke, since when, us or them, of the gravest alert; the alert's `next` line names its own", "truegreen triage"),
     ("stop the harm", "truegreen contain pin-model MODEL --expires 60m"),
@@ -43,8 +41,9 @@ def board(view: View) -> Board:
         kit.graph("Events by SLO, 15 min", ("*", e.record(records.events("15m"), rows.EVERY)), unit="short", width=12,
                   why="The sample sizes of the ratios beside it. A line that ends is a stall, no recovery."),
     )  # fmt: skip
-    calls = kit.graph("Call duration p99", ("*", e.quantile(0.99, c.LLM_DURATION, ("provider", "model"), _CHAT)), unit="s", steps=kit.bound(view.slo("latency")),
-                      width=12, why="By provider and model: a wrong answer may come fast, a slow one may be right.")  # fmt: skip
+    q, line = symptoms.tail(view.slo("latency"))
+    calls = kit.graph("Call duration by provider and model", (f"{symptoms.pth(q)} *", e.quantile(q, c.LLM_DURATION, ("provider", "model", *rows.WHO), symptoms.CHAT)), unit="s", steps=line,
+                      width=12, scrapes=kit.SPARSE, why="By provider and model: a wrong answer may come fast, a slow one may be right.")  # fmt: skip
     where = rows.where(
         c.EVALUATIONS, {"result": "fail"}, judged, ("model", "snapshot"), bad="Ungrounded", counted="Judged answers",
         steps=kit.within(*view.judged("hallucination")), graphs={"model": "Ungrounded by model"}, more=(calls,),
@@ -52,8 +51,8 @@ def board(view: View) -> Board:
     )  # fmt: skip
     distribution = (
         kit.heat("Scores", e.distribution(c.EVALUATION_SCORE), unit="none", width=12, why="All scores of the base sample: a new band low down is another population."),
-        kit.heat("Call duration", e.distribution(c.LLM_DURATION, _CHAT), unit="s", width=12, why="Chat calls: two bands are two models, or a cache."),
-        rows.by_label("Calls failed by model", c.LLM_REQUESTS, _FAILED, {}, "model"),
+        kit.heat("Call duration", e.distribution(c.LLM_DURATION, symptoms.CHAT), unit="s", width=12, why="Chat calls: two bands are two models, or a cache."),
+        *rows.by_label("Calls failed by model", c.LLM_REQUESTS, symptoms.FAILED, {}, "model", counted="Calls"),
     )  # fmt: skip
     return Board(
         boards.INCIDENT, "Incident", "What burns here, since when, whom does it touch, us or them, and what is to do?",

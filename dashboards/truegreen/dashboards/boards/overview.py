@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from truegreen.core.words import boards, records
 from truegreen.core.words import catalogue as c
 from truegreen.core.words.terms import FAILURE_MODES
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows
+from truegreen.dashboards import kit, rows, symptoms
 from truegreen.dashboards.model import Board, Tile, View, Where
 
-_CHAT: Where = {"operation": "chat"}
 _MODE = "hallucination"
 
 
 def board(view: View) -> Board:
     """The first board to open."""
-    latency, tasks = view.slo("latency"), view.slo("task_completion")
     grounding = view.judged(_MODE)
     mine: Where = {"failure_mode": _MODE, "slo": tuple(slo.name for slo in grounding)}
     by = rows.by_slo(grounding)
     open_mode = [kit.drill(boards.BOARDS[_MODE], "Hallucination: where, since when, which version")]
     states = kit.states("State of each failure mode", ("*", e.record(records.STATE, (*rows.WHO, "failure_mode"), {"failure_mode": FAILURE_MODES})), links=[kit.drill_mode()],
                         why="Quiet, ticket or burning, as the alerts see it; absent without events. A click opens the mode's board.")  # fmt: skip
+    *calls, counted = symptoms.calls(view, "1h", 3, "latency")
     infrastructure = (
-        kit.stat("Calls p99", ("p99", e.quantile(0.99, c.LLM_DURATION, where=_CHAT)), unit="s", steps=kit.bound(latency), width=2,
-                 why="Time of chat calls, 99th percentile. It can be green while answers are wrong."),
-        *kit.ratio("Calls failed", ("failed", e.share(c.LLM_REQUESTS, {"outcome": ("error", "throttled", "timeout")})),
-                   ("calls", e.rate(c.LLM_REQUESTS, factor=60)), counted="Calls a minute", unit="cpm", steps=kit.within(view.slo("availability")), width=3,
-                   why="Share of calls that failed, were throttled or timed out, against the availability budget."),
-        kit.graph("Call duration", *[(f"p{round(100 * q)}", e.quantile(q, c.LLM_DURATION, where=_CHAT)) for q in (0.5, 0.95, 0.99)], unit="s",
-                  steps=kit.bound(latency), why="Chat calls: the dashed line is the bound of the latency SLO."),
+        *calls,
+        replace(counted, width=2),
+        symptoms.durations(view, 8),
         kit.graph("Tokens", ("*", e.rate(c.LLM_TOKENS, ("type",), factor=60)), unit="cpm",
                   why="Tokens a minute: cached is part of input, reasoning of output. Growth comes before cost and latency."),
     )  # fmt: skip
     quality = (
-        *rows.judged(view, _MODE, "Ungrounded answers, 1 h", "1h", links=open_mode, proved=False,
-                     why="Share of judged answers that are not supported by what was retrieved: of the service that is worst by what its counts prove."),
+        *symptoms.judged(view, _MODE, "Ungrounded answers, 1 h", "1h", links=open_mode, proved=False,
+                     why="Share of judged answers that are not supported by what was retrieved."),
         kit.graph("Ungrounded answers by service", ("*", e.record(records.bad_ratio("1h"), by, mine)),
                   ("budget *", e.record(records.ERROR_BUDGET, by, mine)), unit="percentunit", reference="/^budget/", links=open_mode,
                   why="Base sample over 1 h, all models; the dashed lines are each service's error budget, by SLO."),
         rows.left({}),
     )  # fmt: skip
     business = (
-        *kit.ratio("Tasks not completed", ("not completed", e.share(c.TASKS, {"outcome": ("abandoned", "escalated", "failed")})),
-                   ("tasks", e.rate(c.TASKS, factor=60)), counted="Tasks a minute", unit="cpm", steps=kit.within(tasks),
-                   why="Share of tasks abandoned, escalated or failed, against the budget of task_completion."),
+        *symptoms.ratio(view, "task_completion", "Tasks not completed", ("not completed", e.share(c.TASKS, {"outcome": ("abandoned", "escalated", "failed")})),
+                        ("tasks", e.increase(c.TASKS, over=e.RATE)), window="1h", counted="Tasks", why="Share of tasks abandoned, escalated or failed."),
         kit.graph("Business signals", ("tasks not completed", e.share(c.TASKS, {"outcome": ("abandoned", "escalated", "failed")})),
                   ("feedback negative", e.share(c.FEEDBACK, {"sentiment": "negative"})), ("records invalid", e.share(c.DOWNSTREAM_RECORDS, {"outcome": "invalid"})),
                   unit="percentunit", scrapes=kit.SPARSE, why="Shares that move some time after answers went wrong; their sample sizes are below."),

@@ -6,7 +6,7 @@ from truegreen.core.words import boards
 from truegreen.core.words import catalogue as c
 from truegreen.core.words.slo import FreshnessSli
 from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows
+from truegreen.dashboards import kit, rows, symptoms
 from truegreen.dashboards.model import Board, Row, View, Where
 
 _MODE = "retrieval"
@@ -19,12 +19,12 @@ def board(view: View) -> Board:
     """What to look at when passages are wrong, missing, old or late."""
     relevant, came, fresh = view.slo("relevance"), view.slo("retrieval_success"), view.slo("index_freshness")
     symptom = (
-        *kit.ratio("Chunks below the floor", ("below", e.share(c.RETRIEVAL_CHUNKS, _BELOW)), ("chunks", e.increase(c.RETRIEVAL_CHUNKS, over=e.RATE)),
-                   counted="Chunks", steps=kit.within(relevant),
+        *symptoms.ratio(view, "relevance", "Chunks below the floor", ("below", e.share(c.RETRIEVAL_CHUNKS, _BELOW)), ("chunks", e.increase(c.RETRIEVAL_CHUNKS, over=e.RATE)),
+                   window="15m", counted="Chunks",
                    links=[kit.drill(boards.BOARDS["hallucination"], "Are answers wrong, too?")], why="Share of retrieved chunks less similar than the floor: wrong passages make wrong answers."),
-        *kit.ratio("Empty or failed", ("empty or failed", e.share(c.RETRIEVALS, _FAILED)), ("retrievals", e.increase(c.RETRIEVALS, over=e.RATE)),
-                   counted="Retrievals", steps=kit.within(came), why="Share of retrievals without a passage: the model then answers from memory."),
-        kit.stat("Oldest index", ("age", e.largest(e.age(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE))), unit="s",
+        *symptoms.ratio(view, "retrieval_success", "Empty or failed", ("empty or failed", e.share(c.RETRIEVALS, _FAILED)), ("retrievals", e.increase(c.RETRIEVALS, over=e.RATE)),
+                   window="15m", counted="Retrievals", why="Share of retrievals without a passage: the model then answers from memory."),
+        kit.stat("Oldest index", ("age", e.folded(e.age(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE), ())), unit="s",
                  steps=kit.under(fresh.sli.seconds) if fresh and isinstance(fresh.sli, FreshnessSli) else (), why="Time since the least recently rebuilt index was rebuilt, against index_freshness."),
         kit.stat("Retrieval p95", ("p95", e.quantile(0.95, c.RETRIEVAL_DURATION)), unit="s", scrapes=kit.SPARSE,
                  why="Time of a retrieval, 95th percentile: part of the wait for every answer."),
@@ -36,6 +36,7 @@ def board(view: View) -> Board:
         rows.since(),
     )  # fmt: skip
     distribution = (
+        *rows.by_label("Empty or failed by agent", c.RETRIEVALS, _FAILED, {}, "agent", counted="Retrievals", steps=kit.within(came)),
         kit.heat("Relevance of chunks", e.distribution(c.RETRIEVAL_RELEVANCE), unit="none", width=12,
                  why="A band that moves down as a whole is another embedding model, a second band another corpus."),
         kit.heat("Documents of a retrieval", e.distribution(c.RETRIEVAL_DOCUMENTS), unit="none", width=12,
@@ -47,12 +48,12 @@ def board(view: View) -> Board:
                      why="Each dot is a retrieval with its trace; the traces above are of answers that failed.")  # fmt: skip
     return Board(
         boards.BOARDS[_MODE], "Retrieval", "Do the right passages come, fresh and in time, and from which source not?",
-        (kit.row("Symptom", *symptom), rows.budget_of(view, _MODE), _where(kit.within(relevant), kit.within(came)), kit.row("What changed", *changed),
+        (kit.row("Symptom", *symptom), rows.budget_of(view, _MODE), _where(kit.within(relevant)), kit.row("What changed", *changed),
          kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, view.evaluations("hallucination"), slow), rows.runbook(view, _MODE)),
     )  # fmt: skip
 
 
-def _where(relevant: kit.Steps, came: kit.Steps) -> Row:
+def _where(relevant: kit.Steps) -> Row:
     by_source = {"Below the floor": e.share(c.RETRIEVAL_CHUNKS, _BELOW, None, _SOURCE, e.RANGE), "Chunks": e.increase(c.RETRIEVAL_CHUNKS, _SOURCE),
                  "Empty or failed": e.share(c.RETRIEVALS, _FAILED, None, _SOURCE, e.RANGE), "Retrievals": e.increase(c.RETRIEVALS, _SOURCE),
                  "Rebuilt": e.milliseconds(e.gauge(c.RETRIEVAL_INDEX_REBUILT_TIMESTAMP, _SOURCE))}  # fmt: skip
@@ -61,7 +62,5 @@ def _where(relevant: kit.Steps, came: kit.Steps) -> Row:
         kit.table("By data source", *by_source.items(), columns=rows.headed(_SOURCE) | {name: name for name in by_source}, unit="percentunit", units={"Chunks": "locale", "Retrievals": "locale", "Rebuilt": "dateTimeFromNow"},
                   steps=relevant, sort="Below the floor", why="Over the range shown: one bad source points at its index, all of them at the embedding model."),
         kit.graph("Chunks below the floor by source", ("*", e.share(c.RETRIEVAL_CHUNKS, _BELOW, None, _SOURCE)), unit="percentunit", steps=relevant,
-                  scrapes=kit.SPARSE, width=12, why="Is one source worse than the others, and since when? The table has the sample sizes."),
-        kit.graph("Empty or failed by agent", ("*", e.share(c.RETRIEVALS, _FAILED, None, (*rows.WHO, "agent"))), unit="percentunit", steps=came,
-                  scrapes=kit.SPARSE, width=12, why="One agent alone asks the wrong questions; all of them together point at the store."),
+                  scrapes=kit.SPARSE, width=24, why="Is one source worse than the others, and since when? The table has the sample sizes."),
     )  # fmt: skip

@@ -16,13 +16,13 @@ _OTHERS = ("eval_dataset_version", "provider_changelog_version")
 def board(view: View) -> Board:
     """What to look at when it is either us or them."""
     judged: Where = {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
-    slices = (*rows.WHO, "snapshot")
-    within = kit.within(*view.judged("hallucination"))
+    slices = (*rows.WHO, *rows.apart(judged), "snapshot")
+    within, apart = kit.within(*view.judged("hallucination")), rows.apart(judged)
     serving = kit.timeline("What served when", *((_line(label), e.serving(label)) for label in e.VERSIONS), *((_line(label), _info(label)) for label in _OTHERS),
                            height=10, why="A band for each version while it answers; the set of evaluation questions and the provider's changelog as they were last seen.")  # fmt: skip
     ours = (
         rows.since(),
-        *(kit.graph(f"Ungrounded by {rows.VERSIONS[label].lower()}", (_named(label), e.by_version(c.EVALUATIONS, _BAD, judged, label)), unit="percentunit",
+        *(kit.graph(f"Ungrounded by {rows.VERSIONS[label].lower()}", (rows.lead(label, (*rows.WHO, *apart)), e.by_version(c.EVALUATIONS, _BAD, judged, label, apart)), unit="percentunit",
                     steps=within, scrapes=kit.SPARSE, width=6, why="Is one version worse than the others that serve beside it? The table below has the sample sizes.")
           for label in e.VERSIONS if label != "model_version"),
     )  # fmt: skip
@@ -30,20 +30,25 @@ def board(view: View) -> Board:
                           unit="none", width=12, why="The entry that the application was told of: it changes without a deploy of ours.")  # fmt: skip
     theirs = (
         rows.served(12),
-        rows.by_label("Ungrounded by requested model", c.EVALUATIONS, _BAD, judged, "model", within, 12),
+        *rows.by_label(
+            "Ungrounded by requested model",
+            c.EVALUATIONS,
+            _BAD,
+            judged,
+            "model",
+            counted="Judged answers",
+            steps=within,
+            width=12,
+        ),
         changelog,
     )
-    cohorts = (
-        rows.by_label("Ungrounded by cohort", c.EVALUATIONS, _BAD, judged, "cohort", within, 12),
-        kit.graph("Judged answers by cohort", ("*", e.rate(c.EVALUATIONS, ("cohort",), judged, 60)), unit="cpm", scrapes=kit.SPARSE, width=12,
-                  why="Judged answers a minute: the sample sizes of the ratios beside it."),
-    )  # fmt: skip
+    cohorts = rows.by_label("Ungrounded by cohort", c.EVALUATIONS, _BAD, judged, "cohort", counted="Judged answers", steps=within)
     numbers = {
         "Ungrounded": e.with_versions(e.share(c.EVALUATIONS, _BAD, judged, slices, e.RANGE)),
         "Judged answers": e.with_versions(e.increase(c.EVALUATIONS, slices, judged)),
-        "Since": e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, slices))),
+        "Since": e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*rows.WHO, "snapshot")))),
     }
-    every = kit.table("All versions", *numbers.items(), columns={name: name for name in ("Since", "Ungrounded", "Judged answers")} | rows.VERSIONS | rows.headed(numbers["Since"].labels), unit="percentunit",
+    every = kit.table("All versions", *numbers.items(), columns={name: name for name in ("Since", "Ungrounded", "Judged answers")} | rows.VERSIONS | rows.headed(numbers["Ungrounded"].labels), unit="percentunit",
                       units={"Judged answers": "locale", "Since": "dateTimeAsIso"}, steps=within, sort="Since",
                       why="Over the range shown. One bad version points at us; all versions bad from one moment on point at the provider.")  # fmt: skip
     return Board(
@@ -54,12 +59,7 @@ def board(view: View) -> Board:
 
 
 def _line(label: str) -> str:
-    return f"{label.removesuffix('_version').replace('_', ' ')} {_named(label)}"
-
-
-def _named(label: str) -> str:
-    # What differs comes first: narrow panels cut the end.
-    return f"{{{{{label}}}}} {{{{service}}}} {{{{environment}}}}"
+    return f"{label.removesuffix('_version').replace('_', ' ')} {rows.lead(label, rows.WHO)}"
 
 
 def _info(label: str) -> Expression:
