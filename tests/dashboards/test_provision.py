@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from truegreen.core.errors import BadInput
 from truegreen.core.words import boards as uids
 from truegreen.dashboards import configmaps
 
@@ -27,6 +28,35 @@ def test_exemplars_lead_to_the_tempo_and_to_the_configured_address(plain, made):
     both = _sources(made(LANGFUSE))["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
     address = "https://cloud.langfuse.com/project/p$$1/traces/$${__value.raw}"
     assert both == [{"name": "trace_id", "url": address, "urlDisplayLabel": "Langfuse"}, tempo]
+
+
+SECRET = """\
+incidents:
+  prometheus_url: 'http://us%40r:ge$heim@prom:9090/$tenant/'
+  alertmanager_url: 'http://am:not-told@am:9093'
+"""
+
+
+def test_no_password_of_an_address_is_in_any_file(made):
+    """Grafana takes it from its own environment; the user and the bare address are kept, and no other dollar sign is filled in."""
+    generated = made(SECRET)
+    assert not [name for name, text in generated.files.items() if "ge$heim" in text or "ge$$heim" in text or "not-told" in text]
+    found = _sources(generated)
+    assert {key: found["prometheus"][key] for key in ("url", "basicAuth", "basicAuthUser", "secureJsonData")} == {
+        "url": "http://prom:9090/$$tenant",
+        "basicAuth": True,
+        "basicAuthUser": "us@r",
+        "secureJsonData": {"basicAuthPassword": "$TRUEGREEN_PROMETHEUS_PASSWORD"},
+    }
+    assert found["alertmanager"]["secureJsonData"] == {"basicAuthPassword": "$TRUEGREEN_ALERTMANAGER_PASSWORD"}
+    assert "TRUEGREEN_PROMETHEUS_PASSWORD and TRUEGREEN_ALERTMANAGER_PASSWORD" in generated.files[SOURCES].splitlines()[0]
+    assert sum("passwords are not written" in line for line in generated.statement) == 2
+
+
+def test_a_dollar_sign_that_grafana_would_fill_in_is_refused_by_its_key(made):
+    """Once, and not for each panel that has the address."""
+    with pytest.raises(BadInput, match=r"^routes\.trace_url: Grafana reads \$proj as a variable.*%24[^\n]*$"):
+        made("routes: {trace_url: 'https://traces.example/$proj/{trace_id}'}\n")
 
 
 def test_alerts_of_the_rules_are_seen_in_grafana(made):
