@@ -174,6 +174,7 @@ def check_boards(kept: dict, page: dict) -> None:
     """The boards are up and ask the demo's Prometheus, and the page's link opens one of them."""
     assert page["annotations"]["dashboard_url"] == kept["page"]
     assert kept["page"].startswith(f"{kept['boards']}/d/{INCIDENT}?var-service=support-agent&")
+    assert [httpx.get(address, trust_env=False).status_code for address in kept["apis"].values()] == [200] * 4
     for address in (kept["boards"], kept["page"]):
         shown = httpx.get(address, follow_redirects=True, trust_env=False)
         assert (shown.status_code, shown.headers["content-type"].partition(";")[0]) == (200, "text/html")

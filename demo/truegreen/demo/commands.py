@@ -31,7 +31,7 @@ _LONGEST_KEEP_SECONDS = 24 * 3600
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write every series of the run, for the boards' preview.",
+    help="Write every series of the run, a value a second; `make recorded` of a checkout makes a recording for the preview of it.",
 )
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the story as an SVG.")
 @click.option(
@@ -121,13 +121,19 @@ def _hold(keep: bool, story: Any) -> Any:
             return
         on = play.on
         boards, page = f"http://{on.addresses['boards']}", play.page.annotations["dashboard_url"]
+        # An agent and Debian's engines have no pages, so these are addresses of what they answer.
+        apis = {
+            "support agent": f"http://{on.addresses['agent']}/metrics",
+            "prometheus": f"http://{on.prometheus_address}/api/v1/alerts",
+            "alertmanager": f"http://{on.alertmanager_address}/api/v2/alerts",
+            "collector": f"http://{on.collector_metrics}/metrics",
+        }
         story.tell(
             "kept",
-            f"boards {boards}  support agent http://{on.addresses['agent']}  prometheus http://{on.prometheus_address}  "
-            f"alertmanager http://{on.alertmanager_address}  collector http://{on.collector_metrics}/metrics",
+            "  ".join([f"boards {boards}", *(f"{name} {url}" for name, url in apis.items())]),
             f"the page's board {page}",
             f"files {on.folder}; interrupt (Ctrl-C) to stop everything",
-            boards=boards, page=page,
+            boards=boards, page=page, apis=apis,
         )  # fmt: skip
         try:
             deadline = time.monotonic() + _LONGEST_KEEP_SECONDS
