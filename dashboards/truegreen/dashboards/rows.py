@@ -140,7 +140,7 @@ def by_label(
     """The share of bad events by a label, over time and, with its sample sizes, in a table beside it."""
     by, wide = (*WHO, *apart(whole), label), width // 2
     numbers = {"Bad": e.share(metric, part, whole, by, e.RANGE), counted: e.increase(metric, by, whole)}
-    table = kit.table(f"{title}: sample sizes", *numbers.items(), columns=headed((label, *by[:-1])) | {name: name for name in numbers}, unit="percentunit",
+    table = kit.table(f"{title}: sample sizes", *numbers.items(), columns=headed((label,)) | {name: name for name in numbers} | headed(by[:-1]), unit="percentunit",
                       units={counted: "locale"}, steps=steps, sort="Bad", width=width - wide, why="Over the range shown: 1 of 3 is not 33 %.")  # fmt: skip
     return _over_time(title, metric, part, whole, label, steps, wide), table
 

@@ -106,7 +106,7 @@ def calls(view: View, window: str, width: int, *timed: str) -> tuple[Tile, ...]:
             tiles.append(
                 kit.stat(f"{what} {pth(q)}", (pth(q), e.quantile(q, metric, where=CHAT)), unit="s", width=width, why=why)
             )
-    failed = ratio(view, "availability", "Calls failed", ("failed", e.share(c.LLM_REQUESTS, FAILED)), ("all", e.increase(c.LLM_REQUESTS, over=e.RATE)), window=window,
+    failed = ratio(view, "availability", "Calls failed", ("failed", e.share(c.LLM_REQUESTS, FAILED)), ("all calls", e.increase(c.LLM_REQUESTS, over=e.RATE)), window=window,
                    counted="Calls", also=counts, width=width, why="Share of calls that failed, were throttled or timed out.")  # fmt: skip
     return (*tiles, *failed)
 
