@@ -61,6 +61,7 @@ def _alert(rule, service=NAME, **more):
     answers = {
         "description": "Answers that are supported. Budget 5%. 15m: 30 of 60 bad (50%, burn 10x, lower bound 33%).",
         "trace_links": "".join(f"{TRACES}/a{number} " for number in (1, 2, 3)),
+        "dashboard_url": f"{BOARDS}/d/truegreen-incident?var-service={quote(service)}&from=1790000000000&to=now",
     }
     said = {key: answers.get(key, text) for key, text in rule["annotations"].items()}
     for key, text in said.items():

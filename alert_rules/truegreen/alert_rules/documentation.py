@@ -146,7 +146,10 @@ _SERIES: Final = (
         records.DESIGN_EFFECT,
         "for `unit: session`: variance inflation of correlated events, measured by `baseline take`, the largest where a service has none of its own; else 1",
     ),
-    (records.STATE, "by service, environment and failure mode: 2 a sev 1 or 2 burns, 1 a ticket, 0 quiet; an alert counts for 10 min after it was written last"),
+    (
+        records.STATE,
+        "by service, environment and failure mode: 2 a sev 1 or 2 burns, 1 a ticket, 0 quiet; an alert counts for 10 min after it was written last",
+    ),
     (records.DRIFT_Z, "three days against the frozen baseline, in standard errors; only with a baseline"),
     (records.BASELINE_BAD_RATIO, "bad ratio of the frozen baseline"),
     (records.BASELINE_EVENTS, "events behind it"),
