@@ -86,6 +86,14 @@ MISTAKES = {
     "a counter without rate": ("counters", _expr(f"sum(truegreen_llm_requests_total{{{WHO}}})"), "rate(truegreen_llm_requests_total[$__rate_interval])"),
     "a foreign counter without rate": ("counters", _expr("sum(shop_orders_total)"), "shop_orders_total is a counter"),
     "a gauge under rate": ("counters", _expr(f"rate(truegreen_affected_users{{{WHO}}}[$__rate_interval])"), "is a gauge: rate is for counters"),
+    "a rate of a sum": ("counters", _expr(f"rate(sum(truegreen_llm_requests_total{{{WHO}}})[$__rate_interval:])"), "write sum(rate(truegreen_llm_requests_total[$__rate_interval]))"),
+    "a rate of a sum over a fixed range": ("rate-interval", _expr(f"rate(sum(truegreen_llm_requests_total{{{WHO}}})[5m:])"), "write [$__rate_interval]"),
+    "a quantile without buckets": ("quantiles", _expr("histogram_quantile(0.9, sum by (service) (rate(truegreen_llm_duration_seconds_bucket{" + WHO + "}[$__rate_interval])))"), "write sum by (le, service)"),
+    "a quantile in per cent": ("quantiles", _expr("histogram_quantile(95, sum by (le) (rate(truegreen_llm_duration_seconds_bucket{" + WHO + "}[$__rate_interval])))"), "always infinite; write 0.95"),
+    "a pattern of names that fits none": ("metrics", _expr(f'{{__name__=~"truegreen_llm_request_.*",{WHO}}}'), "no name that is known fits"),
+    "an input of an export for sharing": ("datasource", lambda b: (b.update(__inputs=[{"name": "DS_PROMETHEUS"}]), _graph(datasource={"type": "prometheus", "uid": "${DS_PROMETHEUS}"})(b)), "is an input of an export for sharing"),
+    "an untouched query": ("targets", _expr(""), "asks nothing"),
+    "an alert of ours of every service": ("narrowed", _expr('ALERTS{alertname="TruegreenBudgetBurn"}'), 'write service=~"$service"'),
     "a missing unit": ("unit", _defaults(unit=""), '"unit": "reqps"'),
     "a missing unit of a time": ("unit", lambda b: (_defaults(unit="")(b), _expr("histogram_quantile(0.9, sum by (le) (rate(truegreen_llm_duration_seconds_bucket{" + WHO + "}[$__rate_interval])))")(b)), '"unit": "s"'),
     "a missing unit of a share": ("unit", lambda b: (_defaults(unit="")(b), _expr("sum(rate(a_total[$__rate_interval])) / sum(rate(b_total[$__rate_interval]))")(b)), '"unit": "percentunit"'),
@@ -133,6 +141,47 @@ def test_a_mistake_is_said_with_its_place_and_what_to_write(run, mistake):
     line = int(told[0].split(":")[1])
     assert Path("mine.json").read_text("utf-8").splitlines()[line - 1].strip()
     assert f"({rule})" not in run(board, "--skip", rule)[1]
+
+
+SOUND = {
+    "math of Grafana's server": lambda b: b["panels"][1]["targets"].append({"refId": "B", "datasource": {"type": "__expr__"}, "expression": "$A * 2"}),
+    "a range of numbers": lambda b: _variable(1, query="query_result(max_over_time(up[${__range_s}s]))")(b),
+    "a step in milliseconds": _expr("max_over_time(up[${__interval_ms}ms])"),
+    "a range whose unit stands outside": lambda b: (b["templating"]["list"].append({"name": "n", "type": "custom"}), _expr("max_over_time(up[${n}m] offset ${n}m)")(b)),
+    "a name that a variable makes": lambda b: (b["templating"]["list"].append({"name": "what", "type": "custom"}), _expr("truegreen_${what}_total + ${what}_total + {__name__='truegreen_${what}_total'}")(b)),
+    "an alert of somebody else": _expr('count by (namespace) (ALERTS{alertname="NodeDown",namespace="x"})'),
+    "dollars": lambda b: b["panels"][2]["options"].update(content="Costs in $USD"),
+    "a canvas": lambda b: b["panels"].append({"id": 9, "type": "canvas", "title": "Plan", "description": "Where it stands.", "gridPos": {"x": 0, "y": 20, "w": 6, "h": 4}}),
+    "an untouched query beside another": lambda b: b["panels"][1]["targets"].append({"refId": "B", "datasource": SOURCE, "expr": ""}),
+    "the growth of a rate": _expr(f"max_over_time(sum(rate(truegreen_llm_requests_total{{{WHO}}}[$__rate_interval]))[1h:])"),
+    "a quantile of a native histogram": _expr("histogram_quantile(0.9, sum by (job) (rate(shop_seconds[$__rate_interval])))"),
+    "a quantile by what a variable says": lambda b: (b["templating"]["list"].append({"name": "by", "type": "custom"}), _expr("histogram_quantile(0.9, sum by ($by) (rate(shop_seconds_bucket[$__rate_interval])))")(b)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SOUND)
+def test_what_works_in_grafana_is_no_mistake(what):
+    """However unusual: no error, and no name that nobody wrote."""
+    board = copy.deepcopy(GOOD)
+    SOUND[what](board)
+    found = list(lint.findings(lint.parsed(json.dumps(board), "mine.json"), World()))
+    assert [each for each in found if each.level == "error" or "a_variable" in each.says] == []
+
+
+def test_a_name_that_is_not_known_is_one_mistake(run):
+    """And is not advised by another rule."""
+    board = copy.deepcopy(GOOD)
+    _expr(f"sum(truegreen_llm_request_total{{{WHO}}})")(board)
+    assert "1 file: 1 error, 0 warnings" in run(board)[1]
+
+
+def test_a_folder_is_all_of_its_boards(run, tmp_path):
+    """Its JSON files, in the order of their names."""
+    (tmp_path / "more").mkdir()
+    assert run(GOOD, "more")[0] == 0
+    assert run(GOOD, ".")[1] == "2 files: 0 errors, 0 warnings\n"
+    (tmp_path / "more" / "b.json").write_text("[]", "utf-8")
+    assert run(GOOD, "more")[0] == 2
 
 
 def test_the_line_is_that_of_the_key(run):

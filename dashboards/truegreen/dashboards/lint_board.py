@@ -105,7 +105,7 @@ def queries(board: Json) -> Iterator[Query]:
     """Every PromQL of a board: targets, annotations, variables."""
     for path, panel in panels(board):
         for index, target in objects(panel.get("targets")):
-            if isinstance(target.get("expr"), str) and prometheus(target, panel):
+            if isinstance(target.get("expr"), str) and target["expr"].strip() and prometheus(target, panel):
                 yield Query((*path, "targets", index, "expr"), target["expr"], "target", panel, target)
     for index, annotation in objects(mapping(board.get("annotations")).get("list")):
         if isinstance(annotation.get("expr"), str) and prometheus(annotation):

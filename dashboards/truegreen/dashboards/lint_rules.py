@@ -34,6 +34,8 @@ _HAVE_UNITS: Final = frozenset({"stat", "timeseries", "gauge", "bargauge", "grap
 _NAMES: Final = ("datasource", "prometheus_datasource")
 _ALL_MODES: Final = "${__field.labels.failure_mode}"
 _BOARD_LINK: Final = re.compile(r"/d/((?:[A-Za-z0-9_-]|" + re.escape(_ALL_MODES) + r")+)")
+_BARE: Final = re.compile(r"\$[A-Za-z_]\w*")
+_MATH: Final = "__expr__"
 _CODE: Final = re.compile(r"`[^`]*`")
 
 
@@ -56,12 +58,16 @@ def data_source(board: Json, _: World) -> Iterator[Found]:
     chosen = {
         f"{form}" for _, each in variables(board) if each.get("type") == "datasource" for form in _forms(str(each.get("name")))
     }
+    inputs = {form for _, each in objects(board.get("__inputs")) for form in _forms(str(each.get("name")))}
     for path, panel in panels(board):
         holders = [((*path, "targets", index), (target, panel)) for index, target in objects(panel.get("targets"))]
         for where, holder in [(path, (panel,))] * (panel.get("type") not in NO_DATA) + holders:
             uid = source(*holder)[1]
             if uid and prometheus(*holder) and uid not in chosen:
-                yield Found((*where, "datasource"), f"the data source is fixed to {uid!r}; write ${{datasource}}")
+                says = f"the data source is fixed to {uid!r}; write ${{datasource}}"
+                if uid in inputs:
+                    says = f'{uid} is an input of an export for sharing; export it without that ("share externally"), or write ${{datasource}}'
+                yield Found((*where, "datasource"), says)
                 break
 
 
@@ -102,7 +108,8 @@ def unit(board: Json, world: World) -> Iterator[Found]:
 def targets(board: Json, _: World) -> Iterator[Found]:
     """A panel asks something."""
     for path, panel in panels(board):
-        if panel.get("type") not in NO_DATA and not panel.get("libraryPanel") and not any(objects(panel.get("targets"))):
+        asks = any(target.get("expr") != "" for _, target in objects(panel.get("targets")))
+        if not asks and panel.get("type") not in {*NO_DATA, "canvas"} and not panel.get("libraryPanel"):
             yield Found((*path, "targets"), "asks nothing; give it a query, or take it away")
 
 
@@ -134,13 +141,16 @@ def variable_query(board: Json, _: World) -> Iterator[Found]:
             )
 
 
-def used_variables(board: Json, _: World) -> Iterator[Found]:
+def used_variables(board: Json, world: World) -> Iterator[Found]:
     """Each variable that is used is defined, and the other way round."""
     defined = {str(variable.get("name")): (path, str(variable.get("type"))) for path, variable in variables(board)}
     given = {str(each.get("name")) for _, each in objects(board.get("__inputs"))}
-    read = {"".join(found) for found in promql.VARIABLE.findall(_CODE.sub("", json.dumps(board, ensure_ascii=False)))}
-    read |= {str(panel["repeat"]) for _, panel in panels(board) if panel.get("repeat")}
-    for name in sorted(read - set(defined) - given):
+    repeated = {str(panel["repeat"]) for _, panel in panels(board) if panel.get("repeat")}
+    read = _names(board) | repeated
+    meant = (
+        read if world.ours else repeated.union(_names({**board, "panels": []}), *(_meant(panel) for _, panel in panels(board)))
+    )
+    for name in sorted(meant - set(defined) - given):
         if not name.startswith("__") and name != "timeFilter":
             yield Found(
                 _first_use(board, name), f"variable {name} is used and not defined; defined are {', '.join(defined) or 'none'}"
@@ -148,6 +158,22 @@ def used_variables(board: Json, _: World) -> Iterator[Found]:
     for name, (path, kind) in defined.items():
         if name not in read and kind not in ("datasource", "adhoc"):
             yield Found(path, f"variable {name} is defined and not used; take it away")
+
+
+def _names(thing: Json) -> set[str]:
+    return {"".join(found) for found in promql.VARIABLE.findall(_CODE.sub("", json.dumps(thing, ensure_ascii=False)))}
+
+
+def _meant(panel: Json) -> set[str]:
+    # Without what is `$USD` in a text, and without the queries that an expression of Grafana's server calls `$A`.
+    options = mapping(panel.get("options"))
+    texts = {"description": panel.get("description"), "content": options.get("content")}
+    said = {key: _BARE.sub("", text) for key, text in texts.items() if isinstance(text, str)}
+    content = {"options": {**options, "content": said["content"]}} if "content" in said else {}
+    names = _names({**panel, **content, "description": said.get("description", ""), "panels": []})
+    queried = list(objects(panel.get("targets")))
+    math = any(_MATH in source(target) for _, target in queried)
+    return names - {str(target.get("refId")) for _, target in queried} if math else names
 
 
 def _first_use(board: Json, name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,6 +13,10 @@ import promql_parser as p
 
 FILLED: Final = {"$__rate_interval": "3671s", "$__range": "3673s", "$__interval": "3677s"}
 """Durations that stand in for Grafana's own, each recognisable in the syntax tree (the parser refuses 2^32 ms and more)."""
+NUMBERS: Final = {
+    "$__rate_interval_ms": "3671000", "$__range_s": "3673", "$__range_ms": "3673000", "$__interval_ms": "3677000"
+}  # fmt: skip
+"""Numbers that stand in for Grafana's own; a unit may follow them."""
 SECONDS: Final = {name: int(text[:-1]) for name, text in FILLED.items()}
 OVER_COUNTERS: Final = ("rate", "irate", "increase")
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_]\w*)(?:[.:][^}]*)?\}|\$([A-Za-z_]\w*)|\[\[([A-Za-z_]\w*)(?::\w+)?\]\]")
@@ -22,6 +27,9 @@ ANY_SECONDS: Final = 3679
 """What stands in for a variable where PromQL wants a duration."""
 _GROUPED: Final = r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"
 _PARTS: Final = re.compile(_GROUPED + r'|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|' + VARIABLE.pattern + r"|[\[\]]")
+_NAME_BEFORE: Final = re.compile(r"[A-Za-z_:][\w:]*$")
+_NAME_AFTER: Final = re.compile(r"(?!(?:ms|[smhdwy])\b)[\w:]")
+_UNIT_AFTER: Final = re.compile(r"(?:ms|[smhdwy])")
 _MAKE_LABELS: Final = ("label_replace", "label_join")
 
 
@@ -30,8 +38,8 @@ class Selector:
     """One series that an expression reads.
 
     Args:
-        name: empty where it is chosen by matchers alone.
-        matchers: (label, operator, value), values filled in.
+        name: empty where it is chosen by matchers alone, `UNKNOWN` where a variable is in it.
+        matchers: (label, operator, value), values filled in; of `__name__` only what is not the name.
         around: what stands around it, outermost first: (function or aggregation, seconds of the range that it reads).
     """
 
@@ -50,6 +58,15 @@ class Grouping:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantile:
+    """A call of `histogram_quantile`: which one (None where it is computed), the labels that it is given, as those of `Read`, and the series below."""
+
+    wanted: float | None
+    labels: frozenset[str] | None
+    below: tuple[Selector, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """An expression as it was read; with an `error` there is nothing else.
 
@@ -61,13 +78,14 @@ class Read:
     error: str = ""
     selectors: tuple[Selector, ...] = ()
     groupings: tuple[Grouping, ...] = ()
+    quantiles: tuple[Quantile, ...] = ()
     labels: frozenset[str] | None = None
     ratio: bool = False
 
 
 def filled(expression: str, durations: Mapping[str, str] | None = None, value: str = ".*") -> str:
     """The expression with Grafana's variables filled in: durations by name, every other variable by `value`."""
-    known = FILLED if durations is None else durations
+    known = {**FILLED, **NUMBERS} if durations is None else durations
     return VARIABLE.sub(lambda found: known.get(f"${_name(found)}", value), expression)
 
 
@@ -86,8 +104,7 @@ def read(expression: str) -> Read:
         except ValueError as error:
             said = said or str(error)
         else:
-            selectors, groupings = _walked(tree)
-            return Read("", selectors, groupings, _labels(tree), _divides(tree))
+            return Read("", *_walked(tree), _labels(tree), _divides(tree))
     return Read(said)
 
 
@@ -108,21 +125,32 @@ def _parsable(expression: str, stand_in: str) -> str:
             return VARIABLE.sub(lambda inside: FILLED.get(f"${_name(inside)}", ".*"), text)
         if text[-1] == ")":
             return VARIABLE.sub(UNKNOWN, text)
-        return FILLED.get(f"${_name(found)}", f"{ANY_SECONDS}s" if depth > 0 else stand_in)
+        name = f"${_name(found)}"
+        if name in FILLED or name in NUMBERS:
+            return FILLED.get(name) or NUMBERS[name]
+        if depth > 0:
+            return f"{ANY_SECONDS}" if _UNIT_AFTER.match(expression, found.end()) else f"{ANY_SECONDS}s"
+        inside = _NAME_BEFORE.search(expression[: found.start()]) or _NAME_AFTER.match(expression, found.end())
+        return UNKNOWN if inside else stand_in
 
     return _PARTS.sub(put, expression)
 
 
-def _walked(tree: Any) -> tuple[tuple[Selector, ...], tuple[Grouping, ...]]:
+def _walked(tree: Any) -> tuple[tuple[Selector, ...], tuple[Grouping, ...], tuple[Quantile, ...]]:
     # By the attributes of the nodes: the parser's own walk copies each subtree, and takes as long as parsing.
     selectors: list[Selector] = []
     groupings: list[Grouping] = []
-    _visit(tree, (), selectors, groupings)
-    return tuple(selectors), tuple(groupings)
+    quantiles: list[Quantile] = []
+    _visit(tree, (), selectors, groupings, quantiles)
+    return tuple(selectors), tuple(groupings), tuple(quantiles)
 
 
 def _visit(
-    node: Any, around: tuple[tuple[str, int], ...], selectors: list[Selector], groupings: list[Grouping]
+    node: Any,
+    around: tuple[tuple[str, int], ...],
+    selectors: list[Selector],
+    groupings: list[Grouping],
+    quantiles: list[Quantile],
 ) -> frozenset[str]:
     # Adds what is in a subtree; the labels that are made in it.
     first = len(selectors)
@@ -130,30 +158,42 @@ def _visit(
     if isinstance(node, p.VectorSelector):
         selectors.append(Selector(*_selected(node), around))
     elif isinstance(node, p.MatrixSelector):
-        reading = (around[-1][0] if around else "", int(node.range.total_seconds()))
-        selectors.append(Selector(*_selected(node.vector_selector), (*around[:-1], reading)))
+        selectors.append(Selector(*_selected(node.vector_selector), _reading(around, node.range)))
     elif isinstance(node, p.Call):
         inside = (*around, (node.func.name, 0))
-        made = made.union(*(_visit(arg, inside, selectors, groupings) for arg in node.args))
+        made = made.union(*(_visit(arg, inside, selectors, groupings, quantiles) for arg in node.args))
         made |= {node.args[1].val} if node.func.name in _MAKE_LABELS else set()
+        if node.func.name == "histogram_quantile":
+            wanted = node.args[0].val if isinstance(node.args[0], p.NumberLiteral) else None
+            quantiles.append(Quantile(wanted, _labels(node.args[1]), tuple(selectors[first:])))
     elif isinstance(node, p.AggregateExpr):
         inside = (*around, (str(node.op).lower(), 0))
-        made = _visit(node.param, inside, selectors, groupings) | _visit(node.expr, inside, selectors, groupings)
+        made = _visit(node.param, inside, selectors, groupings, quantiles)
+        made |= _visit(node.expr, inside, selectors, groupings, quantiles)
         if str(node.op) == "count_values" and isinstance(node.param, p.StringLiteral):
             made |= {node.param.val}
     elif isinstance(node, p.BinaryExpr):
-        made = _visit(node.lhs, around, selectors, groupings) | _visit(node.rhs, around, selectors, groupings)
-    elif isinstance(node, p.ParenExpr | p.UnaryExpr | p.SubqueryExpr):
-        made = _visit(node.expr, around, selectors, groupings)
+        made = _visit(node.lhs, around, selectors, groupings, quantiles)
+        made |= _visit(node.rhs, around, selectors, groupings, quantiles)
+    elif isinstance(node, p.SubqueryExpr):
+        made = _visit(node.expr, _reading(around, node.range), selectors, groupings, quantiles)
+    elif isinstance(node, p.ParenExpr | p.UnaryExpr):
+        made = _visit(node.expr, around, selectors, groupings, quantiles)
     if labels := tuple(_grouped(node)):
         groupings.append(Grouping(labels, tuple(selectors[first:]), made))
     return made
 
 
+def _reading(around: tuple[tuple[str, int], ...], of: timedelta | None) -> tuple[tuple[str, int], ...]:
+    return (*around[:-1], (around[-1][0] if around else "", int(of.total_seconds()) if of else 0))
+
+
 def _selected(node: Any) -> tuple[str, tuple[tuple[str, str, str], ...]]:
     matchers = tuple((each.name, str(each.op).rpartition(".")[2], each.value) for each in node.matchers.matchers)
     named = next((value for label, op, value in matchers if label == "__name__" and op == "Equal"), "")
-    return node.name or named, tuple(each for each in matchers if each[0] != "__name__")
+    name = node.name or named
+    others = tuple(each for each in matchers if each[:2] != ("__name__", "Equal"))
+    return UNKNOWN if UNKNOWN in name or ".*" in name else name, others
 
 
 def _grouped(node: Any) -> Iterator[str]:
