@@ -231,66 +231,6 @@ def test_latency_is_drawn_against_the_threshold_of_its_slo(boards):
     assert panel["custom"]["thresholdsStyle"]["mode"] == "dashed"
 
 
-def test_what_is_coloured_is_of_one_service_that_is_named(make):
-    """All services together are green while a small one is down, a fixed quantile is green while 99.9 % is missed."""
-    made = make("slos: [{name: latency, objective: 99.9%}, {name: availability}, {name: grounding}]\n")
-    for name, title in (
-        ("latency.json", "Calls too slow"),
-        ("overview.json", "Calls failed"),
-        ("hallucination.json", "Ungrounded, 15 min"),
-    ):
-        panel = _panel(made[name], title)
-        (target,) = panel["targets"]
-        assert "topk(1, " in target["expr"]
-        assert "{{service}} {{environment}}" in target["legendFormat"]
-        assert panel["options"]["textMode"] == "value_and_name"
-    assert _panel(made["latency.json"], "Calls too slow")["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] == 0.001
-    for name, title in (("latency.json", "Call duration by provider and model"), ("overview.json", "Call duration")):
-        target = _panel(made[name], title)["targets"][-1]
-        assert "histogram_quantile(0.999, " in target["expr"]
-        assert target["legendFormat"].startswith("p99.9 {{")
-
-
-def test_no_line_is_drawn_for_a_quantile_that_is_not_the_objective(make):
-    """Two objectives have no one quantile."""
-    made = make("slos: [{name: latency, objective: 99%, objectives: {shop: 95%}}]\n")
-    for title in ("Call duration", "Call duration by provider and model"):
-        assert "thresholds" not in _panel(made["latency.json"], title)["fieldConfig"]["defaults"]
-
-
-TWO = "slos: [{name: grounding}, {name: faithful, sli: {evaluation: faithfulness}, objective: 99%, layer: quality, failure_mode: hallucination}]\n"
-
-
-def test_two_evaluations_are_two_lines(make):
-    """8 % of one and 0 % of the other are no 4 %."""
-    made = make(TWO)
-    titles = {
-        "hallucination.json": ("Ungrounded by model", "Ungrounded by cohort", "Judged answers"),
-        "versions.json": ("Ungrounded by requested model", "Ungrounded by prompt", "Ungrounded by cohort"),
-        "incident.json": ("Ungrounded by model",),
-        "drift.json": ("Failed by cohort",),
-    }
-    for name, title in ((name, title) for name, each in titles.items() for title in each):
-        assert "{{evaluation}}" in _panel(made[name], title)["targets"][0]["legendFormat"], (name, title)
-    organized = json.dumps(_panel(made["hallucination.json"], "Ungrounded by model and version")["transformations"])
-    assert '"Evaluation"' in organized
-    assert [p["title"] for p in _drawn(made["drift.json"]) if p["type"] == "heatmap"] == [
-        "Scores: groundedness",
-        "Scores: faithfulness",
-    ]
-
-
-def test_lines_of_a_slice_are_of_one_service(boards):
-    """A mix of traffic is no bad cohort."""
-    for name, title in (
-        ("hallucination.json", "Ungrounded by cohort"),
-        ("versions.json", "Ungrounded by requested model"),
-        ("incident.json", "Calls failed by model"),
-        ("retrieval.json", "Empty or failed by agent"),
-    ):
-        assert _panel(boards[name], title)["targets"][0]["legendFormat"].endswith("{{service}} {{environment}}"), (name, title)
-
-
 def test_a_link_to_another_board_keeps_the_time_and_every_variable(boards):
     """Who drills down must not choose the service anew."""
     board = boards["overview.json"]
