@@ -9,10 +9,10 @@ import yaml
 WHO = 'service="a b",environment="prod\\"x"'
 
 
-def _links(folder, promtool, series) -> dict[str, str]:
-    """The SLO of each burn alert that fires after 80 minutes, to its address."""
+def _links(folder, promtool, series, alert="TruegreenBudgetBurn") -> dict[str, str]:
+    """The SLO of each alert that fires after 80 minutes, to its address."""
     inputs = [{"series": name, "values": values} for name, values in series.items()]
-    asked = {"alertname": "TruegreenBudgetBurn", "eval_time": "80m", "exp_alerts": []}
+    asked = {"alertname": alert, "eval_time": "80m", "exp_alerts": []}
     test = {"interval": "1m", "input_series": inputs, "alert_rule_test": [asked]}
     path = folder / "own.test.yml"
     path.write_text(
@@ -61,6 +61,13 @@ def test_no_model_is_blamed_where_none_has_most_of_the_bad_events(config, writte
     folder = written(config("slos: [{name: grounding, mode: live}]"))
     series = _answers({"m1": "0x60 5+5x60", "m2": "0x60 5+5x60"})
     assert "var-model" not in _links(folder, promtool, series)["grounding"]
+
+
+def test_an_alert_without_a_service_opens_its_board_at_every_service(config, written, promtool):
+    """An empty service selects no series: who asks whether anybody judges would read "no data"."""
+    folder = written(config("slos: [{name: grounding}]"))
+    (url,) = _links(folder, promtool, {"up": "1x120"}, "TruegreenWatchdog").values()
+    assert url == "http://localhost:3000/d/truegreen-health?from=-6000000&to=now"
 
 
 def test_a_link_keeps_the_time_of_a_demonstration(config, written, promtool):

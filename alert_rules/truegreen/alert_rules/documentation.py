@@ -148,7 +148,7 @@ _SERIES: Final = (
     ),
     (
         records.STATE,
-        "by service, environment and failure mode: 2 a sev 1 or 2 burns, 1 a ticket, 0 quiet; an alert counts for 10 min after it was written last",
+        "by service, environment and failure mode: 2 a sev 1 or 2 burns, 1 a ticket, 0 quiet, absent without an event for an hour; an alert counts for 10 min after it was written last",
     ),
     (records.DRIFT_Z, "three days against the frozen baseline, in standard errors; only with a baseline"),
     (records.BASELINE_BAD_RATIO, "bad ratio of the frozen baseline"),

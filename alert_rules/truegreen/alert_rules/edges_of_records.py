@@ -117,8 +117,9 @@ def _derived(config: Config, what: Judged) -> Test:
     named = {(name, slo.environments[0]) for name in slo.objectives} | {(b.service, b.environment) for b in what.baselines}
     if isinstance(slo.objective, Decimal):
         rare = f"{SERVICE}-{slo.name}-6h"
-        named.add((rare, environment))  # events in no shorter window
-        checks.append(Check(f"max({of_service(records.STATE, environment, rare)})", DAY, 0))
+        named.add((rare, environment))  # events in no shorter window: what has stopped is not quiet
+        series.append(given(what, records.events("1h"), rare, environment, 0))
+        checks.append(Check(f"max({of_service(records.STATE, environment, rare)})", DAY, None))
     for other in sorted(named - {(service, environment)}):
         series.append(given(what, records.events("6h"), *other, 1))
     for known in sorted(named | {(service, environment)}):

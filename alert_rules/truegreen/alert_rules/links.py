@@ -11,6 +11,7 @@ from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue
 from truegreen.core.words.counts import boundary
+from truegreen.core.words.metric import IDENTITY
 from truegreen.core.words.slo import EvaluationSli, EventSli, Slo, ThresholdSli
 from truegreen.core.words.terms import FAIL
 
@@ -34,9 +35,10 @@ def board(routes: Routes, uid: str, clock: Clock, slo: Slo | None = None) -> str
         uid: the board's, from `core.words.boards`.
         slo: of a burn alert; the model that has most of its bad events is chosen on the board, if there is one.
     """
-    at = "var-service={{ $labels.service | urlquery }}&var-environment={{ $labels.environment | urlquery }}"
+    # An alert about the watching has no service: an empty one would select no series, and the board would show nothing.
+    at = "".join(f"{{{{ if $labels.{name} }}}}var-{name}={{{{ $labels.{name} | urlquery }}}}&{{{{ end }}}}" for name in IDENTITY)
     since = f"1000 * (time() - {clock.seconds(BEFORE)})"
-    times = f'{{{{ with query "{since}" }}}}&from={{{{ . | first | value | printf "%.0f" }}}}&to=now{{{{ end }}}}'
+    times = f'{{{{ with query "{since}" }}}}from={{{{ . | first | value | printf "%.0f" }}}}&to=now{{{{ end }}}}'
     return f"{literal(routes.dashboard_url.rstrip('/'))}/d/{uid}?{at}{_model(slo, clock.text('15m'))}{times}"
 
 
@@ -45,7 +47,7 @@ def _model(slo: Slo | None, window: str) -> str:
     if not bad:
         return ""
     blamed = json.dumps(f"topk(1, {bad}) > {_BLAMED} * scalar(sum({bad}))", ensure_ascii=False)
-    return f"{{{{ range query (printf {blamed} $labels.service $labels.environment) }}}}&var-model={{{{ .Labels.model | urlquery }}}}{{{{ end }}}}"
+    return f"{{{{ range query (printf {blamed} $labels.service $labels.environment) }}}}var-model={{{{ .Labels.model | urlquery }}}}&{{{{ end }}}}"
 
 
 def _bad_by_model(slo: Slo, window: str) -> str:

@@ -17,7 +17,7 @@ from truegreen.core.words.slo import BASELINE
 
 
 def state(clock: Clock, more: tuple[str, ...] = ()) -> Record:
-    """2 while a sev 1 or 2 burns, 1 while there is a ticket, 0 while it is quiet; absent without events.
+    """2 while a sev 1 or 2 burns, 1 while there is a ticket, 0 while it is quiet; absent without an event for an hour: silence is not quiet.
 
     Args:
         more: names of further alerts that write tickets of an SLO.
@@ -28,7 +28,7 @@ def state(clock: Clock, more: tuple[str, ...] = ()) -> Record:
     tickets = "|".join((burns, DRIFT, *more))
     ticket = lately(clock, f'alertname=~"{tickets}"', 'sev="3"')
     return Record(
-        records.STATE, f"2 * group {by} ({loud})\nor\ngroup {by} ({ticket})\nor\n0 * group {by} ({records.events('6h')})"
+        records.STATE, f"2 * group {by} ({loud})\nor\ngroup {by} ({ticket})\nor\n0 * group {by} ({records.events('1h')} > 0)"
     )
 
 
