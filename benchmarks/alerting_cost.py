@@ -49,6 +49,8 @@ ROUNDS: Final = 5
 DAY: Final = 86_400
 BAD: Final = 40
 """One event of so many is bad."""
+PATIENCE: Final = 600.0
+"""Seconds for a Prometheus to read 17,000 rules and an hour of every series."""
 
 
 def main() -> None:
@@ -84,10 +86,10 @@ def measured(folder: Path, services: int, history: int, rounds: int) -> dict[str
             ),
             "utf-8",
         )
-        with engines.prometheus(folder / "prometheus.yml", folder, args=arguments) as running:
+        with engines.prometheus(folder / "prometheus.yml", folder, args=arguments, seconds=PATIENCE) as running:
             seen |= evaluations(prometheus.connect(running.url), rounds)
     (folder / "quiet.yml").write_text("scrape_configs: []\n", "utf-8")
-    with engines.prometheus(folder / "quiet.yml", folder, args=arguments) as running:
+    with engines.prometheus(folder / "quiet.yml", folder, args=arguments, seconds=PATIENCE) as running:
         forms = timed(prometheus.connect(running.url))
     return {
         "services": services, "history_seconds": history, "samples": samples, "ours": made, "sloth": written,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from truegreen.core.clients.processes import LOOPBACK, Engine, free_port, last_words, served
+from truegreen.core.clients.processes import LOOPBACK, READY_SECONDS, Engine, free_port, last_words, served
 from truegreen.core.errors import Failed
 
 __all__ = [
@@ -89,7 +89,12 @@ def require(name: str) -> Path:
 
 @contextmanager
 def prometheus(
-    config: Path, data: Path, port: int | None = None, args: Sequence[str] = (), name: str = "prometheus"
+    config: Path,
+    data: Path,
+    port: int | None = None,
+    args: Sequence[str] = (),
+    name: str = "prometheus",
+    seconds: float = READY_SECONDS,
 ) -> Iterator[Engine]:
     """A Prometheus that is ready, ended when the block is left.
 
@@ -99,6 +104,7 @@ def prometheus(
         port: the loopback port; None for a free one.
         args: more of its flags.
         name: the program; `prometheus3` for a newer one.
+        seconds: how long it may take to get ready, reading its data and rules.
 
     Raises:
         Failed: no such program, port in use, or it ended at the start (with its last words).
@@ -115,7 +121,7 @@ def prometheus(
             *args,
         ]
 
-    with served("prometheus", command, data, port) as engine:
+    with served("prometheus", command, data, port, seconds=seconds) as engine:
         yield engine
 
 

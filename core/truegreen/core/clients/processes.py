@@ -88,11 +88,16 @@ def last_words(log: Path) -> str:
 
 @contextmanager
 def served(
-    name: str, command: Callable[[int], list[str]], data: Path, port: int | None, ready: str = "/-/ready"
+    name: str,
+    command: Callable[[int], list[str]],
+    data: Path,
+    port: int | None,
+    ready: str = "/-/ready",
+    seconds: float = READY_SECONDS,
 ) -> Iterator[Engine]:
     """Run `command(port)` with its output in `data/name.log` until the block is left; raises `Failed` when it does not get ready.
 
-    It is ready when the path `ready` answers 200.
+    It is ready when the path `ready` answers 200, within `seconds`.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -109,7 +114,7 @@ def served(
                 engine, watcher = _start(name, command(chosen), data / f"{name}.log", chosen)
                 stack.callback(_stop, engine, watcher)
             try:
-                _wait_ready(engine, ready)
+                _wait_ready(engine, ready, seconds)
             except Failed:
                 if tries and "address already in use" in last_words(engine.log):
                     continue
@@ -173,14 +178,14 @@ def _start(
     return engine, watcher
 
 
-def _wait_ready(engine: Engine, ready: str) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+def _wait_ready(engine: Engine, ready: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         engine.check()
         if _ask(engine.url, "GET", ready, timeout=1.0)[0] == http.client.OK and engine.alive():
             return
         time.sleep(0.05)
-    raise Failed(f"{engine.name} was not ready within {READY_SECONDS:.0f} s: {last_words(engine.log)} (log: {engine.log})")
+    raise Failed(f"{engine.name} was not ready within {seconds:.0f} s: {last_words(engine.log)} (log: {engine.log})")
 
 
 def _ask(url: str, method: str, path: str, timeout: float) -> tuple[int, str]:
