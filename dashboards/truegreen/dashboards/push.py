@@ -15,13 +15,15 @@ NEW, CHANGED, MOVED, SAME, REFUSED = "new", "changed", "moved", "same", "refused
 SHOWN: Final = 40
 """Lines of a board's difference that are printed."""
 _GRAFANAS_OWN: Final = ("id", "version", "meta", "pluginVersion", "cachedPluginOptions")
+_NUMBERED: Final = frozenset({*_GRAFANAS_OWN, "refId"})
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "annotations": {"list": []}, "defaults": {}, "editable": True, "fieldConfig": {"defaults": {}, "overrides": []}, "fiscalYearStartMonth": 0,
     "graphTooltip": 0, "gridPos": {"x": 0, "y": 0, "h": 3, "w": 6}, "links": [], "list": [], "liveNow": False, "options": {}, "overrides": [],
     "repeatDirection": "h", "schemaVersion": 0, "tags": [], "targets": [{"refId": "A"}], "templating": {"list": []},
     "time": {"from": "now-6h", "to": "now"}, "timepicker": {}, "timezone": "", "title": "", "transformations": [], "transparent": False, "weekStart": "",
 }  # fmt: skip
-"""What Grafana puts where a board says nothing: the constructors of its dashboard and panel models (`frontend_defaults.go` in its migrations)."""
+"""What Grafana puts where a board says nothing, and may leave out where it says the same: the constructors of its dashboard and panel models
+(`frontend_defaults.go` of its migrations)."""
 _IDENTITY: Final = ("id", "refId", "name", "title")
 _WIDTH: Final = 60
 _MISSING: Final = object()
@@ -114,11 +116,10 @@ def _plain(board: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _differing(theirs: Any, ours: Any, path: str, *, whole: bool) -> Iterator[str]:
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        for key in (*ours, *(key for key, value in theirs.items() if whole and key not in ours and not _added(key, value))):
-            our, their = ours.get(key, _MISSING), theirs.get(key, _MISSING)
-            if (our is not None and our is not _MISSING) or (
-                their is not None and their is not _MISSING
-            ):  # null and nothing are one
+        for key in dict.fromkeys((*ours, *(theirs if whole else ()))):
+            their, our = (_MISSING if each.get(key) is None else each[key] for each in (theirs, ours))  # null and nothing are one
+            added = our is _MISSING and (key in _NUMBERED or _default(key, their))
+            if not added and not (their is _MISSING and _default(key, our)):
                 yield from _differing(their, our, f"{path}.{key}".lstrip("."), whole=whole)
     elif isinstance(ours, list) and isinstance(theirs, list):
         for index, (their, our) in enumerate(zip_longest(*_paired(theirs, ours), fillvalue=_MISSING)):
@@ -127,9 +128,9 @@ def _differing(theirs: Any, ours: Any, path: str, *, whole: bool) -> Iterator[st
         yield f"{path}: - {_said(theirs, ours)} + {_said(ours, theirs)}"
 
 
-def _added(key: str, value: Any) -> bool:
-    # Whether Grafana adds it: what it numbers, and its defaults.
-    return key in (*_GRAFANAS_OWN, "refId") or (key in _DEFAULTS and bool(value == _DEFAULTS[key]))
+def _default(key: str, value: Any) -> bool:
+    # Whether Grafana may add it, and may leave it out.
+    return value is _MISSING or (key in _DEFAULTS and bool(value == _DEFAULTS[key]))
 
 
 def _paired(theirs: list[Any], ours: list[Any]) -> tuple[list[Any], list[Any]]:
