@@ -11,6 +11,8 @@ from truegreen.dashboards.preview.recording import Recording
 
 Json = dict[str, Any]
 
+READY = "document.documentElement.dataset.ready"
+
 START, END = 1_764_280_000, 1_764_280_120
 """Two minutes, a point a second."""
 ONSET = START + 60
@@ -80,3 +82,14 @@ def contrast(one: str, other: str) -> float:
     """Contrast of two colours, 1 to 21 (WCAG 2.2)."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def shown(browser: Any, url: str, uid: str = "tiny", query: str = "") -> None:
+    """Open a board and wait until all that is in sight is drawn."""
+    browser.open(f"{url}/d/{uid}{query}")
+    browser.until(READY)
+
+
+def words(browser: Any, identity: int) -> Any:
+    """What stands in a panel."""
+    return browser.run("return document.querySelector(`[data-id='${arguments[0]}'] .body`).innerText", identity)

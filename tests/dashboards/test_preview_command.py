@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 
@@ -86,7 +87,7 @@ def test_without_a_prometheus_the_shipped_incident_is_shown_and_said(files, monk
     shown, said = commands._site(None, config, None, None, None, 1)
     assert said.startswith("the recorded incident of `truegreen demo`, as http://127.0.0.1:")
     assert said.endswith("does not answer: name a Prometheus with --prometheus-url")
-    assert (shown.about["mode"], shown.about["time_scale"]) == ("recorded", 60)
+    assert (shown.about["mode"], shown.about["time_scale"], shown.about["source"]) == ("recorded", 60, said)
     steps = shown.boards["truegreen-hallucination"]["panels"][2]["fieldConfig"]["defaults"]["thresholds"]["steps"]
     assert steps[1]["value"] == 0.02, "the budget of the recorded service, not that of the reader's configuration"
 
@@ -97,6 +98,9 @@ def test_what_cannot_be_shown_is_said(files, capsys):
     (files / "other.json").write_text('{"panel": 1}', "utf-8")
     (files / "empty").mkdir()
     (files / "twice").mkdir()
+    for number, uid in enumerate((5, "a/b", "a\r\nX: y", "größe", "x" * 41)):
+        (files / f"uid{number}.json").write_text(json.dumps(tiny.BOARD | {"uid": uid}), "utf-8")
+    (files / "panel.json").write_text('{"panels": [1]}', "utf-8")
     for name in ("a.json", "b.json"):
         (files / "twice" / name).write_text(json.dumps(tiny.BOARD), "utf-8")
     for arguments, code, words in (
@@ -109,6 +113,8 @@ def test_what_cannot_be_shown_is_said(files, capsys):
         (("--recording", "tiny.json.gz", "--boards", "tiny.json.gz"), 2, "tiny.json.gz: cannot be read as JSON"),
         (("--recording", "tiny.json.gz", "--boards", "twice"), 2, "twice: more than one board has the uid 'tiny'"),
         (("--recording", "tiny.json.gz", "--boards", "empty"), 2, "empty: has no .json file"),
+        (("--recording", "tiny.json.gz", "--boards", "panel.json"), 2, "panel.json: a panel is 1"),
+        *((("--recording", "tiny.json.gz", "--boards", f"uid{number}.json"), 2, "is none: write at most 40 letters") for number in range(5)),
     ):  # fmt: skip
         found, said = _refused(capsys, *arguments)
         assert (found, words in said) == (code, True), said
@@ -126,3 +132,18 @@ def test_boards_are_those_of_the_configuration_the_overview_first(live):
     assert len(about["boards"]) == 11
     assert (about["mode"], about["scrape"], about["time_scale"], about["range"]) == ("live", 15, 1, None)
     assert about["trace_url"] == "https://t.example/{trace_id}"
+
+
+def test_a_browser_that_is_waited_for_is_answered(files, monkeypatch):
+    """As a browser of the terminal is: it would wait for a server that waits for it."""
+    monkeypatch.setenv(
+        "BROWSER",
+        f'{sys.executable} -c \'import sys, urllib.request as r; open("got", "w").write(str(r.urlopen(sys.argv[1], timeout=20).status))\' %s',
+    )
+    with started(files, "--recording", "tiny.json.gz", "--boards", "own", "--open") as (process, _):
+        for _ in range(2000):
+            if (files / "got").exists() and (files / "got").read_text():
+                break
+            process.poll()
+            time.sleep(0.01)
+        assert (files / "got").read_text() == "200"

@@ -210,6 +210,7 @@ def test_questions_are_passed_on_with_the_parameters_that_are_known(preview, liv
             "/api/v1/admin/tsdb/delete_series?match[]=up",
             "/api/v1/status/config",
             "/api/v1/query/../../../-/quit",
+            "/api/v1/label/%2e%2e/values",
             "/api/v1/",
             "/api/v2/query",
         ):
@@ -224,6 +225,7 @@ def test_questions_are_passed_on_with_the_parameters_that_are_known(preview, liv
     [
         ((400, "application/json", b'{"status":"error","errorType":"bad_data","error":"parse error"}'), 400, "parse error"),
         ((401, "text/plain", b"Unauthorized"), 401, "answered 401; give it credentials: TRUEGREEN_PROMETHEUS_TOKEN"),
+        ((401, "application/json", b'{"message":"nope"}'), 401, "answered 401; give it credentials: TRUEGREEN_PROMETHEUS_TOKEN"),
         ((302, "text/html", b""), 502, "answered 302, and not as Prometheus does"),
         ((200, "text/html", b"<html>login</html>"), 502, "answered 200, and not as Prometheus does: is it its address?"),
         ((503, "text/plain", b"starting"), 502, "answered 503"),

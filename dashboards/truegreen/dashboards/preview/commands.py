@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import webbrowser
 from contextlib import ExitStack
 from dataclasses import replace
@@ -67,7 +68,8 @@ def preview(
             click.echo(json.dumps({"url": address, "first": first, "mode": what.about["mode"], "source": what.about["source"]}) if as_json
                        else f"preview   {first}\ndata      {why}\nCtrl-C ends it")  # fmt: skip
             if show:
-                webbrowser.open(first)
+                # Some browsers are waited for, and this one waits for us.
+                threading.Thread(target=webbrowser.open, args=(first,), daemon=True).start()
             listening.serve_forever()
         except KeyboardInterrupt:
             return
@@ -86,15 +88,14 @@ def _site(
     except Failed as error:
         if url:
             raise
-        found, said = _recorded("shipped", own)
         silent = "refuses" if isinstance(error, http.HttpFailed) else "does not answer"
-        return found, f"{said}, as {http.bare(asked)} {silent}: name a Prometheus with --prometheus-url"
+        return _recorded("shipped", own, f", as {http.bare(asked)} {silent}: name a Prometheus with --prometheus-url")
     client = stack.enter_context(http.client(upstream))
     shown = site.own(own) if own else site.generated(read, time_scale)
     return site.live(read, time_scale, shown, Upstream(upstream, client)), f"Prometheus at {http.bare(asked)}"
 
 
-def _recorded(name: str, own: Path | None) -> tuple[server.Site, str]:
+def _recorded(name: str, own: Path | None, why: str = "") -> tuple[server.Site, str]:
     if name == "shipped":
         shipped = files(__package__).joinpath(SHIPPED)
         if not shipped.is_file():
@@ -109,4 +110,4 @@ def _recorded(name: str, own: Path | None) -> tuple[server.Site, str]:
     # The boards of the recorded service: the user's own configuration speaks of another.
     theirs = config.parse_text(json.dumps({"slos": list(found.slos)}), name, {}, None)
     shown = site.own(own) if own else site.generated(theirs, found.time_scale)
-    return site.recorded(shown, found, said), said
+    return site.recorded(shown, found, said + why), said + why

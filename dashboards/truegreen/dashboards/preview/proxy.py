@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 
@@ -23,7 +22,7 @@ _ASKED: Final = {
     "query_exemplars": _TIMES | {"query"},
     "series": _TIMES | {"match[]"},
 }
-_VALUES: Final = re.compile(r"label/([^/]+)/values")
+_VALUES: Final = re.compile(r"label/\w+/values", re.ASCII)
 _PREFIX: Final = "/api/v1/"
 
 
@@ -59,17 +58,15 @@ def of_json(value: Any, status: int = 200) -> Answer:
 def pass_on(upstream: Upstream, path: str, params: Params) -> Answer:
     """Prometheus's own answer to a question below `/api/v1/`; an error in words where there is none, or none that is JSON."""
     name = path.removeprefix(_PREFIX)
-    label = _VALUES.fullmatch(name)
-    allowed = _TIMES | {"match[]"} if label else _ASKED.get(name)
+    allowed = _TIMES | {"match[]"} if _VALUES.fullmatch(name) else _ASKED.get(name)
     if allowed is None:
         return failed(404, f"{path} is not passed on: the preview asks {', '.join(_ASKED)} and label/NAME/values")
     if unknown := sorted({key for key, _ in params} - allowed):
         return failed(400, f"{path} is not asked with {', '.join(unknown)}")
     server = upstream.server
     where = f"{server.name} at {http.bare(server.url)}"
-    asked = _PREFIX + (f"label/{quote(label[1], safe='')}/values" if label else name)
     try:
-        with upstream.client.stream("GET", http.address(server, asked), params=list(params)) as answer:
+        with upstream.client.stream("GET", http.address(server, path), params=list(params)) as answer:
             body = _whole(answer)
     except httpx.TransportError as error:
         return failed(504 if isinstance(error, httpx.ReadTimeout) else 502, str(http.unreached(server, error)))
@@ -77,12 +74,12 @@ def pass_on(upstream: Upstream, path: str, params: Params) -> Answer:
         return failed(502, f"{where} cannot be asked: {error}")
     if body is None:
         return failed(502, f"{where} answers more than {LONGEST_ANSWER // 2**20} MiB: choose a shorter time or fewer series")
-    if "json" in answer.headers.get("Content-Type", "") and not answer.is_redirect:
-        return Answer(answer.status_code, "application/json", body)
     if answer.status_code in (401, 403):
         return failed(
             answer.status_code, f"{where} answered {answer.status_code}; give it credentials: TRUEGREEN_PROMETHEUS_TOKEN"
         )
+    if "json" in answer.headers.get("Content-Type", "") and not answer.is_redirect:
+        return Answer(answer.status_code, "application/json", body)
     return failed(502, f"{where} answered {answer.status_code}, and not as Prometheus does: is it its address?")
 
 

@@ -188,7 +188,8 @@ def serve(site: Site, port: int) -> http.server.ThreadingHTTPServer:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(words)))
             self.end_headers()
-            self.wfile.write(words.encode())
+            if self.command != "HEAD":
+                self.wfile.write(words.encode())
 
         def log_message(self, *args: Any) -> None:
             pass  # what is asked may be nobody's business

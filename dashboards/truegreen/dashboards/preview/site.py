@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,15 @@ from truegreen.dashboards.preview.proxy import Upstream
 from truegreen.dashboards.preview.recording import Recording
 from truegreen.dashboards.preview.server import Site
 
+_BOARD: Final = {
+    "description": "",
+    "annotations": {"list": []},
+    "templating": {"list": []},
+    "time": {"from": "now-6h", "to": "now"},
+}
+_PLACE: Final = {"x": 0, "y": 0, "w": 12, "h": 8}
+_FIELDS: Final[Json] = {"defaults": {}, "overrides": []}
+"""What Grafana takes where a dashboard says nothing."""
 _NOT_YET: Final = {
     "watch": "no producer yet: `truegreen watch` makes it",
     "canary": "no producer yet: `truegreen canary` makes it",
@@ -51,14 +61,29 @@ def own(path: Path) -> Mapping[str, Json]:
 
 def _read(path: Path) -> Json:
     try:
-        board = json.loads(path.read_text("utf-8"))
+        board = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: cannot be read as JSON: {error}; name a dashboard's JSON, as Grafana exports it") from None
     board = board.get("dashboard", board) if isinstance(board, dict) else board
     if not isinstance(board, dict) or not isinstance(board.get("panels"), list):
         raise BadInput(f"{path}: is no dashboard: it has no list `panels`; name a dashboard's JSON, as Grafana exports it")
-    empty = {"title": path.stem, "uid": path.stem, "description": "", "annotations": {"list": []}, "templating": {"list": []}}
-    return {**empty, **{key: value for key, value in board.items() if value not in (None, "")}}
+    empty = {"title": path.stem, "uid": re.sub(r"[^A-Za-z0-9_-]", "-", path.stem)[:40], **_BOARD}
+    read = {**empty, **{key: value for key, value in board.items() if value not in (None, "")}}
+    if not (isinstance(read["uid"], str) and re.fullmatch(r"[A-Za-z0-9_-]{1,40}", read["uid"])):
+        raise BadInput(f"{path}: the uid {read['uid']!r} is none: write at most 40 letters, digits, `-` and `_`, as Grafana does")
+    return {**read, "panels": [_panel(panel, path) for panel in read["panels"]]}
+
+
+def _panel(panel: Json, path: Path) -> Json:
+    # With all that the page reads of one without asking.
+    if not isinstance(panel, dict):
+        raise BadInput(f"{path}: a panel is {panel!r}; name a dashboard's JSON, as Grafana exports it")
+    made = {
+        **panel,
+        "gridPos": {**_PLACE, **(panel.get("gridPos") or {})},
+        "fieldConfig": {**_FIELDS, **(panel.get("fieldConfig") or {})},
+    }
+    return {**made, "panels": [_panel(each, path) for each in panel["panels"]]} if panel.get("panels") else made
 
 
 def _ordered(found: Iterable[Json]) -> Mapping[str, Json]:

@@ -30,17 +30,19 @@ export function boardOf(board, app, main) {
     grid = h("div", { class: "grid", id: `row-${row?.id ?? 0}`, hidden: Boolean(row?.collapsed) });
     top = row ? row.gridPos.y + 1 : 0;
     const inside = grid;
-    const toggle = row && h("button", { type: "button", "aria-expanded": String(!row.collapsed), "aria-controls": grid.id, click: () => {
+    const toggle = row && h("button", { "aria-expanded": String(!row.collapsed), "aria-controls": grid.id, click: () => {
       inside.hidden = !inside.hidden;
       toggle.setAttribute("aria-expanded", String(!inside.hidden));
       for (const panel of panels) panel.size();
     } }, h("span", { "aria-hidden": "true" }, "▾ "), row.title);
     main.append(h("section", { class: "row" }, row && h("h2", {}, toggle), grid));
   };
-  for (const json of board.panels ?? []) {
+  // As one reads, by rows: what stands beside a number stays there in a narrow window.
+  const read = (list = []) => [...list].sort(({ gridPos: a }, { gridPos: b }) => a.y - b.y || a.x - b.x);
+  for (const json of read(board.panels)) {
     if (json.type === "row") {
       begin(json);
-      for (const below of json.panels ?? []) add(below, grid, Math.min(...json.panels.map(({ gridPos }) => gridPos.y)));
+      for (const below of read(json.panels)) add(below, grid, Math.min(...json.panels.map(({ gridPos }) => gridPos.y)));
     } else {
       if (!grid) begin(null);
       add(json, grid, top);

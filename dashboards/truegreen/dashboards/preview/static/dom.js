@@ -3,10 +3,11 @@
 /** An element with attributes (functions are listeners, `data` is the dataset) and children (nodes, texts, nothing). */
 export function h(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
+  if (tag === "button") made.type = "button";
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") made.addEventListener(name, value);
     else if (name === "data") Object.assign(made.dataset, value);
-    else if (name in made && typeof value === "boolean") made[name] = value;
+    else if (typeof made[name] === "boolean") made[name] = value;
     else if (value !== undefined && value !== null && value !== false) made.setAttribute(name, value);
   }
   made.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
@@ -15,7 +16,7 @@ export function h(tag, attributes = {}, ...children) {
 
 /** A drop-down that opens by click and keyboard, and closes by Escape or when the focus leaves it. */
 export function menu(summary, attributes, ...children) {
-  const made = h("details", { ...attributes, class: `menu ${attributes.class ?? ""}` }, h("summary", { title: attributes.title ?? false, "aria-label": attributes.title ?? false }, summary), h("div", { class: "pop" }, children));
+  const made = h("details", { ...attributes, class: `menu ${attributes.class ?? ""}` }, h("summary", { title: attributes.title }, summary), h("div", { class: "pop" }, children));
   made.addEventListener("keydown", (event) => { if (event.key === "Escape" && made.open) { made.open = false; made.firstChild.focus(); event.stopPropagation(); } });
   made.addEventListener("toggle", () => {
     const { left, right } = made.getBoundingClientRect();

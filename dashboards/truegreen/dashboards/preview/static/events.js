@@ -11,17 +11,17 @@ export async function events(board, source, view, marks, signal) {
   const asked = (board.annotations?.list ?? []).filter(({ expr, enable }) => expr && enable !== false);
   const found = await Promise.all(asked.map(async (one) => {
     const answer = await source.range({ expr: one.expr, interval: one.step, annotation: true }, view, signal);
-    return answer.series.flatMap(({ labels, values }) => spans(one, answer, values).map(([from, to]) =>
-      ({ from, to, color: one.iconColor, title: said(one.titleFormat, labels), text: said(one.textFormat ?? "", labels), kind: one.name })));
+    return answer.series.flatMap(({ labels, values }) => spans(one, answer, values).map((span) =>
+      ({ ...span, color: one.iconColor, title: said(one.titleFormat, labels), text: said(one.textFormat ?? "", labels), kind: one.name })));
   }));
   const story = marks.map(({ at, name, text }) => ({ from: at * 1000, to: at * 1000, color: "text", title: name, text: text ?? "", kind: "Story" }));
   const all = [...found.flat(), ...story].filter(({ from, to }) => to >= view.window.from && from <= view.window.to);
-  const seen = new Set();
-  return all.sort((a, b) => a.from - b.from).filter(({ from, title, text }) => !seen.has(`${from} ${title} ${text}`) && seen.add(`${from} ${title} ${text}`));
+  return [...new Map(all.sort((a, b) => a.from - b.from).map((one) => [`${one.from} ${one.title} ${one.text}`, one])).values()];
 }
 
-// The value is the time in milliseconds, or the event lasts as long as there is a value.
+// The value is the time in milliseconds, or the event lasts as long as there is a value; what is there at an edge has begun `before` or is `firing`.
 function spans({ useValueForTime }, { times, step }, values) {
-  if (useValueForTime) return [...new Set(values.filter((value) => value !== null))].map((value) => [value, value]);
-  return runs(values.map((value) => (value === null ? null : 1))).map(({ from, to }) => [times[from] * 1000, (times[from] + (to - from - 1) * step) * 1000]);
+  if (useValueForTime) return [...new Set(values.filter((value) => value !== null))].map((value) => ({ from: value, to: value }));
+  return runs(values.map((value) => (value === null ? null : 1))).map(({ from, to }) =>
+    ({ from: times[from] * 1000, to: (times[from] + (to - from - 1) * step) * 1000, before: from === 0, firing: to === times.length }));
 }

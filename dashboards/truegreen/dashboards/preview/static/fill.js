@@ -44,7 +44,6 @@ export function link(address, state, value = {}) {
       __all_variables: () => parameters(state.variables),
       __value: () => encodeURIComponent(path === "raw" ? value.raw ?? "" : value.text ?? ""),
       __field: () => encodeURIComponent(path.startsWith("labels.") ? value.labels?.[path.slice(7)] ?? "" : value.name ?? ""),
-      __data: () => encodeURIComponent(value.labels?.[path.replace(/^fields\.?/, "").replace(/[[\]"']/g, "")] ?? ""),
     };
     if (Object.hasOwn(known, name)) return known[name]();
     if (!Object.hasOwn(state.variables, name)) return format === "queryparam" ? "" : whole;

@@ -98,12 +98,7 @@ export function stateWords(value, steps, unit) {
 
 /** What a value mapping makes of a value: `{text, color}`, or undefined. */
 export function mapped(value, mappings = []) {
-  for (const { type, options } of mappings) {
-    if (type === "value" && Object.hasOwn(options, String(value))) return options[String(value)];
-    if (type === "range" && value >= (options.from ?? -Infinity) && value <= (options.to ?? Infinity)) return options.result;
-    if (type === "special" && options.match === "nan" && Number.isNaN(value)) return options.result;
-  }
-  return undefined;
+  return mappings.find(({ type, options }) => type === "value" && Object.hasOwn(options, String(value)))?.options[String(value)];
 }
 
 /** A value as a panel's field writes it: text, and the name of its colour where it has one. */

@@ -2,14 +2,14 @@
 
 import { h } from "./dom.js";
 
-export const KEYS = [
+const KEYS = [
   ["Tab", "from panel to panel"], ["← →", "along the plot that has the focus"], ["[ ]", "half a range back, forward"], ["- +", "a longer, a shorter range"],
   ["0", "the board's own range"], ["r", "ask again"], ["d", "light or dark"], ["b", "boards"], ["v", "variables"], ["t", "time range"], ["?", "this list"],
 ];
 
 export function help(dialog) {
   dialog.replaceChildren(h("h2", {}, "Keys"), h("dl", {}, KEYS.map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, words)])),
-    h("form", { method: "dialog" }, h("button", {}, "Close")));
+    h("form", { method: "dialog" }, h("button", { type: "submit" }, "Close")));
   dialog.showModal();
 }
 

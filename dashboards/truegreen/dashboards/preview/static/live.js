@@ -40,13 +40,13 @@ async function instant(target, view, signal) {
   return { samples: found.map(({ metric, value }) => ({ labels: metric, value: number(value[1]) })), query };
 }
 
-/** The traces that a metric carries in the window: `{id, at, value, labels}`, newest first. */
+/** The traces that a metric carries in the window: `{id, at, value, labels}`. */
 async function exemplars(target, view, signal) {
   const data = await ask("query_exemplars", { query: filled(target, view).query, start: view.window.from / 1000, end: view.window.to / 1000 }, signal);
   return data
     .flatMap(({ seriesLabels, exemplars }) => exemplars.map(({ labels, value, timestamp }) =>
       ({ id: labels.trace_id ?? labels.traceID, at: timestamp, value: number(value), labels: seriesLabels })))
-    .filter(({ id }) => id).sort((a, b) => b.at - a.at).slice(0, 200);
+    .filter(({ id }) => id);
 }
 
 /** What a variable may be: the values of a label, as `label_values(metric{…}, label)` asks. */
@@ -59,4 +59,4 @@ async function values(variable, view, signal) {
   return (await ask(`label/${label}/values`, parameters, signal)).sort();
 }
 
-export const live = () => ({ range, instant, exemplars, values, board: async () => {} });
+export const live = () => ({ live: true, unknown: () => [], range, instant, exemplars, values, board: async () => {} });

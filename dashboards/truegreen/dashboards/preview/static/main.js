@@ -5,6 +5,7 @@ import { chips, controls } from "./controls.js";
 import { h } from "./dom.js";
 import { events } from "./events.js";
 import { ALL, parameters } from "./fill.js";
+import { clock } from "./format.js";
 import { help, listen } from "./keys.js";
 import { live } from "./live.js";
 import { recorded } from "./recorded.js";
@@ -18,9 +19,7 @@ const json = async (path) => {
   return answer.json();
 };
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const paint = () => { root.dataset.theme = localStorage.getItem("theme") ?? (dark.matches ? "dark" : "light"); };
-dark.addEventListener("change", () => { paint(); app.board?.redraw(true); });
+const paint = () => { root.dataset.theme = localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"); };
 paint();
 
 const app = {
@@ -28,13 +27,18 @@ const app = {
   announce: (text) => { said.textContent = text; },
   view: (width) => ({ window: windowNow(), width, variables: app.state.variables }),
   whole: () => app.info.range && windowNow().from <= app.info.range.start * 1000 && windowNow().to >= app.info.range.end * 1000,
-  settle: () => { if (app.board && !app.busy && !app.board.pending()) { if (!root.dataset.ready) performance.mark("drawn"); root.dataset.ready = "true"; } },
+  settle: () => {
+    if (asking()) return;
+    if (!root.dataset.ready) performance.mark("drawn");
+    root.dataset.ready = "true";
+    renewed();
+  },
 };
-let [own, head, controller, timer, json_] = [null, null, null, 0, null];
+let [own, head, controller, json_, wrong] = [null, null, null, null, []];
 
 const now = () => (app.info.range ? app.info.range.end * 1000 : app.now);
 const windowNow = () => ({ from: parsed(app.state.from, now()), to: parsed(app.state.to, now()) });
-const search = (variables = app.state.variables, { from, to } = app.state) => `?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}${parameters(variables) && "&"}${parameters(variables)}`;
+const search = () => `?${new URLSearchParams({ from: app.state.from, to: app.state.to })}&${parameters(app.state.variables)}`.replace(/&$/, "");
 const address = (uid) => `/d/${encodeURIComponent(uid)}${search()}`;
 
 function range(from, to) {
@@ -45,7 +49,7 @@ function range(from, to) {
 
 function changed(push = true) {
   history[push ? "pushState" : "replaceState"](null, "", address(app.state.uid));
-  head.range(app.state, app.info.range && app.whole());
+  head.range(app.state, app.whole());
   for (const link of top.querySelectorAll("#boards a")) link.search = search();
   ask();
 }
@@ -54,9 +58,9 @@ const act = {
   address, range, renew: () => ask(), help: () => help(dialog),
   home: () => range(own.from, own.to),
   shift: (by) => { const { from, to } = windowNow(); range(Math.round(from + by * (to - from)), Math.round(to + by * (to - from))); },
-  stretch: (by) => { const { from, to } = windowNow(); range(Math.round(to - by * (to - from)), by > 1 && app.state.to === "now" ? "now" : Math.round(to)); },
+  stretch: (by) => { const { from, to } = windowNow(); range(Math.round(to - Math.min(Math.max(by * (to - from), 1e4), 1e11)), by > 1 && app.state.to === "now" ? "now" : Math.round(to)); },
   variable: (name, values) => { app.state.variables = { ...app.state.variables, [name]: values }; changed(); },
-  every: (text) => { app.state.refresh = text; top.querySelector("#refresh summary").textContent = `↻ ${text}`; schedule(); },
+  every: (text) => { app.state.refresh = text; renewed(); },
   theme: () => {
     localStorage.setItem("theme", root.dataset.theme === "dark" ? "light" : "dark");
     paint();
@@ -64,11 +68,11 @@ const act = {
   },
 };
 
-function schedule() {
-  clearInterval(timer);
-  const every = milliseconds(app.state.refresh);
-  if (every && app.info.mode === "live") timer = setInterval(() => { if (!document.hidden && /^now/.test(app.state.to)) ask(); }, every);
-}
+// A range that has ended is asked once. What is slower than its renewal is waited for: given up again and again it would never be drawn.
+const every = () => (/^now/.test(app.state.to) || windowNow().to > app.now ? milliseconds(app.state.refresh) : 0);
+const asking = () => !app.board || app.busy || app.board.pending();
+const renewed = () => { const shown = top.querySelector("#refresh summary"); if (shown) shown.textContent = `↻ ${every() ? app.state.refresh : "off"} · ${clock(app.now)}`; };
+setInterval(() => { if (app.source?.live && every() && Date.now() - app.now >= every() && !document.hidden && !asking()) ask(); }, 1000);
 
 // Ask everything in sight anew. What was still under way is given up.
 async function ask() {
@@ -86,7 +90,7 @@ async function ask() {
     const found = await events(json_, app.source, app.view(main.clientWidth), app.info.marks ?? [], app.signal);
     if (mine !== app.generation) return;
     app.events.splice(0, app.events.length, ...found);
-    chips(line, found, windowNow(), app.announce);
+    chips(line, found, windowNow(), app.announce, wrong);
     app.board.redraw();
   } catch (error) {
     if (error.name !== "AbortError") line.replaceChildren(h("small", { class: "error" }, `Events: ${error.message}`));
@@ -120,14 +124,18 @@ async function route() {
     const given = asked.getAll(`var-${name}`).map((value) => (value === "All" ? ALL : value));
     return [name, given.length ? given : [current?.value ?? ALL].flat()];
   }));
+  app.now = Date.now();
+  wrong = app.source.unknown(variables);
   app.state = { uid, variables, choices: {}, from: asked.get("from") ?? own.from, to: asked.get("to") ?? own.to, refresh: app.state.refresh ?? json_.refresh ?? "off" };
-  if (!(windowNow().from < windowNow().to)) Object.assign(app.state, own);
+  if (!(windowNow().from < windowNow().to)) {
+    wrong.push(`From ${app.state.from} to ${app.state.to} is no time range: the board's own is shown.`);
+    Object.assign(app.state, own);
+  }
   app.board?.stop();
   app.events.length = 0;
   head = controls(top, app.info, json_, app.state, act);
   app.board = boardOf(json_, app, main);
   for (const [name, chosen] of Object.entries(variables)) head.variable(name, [], chosen);
-  schedule();
   changed(false);
 }
 

@@ -11,6 +11,8 @@ import * as text from "./panels/text.js";
 const KINDS = {
   timeseries: lines.draw, heatmap: cells.heatmap, "state-timeline": cells.timeline, stat: plain.stat, bargauge: plain.bars, table: plain.table, text: text.draw,
 };
+const FLAT = ["stat", "bargauge", "table"]; // drawn of one moment: the last of a range that is asked for
+const MOST = 200; // lines or numbers of one query: nobody reads more, and a browser that draws thousands stands still
 const NO_TRACES = "No address of traces is configured: routes.trace_url in truegreen.yaml";
 
 /** A panel of a board. `app` is the page: `{source, state, view(width), events, zoom, announce, signal, generation, settle, info}`. */
@@ -34,17 +36,19 @@ export function panelOf(json, app) {
     const { generation, signal } = app;
     self.generation = generation;
     node.dataset.state = "loading";
+    let failed = "Not answered. ";
     try {
       const view = app.view(body.clientWidth);
-      const found = await Promise.all(asked.map(async (target) => ({ target, ...(await (target.instant ? app.source.instant : app.source.range)(target, view, signal)) })));
+      const found = await Promise.all(asked.map(async (target) => ({ target, ...(await app.source[FLAT.includes(json.type) ? "instant" : "range"](target, view, signal)) })));
       if (generation !== app.generation) return;
-      answers = found;
+      answers = found.map(({ series, samples, ...more }) => ({ ...more, series: series?.slice(0, MOST), samples: json.type === "table" ? samples : samples?.slice(0, MOST), of: series?.length ?? samples.length }));
+      failed = "It cannot be drawn. ";
       draw();
       if (drawn?.exemplars && asked.some(({ exemplar }) => exemplar)) traces(view, signal);
     } catch (error) {
       if (error.name === "AbortError" || generation !== app.generation) return;
       self.stop();
-      say("error", h("strong", {}, "Not answered. "), error.message);
+      say("error", h("strong", {}, failed), error.message);
     } finally {
       app.settle();
     }
@@ -53,7 +57,7 @@ export function panelOf(json, app) {
   async function traces(view, signal) {
     try {
       const target = asked.find(({ exemplar }) => exemplar);
-      memory.traces = await app.source.exemplars(target, view, signal);
+      memory.traces = (await app.source.exemplars(target, view, signal)).sort((a, b) => b.at - a.at).slice(0, 200);
       // Only those of a histogram have the axis of its quantiles; the highest are whom one looks for.
       if (/_bucket\b/.test(target.expr)) drawn?.exemplars?.([...memory.traces].sort((a, b) => b.value - a.value).slice(0, 40));
     } catch { memory.traces = []; }
@@ -68,10 +72,13 @@ export function panelOf(json, app) {
     if (!asked.length && json.type !== "text") return say("none", "It asks no Prometheus.");
     drawn = KINDS[json.type](body, json, answers, {
       view: app.view(body.clientWidth), state: app.state, events: app.events, zoom: app.zoom, announce: app.announce, memory,
-      link: (address, value) => reachable(link(address, { ...app.state, window: app.view(0).window }, value)), unlinked: () => NO_TRACES,
+      link: reached, linked: ({ options: { links: [first] = [] }, ...value }, node) => (first ? anchor(reached(first.url, value), node, first.title) : node), unlinked: NO_TRACES,
     });
     if (!drawn) return say("none", json.fieldConfig?.defaults?.noValue || "no data", ...why());
-    note.textContent = answers.some(({ whole }) => whole) && !app.whole() ? "over the whole recording" : "";
+    const wide = [...new Set(answers.flatMap((answer) => answer.wide ?? []))];
+    node.classList.toggle("wide", wide.length > 0);
+    note.textContent = [...wide.map((name) => `all ${name}s`), answers.some(({ whole }) => whole) && !app.whole() && "over the whole recording",
+      ...answers.filter(({ of, samples }) => of > MOST && json.type !== "table").map(({ of }) => `${MOST} of ${of}`)].filter(Boolean).join(", ");
     node.dataset.state = "data";
     const again = body.querySelector(".scroll, .legend, .bars");
     if (again) again.scrollTop = scrolled;
@@ -89,7 +96,7 @@ export function panelOf(json, app) {
     return reasons.every(Boolean) ? [...new Set(reasons.map((name) => app.info.waiting[name]))].map((words) => h("small", {}, words)) : [];
   };
   // Explore is Grafana's: the preview has none, so such a link is a text.
-  const reachable = (address) => (address.startsWith("/") && !address.startsWith("/d/") ? "" : address);
+  const reached = (address, value) => link(address, { ...app.state, window: app.view(0).window }, value).replace(/^\/(?!d\/).*/, "");
 
   function explained() {
     const links = (json.fieldConfig?.defaults?.links ?? []).filter(({ url }) => !url.includes("${__field")).map(({ title, url }) => h("p", {}, anchor(link(url, app.state), title)));

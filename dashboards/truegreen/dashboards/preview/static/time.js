@@ -1,6 +1,6 @@
 // Times, steps and Grafana's three durations. They must equal Grafana's, or the numbers differ. Pure.
 
-const UNIT = { s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, M: 2592e6, y: 31536e6 };
+const UNIT = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, M: 2592e6, y: 31536e6 };
 const POINTS = 11000; // the most that Prometheus answers in one series
 // The step for an interval under each bound, in milliseconds.
 const STEPS = [
@@ -13,7 +13,7 @@ export const roundInterval = (ms) => (STEPS.find(([bound]) => ms < bound) ?? [0,
 
 /** `30s`, `2m`, `1h30m` in milliseconds; 0 when it is none. */
 export const milliseconds = (text = "") =>
-  [...String(text).matchAll(/([\d.]+)(ms|[smhdwMy])/g)].reduce((sum, [, n, unit]) => sum + n * (unit === "ms" ? 1 : UNIT[unit]), 0);
+  [...String(text).matchAll(/([\d.]+)(ms|[smhdwMy])/g)].reduce((sum, [, n, unit]) => sum + n * UNIT[unit], 0);
 
 /** `now`, `now-3h`, milliseconds or an ISO date as milliseconds; NaN when it is none of them. */
 export function parsed(text, now) {
@@ -24,8 +24,8 @@ export function parsed(text, now) {
 }
 
 export function durationText(ms) {
-  for (const [unit, size] of [["d", UNIT.d], ["h", UNIT.h], ["m", UNIT.m], ["s", UNIT.s]]) if (ms % size === 0) return `${ms / size}${unit}`;
-  return `${ms}ms`;
+  const unit = ["d", "h", "m"].find((each) => ms % UNIT[each] === 0) ?? "s";
+  return `${ms / UNIT[unit]}${unit}`;
 }
 
 /** The durations of one target in a window `{from, to}` (ms) drawn `width` pixels wide: step and what fills `$__…`. */

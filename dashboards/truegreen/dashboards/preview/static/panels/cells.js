@@ -1,10 +1,10 @@
 // Heatmap and state timeline: cells on ordinal rows.
 
-import { anchor, h, ink, property } from "../dom.js";
+import { h, ink, property } from "../dom.js";
 import { legend } from "../fill.js";
 import { buckets, field, runs } from "../frames.js";
 import { mapped, shown, written } from "../format.js";
-import { fitting, plotOn, widthOf, write } from "./plot.js";
+import { plotOn, widthOf, write } from "./plot.js";
 
 const rowsScale = (count) => ({ y: { range: () => [0, count] } });
 const row = (u, rank) => u.valToPos(rank, "y", true);
@@ -19,7 +19,7 @@ export function heatmap(body, panel, answers, context) {
   const unit = panel.options?.yAxis?.unit ?? panel.fieldConfig?.defaults?.unit ?? "";
   const name = ({ le }) => (le === Infinity ? "more" : written(le, unit));
   const every = Math.max(1, Math.ceil(bands.length / 12));
-  const box = h("div", { class: "plot tall" });
+  const box = h("div", { class: "plot" });
   body.append(box, h("div", { class: "scale" }, "0", h("i"), `${written(most, "short")} in a cell`));
   return plotOn(box, { times, columns: [times.map(() => null)] }, {
     ...rowsScale(bands.length), series: [{}],
@@ -50,14 +50,16 @@ export function timeline(body, panel, answers, context) {
   const bands = answers.flatMap(({ target, series, times, step }) => series.map(({ labels, values }) => {
     const name = legend(target.legendFormat, labels);
     return { name, labels, values, times, step, runs: runs(values), options: field(panel.fieldConfig, name) };
-  })).filter(({ runs: found }) => found.length).sort((a, b) => b.name.localeCompare(a.name));
+  })).filter(({ runs: found }) => found.length).sort((a, b) => a.runs.at(-1).value - b.runs.at(-1).value || b.name.localeCompare(a.name)); // the worst state on top
   if (!bands.length) return null;
   const { times } = bands[0];
   const side = Math.min(Math.max(...bands.map(({ name }) => widthOf(name))) + 12, body.clientWidth * 0.4);
-  const box = h("div", { class: "plot tall" });
-  body.append(box);
+  const box = h("div", { class: "plot" });
+  box.style.minHeight = `${32 + 18 * bands.length}px`; // a row that cannot be read is none: they scroll
+  body.append(h("div", { class: "scroll rows" }, box));
   // Only a state has a colour and a word; what merely is there is neutral.
   const says = (band, value) => {
+    if (value === null) return { text: "no data" };
     const { text, color } = shown(value, band.options);
     return { text, word: mapped(value, band.options.mappings) ? text : "", color: color ? ink(color) : property("--neutral") };
   };
@@ -67,20 +69,19 @@ export function timeline(body, panel, answers, context) {
     tip(index, u) {
       const here = rowAt(u, bands.length);
       return bands.map((band, rank) => ({ band, rank })).filter(({ rank }) => here < 0 || rank === here).reverse()
-        .map(({ band }) => { const value = band.values[index]; return { name: band.name, ...(value === null ? { value: "no data" } : { value: says(band, value).text, color: says(band, value).color }) }; });
+        .map(({ band }) => { const { text, color } = says(band, band.values[index]); return { name: band.name, value: text, color }; });
     },
     paint(u, ctx) {
       const ratio = u.pxRatio ?? devicePixelRatio;
       bands.forEach((band, rank) => {
         const [top, bottom] = [row(u, rank + 0.92), row(u, rank + 0.08)];
         for (const { from, to, value } of band.runs) {
-          const { word: all, color } = says(band, value);
+          const { word, color } = says(band, value);
           const left = Math.max(u.valToPos(band.times[from], "x", true), u.bbox.left);
           const right = Math.min(u.valToPos(band.times[from] + (to - from) * band.step, "x", true), u.bbox.left + u.bbox.width);
           ctx.fillStyle = color;
           ctx.fillRect(left, top, Math.max(right - left, ratio), bottom - top);
-          const word = bottom - top > 14 * ratio ? fitting(all, (right - left) / ratio - 12) : "";
-          if (word) write(u, ctx, word, left + 6 * ratio, (top + bottom) / 2, property("--on-state"));
+          if (widthOf(word) < (right - left) / ratio - 12) write(u, ctx, word, left + 6 * ratio, (top + bottom) / 2, property("--on-state"));
         }
       });
     },
@@ -88,7 +89,7 @@ export function timeline(body, panel, answers, context) {
   // The names are links, so they are text of the page and not of the canvas.
   const names = h("div", { class: "names" });
   names.style.width = `${side - 6}px`;
-  [...bands].reverse().forEach(({ name, labels, options }) => names.append(h("span", { title: name }, options.links?.length ? anchor(context.link(options.links[0].url, { labels, name }), name, options.links[0].title) : name)));
+  [...bands].reverse().forEach(({ name, labels, options }) => names.append(h("span", { title: name }, context.linked({ options, labels, name }, name))));
   box.append(names);
   return made;
 }

@@ -16,13 +16,13 @@ export function draw(body, panel, answers, context) {
   const steps = config.defaults?.custom?.thresholdsStyle?.mode === "off" ? [] : (config.defaults?.thresholds?.steps ?? []).filter(({ value }) => value !== null);
   const longest = answers.reduce((a, b) => (b.times.length > a.times.length ? b : a));
   let rank = 0;
-  const series = answers.flatMap(({ target, series: found, step, times }) => found.map(({ labels, values }) => {
+  const series = answers.flatMap(({ target, series: found, times }) => found.map(({ labels, values }) => {
     const name = legend(target.legendFormat, labels);
     const options = field(config, name);
     const own = options.color?.mode === "fixed";
     const place = own ? -1 : rank++;
     return {
-      name, labels, options, ...summary(values), values: onGrid(longest, { times, step, values }),
+      name, labels, options, ...summary(values), values: onGrid(longest, { times, values }),
       color: () => (own ? ink(options.color.fixedColor) : lineColor(place)),
       dash: options.custom.lineStyle?.fill === "dash" ? options.custom.lineStyle.dash : place >= COLORS ? [10, 3, 2, 3] : undefined,
     };
@@ -34,7 +34,6 @@ export function draw(body, panel, answers, context) {
   body.append(box, series.length > 1 || series[0].name !== panel.title ? legendTable(rows) : "");
   const traces = [];
   const made = plotOn(box, { times: longest.times, columns: series.map(({ values }) => values) }, {
-    focus: 24,
     series: series.map(({ name, color, dash }) => ({ label: name, stroke: color, width: 1.5, dash, spanGaps: false, points: { size: 4 } })),
     y: { range: (u, low, high) => axisRange(low, high, config.defaults) },
     yAxis: { ...(/bytes$/.test(unit) ? { incrs: POWERS } : {}), values: (u, splits) => splits.map((value) => brief(tidy(value), unit)), size: (u, texts) => 10 + Math.max(20, ...(texts ?? []).map(widthOf)), space: 32 },
@@ -44,26 +43,32 @@ export function draw(body, panel, answers, context) {
     labels: (u, ctx) => limits(u, ctx, steps, unit),
   }, context);
 
-  const show = () => { series.forEach((one, index) => { made.plot.setSeries(index + 1, { show: !one.hidden }, false); }); };
+  // One line alone, or all; a renewal keeps it.
+  const show = () => {
+    const alone = series.some(({ name }) => name === context.memory.alone);
+    series.forEach((one, index) => {
+      one.hidden = alone && one.name !== context.memory.alone;
+      made.plot.setSeries(index + 1, { show: !one.hidden }, false);
+    });
+    for (const row of rows.children) row.querySelector("button").setAttribute("aria-pressed", String(!series[row.dataset.at].hidden));
+  };
   series.map((one, index) => ({ one, index })).sort((a, b) => (b.one.last ?? -Infinity) - (a.one.last ?? -Infinity)).forEach(({ one, index }) => {
     const swatch = h("i");
     swatch.style.color = one.color();
     if (one.dash) swatch.classList.add("dashed");
     const button = h("button", {
-      type: "button", "aria-pressed": "true", title: `${one.name}: show it alone, or all`,
+      title: `${one.name}: show it alone, or all`,
       click: () => {
-        const alone = series.every((other) => (other === one) === !other.hidden) && series.length > 1;
-        for (const other of series) other.hidden = !alone && other !== one;
-        for (const row of rows.children) row.firstChild.firstChild.setAttribute("aria-pressed", String(!series[row.dataset.at].hidden));
+        context.memory.alone = context.memory.alone === one.name ? null : one.name;
         show();
       },
     }, swatch, one.name);
-    const raise = () => made.plot.setSeries(index + 1, { focus: true }, false);
     const links = (one.options.links ?? []).map((each) => anchor(context.link(each.url, one), "↗", each.title));
-    rows.append(h("tr", { data: { at: index }, mouseenter: raise, focusin: raise, mouseleave: () => made.plot.setSeries(null, { focus: false }, false) },
-      h("th", { scope: "row" }, button, links), ...[one.mean, one.last, one.max].map((value) => h("td", {}, value === null ? "" : written(value, unit)))));
+    rows.append(h("tr", { data: { at: index } },
+      h("th", { scope: "row" }, button, links), ...[one.mean, one.last, one.max].map((value) => h("td", {}, written(value, unit)))));
   });
 
+  show();
   made.size();
   return { ...made, exemplars(found) { traces.splice(0, traces.length, ...found); made.redraw(); } };
 }
@@ -77,7 +82,6 @@ function legendTable(rows) {
 
 // A column of another step on the grid of the longest: each point at its own time.
 function onGrid(longest, { times, values }) {
-  if (times.length === longest.times.length) return values;
   const column = new Array(longest.times.length).fill(null);
   times.forEach((at, index) => { column[Math.round((at - longest.times[0]) / longest.step)] = values[index]; });
   return column.slice(0, longest.times.length);

@@ -8,14 +8,8 @@ import { shown, stateWords, stepOf, written } from "../format.js";
 const values = (panel, answers) =>
   answers.flatMap(({ target, samples }) => samples.map(({ labels, value }) => {
     const name = legend(target.legendFormat, labels);
-    return { name, labels, value, options: field(panel.fieldConfig, name) };
+    return { name, labels, value, raw: String(value), options: field(panel.fieldConfig, name) };
   }));
-
-const linked = (context, { options, ...value }, node) => {
-  const [first] = options.links ?? [];
-  const address = first && context.link(first.url, { ...value, raw: String(value.value) });
-  return address ? h("a", { href: address, title: first.title }, node) : node;
-};
 
 export function stat(body, panel, answers, context) {
   const found = values(panel, answers).filter(({ value }) => !Number.isNaN(value));
@@ -24,10 +18,10 @@ export function stat(body, panel, answers, context) {
   const box = h("div", { class: `stats${found.length > 2 ? " many" : ""}` });
   for (const one of found) {
     const { text, color } = shown(one.value, one.options);
-    const number = h("span", { class: "number" }, textMode === "name" ? one.name : text);
+    const number = h("span", { class: "number" }, text);
     if (color && colorMode !== "none") number.style.color = tone(color);
     const state = colorMode === "none" ? "" : stateWords(one.value, one.options.thresholds?.steps, one.options.unit);
-    box.append(h("div", {}, linked(context, one, number), (textMode === "value_and_name" || (textMode !== "name" && found.length > 1)) && h("small", {}, one.name), state && h("small", {}, state)));
+    box.append(h("div", {}, context.linked(one, number), (textMode === "value_and_name" || found.length > 1) && h("small", {}, one.name), state && h("small", {}, state)));
   }
   body.append(box);
   return {};
@@ -47,14 +41,15 @@ export function bars(body, panel, answers, context) {
     const number = h("span", { class: "number" }, text);
     if (color) number.style.color = tone(color);
     const state = stepOf(one.value, thresholds?.steps) === 0 && thresholds.steps.length > 1 && stateWords(one.value, thresholds.steps, unit);
-    box.append(h("div", { class: "bar" }, linked(context, one, h("span", { title: one.name }, one.name)), h("span", { class: "track" }, fill), number, state && h("small", {}, state)));
+    box.append(h("div", { class: "bar" }, context.linked(one, h("span", { title: one.name }, one.name)), h("span", { class: "track" }, fill), number, state && h("small", {}, state)));
   }
   body.append(box);
   return {};
 }
 
 export function table(body, panel, answers, context) {
-  const rows = merged(answers.map(({ target, samples }) => ({ ref: target.refId, samples })));
+  // Prometheus gives rows in no order.
+  const rows = merged(answers.map(({ target, samples }) => ({ ref: target.refId, samples }))).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   if (!rows.length) return null;
   const shownColumns = columns(rows, panel.transformations).map((column) => ({ ...column, options: field(panel.fieldConfig, column.heading) }));
   const wanted = panel.options?.sortBy?.[0];
@@ -68,7 +63,7 @@ export function table(body, panel, answers, context) {
     head.replaceChildren(...shownColumns.map((column) => {
       const mine = column === by;
       return h("th", { scope: "col", class: numeric(column) && "right", "aria-sort": mine ? (order.down ? "descending" : "ascending") : "none" },
-        h("button", { type: "button", data: { key: `sort ${column.heading}` }, click: () => { context.memory.sort = { heading: column.heading, down: mine ? !order.down : numeric(column) }; fill(context.memory.sort); } },
+        h("button", { data: { key: `sort ${column.heading}` }, click: () => { context.memory.sort = { heading: column.heading, down: mine ? !order.down : numeric(column) }; fill(context.memory.sort); } },
           column.heading, h("span", { "aria-hidden": "true" }, mine ? (order.down ? " ▼" : " ▲") : "")));
     }));
     inside.replaceChildren(...(by ? sorted(rows, by.key, order.down) : rows).map((row) => h("tr", {}, shownColumns.map((column) => cell(column, row, context)))));
@@ -86,7 +81,7 @@ function cell({ key, options }, row, context) {
   const { text, color } = number ? shown(value, options) : { text: value };
   const [first] = options.links ?? [];
   const address = first && context.link(first.url, { raw: String(value), text, labels: row });
-  const node = address ? anchor(address, text, first.title) : h(first ? "code" : "span", { title: first && context.unlinked(first) }, text);
+  const node = address ? anchor(address, text, first.title) : h(first ? "code" : "span", { title: first && context.unlinked }, text);
   const made = h("td", { class: number && "right" }, node);
   if (number && color && options.custom?.cellOptions?.type?.startsWith("color")) {
     made.style.color = tone(color);

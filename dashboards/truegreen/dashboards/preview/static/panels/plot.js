@@ -5,18 +5,11 @@ import { clock, day, moment } from "../format.js";
 
 const shared = { key: "truegreen", scales: ["x", null], setSeries: false, filters: { pub: (type) => type === "mousemove" || type === "mouseleave", sub: () => true } };
 const FONT = '12px "DejaVu Sans", system-ui, sans-serif';
+const room = ({ clientWidth, clientHeight }) => ({ width: Math.max(clientWidth, 80), height: Math.max(clientHeight, 60) });
 const pen = document.createElement("canvas").getContext("2d");
 
 /** How wide a text is on a plot, in CSS pixels. */
 export const widthOf = (text) => { pen.font = FONT; return pen.measureText(text).width; };
-
-/** A text as long as fits into a width, with an ellipsis where it was cut; "" where not even three letters fit. */
-export function fitting(text, width) {
-  if (widthOf(text) <= width) return text;
-  let length = text.length;
-  while (length > 2 && widthOf(`${text.slice(0, length)}…`) > width) length--;
-  return length > 2 ? `${text.slice(0, length)}…` : "";
-}
 
 function timeLabels(u, splits, axis, space, step) {
   return splits.map((at, index) => {
@@ -30,9 +23,8 @@ function timeLabels(u, splits, axis, space, step) {
 /**
  * Draw on `box`.
  *
- * @param data `{times, columns}`; columns may be empty where `paint` draws all.
- * @param more `{series, y, yAxis, tip, paint, under, paddingRight}`: uPlot's series and scale; `tip(index, u)` is rows
- *   `[{color, name, value}]`; `paint(u, ctx)` draws over and `under(u, ctx)` below the series, in canvas pixels.
+ * @param more `{series, y, yAxis, tip, paint, labels}`: uPlot's series and scale; `tip(index, u)` is rows `[{color, name, value}]`;
+ *   `paint(u, ctx)` draws over the series and `labels(u, ctx)` over all, in canvas pixels.
  * @param context `{view, events, zoom, announce}`
  * @returns `{destroy, redraw, move, size, plot}`
  */
@@ -43,14 +35,13 @@ export function plotOn(box, { times, columns }, more, context) {
   const axis = { stroke: () => property("--dim"), font: FONT, ticks: { show: false }, grid: { stroke: () => property("--grid"), width: 1 } };
   let over = false;
   const options = {
-    width: Math.max(box.clientWidth, 80), height: Math.max(box.clientHeight, 60), legend: { show: false }, padding: [8, more.paddingRight ?? 8, 0, 0],
+    ...room(box), legend: { show: false }, padding: [8, 8, 0, 0],
     scales: { x: { time: true, range: () => [from, to] }, y: more.y },
     axes: [{ ...axis, values: timeLabels, space: 64, size: 24, gap: 4 }, { ...axis, gap: 4, ...more.yAxis }],
     series: [{}, ...more.series],
-    cursor: { sync: shared, drag: { x: true, y: false, setScale: false, dist: 4 }, points: { size: 6 }, y: false, focus: { prox: more.focus ?? -1 } },
-    focus: { alpha: 0.3 },
+    cursor: { sync: shared, drag: { x: true, y: false, setScale: false, dist: 4 }, points: { size: 6 }, y: false },
     hooks: {
-      drawClear: [(u) => clipped(u, (ctx) => { regions(u, ctx, context.events); more.under?.(u, ctx); })],
+      drawClear: [(u) => clipped(u, (ctx) => regions(u, ctx, context.events))],
       draw: [(u) => clipped(u, (ctx) => { more.paint?.(u, ctx); lines(u, ctx, context.events); more.labels?.(u, ctx); })],
       setSelect: [(u) => {
         const { left, width } = u.select;
@@ -70,10 +61,9 @@ export function plotOn(box, { times, columns }, more, context) {
   function tell(u, focused = false) {
     if ((!over && !focused) || u.cursor.idx === null || u.cursor.idx === undefined) { tip.hidden = true; return []; }
     const rows = more.tip(u.cursor.idx, u);
-    const near = context.events.filter(({ from: a, to: b }) => { const x = u.cursor.left; return u.valToPos(a / 1000, "x") - 4 <= x && x <= u.valToPos(b / 1000, "x") + 4; });
     tip.replaceChildren(h("b", {}, moment(times[u.cursor.idx] * 1000)),
       ...rows.slice(0, 10).map(({ color, name, value }) => { const dot = h("i"); dot.style.background = color ?? "transparent"; return h("div", {}, dot, h("span", {}, name), h("span", {}, value)); }),
-      rows.length > 10 ? h("em", {}, `and ${rows.length - 10} more`) : "", ...near.slice(0, 3).map(({ title, text }) => h("em", {}, `${title} ${text}`)));
+      rows.length > 10 ? h("em", {}, `and ${rows.length - 10} more`) : "");
     tip.hidden = false;
     const left = u.cursor.left + 14 + tip.offsetWidth > u.over.clientWidth ? u.cursor.left - 14 - tip.offsetWidth : u.cursor.left + 14;
     tip.style.transform = `translate(${Math.max(left, -60)}px, ${Math.min(8, u.over.clientHeight - tip.offsetHeight)}px)`;
@@ -84,7 +74,7 @@ export function plotOn(box, { times, columns }, more, context) {
     plot,
     redraw: () => plot.redraw(false),
     size() {
-      if (box.clientWidth > 0 && (box.clientWidth !== plot.width || box.clientHeight !== plot.height)) plot.setSize({ width: Math.max(box.clientWidth, 80), height: Math.max(box.clientHeight, 60) });
+      if (box.clientWidth > 0 && (box.clientWidth !== plot.width || box.clientHeight !== plot.height)) plot.setSize(room(box));
       plot.syncRect(true);
     },
     /** Arrow keys: one point on; Home and End: the first, the last. */
@@ -124,23 +114,16 @@ function regions(u, ctx, events) {
 }
 
 function lines(u, ctx, events) {
-  for (const { from, color } of events) {
-    const x = Math.round(across(u, from));
-    if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
-    ctx.strokeStyle = ctx.fillStyle = ink(color);
+  for (const { from, color, before } of events) {
+    const x = Math.round(across(u, from)) + 0.5;
+    if (before || x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+    ctx.strokeStyle = ink(color);
     ctx.lineWidth = u.pxRatio ?? devicePixelRatio;
-    ctx.setLineDash([3 * ctx.lineWidth, 2 * ctx.lineWidth]);
+    ctx.setLineDash([]);
     ctx.beginPath();
     ctx.moveTo(x, u.bbox.top);
     ctx.lineTo(x, u.bbox.top + u.bbox.height);
     ctx.stroke();
-    const size = 4 * ctx.lineWidth;
-    ctx.setLineDash([]);
-    ctx.beginPath();
-    ctx.moveTo(x - size, u.bbox.top);
-    ctx.lineTo(x + size, u.bbox.top);
-    ctx.lineTo(x, u.bbox.top + 1.5 * size);
-    ctx.fill();
   }
 }
 

@@ -30,15 +30,10 @@ function inline(text, context) {
 function blocks(text, context) {
   const made = [];
   let list = null;
-  let fence = null;
   for (const line of text.split("\n")) {
     const item = /^\s*(?:([-*])|\d+\.)\s+(.*)$/.exec(line);
     const heading = /^(#{1,4})\s+(.*)$/.exec(line);
-    if (line.startsWith("```")) {
-      fence = fence ? null : h("pre");
-      if (fence) made.push(fence);
-    } else if (fence) fence.append(`${command(line, context.state)}\n`);
-    else if (item) {
+    if (item) {
       const kind = item[1] ? "ul" : "ol";
       if (list?.localName !== kind) made.push((list = h(kind)));
       list.append(h("li", {}, inline(item[2], context)));
