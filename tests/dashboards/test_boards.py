@@ -86,6 +86,21 @@ def test_the_rows_follow_the_order_of_a_night_shift(boards, name):
     assert rows == ["Symptom", "Budget and burn", "Where", "What changed", "Distribution", "Evidence", "Runbook"]
 
 
+def test_the_pages_of_cohorts_find_them_on_the_board_that_they_open(boards):
+    """The whole may be within its budget while one cohort burns."""
+    board = boards["incident.json"]
+    assert all("cohort" in expr for expr in _asked(_panel(board, "Ungrounded by cohort")))
+    content = _panel(board, "What to do")["options"]["content"]
+    assert "/truegreenbudgetburn" in content
+    assert "/truegreencohortburn" in content
+
+
+def test_the_budgets_board_ends_with_evidence_and_runbook(boards):
+    """As every board does."""
+    rows = [panel["title"] for panel in boards["budgets.json"]["panels"] if panel["type"] == "row"]
+    assert rows == ["Left", "Burn", "Business and shadow", "Evidence", "Runbook"]
+
+
 def test_a_ratio_has_its_sample_size_beside_it(boards):
     """1 of 3 is not 33 %: whatever board, a number of events stands in the same line."""
     found = 0

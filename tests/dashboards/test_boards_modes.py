@@ -204,6 +204,9 @@ def test_what_the_panels_compute_is_what_they_say(boards, engine, tmp_path):
         f'{of}retrieval_index_rebuilt_timestamp_seconds{{{WHO},data_source="faq",instance="a"}}': "0x40",
         f'{of}retrieval_index_rebuilt_timestamp_seconds{{{WHO},data_source="faq",instance="b"}}': "1200x40",
         f'{of}retrieval_index_rebuilt_timestamp_seconds{{{WHO},data_source="docs"}}': "600x40",
+        f'{of}snapshot_since_timestamp_seconds{{{WHO},snapshot="s",instance="a"}}': "100x40",
+        f'{of}snapshot_since_timestamp_seconds{{{WHO},snapshot="s",instance="late"}}': "220x40",
+        f'ALERTS{{alertname="TruegreenCohortBurn",sev="3",slo="grounding",cohort="free",failure_mode="hallucination",mode="live",burn_tier="cohort",alertstate="firing",{WHO}}}': "1x40",
         f'{of}tool_duration_seconds_bucket{{{WHO},{tool},le="1"}}': "5x40",
         f'{of}tool_duration_seconds_bucket{{{WHO},{tool},le="+Inf"}}': "5x40",
         f'{of}tool_calls_total{{{WHO},{tool},outcome="ok"}}': "0+6x40",
@@ -225,6 +228,9 @@ def test_what_the_panels_compute_is_what_they_say(boards, engine, tmp_path):
         ("guardrail", "Wrong blocks", 0, {"{}": 0.25}),
         ("guardrail", "Reviewed blocks", 0, {"{}": 120}),
         ("guardrail", "Wrong passes", 0, {"{}": 0}),
+        ("incident", "Versions and since when they serve", 0, {f'{{{WHO},snapshot="s"}}': 100_000}),
+        ("incident", "Firing alerts", 0, {f'{{alertname="TruegreenCohortBurn",sev="3",slo="grounding",cohort="free",failure_mode="hallucination",mode="live",{WHO}}}': 1,
+                                          f'{{alertname="TruegreenEvaluatorStalled",sev="2",failure_mode="none",{WHO}}}': 1}),
         ("retrieval", "Oldest index", 0, {"{}": 1800}),
     ]  # fmt: skip
     checks = [

@@ -112,7 +112,8 @@ def variables(panels: list[Json]) -> list[Json]:
 
 def events(clock: Clock) -> list[Json]:
     """Lines on every graph: the moments at which a version began to serve, and the alerts while they fire."""
-    since = expressions.gauge(catalogue.SNAPSHOT_SINCE_TIMESTAMP, (*IDENTITY, "snapshot"))
+    # Of several replicas the first: one that sees a version late has not changed it.
+    since = expressions.gauge(catalogue.SNAPSHOT_SINCE_TIMESTAMP, (*IDENTITY, "snapshot"), fold="min")
     versions = expressions.milliseconds(expressions.with_versions(since))
     told = expressions.firing((*IDENTITY, "slo", "alertname", "sev"), where=expressions.TOLD)
     return [

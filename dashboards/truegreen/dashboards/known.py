@@ -11,7 +11,7 @@ from truegreen.core.words.metric import IDENTITY, Metric
 
 ALERTS: Final = "ALERTS"
 RECORD_LABELS: Final = (*IDENTITY, "slo", "layer", "failure_mode", "pillar")
-ALERT_LABELS: Final = (*RECORD_LABELS, "alertname", "alertstate", "sev", "burn_tier", "mode")
+ALERT_LABELS: Final = (*RECORD_LABELS, "alertname", "alertstate", "sev", "burn_tier", "mode", "cohort")
 EXTERNAL_LABELS: Final = ("job", "instance")
 _OTHER_LABELS: Final = {
     records.STATE: (*IDENTITY, "failure_mode"),

@@ -163,7 +163,7 @@ def changed(*more: Tile) -> Row:
 
 def since(width: int = 14) -> Tile:
     """Our versions, the newest first."""
-    began = e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*WHO, "snapshot"))))
+    began = e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*WHO, "snapshot"), fold="min")))
     return kit.table("Versions and since when they serve", ("Since", began), columns={"Since": "Since", **VERSIONS, **headed(began.labels)}, unit="dateTimeAsIso",
                      sort="Since", width=width, why="The newest first: a change of ours just before the onset is the first suspect.")  # fmt: skip
 

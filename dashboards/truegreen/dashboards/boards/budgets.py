@@ -32,8 +32,9 @@ def board(view: View) -> Board:
         (
             kit.row("Left", *_left(view)),
             kit.row("Burn", *(_rate(window) for window in records.BURN_WINDOWS)),
-            kit.row("Evidence", _gate()),
             kit.row("Business and shadow", burning, shadow, rows.slos("Business SLOs", business)),
+            kit.row("Evidence", _gate()),
+            kit.row("Runbook", _runbook(view)),
         ),
         start="now-7d",
     )  # fmt: skip
@@ -57,7 +58,7 @@ def _left(view: View) -> tuple[Tile, ...]:
                   units={name: "locale" for name in numbers if name.startswith("Events")}, sort=f"Bad, {rows.spelt(windows[0])}",
                   why="Each SLO over its own window: the budget, the bad ratio with its sample size, and what is left."),
         kit.table("Objectives", ("Stated", stated), columns=_STATED, unit="none", height=6,
-                  why="The SLOs that the rules were generated from: whoever owns one decides what its budget is spent on."),
+                  why="The SLOs that the rules were generated from: whoever owns one decides what its budget is spent on. A service with an objective of its own has its budget in Spent."),
     )  # fmt: skip
 
 
@@ -69,4 +70,14 @@ def _rate(window: str) -> Tile:
 def _gate() -> Tile:
     proved = e.per(e.record(records.bad_lower_bound("1h"), rows.EVERY), e.record(records.ERROR_BUDGET, rows.EVERY))
     return kit.graph("Proved burn rate, 1 h", ("*", proved), unit="short", steps=kit.under(1), width=24,
-                     why="The lower bound of the bad ratio as a multiple of the budget: no alert speaks before it is over 1. Few events prove little.")  # fmt: skip
+                     why="The lower bound of the bad ratio as a multiple of the budget: no page speaks before it is over 1. Few events prove little.")  # fmt: skip
+
+
+def _runbook(view: View) -> Tile:
+    words = "A budget that is spent: reliability before features until it has recovered, or another objective that its owner agrees to."
+    return kit.text(
+        "What to do",
+        f"{words}\n\n[Runbook]({view.runbook(records.BUDGET_BURN)})",
+        height=4,
+        why="What a budget is for, and the page of the alert that spends it.",
+    )

@@ -15,7 +15,8 @@ _FIRED: Final = {
     "alertname": "Alert",
     "sev": "Sev",
     "slo": "SLO",
-    "burn_tier": "Tier",
+    "cohort": "Cohort",
+    "failure_mode": "Failure mode",
     "mode": "Mode",
     "service": "Service",
     "environment": "Environment",
@@ -31,6 +32,7 @@ _COMMANDS: Final = (
 def board(view: View) -> Board:
     """The first board of a night."""
     judged: Where = {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
+    within = kit.within(*view.judged("hallucination"))
     symptom = (
         kit.table("Firing alerts", ("Firing", e.firing(tuple(_FIRED), where=e.TOLD)), columns=_FIRED, unit="none", width=14, height=6,
                   why="What fires now for this service; shadow tickets say what would have paged. Empty is good."),
@@ -46,12 +48,13 @@ def board(view: View) -> Board:
                       width=12, scrapes=kit.SPARSE, why="By provider and model: a wrong answer may come fast, a slow one may be right.")  # fmt: skip
     where = rows.where(
         c.EVALUATIONS, {"result": "fail"}, judged, ("model", "snapshot"), bad="Ungrounded", counted="Judged answers",
-        steps=kit.within(*view.judged("hallucination")), graphs={"model": "Ungrounded by model"}, more=(calls,),
+        steps=within, graphs={"model": "Ungrounded by model"}, more=(calls,),
         why="Base sample over the range shown. One bad version points at us, all versions of one model at the provider.",
     )  # fmt: skip
     distribution = (
         kit.heat("Scores", e.distribution(c.EVALUATION_SCORE), unit="none", width=12, why="All scores of the base sample: a new band low down is another population."),
         kit.heat("Call duration", e.distribution(c.LLM_DURATION, symptoms.CHAT), unit="s", width=12, why="Chat calls: two bands are two models, or a cache."),
+        *rows.by_label("Ungrounded by cohort", c.EVALUATIONS, {"result": "fail"}, judged, "cohort", counted="Judged answers", steps=within),
         *rows.by_label("Calls failed by model", c.LLM_REQUESTS, symptoms.FAILED, {}, "model", counted="Calls"),
     )  # fmt: skip
     return Board(
@@ -70,6 +73,6 @@ def _runbook(view: View) -> tuple[Tile, ...]:
     }
     links = "\n".join(f"- [{name}]({kit.address(uid)})" for name, uid in uids.items())
     return (
-        kit.text("What to do", f"{commands}\n\n[Runbook]({view.runbook(records.BUDGET_BURN)})", width=14, height=7, why="The commands in their order; each writes to the incident's log."),
+        kit.text("What to do", f"{commands}\n\n[Runbook]({view.runbook(records.BUDGET_BURN)}), [of one cohort]({view.runbook(records.COHORT_BURN)})", width=14, height=7, why="The commands in their order; each writes to the incident's log."),
         kit.text("Look closer", links, width=10, height=7, why="The boards behind this one, with its time and its variables."),
     )  # fmt: skip

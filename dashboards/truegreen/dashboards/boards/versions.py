@@ -46,7 +46,7 @@ def board(view: View) -> Board:
     numbers = {
         "Ungrounded": e.with_versions(e.share(c.EVALUATIONS, _BAD, judged, slices, e.RANGE)),
         "Judged answers": e.with_versions(e.increase(c.EVALUATIONS, slices, judged)),
-        "Since": e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*rows.WHO, "snapshot")))),
+        "Since": e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*rows.WHO, "snapshot"), fold="min"))),
     }
     every = kit.table("All versions", *numbers.items(), columns={name: name for name in ("Since", "Ungrounded", "Judged answers")} | rows.VERSIONS | rows.headed(numbers["Ungrounded"].labels), unit="percentunit",
                       units={"Judged answers": "locale", "Since": "dateTimeAsIso"}, steps=within, sort="Since",
