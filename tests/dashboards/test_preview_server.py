@@ -145,6 +145,10 @@ def test_what_is_no_http_ends_its_own_connection_only(recorded):
         raw.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
         raw.settimeout(10)
         assert b"only GET is answered" in raw.recv(200)
+    with socket.create_connection(("127.0.0.1", int(recorded.rpartition(":")[2]))) as raw, raw.makefile("rb") as answer:
+        raw.settimeout(10)
+        raw.sendall(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer.read().endswith(b"\r\n\r\n"), "HTTP allows no body here"
     assert ask(recorded, "/d/" + "x" * 70_000)[0] == 414
     assert ask(recorded, "/boards.json")[0] == 200
 
