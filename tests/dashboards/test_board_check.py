@@ -134,6 +134,12 @@ def _uncounted(board):
     panel["targets"][0] |= {"expr": f"{spoken} / ({every} > 0)", "legendFormat": "{{provider}}"}
 
 
+def _variable_name(board):
+    board["templating"]["list"][2]["query"] = (
+        'label_values({__name__=~"truegreen_llm_requests_total|truegreen_nothing_total"}, service)'
+    )
+
+
 def _command(board):
     _of(board, "text")["options"]["content"] += "`truegreen triage --service '$service'`"
 
@@ -207,6 +213,7 @@ MISTAKES = {
     "a variable in a command line": (_command, "write a word in capitals"),
     "one board for every failure mode": (_one_mode, "write /d/truegreen-${__field.labels.failure_mode}"),
     "a link to a board of no mode": (_lost_mode, "which is no board"),
+    "a variable over a misspelt name": (_variable_name, "truegreen_nothing_total is not known"),
     "a variable over no label": (_variable_query, "no series below has the label sevice"),
 }
 

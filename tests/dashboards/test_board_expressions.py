@@ -42,7 +42,7 @@ SNAPSHOT = ("service", "environment", "snapshot")
             "write {{environment}} in it too",
         ),
         (lambda: kit.graph("Title", *[("x", GOOD)] * 9, unit="cpm", why=WHY), "at most 8 queries"),
-        (lambda: e.label_values(c.LLM_REQUESTS, "tool"), "has no label 'tool'"),
+        (lambda: e.label_values("tool", (c.LLM_REQUESTS.prometheus,)), "has no label 'tool'"),
         (lambda: kit.stat("Title", ("x", GOOD), unit="pints", why=WHY), "unit: found 'pints'"),
         (lambda: kit.stat("Title", ("x", GOOD), unit="short", why="Calls."), "say in a sentence"),
     ],

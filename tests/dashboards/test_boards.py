@@ -95,6 +95,13 @@ def test_the_pages_of_cohorts_find_them_on_the_board_that_they_open(boards):
     assert "/truegreencohortburn" in content
 
 
+def test_a_service_that_only_records_know_can_be_chosen(boards):
+    """Its SLO reads a metric of its own, and its alert opens the board at its name."""
+    for board in boards.values():
+        asked = {each["name"]: json.dumps(each["query"]) for each in board["templating"]["list"] if each["type"] == "query"}
+        assert all(f"truegreen_llm_requests_total|{records.events('6h')}" in asked[name] for name in ("service", "environment"))
+
+
 def test_the_budgets_board_ends_with_evidence_and_runbook(boards):
     """As every board does."""
     rows = [panel["title"] for panel in boards["budgets.json"]["panels"] if panel["type"] == "row"]

@@ -232,11 +232,12 @@ def firing(by: tuple[str, ...] = (), name: str = "Truegreen.+", where: Where | N
     return Expression(f"max by ({_by(ALERTS, by)}) ({chosen})" if by else chosen, by or SERIES[ALERTS].labels or ())
 
 
-def label_values(metric: Metric, label: str, *narrowed: str) -> str:
-    """A variable's query: the values of a label, narrowed by other variables."""
-    _by(metric.prometheus, (label,))
-    inside = ",".join(f'{name}=~"${name}"' for name in narrowed)
-    return f"label_values({metric.prometheus}{'{' + inside + '}' if inside else ''}, {label})"
+def label_values(label: str, names: tuple[str, ...], *narrowed: str) -> str:
+    """A variable's query: the values of a label in some series, narrowed by other variables."""
+    for name in names:
+        _by(name, (label,))
+    inside = ",".join([f'__name__=~"{"|".join(names)}"', *(f'{name}=~"${name}"' for name in narrowed)])
+    return f"label_values({{{inside}}}, {label})"
 
 
 def _sum(name: str, by: tuple[str, ...], where: Where, function: str, over: str) -> str:

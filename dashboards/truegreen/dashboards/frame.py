@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from truegreen.core.words import catalogue
+from truegreen.core.words import catalogue, records
 from truegreen.core.words.metric import IDENTITY
 from truegreen.dashboards import expressions, grafana, kit
 from truegreen.dashboards.model import Board, Json, Row, Tile
@@ -104,7 +104,9 @@ def variables(panels: list[Json]) -> list[Json]:
     known: tuple[str, ...] = ()
     text = json.dumps(panels)
     for name in (*IDENTITY, *(("model",) if "$model" in text or "${model" in text else ())):
-        query = expressions.label_values(catalogue.LLM_REQUESTS, name, *known)
+        # Of a service whose SLO reads a metric of its own only the records know.
+        series = (catalogue.LLM_REQUESTS.prometheus, *([records.events("6h")] if name in IDENTITY else []))
+        query = expressions.label_values(name, series, *known)
         made.append(grafana.variable("query", name, name.capitalize(), query, kit.PROMETHEUS))
         known = (*known, name)
     return made

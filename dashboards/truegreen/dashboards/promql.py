@@ -21,6 +21,7 @@ SECONDS: Final = {name: int(text[:-1]) for name, text in FILLED.items()}
 OVER_COUNTERS: Final = ("rate", "irate", "increase")
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_]\w*)(?:[.:][^}]*)?\}|\$([A-Za-z_]\w*)|\[\[([A-Za-z_]\w*)(?::\w+)?\]\]")
 """A variable of Grafana's in its three forms; `$1` of a regular expression is none."""
+_SPELT: Final = re.compile(r"[\w:]+(\|[\w:]+)*")
 UNKNOWN: Final = "a_variable"
 """What stands in for a variable where PromQL wants a name."""
 ANY_SECONDS: Final = 3679
@@ -156,7 +157,10 @@ def _visit(
     first = len(selectors)
     made: frozenset[str] = frozenset()
     if isinstance(node, p.VectorSelector):
-        selectors.append(Selector(*_selected(node), around))
+        name, others = _selected(node)
+        rest = tuple(each for each in others if each[0] != "__name__")
+        chosen = [Selector(each, rest, around) for each in _alternatives(others)] if not name else []
+        selectors += chosen or [Selector(name, others, around)]
     elif isinstance(node, p.MatrixSelector):
         selectors.append(Selector(*_selected(node.vector_selector), _reading(around, node.range)))
     elif isinstance(node, p.Call):
@@ -194,6 +198,12 @@ def _selected(node: Any) -> tuple[str, tuple[tuple[str, str, str], ...]]:
     name = node.name or named
     others = tuple(each for each in matchers if each[:2] != ("__name__", "Equal"))
     return UNKNOWN if UNKNOWN in name or ".*" in name else name, others
+
+
+def _alternatives(matchers: tuple[tuple[str, str, str], ...]) -> list[str]:
+    # The names that `__name__=~"a|b"` chooses, where it spells them out.
+    wanted = next((value for label, op, value in matchers if (label, op) == ("__name__", "Re")), "")
+    return wanted.split("|") if _SPELT.fullmatch(wanted) else []
 
 
 def _grouped(node: Any) -> Iterator[str]:
