@@ -28,13 +28,13 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "docs" / "pictures"
 SHIPPED: Final = ROOT / "dashboards" / "truegreen" / "dashboards" / "preview" / "recorded.json.gz"
 PICTURES: Final = {
-    "overview.png": (uids.OVERVIEW, "light", "contain"),
-    "incident.png": (uids.INCIDENT, "dark", "contain"),
+    "overview.png": (uids.OVERVIEW, "light", "page"),
+    "incident.png": (uids.INCIDENT, "dark", "page"),
     "versions.png": (uids.VERSIONS, "light", ""),
 }
-"""File to the board that it shows, its theme, and the mark before which it ends: what is said as of now is of that moment."""
-EARLIER: Final = 15
-"""Seconds before a mark: a step of the story is told when its effect is seen."""
+"""File to the board that it shows, its theme, and the mark soon after which it ends: what is said as of now is of that moment."""
+LATER: Final = 8
+"""Seconds after the mark: who was paged has opened the board, and nothing is contained yet."""
 WIDTH: Final = 1280
 LOWEST: Final = 1400
 """Pixels from the top: what lies below is not in the picture."""
@@ -66,8 +66,8 @@ def digest_of(png: bytes) -> str:
 
 
 def between(found: Recording, until: str) -> str:
-    """The range of the page: from the beginning to shortly before a mark, or to the end without one."""
-    end = next((mark["at"] - EARLIER for mark in found.marks if mark["name"] == until), found.end)
+    """The range of the page: from the beginning to shortly after a mark, or to the end without one."""
+    end = next((mark["at"] + LATER for mark in found.marks if mark["name"] == until), found.end)
     return f"from={1000 * found.start:.0f}&to={1000 * end:.0f}"
 
 

@@ -35,7 +35,7 @@ INCIDENT: Final = ROOT / "dashboards" / "recorded" / "incident.json.gz"
 SHIPPED: Final = ROOT / "dashboards" / "truegreen" / "dashboards" / "preview" / "recorded.json.gz"
 FLAGS: Final = ("--query.lookback-delta=2s", "--storage.tsdb.retention.time=100y")
 """Series read from a file have no marks where they end: with the usual 5 min every alert would fire to the end. They may be old, too."""
-BEFORE: Final = 30
+BEFORE: Final = 27
 """Seconds shown before the first mark: what lies before them is the stage being built, and what lies after the last one its end."""
 
 Json = dict[str, Any]
