@@ -26,8 +26,11 @@ def asked(expressions: list[str]) -> tuple[frozenset[str], Mapping[str, list[str
 
     def enter(node: Any) -> None:
         if isinstance(node, p.VectorSelector):
-            names.add(node.name)
+            names.update([node.name] if node.name else [])
             for matcher in node.matchers.matchers:
+                if matcher.name == "__name__":
+                    names.update(matcher.value.split("|"))
+                    continue
                 values.setdefault(matcher.name, set()).update(v for v in matcher.value.split("|") if v not in ("", ".*"))
 
     for expression in expressions:

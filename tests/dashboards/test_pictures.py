@@ -37,9 +37,9 @@ def test_a_picture_with_a_palette_looks_the_same_and_carries_its_digest(browser)
 
 def test_a_picture_ends_while_it_burns():
     """As of now, everything is green again at the end of an incident: that is not what a picture is for."""
-    mark = {"at": 100.5, "name": "contain", "text": ""}
+    mark = {"at": 100.5, "name": "page", "text": ""}
     found = Recording("", 10.0, 200.0, 1.0, 60, (mark,), (), {})
-    assert pictures.between(found, "contain") == "from=10000&to=85500"
+    assert pictures.between(found, "page") == "from=10000&to=108500"
     assert pictures.between(found, "") == "from=10000&to=200000"
 
 

@@ -89,7 +89,7 @@ def test_what_the_demo_promised_is_recorded_with_it(made):
 def test_the_stage_is_not_part_of_the_incident():
     """What is shown begins shortly before the first mark and ends with the last; without marks all is shown."""
     marks = [{"at": 99.5, "name": "onset", "text": ""}, {"at": 140.25, "name": "closed", "text": ""}]
-    assert recorded.window({"start": 10, "end": 200, "marks": marks}) == (69, 141)
+    assert recorded.window({"start": 10, "end": 200, "marks": marks}) == (72, 141)
     assert recorded.window({"start": 90, "end": 120, "marks": marks}) == (90, 120)
     assert recorded.window({"start": 10, "end": 200, "marks": []}) == (10, 200)
 
