@@ -61,6 +61,7 @@ def started(folder, *arguments):
             process.kill()
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
 def test_it_shows_boards_of_ones_own_and_ends_when_told(files, number):
     """A folder of exports, an API answer among them; an interrupt is how it ends, not a failure."""

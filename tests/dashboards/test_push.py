@@ -422,14 +422,6 @@ def test_a_version_that_grew_is_seen_even_where_grafana_compares_none(push, kept
     assert _became(said, "put back") == ["a"]
 
 
-@pytest.fixture
-def heard():
-    """Ctrl-C is heard, also where the tests were started by a shell that has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heard")
 def test_an_interrupt_puts_back_what_was_written(push, kept):
     """Ctrl-C between the save and its answer."""
