@@ -114,11 +114,15 @@ def _rungs(config: Config, what: Judged, raises: bool) -> Test:
             for level, value in (("1", None), ("2", 1))
         ]
     for tier in (tier for tier in TIERS if raises and tier.name in business.raised(slo)):
-        who = {"service": f"{SERVICE}-{slo.name}-{tier.name}-raised", "environment": slo.environments[0]}
-        series += _rung(what, tier.rungs[0], who["service"], who["environment"], _DAYS)
-        series.append(Series(records.BUSINESS_BURNING, who, f"_ 1+0x{len(_DAYS)}"))
-        checks += [seen(DAY * _LOUD[0], records.BUDGET_BURN, value, slo=slo.name, **who, burn_tier=tier.name, sev=level)
-                   for level, value in (("2", None), ("1", 1))]  # fmt: skip
+        for rung in tier.rungs:
+            who = {"service": f"{SERVICE}-{slo.name}-{tier.name}-{rung.long}-raised", "environment": slo.environments[0]}
+            series += [
+                *_rung(what, rung, who["service"], who["environment"], _DAYS),
+                Series(records.BUSINESS_BURNING, who, f"_ 1+0x{len(_DAYS)}"),
+            ]
+            its = {"slo": slo.name, **who, "burn_tier": tier.name}
+            checks += [seen(DAY * day, records.BUDGET_BURN, 1, **its, sev="1") for day in _LOUD]
+            checks.append(seen(DAY * _LOUD[0], records.BUDGET_BURN, None, **its, sev="2"))
     return Test(f"{slo.name}: each number of the ladder", tuple(series), tuple(checks), DAY * MINUTE)
 
 
