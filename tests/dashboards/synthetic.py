@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import promql_parser as p
 
+from truegreen.core.clients import engines
 from truegreen.core.words import catalogue
 from truegreen.dashboards import promql
 from truegreen.dashboards.expressions import EXPORTED
@@ -63,3 +67,16 @@ def openmetrics(rows: list[tuple[str, Mapping[str, str], str, float]], end: int)
                 number = value * (step + 1) if kind == "counter" else value
                 lines.append(f"{name}{{{inside}}} {number} {end - STEP * (SAMPLES - 1 - step)}")
     return "\n".join([*lines, "# EOF", ""])
+
+
+@contextmanager
+def served(rows: list[tuple[str, Mapping[str, str], str, float]], folder: Path, end: int, promtool: Path) -> Iterator[str]:
+    """The address of a real Prometheus that has these rows."""
+    text, config = folder / "series.om", folder / "prometheus.yml"
+    text.write_text(openmetrics(rows, end), "utf-8")
+    config.write_text("global: {scrape_interval: 15s}\n", "utf-8")
+    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", text, folder / "data" / "tsdb"]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert made.returncode == 0, made.stderr
+    with engines.prometheus(config, folder / "data") as server:
+        yield server.url

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import time
 import urllib.parse
 import urllib.request
@@ -13,7 +12,6 @@ from contextlib import contextmanager
 import pytest
 import synthetic
 
-from truegreen.core.clients import engines
 from truegreen.core.words import catalogue as c
 from truegreen.core.words import records
 from truegreen.dashboards import check, promql
@@ -32,19 +30,8 @@ def serve(engine):
 
     @contextmanager
     def serving(rows, folder, end):
-        text, config = folder / "series.om", folder / "prometheus.yml"
-        text.write_text(synthetic.openmetrics(rows, end), "utf-8")
-        config.write_text("global: {scrape_interval: 15s}\n", "utf-8")
-        made = subprocess.run(
-            [promtool, "tsdb", "create-blocks-from", "openmetrics", text, folder / "data" / "tsdb"],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert made.returncode == 0, made.stderr
-        with engines.prometheus(config, folder / "data") as server:
-            yield lambda expression, instant=True: _ask(server.url, expression, end, instant)
+        with synthetic.served(rows, folder, end, promtool) as url:
+            yield lambda expression, instant=True: _ask(url, expression, end, instant)
 
     return serving
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 
 import pytest
 import synthetic
 
-from truegreen.core.clients import engines
 from truegreen.dashboards import check
 from truegreen.dashboards.known import SERIES
 from truegreen.dashboards.preview import site
@@ -43,19 +41,8 @@ def shown(engine, tmp_path_factory):
         for labels, value in synthetic.series(name, wanted)
     ]
     rows += [("truegreen_llm_requests_total", labels, "counter", 3.0) for labels in (STAGING, PRODUCTION)]
-    text, config = folder / "series.om", folder / "prometheus.yml"
-    text.write_text(synthetic.openmetrics(rows, int(time.time()) // 60 * 60), "utf-8")
-    config.write_text("global: {scrape_interval: 15s}\n", "utf-8")
-    made = subprocess.run(
-        [promtool, "tsdb", "create-blocks-from", "openmetrics", text, folder / "data" / "tsdb"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    with engines.prometheus(config, folder / "data") as server:
-        yield server.url, boards
+    with synthetic.served(rows, folder, int(time.time()) // 60 * 60, promtool) as url:
+        yield url, boards
 
 
 def opened(browser, url, uid, width=1280, query="?from=now-30m&to=now"):
