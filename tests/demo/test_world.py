@@ -10,8 +10,8 @@ import pytest
 from truegreen.core.words.shapes import Sample
 from truegreen.demo import corpus
 from truegreen.demo.world import guard, provider, speech, templates, traffic
-from truegreen.evaluation.baseline import quantile
-from truegreen.evaluation.groundedness import make
+from truegreen.evaluation.baselines.baseline import quantile
+from truegreen.evaluation.evaluators.groundedness import make
 
 CORPUS = corpus.load()
 INDEX = corpus.index(CORPUS.passages)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from truegreen.core.errors import BadInput
 from truegreen.core.words import calibration
-from truegreen.evaluation.baseline import choose_floor, design_effect, freeze, quantile
+from truegreen.evaluation.baselines.baseline import choose_floor, design_effect, freeze, quantile
 
 WHO = {
     "service": "support",

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truegreen.evaluation.features import NAMES, features
-from truegreen.evaluation.text import is_stop, number, sentences, stem, words
+from truegreen.evaluation.lexical.features import NAMES, features
+from truegreen.evaluation.lexical.text import is_stop, number, sentences, stem, words
 
 PASSAGE = (
     "Opened items can be returned within 30 days. The refund is paid to the original card by Acme Bank in three working days."

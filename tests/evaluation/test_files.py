@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import calibration
 from truegreen.evaluation import files
-from truegreen.evaluation.baseline import freeze
+from truegreen.evaluation.baselines.baseline import freeze
 from truegreen.evaluation.files import Broken, read_replay, write_calibration
 
 CALL = {"query": "q", "context": ["p"], "answer": "the answer", "model": "m"}

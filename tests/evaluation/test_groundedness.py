@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from truegreen.core.words.calibration import Calibration
 from truegreen.core.words.shapes import Sample
-from truegreen.evaluation.groundedness import make
+from truegreen.evaluation.evaluators.groundedness import make
 
 PASSAGES = (
     "Opened items can be returned within 30 days of delivery when the box is undamaged.",
@@ -100,7 +100,7 @@ def test_importing_and_judging_needs_the_standard_library_only():
     """It runs in the application's process: nothing that is not ours or the standard library's is imported."""
     code = (
         "import sys; before = set(sys.modules)\n"
-        "from truegreen.evaluation.groundedness import make\n"
+        "from truegreen.evaluation.evaluators.groundedness import make\n"
         "from truegreen.core.words.shapes import Sample\n"
         "make({}, None)(Sample('q', 'an answer', ('a passage',)))\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words.shapes import ReplayRecord
 from truegreen.evaluation import sending
-from truegreen.evaluation.baseline import freeze
+from truegreen.evaluation.baselines.baseline import freeze
 from truegreen.evaluation.commands import replay
 from truegreen.evaluation.files import write_calibration
 

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from truegreen.core.words.shapes import Sample
-from truegreen.evaluation import training
-from truegreen.evaluation.coefficients import committed, from_text, to_text
-from truegreen.evaluation.groundedness import make
+from truegreen.evaluation.evaluators.groundedness import make
+from truegreen.evaluation.lexical import training
+from truegreen.evaluation.lexical.coefficients import committed, from_text, to_text
 
 
 def test_retraining_gives_the_committed_coefficients(data):

@@ -113,7 +113,7 @@ def _from_replay(
     path: Path, folder: Path, config: Config, slos: Sequence[Slo], every: float | None, who: tuple[str, str]
 ) -> Input:
     from truegreen.evaluation import files
-    from truegreen.evaluation.evaluators import judge_of
+    from truegreen.evaluation.installed import judge_of
 
     wanted = replay.evaluations(slos)
     if not wanted:

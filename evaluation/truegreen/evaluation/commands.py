@@ -25,12 +25,13 @@ from truegreen.core.words.calibration import MINIMUM_ANSWERS
 from truegreen.core.words.shapes import ReplayRecord
 from truegreen.core.words.slo import EvaluationSli, Slo
 from truegreen.core.words.terms import FAIL, PASS
-from truegreen.evaluation import baseline, event_baseline, event_take, files, scores, taking
-from truegreen.evaluation.evaluators import judge_of
-from truegreen.evaluation.groundedness import EVALUATION
+from truegreen.evaluation import files
+from truegreen.evaluation.baselines import baseline, event_baseline, event_take, scores, taking
+from truegreen.evaluation.baselines.scores import Judged
+from truegreen.evaluation.evaluators.groundedness import EVALUATION
+from truegreen.evaluation.installed import judge_of
 from truegreen.evaluation.progress import shown
 from truegreen.evaluation.replay import of_models, select
-from truegreen.evaluation.scores import Judged
 
 SEED = 1
 NEAR = 0.8

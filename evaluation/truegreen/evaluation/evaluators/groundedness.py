@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from truegreen.core.words.calibration import MINIMUM_ANSWERS, Calibration
 from truegreen.core.words.shapes import Judge, Result, Sample
-from truegreen.evaluation.coefficients import Coefficients, committed
-from truegreen.evaluation.features import features
+from truegreen.evaluation.lexical.coefficients import Coefficients, committed
+from truegreen.evaluation.lexical.features import features
 
 EVALUATION: Final = "groundedness"
 EVALUATOR: Final = "context-support"

@@ -15,8 +15,9 @@ from truegreen.core.clients.http import Server
 from truegreen.core.errors import BadInput
 from truegreen.core.words.counts import unrecorded
 from truegreen.core.words.slo import EvaluationSli, Slo
-from truegreen.evaluation import event_baseline, files
-from truegreen.evaluation.event_baseline import Hour
+from truegreen.evaluation import files
+from truegreen.evaluation.baselines import event_baseline
+from truegreen.evaluation.baselines.event_baseline import Hour
 
 _HOUR: Final = 3_600
 

@@ -1,4 +1,4 @@
-"""The recipe of the committed coefficients: `python -m truegreen.evaluation.training DATA_DIR [--write]`.
+"""The recipe of the committed coefficients: `python -m truegreen.evaluation.lexical.training DATA_DIR [--write]`.
 
 Trained on the BEGIN rows of `grounding_train.jsonl.gz` alone: human-labelled dialogue answers and their evidence. scikit-learn is
 needed here only, never where an answer is judged.
@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from truegreen.evaluation import coefficients
-from truegreen.evaluation.coefficients import Coefficients
-from truegreen.evaluation.features import NAMES, features
+from truegreen.evaluation.lexical import coefficients
+from truegreen.evaluation.lexical.coefficients import Coefficients
+from truegreen.evaluation.lexical.features import NAMES, features
 
 TRAINING_FILE: Final = "grounding_train.jsonl.gz"
 SOURCES: Final = ("BEGIN-wow", "BEGIN-cmu-dog")
@@ -62,7 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     folders = [a for a in arguments if a != "--write"]
     if len(folders) != 1 or not (Path(folders[0]) / TRAINING_FILE).is_file():
         print(
-            f"usage: python -m truegreen.evaluation.training DATA_DIR [--write]; DATA_DIR holds {TRAINING_FILE}", file=sys.stderr
+            f"usage: python -m truegreen.evaluation.lexical.training DATA_DIR [--write]; DATA_DIR holds {TRAINING_FILE}",
+            file=sys.stderr,
         )
         return 2
     rows = read_rows(Path(folders[0]))

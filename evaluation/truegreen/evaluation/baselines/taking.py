@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from truegreen.core.words.calibration import Calibration
-from truegreen.evaluation.scores import Judged
+from truegreen.evaluation.baselines.scores import Judged
 
 LABELS_WANTED: Final = 50
 _UNKNOWN: Final = (

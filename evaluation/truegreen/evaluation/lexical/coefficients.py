@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from truegreen.evaluation.features import NAMES
+from truegreen.evaluation.lexical.features import NAMES
 
 FILE: Final = "coefficients.json"
 
@@ -56,4 +56,4 @@ def from_text(text: str) -> Coefficients:
 @cache
 def committed() -> Coefficients:
     """The coefficients that ship with the package."""
-    return from_text((resources.files("truegreen.evaluation") / FILE).read_text(encoding="utf-8"))
+    return from_text((resources.files("truegreen.evaluation.lexical") / FILE).read_text(encoding="utf-8"))

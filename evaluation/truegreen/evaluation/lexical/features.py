@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from truegreen.evaluation.text import NUMBER_WORDS, is_number, is_stop, sentences, stem, without_numbering, words
+from truegreen.evaluation.lexical.text import NUMBER_WORDS, is_number, is_stop, sentences, stem, without_numbering, words
 
 NAMES: Final = (
     "words_supported",

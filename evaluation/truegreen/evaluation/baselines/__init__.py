@@ -1,0 +1,1 @@
+"""Frozen baselines: taken from healthy traffic, kept as files, compared."""
