@@ -16,12 +16,16 @@ class Sample:
         answer: the text of the answer.
         passages: the retrieved passages, in the order given to the model; empty when none were seen.
         model: the requested model.
+        expected: the expected answer where one is known, such as in an evaluation set; else empty.
+        finish: the finish reasons that the provider gave; empty when unknown.
     """
 
     query: str
     answer: str
     passages: tuple[str, ...] = ()
     model: str = ""
+    expected: str = ""
+    finish: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Result:
         scale: `relative` or `calibrated`, empty without a calibration.
         calibration: the digest of the calibration file used, empty without one.
         skipped: one of `terms.SKIP_REASONS`, empty when judged.
+        vector: an embedding of the answer, watched for drift; empty where the evaluator makes none.
     """
 
     evaluation: str
@@ -45,6 +50,7 @@ class Result:
     scale: str = ""
     calibration: str = ""
     skipped: str = ""
+    vector: tuple[float, ...] = ()
 
 
 Judge = Callable[[Sample], Result]
