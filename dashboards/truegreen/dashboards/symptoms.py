@@ -58,6 +58,16 @@ def evaluation_of(slos: Sequence[Slo]) -> dict[str, str]:
     return {slo.name: slo.sli.evaluation for slo in slos if isinstance(slo.sli, EvaluationSli)}
 
 
+def answers(view: View) -> Where:
+    """The answers that a ratio of ungrounded ones counts."""
+    return {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
+
+
+def within(view: View) -> kit.Steps:
+    """The budget of ungrounded answers."""
+    return kit.within(*view.judged("hallucination"))
+
+
 def ratio(view: View, name: str, title: str, share: kit.Series, of: kit.Series, *, window: str, counted: str, why: str, links: Sequence[Json] = (),
           also: Sequence[kit.Series] = (), width: int = 4) -> tuple[Tile, ...]:  # fmt: skip
     """A ratio that an SLO watches and its sample size, as the SLO's alert reads them: of the service that burns most.

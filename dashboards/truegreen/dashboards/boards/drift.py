@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-from truegreen.alert_rules.drift import DRIFT, Z
-from truegreen.core.words import boards, records
-from truegreen.core.words import catalogue as c
-from truegreen.core.words.terms import FAILURE_MODES
-from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows, symptoms
-from truegreen.dashboards.model import Board, View, Where
-
-_MODE = "drift"
+from truegreen.alert_rules.drift import DRIFT
+from truegreen.core.words import boards
+from truegreen.dashboards import kit, rows
+from truegreen.dashboards.model import Board, View
+from truegreen.dashboards.panels import drift as panels
 
 
 def board(view: View) -> Board:
     """What to look at when answers are not what they were."""
-    slos = tuple(slo for mode in FAILURE_MODES for slo in view.judged(mode))
-    evaluations = tuple(dict.fromkeys(each for mode in FAILURE_MODES for each in view.evaluations(mode)))
-    mine: Where = {"slo": tuple(slo.name for slo in slos)}
-    judged: Where = {**rows.JUDGED, "evaluation": evaluations}
-    symptom = (
-        *kit.ratio("Failed, 3 d", ("*", e.of_worst(records.bad_ratio("3d"), "3d", mine)),
-                   ("judged *", e.scaled(e.of_worst(records.events("3d"), "3d", mine), symptoms.evaluation_of(slos))), counted="Judged answers, 3 d", width=8,
-                   why=f"Share of judged answers that failed over three days; what it was in the baseline is dashed below. {symptoms.OF_WORST}"),
-        kit.stat("Furthest from its baseline", ("z", e.record(records.DRIFT_Z, ())), unit="short", steps=kit.under(Z), width=8,
-                 why=f"Standard errors between three days and the frozen baseline, the largest of all SLOs: over {Z} and a quarter more is a ticket."),
-        kit.graph("Failed beside the baseline, 3 d", ("*", e.record(records.bad_ratio("3d"), rows.EVERY, mine)),
-                  ("baseline *", e.record(records.BASELINE_BAD_RATIO, rows.EVERY, mine)), unit="percentunit", reference="/^baseline/", width=12,
-                  why="A slow decline shows here long before it burns: the frozen baseline does not absorb it as a moving one would."),
-        kit.graph("Distance from the baseline", ("*", e.record(records.DRIFT_Z, rows.EVERY)), unit="short", low=None, steps=kit.under(Z), width=12,
-                  why="The same for every SLO with a baseline, in standard errors, so that different SLOs can be compared."),
-    )  # fmt: skip
-    mix = kit.graph("Who asks", ("*", e.rate(c.ANSWERS, ("cohort",), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
-                    why="Answers a minute by cohort: another mix of questions moves every ratio although no answer is worse.")  # fmt: skip
-    tasks = kit.graph("What is asked", ("*", e.rate(c.TASKS, ("task", "outcome"), factor=60)), unit="cpm", width=12, scrapes=kit.SPARSE,
-                      why="Tasks a minute and how they end: the first signal that users give, and the last.")  # fmt: skip
-    distribution = (
-        *rows.scores(evaluations),
-        kit.graph("Mean score", ("*", e.mean(c.EVALUATION_SCORE, ("evaluation", "scale", "model"), {"evaluation": evaluations})), unit="short", width=12,
-                  scrapes=kit.SPARSE, why="On a relative scale the baseline's mean is 0.5: many answers may be a little worse, none under the floor."),
-        kit.graph("Wording and embeddings", ("*", e.gauge(c.DRIFT_ZSCORE, (*rows.WHO, "signal", "template"))), unit="short", low=None, width=12,
-                  why="z of style and embedding by prompt template, where something watches them. No data means that nothing does."),
-    )  # fmt: skip
     return Board(
-        boards.BOARDS[_MODE], "Drift", "How far are answers from the frozen baseline, whose are they, and since which change?",
+        boards.BOARDS["drift"], "Drift", "How far are answers from the frozen baseline, whose are they, and since which change?",
         (
-            kit.row("Symptom", *symptom),
-            rows.budget_of(view, _MODE),
-            rows.where(c.EVALUATIONS, {"result": "fail"}, judged, ("model", "cohort"), bad="Failed", counted="Judged answers", graphs={"cohort": "Failed by cohort"},
-                       why="Base sample over the range shown. One cohort points at its questions, one model at us or the provider."),
-            rows.changed(mix, tasks),
-            kit.row("Distribution", *distribution, collapsed=True),
-            rows.evidence(view, evaluations),
-            rows.runbook(view, _MODE, DRIFT),
+            kit.row("Symptom", *panels.symptom(view)),
+            rows.budget_of(view, "drift"),
+            panels.where(view),
+            rows.changed(panels.who_asks(), panels.what_is_asked()),
+            kit.row("Distribution", *panels.distribution(view), collapsed=True),
+            rows.evidence(view, panels.evaluations(view)),
+            rows.runbook(view, "drift", DRIFT),
         ),
     )  # fmt: skip

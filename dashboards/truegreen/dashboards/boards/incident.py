@@ -2,77 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from truegreen.core.words import boards, records
-from truegreen.core.words import catalogue as c
-from truegreen.core.words.terms import FAILURE_MODES
-from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows, symptoms
-from truegreen.dashboards.model import Board, Tile, View, Where
-
-_FIRED: Final = {
-    "alertname": "Alert",
-    "sev": "Sev",
-    "slo": "SLO",
-    "cohort": "Cohort",
-    "failure_mode": "Failure mode",
-    "mode": "Mode",
-    "service": "Service",
-    "environment": "Environment",
-}
-_COMMANDS: Final = (
-    ("what broke, since when, us or them, of the gravest alert; the alert's `next` line names its own", "truegreen triage"),
-    ("stop the harm", "truegreen contain pin-model MODEL --expires 60m"),
-    ("remove the cause when it is ours", "truegreen rollback prompt"),
-    ("before you close: six checks", "truegreen validate"),
-)
+from truegreen.core.words import boards
+from truegreen.dashboards import kit, rows
+from truegreen.dashboards.model import Board, View
+from truegreen.dashboards.panels import incident as panels
 
 
 def board(view: View) -> Board:
     """The first board of a night."""
-    judged: Where = {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
-    within = kit.within(*view.judged("hallucination"))
-    symptom = (
-        kit.table("Firing alerts", ("Firing", e.firing(tuple(_FIRED), where=e.TOLD)), columns=_FIRED, unit="none", width=14, height=6,
-                  why="What fires now for this service; shadow tickets say what would have paged. Empty is good."),
-        rows.affected((), width=5, height=6),
-        rows.contained(width=5, height=6),
-        kit.graph("Bad ratio by SLO, 15 min", ("*", e.record(records.bad_ratio("15m"), rows.EVERY)), unit="percentunit", width=12,
-                  why="Every SLO of the service, whatever its failure mode: which rose first? Their budgets are in the table below."),
-        kit.graph("Events by SLO, 15 min", ("*", e.record(records.events("15m"), rows.EVERY)), unit="short", width=12,
-                  why="The sample sizes of the ratios beside it. A line that ends is a stall, no recovery."),
-    )  # fmt: skip
-    q, line = symptoms.tail(view.slo("latency"))
-    calls = kit.graph("Call duration by provider and model", (f"{symptoms.pth(q)} *", e.quantile(q, c.LLM_DURATION, ("provider", "model", *rows.WHO), symptoms.CHAT)), unit="s", steps=line,
-                      width=12, scrapes=kit.SPARSE, why="By provider and model: a wrong answer may come fast, a slow one may be right.")  # fmt: skip
-    where = rows.where(
-        c.EVALUATIONS, {"result": "fail"}, judged, ("model", "snapshot"), bad="Ungrounded", counted="Judged answers",
-        steps=within, graphs={"model": "Ungrounded by model"}, more=(calls,),
-        why="Base sample over the range shown. One bad version points at us, all versions of one model at the provider.",
-    )  # fmt: skip
-    distribution = (
-        kit.heat("Scores", e.distribution(c.EVALUATION_SCORE), unit="none", width=12, why="All scores of the base sample: a new band low down is another population."),
-        kit.heat("Call duration", e.distribution(c.LLM_DURATION, symptoms.CHAT), unit="s", width=12, why="Chat calls: two bands are two models, or a cache."),
-        *rows.by_label("Ungrounded by cohort", c.EVALUATIONS, {"result": "fail"}, judged, "cohort", counted="Judged answers", steps=within),
-        *rows.by_label("Calls failed by model", c.LLM_REQUESTS, symptoms.FAILED, {}, "model", counted="Calls"),
-    )  # fmt: skip
     return Board(
         boards.INCIDENT, "Incident", "What burns here, since when, whom does it touch, us or them, and what is to do?",
-        (kit.row("Symptom", *symptom), rows.budget(), where, rows.changed(),
-         kit.row("Distribution", *distribution, collapsed=True), rows.evidence(view, (), collapsed=False), kit.row("Runbook", *_runbook(view))),
-    )  # fmt: skip
-
-
-def _runbook(view: View) -> tuple[Tile, ...]:
-    commands = "\n".join(f"- {says}: `{command}`" for says, command in _COMMANDS)
-    uids = {mode: boards.BOARDS[mode] for mode in FAILURE_MODES} | {
-        "agent pillars": boards.PILLARS,
-        "versions": boards.VERSIONS,
-        "health of the watching": boards.HEALTH,
-    }
-    links = "\n".join(f"- [{name}]({kit.address(uid)})" for name, uid in uids.items())
-    return (
-        kit.text("What to do", f"{commands}\n\n[Runbook]({view.runbook(records.BUDGET_BURN)}), [of one cohort]({view.runbook(records.COHORT_BURN)})", width=14, height=7, why="The commands in their order; each writes to the incident's log."),
-        kit.text("Look closer", links, width=10, height=7, why="The boards behind this one, with its time and its variables."),
+        (
+            kit.row("Symptom", *panels.symptom()),
+            rows.budget(),
+            panels.where(view),
+            rows.changed(),
+            kit.row("Distribution", *panels.distribution(view), collapsed=True),
+            rows.evidence(view, (), collapsed=False),
+            kit.row("Runbook", *panels.runbook(view)),
+        ),
     )  # fmt: skip

@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 from truegreen.core.words import boards
-from truegreen.core.words import catalogue as c
-from truegreen.dashboards import expressions as e
-from truegreen.dashboards import kit, rows
-from truegreen.dashboards.model import Board, Expression, View, Where
-
-_BAD: Where = {"result": "fail"}
-_OTHERS = ("eval_dataset_version", "provider_changelog_version")
-"""What serves no traffic: no part of a snapshot's identity, so it comes from the info gauge alone."""
+from truegreen.dashboards import kit
+from truegreen.dashboards.model import Board, View
+from truegreen.dashboards.panels import versions as panels
 
 
 def board(view: View) -> Board:
     """What to look at when it is either us or them."""
-    judged: Where = {**rows.JUDGED, "evaluation": view.evaluations("hallucination")}
-    slices = (*rows.WHO, *rows.apart(judged), "snapshot")
-    within, apart = kit.within(*view.judged("hallucination")), rows.apart(judged)
-    serving = kit.timeline("What served when", *((_line(label), e.serving(label)) for label in e.VERSIONS), *((_line(label), _info(label)) for label in _OTHERS),
-                           height=10, why="A band for each version while it answers; the set of evaluation questions and the provider's changelog as they were last seen.")  # fmt: skip
-    ours = (
-        rows.since(),
-        *(kit.graph(f"Ungrounded by {rows.VERSIONS[label].lower()}", (rows.lead(label, (*rows.WHO, *apart)), e.by_version(c.EVALUATIONS, _BAD, judged, label, apart)), unit="percentunit",
-                    steps=within, scrapes=kit.SPARSE, width=6, why="Is one version worse than the others that serve beside it? The table below has the sample sizes.")
-          for label in e.VERSIONS if label != "model_version"),
-    )  # fmt: skip
-    changelog = kit.table("Provider's changelog", ("Seen", _info("provider_changelog_version")), columns={**rows.headed(rows.WHO), "provider_changelog_version": "Entry"},
-                          unit="none", width=12, why="The entry that the application was told of: it changes without a deploy of ours.")  # fmt: skip
-    theirs = (
-        rows.served(12),
-        *rows.by_label(
-            "Ungrounded by requested model",
-            c.EVALUATIONS,
-            _BAD,
-            judged,
-            "model",
-            counted="Judged answers",
-            steps=within,
-            width=12,
-        ),
-        changelog,
-    )
-    cohorts = rows.by_label("Ungrounded by cohort", c.EVALUATIONS, _BAD, judged, "cohort", counted="Judged answers", steps=within)
-    numbers = {
-        "Ungrounded": e.with_versions(e.share(c.EVALUATIONS, _BAD, judged, slices, e.RANGE)),
-        "Judged answers": e.with_versions(e.increase(c.EVALUATIONS, slices, judged)),
-        "Since": e.milliseconds(e.with_versions(e.gauge(c.SNAPSHOT_SINCE_TIMESTAMP, (*rows.WHO, "snapshot"), fold="min"))),
-    }
-    every = kit.table("All versions", *numbers.items(), columns={name: name for name in ("Since", "Ungrounded", "Judged answers")} | rows.VERSIONS | rows.headed(numbers["Ungrounded"].labels), unit="percentunit",
-                      units={"Judged answers": "locale", "Since": "dateTimeAsIso"}, steps=within, sort="Since",
-                      why="Over the range shown. One bad version points at us; all versions bad from one moment on point at the provider.")  # fmt: skip
     return Board(
         boards.VERSIONS, "Versions", "Which of the seven components changed, ours or the provider's, and what did quality do then?",
-        (kit.row("Who serves", serving), kit.side_by_side("Us | Them", ours, theirs), kit.row("Cohorts", *cohorts), kit.row("All versions", every)),
+        (
+            kit.row("Who serves", panels.serving()),
+            kit.side_by_side("Us | Them", panels.ours(view), panels.theirs(view)),
+            kit.row("Cohorts", *panels.cohorts(view)),
+            kit.row("All versions", panels.every(view)),
+        ),
         start="now-24h",
     )  # fmt: skip
-
-
-def _line(label: str) -> str:
-    return f"{label.removesuffix('_version').replace('_', ' ')} {rows.lead(label, rows.WHO)}"
-
-
-def _info(label: str) -> Expression:
-    return e.gauge(c.SNAPSHOT_INFO, (*rows.WHO, label), {label: e.PRESENT})
