@@ -1,0 +1,1 @@
+"""Evaluation sets: questions with checks, run against an endpoint or recorded answers; their results pin a model's version."""
