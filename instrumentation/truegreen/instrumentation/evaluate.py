@@ -236,7 +236,7 @@ class Evaluators:
                 self._judges[key] = known
         if calibration is not None:
             few = f"; it has {calibration.answers} answers, under {MINIMUM_ANSWERS} may be `skipped: no_baseline`"
-            said = f"calibration {digest} in use for {service}/{environment} {evaluation}{few if calibration.answers < MINIMUM_ANSWERS else ''}"
+            said = f"calibration {digest} in use for {service}/{environment} {evaluation}{few if not calibration.enough else ''}"
             notices.once(f"calibration:{key}:{digest}", said, logging.INFO)
         return known[1]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
@@ -19,12 +20,39 @@ VERSION: Final = 1
 MINIMUM_ANSWERS: Final = 500
 """With N healthy answers behind a floor, the chance that a healthy stream exceeds a 5 % budget for good is .11 at N = 128 and
 .01 at N = 500 (measured on RAGTruth)."""
+MINIMUM_LABELLED: Final = 50
+"""The same where people labelled the answers: the curve from raw to the probability "right" is then known to some ten points."""
 _ODD: Final = re.compile(r"[^A-Za-z0-9._-]|^_|_(?=_|\Z)|(?<=_)_")
+_SHARES: Final = ("false_positive_rate", "false_negative_rate", "auroc", "auroc_low", "auroc_high")
 QUANTILES: Final = tuple(round(i / 100, 2) for i in range(101))
 
 
 class CalibrationError(ValueError):
     """The text is not a calibration; the message says which key, what was found and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRates:
+    """How often an evaluator errs at the floor, on answers that people labelled. Every rate is from 0 to 1.
+
+    Args:
+        labelled: N, the labelled answers; `wrong` of them are wrong.
+        false_positive_rate: share of the right answers that fail.
+        false_negative_rate: share of the wrong answers that pass.
+        auroc: the chance that a wrong answer has a lower raw value than a right one; `auroc_low` and `auroc_high` hold it in 95 of 100 files.
+        seed: of the interval's bootstrap.
+        measured: ISO 8601 time.
+    """
+
+    labelled: int
+    wrong: int
+    false_positive_rate: float
+    false_negative_rate: float
+    auroc: float
+    auroc_low: float
+    auroc_high: float
+    seed: int = 0
+    measured: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +69,9 @@ class Calibration:
         answers: N, the number of judged answers behind it.
         taken: ISO 8601 time at which it was frozen.
         snapshot: snapshot id that served while it was taken, empty when unknown.
+        curve: rising pairs of a raw value and the probability, 0 to 1, that such an answer is right; of a calibrated scale that was
+            measured on labels, else empty.
+        error_rates: measured at the floor; None without labels.
     """
 
     service: str
@@ -56,6 +87,14 @@ class Calibration:
     taken: str
     snapshot: str = ""
     version: int = VERSION
+    curve: tuple[tuple[float, float], ...] = ()
+    error_rates: ErrorRates | None = None
+
+    @property
+    def enough(self) -> bool:
+        """Whether answers may be labelled by it: 500 answers are behind it, or 50 that people labelled."""
+        labelled = self.error_rates.labelled if self.curve and self.error_rates else 0
+        return self.answers >= MINIMUM_ANSWERS or labelled >= MINIMUM_LABELLED
 
     @property
     def digest(self) -> str:
@@ -67,7 +106,12 @@ class Calibration:
         return FAIL if raw < self.floor else PASS
 
     def score(self, raw: float) -> float:
-        """The share of the baseline, 0 to 1, that lies at or under `raw` (mid-rank among ties, linear between percentiles)."""
+        """The probability that such an answer is right, where there is a curve; else its rank in the baseline. 0 to 1.
+
+        The rank is the share of the baseline at or under `raw` (mid-rank among ties); both are linear between the points that are known.
+        """
+        if self.curve:
+            return _along(self.curve, raw)
         q = self.quantiles
         if raw <= q[0]:
             return 0.0
@@ -78,6 +122,15 @@ class Calibration:
             return (low + high - 1) / 2 / (len(q) - 1)
         below, above = q[low - 1], q[low]
         return (low - 1 + (raw - below) / (above - below)) / (len(q) - 1)
+
+
+def _along(curve: tuple[tuple[float, float], ...], raw: float) -> float:
+    at = bisect_right(curve, (raw, math.inf))
+    if at in (0, len(curve)):
+        return curve[max(0, at - 1)][1]
+    (left, low), (right, high) = curve[at - 1], curve[at]
+    gap = right / 2 - left / 2  # halves: the distance of two finite numbers may not be one
+    return min(high, low + (high - low) * (raw / 2 - left / 2) / gap) if gap else low
 
 
 def canonical(value: Any) -> str:
@@ -111,9 +164,20 @@ def from_text(text: str, where: str) -> Calibration:
         value = data[key]
         if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
             raise CalibrationError(f"{where}:{line_of(text, key)}: {key}: found {value!r:.60}, expected {should}")
-    fields: dict[str, Any] = {key: data[key] for key in checks}
+    for key, (kind, fits, should) in _optional().items():
+        if key in data and not (isinstance(data[key], kind) and fits(data[key])):
+            raise CalibrationError(f"{where}:{line_of(text, key)}: {key}: found {data[key]!r:.60}, expected {should}")
+    if "curve" in data and data["scale"] != CALIBRATED:
+        raise CalibrationError(
+            f"{where}:{line_of(text, 'curve')}: curve: found one on the scale {data['scale']}, expected {CALIBRATED}"
+        )
+    rates = data.get("error_rates")
     made = Calibration(
-        **{**fields, "quantiles": tuple(float(q) for q in data["quantiles"]), "snapshot": str(data.get("snapshot", ""))}
+        **{key: data[key] for key in checks if key != "quantiles"},
+        quantiles=tuple(float(q) for q in data["quantiles"]),
+        snapshot=str(data.get("snapshot", "")),
+        curve=tuple((float(raw), float(right)) for raw, right in data.get("curve", ())),
+        error_rates=ErrorRates(**{f.name: rates[f.name] for f in fields(ErrorRates) if f.name in rates}) if rates else None,
     )
     if data.get("digest") != made.digest:
         raise CalibrationError(
@@ -141,6 +205,9 @@ def _body(c: Calibration) -> Mapping[str, Any]:
         "version": c.version, "service": c.service, "environment": c.environment, "signal": c.signal, "evaluator": c.evaluator,
         "scale": c.scale, "floor": c.floor, "quantiles": list(c.quantiles), "bad_ratio": c.bad_ratio,
         "design_effect": c.design_effect, "answers": c.answers, "taken": c.taken, "snapshot": c.snapshot,
+        # Absent where there is none: the digest of a file without them is what it always was.
+        **({"curve": [list(pair) for pair in c.curve]} if c.curve else {}),
+        **({"error_rates": asdict(c.error_rates)} if c.error_rates else {}),
     }  # fmt: skip
 
 
@@ -162,6 +229,31 @@ def _checks() -> Mapping[str, tuple[Any, Any, str]]:
     }
 
 
+def _optional() -> Mapping[str, tuple[Any, Any, str]]:
+    return {
+        "curve": (list, _curve, "at least two pairs of a raw value that rises and a probability from 0 to 1 that does not fall"),
+        "error_rates": (
+            dict,
+            _rates,
+            "labelled and wrong (whole numbers of at least 1), and each rate and AUROC a number from 0 to 1",
+        ),
+    }
+
+
+def _curve(pairs: list[Any]) -> bool:
+    if len(pairs) < 2 or not all(isinstance(pair, list) and len(pair) == 2 and all(map(_number, pair)) for pair in pairs):
+        return False
+    return all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(pairs)) and pairs[0][1] >= 0 and pairs[-1][1] <= 1
+
+
+def _rates(found: dict[str, Any]) -> bool:
+    counts = all(
+        isinstance(found.get(key), int) and not isinstance(found[key], bool) and found[key] >= 1 for key in ("labelled", "wrong")
+    )
+    shares = all(_number(found.get(key)) and 0 <= found[key] <= 1 for key in _SHARES)
+    return counts and shares and isinstance(found.get("seed", 0), int) and isinstance(found.get("measured", ""), str)
+
+
 def line_of(text: str, key: str) -> int:
     """The line of a key in the file's text, 1 where it is not there."""
     return next((at for at, line in enumerate(text.splitlines(), 1) if f'"{key}"' in line), 1)
@@ -176,8 +268,11 @@ def _moment(value: str) -> bool:
 
 
 def _rising(values: list[Any]) -> bool:
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and _finite(v) for v in values)
-    return len(values) == len(QUANTILES) and numbers and all(a <= b for a, b in pairwise(values))
+    return len(values) == len(QUANTILES) and all(map(_number, values)) and all(a <= b for a, b in pairwise(values))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and _finite(value)
 
 
 def _finite(value: float) -> bool:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from truegreen.core.words.calibration import MINIMUM_ANSWERS, Calibration
+from truegreen.core.words.calibration import Calibration
 from truegreen.core.words.shapes import Judge, Result, Sample
 from truegreen.evaluation.lexical.coefficients import Coefficients, committed
 from truegreen.evaluation.lexical.features import features
@@ -29,7 +29,7 @@ def make(settings: Mapping[str, Any], calibration: Calibration | None) -> Judge:
 
     Args:
         settings: `words` (whole number, at least 1): the largest question, answer and passages together that are judged here.
-        calibration: the frozen baseline; without one, or with one of fewer than 500 answers, results are `skipped: no_baseline`
+        calibration: the frozen baseline; without one, or with one of too few (`Calibration.enough`), results are `skipped: no_baseline`
             and hold `raw` only.
 
     Returns:
@@ -38,7 +38,7 @@ def make(settings: Mapping[str, Any], calibration: Calibration | None) -> Judge:
     """
     limit = _limit(settings.get("words", WORDS))
     weights = committed()
-    frozen = calibration if calibration is not None and calibration.answers >= MINIMUM_ANSWERS else None
+    frozen = calibration if calibration is not None and calibration.enough else None
     digest = frozen.digest if frozen else ""
 
     def judge(sample: Sample) -> Result:
