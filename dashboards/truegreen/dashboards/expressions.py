@@ -232,6 +232,14 @@ def firing(by: tuple[str, ...] = (), name: str = "Truegreen.+", where: Where | N
     return Expression(f"max by ({_by(ALERTS, by)}) ({chosen})" if by else chosen, by or SERIES[ALERTS].labels or ())
 
 
+def gravest(by: tuple[str, ...]) -> Expression:
+    """The firing alerts by labels, `sev` among them; of those that differ in `sev` alone the gravest: the tiers of one burn are one line."""
+    same = f"unless on ({', '.join(label for label in by if label != 'sev')})"
+    first, second, third = (firing(by, where={"sev": sev}).text for sev in TOLD["sev"])
+    graver = firing(by, where={"sev": TOLD["sev"][:2]}).text
+    return Expression(f"{first} or ({second} {same} {first}) or ({third} {same} {graver})", by)
+
+
 def label_values(label: str, names: tuple[str, ...], *narrowed: str) -> str:
     """A variable's query: the values of a label in some series, narrowed by other variables."""
     for name in names:

@@ -18,6 +18,8 @@ EVERY: Final = (*WHO, "slo")
 """What records of SLOs are told apart by."""
 JUDGED: Final[Where] = {"result": ("pass", "fail"), "sampled": "base"}
 """The answers that a ratio of `EVALUATIONS` counts."""
+ANY_MODEL: Final[Where] = {"model": e.PRESENT}
+"""What compares models shows all of them: an alert opens the board at the one that it blames."""
 HEADINGS: Final = {
     "evaluation": "Evaluation", "service": "Service", "environment": "Environment", "slo": "SLO", "model": "Model", "cohort": "Cohort", "provider": "Provider",
     "data_source": "Data source", "agent": "Agent", "tool": "Tool", "guardrail": "Guardrail", "stage": "Stage", "snapshot": "Snapshot",
@@ -105,7 +107,7 @@ def where(metric: Metric, part: Where, whole: Where, by: tuple[str, ...], *, bad
         graphs: label to the title of its graph over time.
         more: tiles beside the graphs.
     """
-    every = (*WHO, *apart(whole), *by)
+    every, whole = (*WHO, *apart(whole), *by), _of_any_model(whole, by)
     share, count = e.share(metric, part, whole, every, e.RANGE), e.increase(metric, every, whole)
     if "snapshot" in by:
         share, count = e.with_versions(share), e.with_versions(count)
@@ -138,7 +140,7 @@ def by_label(
     title: str, metric: Metric, part: Where, whole: Where, label: str, *, counted: str, steps: kit.Steps = (), width: int = 24
 ) -> tuple[Tile, ...]:
     """The share of bad events by a label, over time and, with its sample sizes, in a table beside it."""
-    by, wide = (*WHO, *apart(whole), label), width // 2
+    by, wide, whole = (*WHO, *apart(whole), label), width // 2, _of_any_model(whole, (label,))
     numbers = {"Bad": e.share(metric, part, whole, by, e.RANGE), counted: e.increase(metric, by, whole)}
     table = kit.table(f"{title}: sample sizes", *numbers.items(), columns=headed((label,)) | {name: name for name in numbers} | headed(by[:-1]), unit="percentunit",
                       units={counted: "locale"}, steps=steps, sort="Bad", width=width - wide, why="Over the range shown: 1 of 3 is not 33 %.")  # fmt: skip
@@ -146,9 +148,13 @@ def by_label(
 
 
 def _over_time(title: str, metric: Metric, part: Where, whole: Where, label: str, steps: kit.Steps, width: int) -> Tile:
-    by = (*WHO, *apart(whole), label)
+    by, whole = (*WHO, *apart(whole), label), _of_any_model(whole, (label,))
     return kit.graph(title, (lead(label, by), e.share(metric, part, whole, by)), unit="percentunit", steps=steps, scrapes=kit.SPARSE, width=width,
-                     why=f"Is one {HEADINGS[label].lower()} worse than the others? The table of ratios has the sample sizes.")  # fmt: skip
+                     why=f"Is one {HEADINGS[label].lower()} worse than the others{', whichever is chosen above' if label == 'model' else ''}? The table of ratios has the sample sizes.")  # fmt: skip
+
+
+def _of_any_model(whole: Where, by: tuple[str, ...]) -> Where:
+    return {**whole, **ANY_MODEL} if "model" in by else whole
 
 
 def lead(label: str, by: Sequence[str]) -> str:

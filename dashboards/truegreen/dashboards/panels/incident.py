@@ -32,7 +32,7 @@ _COMMANDS: Final = (
 def symptom() -> tuple[Tile, ...]:
     """What fires, whom it touches, which SLO rose first."""
     return (
-        kit.table("Firing alerts", ("Firing", e.firing(tuple(_FIRED), where=e.TOLD)), columns=_FIRED, unit="none", width=14, height=6,
+        kit.table("Firing alerts", ("Firing", e.gravest(tuple(_FIRED))), columns=_FIRED, unit="none", width=14, height=6,
                   why="What fires now for this service; shadow tickets say what would have paged. Empty is good."),
         rows.affected((), width=5, height=6),
         rows.contained(width=5, height=6),
@@ -46,8 +46,8 @@ def symptom() -> tuple[Tile, ...]:
 def calls(view: View) -> Tile:
     """A wrong answer may come fast, a slow one may be right."""
     q, line = symptoms.tail(view.slo("latency"))
-    return kit.graph("Call duration by provider and model", (f"{symptoms.pth(q)} *", e.quantile(q, c.LLM_DURATION, ("provider", "model", *rows.WHO), symptoms.CHAT)), unit="s", steps=line,
-                      width=12, scrapes=kit.SPARSE, why="By provider and model: a wrong answer may come fast, a slow one may be right.")  # fmt: skip
+    return kit.graph("Call duration by provider and model", (f"{symptoms.pth(q)} *", e.quantile(q, c.LLM_DURATION, ("provider", "model", *rows.WHO), {**symptoms.CHAT, **rows.ANY_MODEL})), unit="s", steps=line,
+                      width=12, scrapes=kit.SPARSE, why="By provider and model, whichever is chosen above: a wrong answer may come fast, a slow one may be right.")  # fmt: skip
 
 
 def where(view: View) -> Row:
