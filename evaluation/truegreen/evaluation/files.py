@@ -109,6 +109,23 @@ def write_calibration(folder: Path, frozen: Calibration) -> Path:
     return target
 
 
+def read_calibration(folder: Path, service: str, environment: str, signal: str) -> Calibration | None:
+    """The calibration that lies in a folder for a service, None where there is none.
+
+    Raises:
+        BadInput: there is a file, and it cannot be read or is no calibration; it is left as it is.
+    """
+    path = folder / calibration.file_name(service, environment, signal)
+    try:
+        return calibration.from_text(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        return None
+    except (calibration.CalibrationError, UnicodeDecodeError) as error:
+        raise BadInput(f"{error}; or move it away: it is not overwritten") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
 def _unpacked(raw: io.BufferedReader) -> gzip.GzipFile | io.BufferedReader:
     return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
 

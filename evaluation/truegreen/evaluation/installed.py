@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from truegreen.core import config
 from truegreen.core.errors import BadInput
 from truegreen.core.words.shapes import Judge, Result, Sample
+
+
+def environ_of(config_path: Path | None) -> Mapping[str, str]:
+    """The environment with the configuration file in it, as the application's own settings are read from it.
+
+    Raises:
+        BadInput: something is wrong in the file; said with its line.
+    """
+    if config_path is not None and config_path.suffix == ".json":  # what `truegreen generate app` wrote for applications
+        return {**os.environ, "TRUEGREEN_CONFIG": str(config_path)}
+    source = config.load(config_path, os.environ).source
+    return {**os.environ, "TRUEGREEN_CONFIG": str(source)} if source else os.environ
 
 
 def judge_of(signal: str, settings: Mapping[str, Any]) -> Judge:

@@ -9,6 +9,8 @@ COMMANDS: Final = {
     "generate": "Write rules, routes, boards, collector and app configuration.",
     "baseline": "Freeze what healthy looks like.",
     "baseline take": "Freeze a baseline from the collector's scores or a replay file.",
+    "evaluator": "How good evaluators are.",
+    "evaluator measure": "Measure an evaluator on labelled answers; with labels its scores become probabilities.",
     "replay": "Send recorded LLM calls as spans.",
     "backtest": "Run the alerts over the past: what would have paged, and how late.",
     "slo": "Service level objectives.",
