@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.shapes import Result, Sample
-from truegreen.instrumentation import evaluate, events, failures, forward, notices, sampling
+from truegreen.instrumentation import evaluate, events, failures, forward, notices, sampling, sketch
 from truegreen.instrumentation.background import Job, background
 from truegreen.instrumentation.boost import Boost
 from truegreen.instrumentation.call import Call, identity
@@ -162,7 +162,7 @@ class Answers:
         def done(judged: Result | None) -> None:
             result = judged or Result(evaluation, "", skipped="error")
             if events.destination():
-                events.emit(result, sampled, span, copied, evaluate.attributes(result))
+                events.emit(result, sampled, span, copied, {**evaluate.attributes(result), **sketch.attributes(result, sample)})
             elif not targets:
                 failures.count("evaluation event", LookupError())
             if targets:

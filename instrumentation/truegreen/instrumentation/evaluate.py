@@ -168,7 +168,7 @@ class Evaluators:
             return Result(evaluation, result.evaluator, raw=result.raw, skipped="no_baseline")
         if result.skipped == "no_context":
             notices.once("no context", NO_CONTEXT)
-        if calibration is None and not result.label:
+        if calibration is None and not result.label and not result.vector:
             self._calibrations.say_lacking(service, environment, evaluation)
         return result
 

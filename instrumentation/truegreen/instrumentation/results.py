@@ -8,6 +8,7 @@ from typing import Any
 
 from truegreen.core.words.shapes import Result
 from truegreen.core.words.terms import CALIBRATED, FAIL, PASS, RELATIVE, SKIP_REASONS
+from truegreen.instrumentation import sketch
 
 _NAME = re.compile(r"[A-Za-z0-9._:/@+-]{0,100}")
 """What the name of an evaluator and a digest look like: one word, for a sentence in their place would be exported."""
@@ -26,6 +27,9 @@ def wrong(result: Any) -> str:
     for name, values in allowed:
         if getattr(result, name) not in ("", *values):
             return f"{name}, expected one of {', '.join(values)}"
+    for name in ("vector", "query_vector"):
+        if not sketch.is_vector(getattr(result, name)):
+            return f"{name}, expected a tuple of at most {sketch.LONGEST} finite floats"
     for name in ("evaluator", "calibration"):
         if not is_name(getattr(result, name)):
             return f"{name}, expected one word of at most 100 letters, digits, ., _, :, /, @, + and -"

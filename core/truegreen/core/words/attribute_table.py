@@ -49,10 +49,12 @@ def _table() -> tuple[Attribute, ...]:
                 "Stands in place of `sampled` on a span whose verdict follows as a gen_ai.evaluation.result event: the event is counted, not the span",
                 terms.SAMPLED[:2]),
                (names.EVALUATION_SAMPLED, "string", "Whether any evaluation sampled the answer: base if one did as base", terms.SAMPLED),
-               (names.EVALUATION_MIRRORED, "boolean", "This event repeats an attribute of the span: not counted again"))
+               (names.EVALUATION_MIRRORED, "boolean", "This event repeats an attribute of the span, or is a sketch without a verdict: not counted"))
         + ours("answer",
                (names.ANSWER_MARKERS, "string[]", "What the answer looks like", terms.MARKERS),
-               (names.ANSWER_STYLE, "double[]", "Ten style numbers, on sampled spans: " + ", ".join(terms.STYLE)))
+               (names.ANSWER_STYLE, "double[]", "Ten style numbers, on sampled spans: " + ", ".join(terms.STYLE)),
+               (names.ANSWER_EMBEDDING, "double[]", "A sketch of the answer's words or sense, on events of the evaluation `embedding`; never text"),
+               (names.QUERY_EMBEDDING, "double[]", "The same of its question"))
         + ours("retrieval",
                (names.RETRIEVAL_COUNT, "int", "How many documents came back"),
                (names.RELEVANCE_SCORES, "double[]", "Relevance of each, in order"),

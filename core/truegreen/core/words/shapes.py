@@ -40,6 +40,7 @@ class Result:
         calibration: the digest of the calibration file used, empty without one.
         skipped: one of `terms.SKIP_REASONS`, empty when judged.
         vector: an embedding of the answer, watched for drift; empty where the evaluator makes none.
+        query_vector: the same of its question.
     """
 
     evaluation: str
@@ -51,6 +52,7 @@ class Result:
     calibration: str = ""
     skipped: str = ""
     vector: tuple[float, ...] = ()
+    query_vector: tuple[float, ...] = ()
 
 
 Judge = Callable[[Sample], Result]
