@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -19,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from otlp_requests import events, judged, span, traces
 
 from truegreen.core.words import catalogue
-from truegreen.core.words.calibration import QUANTILES, Calibration, to_text
+from truegreen.core.words.calibration import QUANTILES, Calibration, ErrorRates, to_text
 
 Start = Callable[..., Running]
 FAST = ("--scrape-interval", "10ms")
@@ -117,20 +118,28 @@ def test_failing_gives_the_newest_traces_first(start: Start) -> None:
 
 
 def test_calibration_files_are_exposed_and_a_broken_one_is_named(start: Start, tmp_path: Path) -> None:
-    """Size and date of the baseline; a file that cannot be read costs a line, not the collector."""
+    """Size and date of the baseline, how often its evaluator errs; a file that cannot be read costs a line, not the collector."""
     folder = tmp_path / "calibration"
     folder.mkdir()
     frozen = Calibration("bot", "production", "groundedness", "context_support", "relative", -1.0, tuple(map(float, QUANTILES)), 0.03, 1.0, 600,
                          "2026-01-02T03:04:05+00:00")  # fmt: skip
+    rates = ErrorRates(80, 20, 0.05, 0.25, 0.9, 0.81, 0.96)
+    frozen = replace(frozen, scale="calibrated", curve=((0.0, 0.1), (1.0, 0.9)), error_rates=rates)
     (folder / "a.json").write_text(to_text(frozen))
     (folder / "b.json").write_text("{}")
     collector = start("--calibration", str(folder))
     text = collector.get("/metrics")[1]
     assert 'truegreen_baseline_answers{service="bot",environment="production",signal="groundedness",template=""} 600\n' in text
+    who = 'service="bot",environment="production",evaluator="context_support"'
+    assert f'truegreen_evaluator_error_rate{{{who},error="false_positive"}} 0.05\n' in text
+    assert f'truegreen_evaluator_error_rate{{{who},error="false_negative"}} 0.25\n' in text
     assert (
         'truegreen_baseline_timestamp_seconds{service="bot",environment="production",signal="groundedness",template=""} 1767323045\n'
         in text
     )
+    (folder / "a.json").write_text(to_text(replace(frozen, error_rates=None)))
+    text = collector.get("/metrics")[1]
+    assert "truegreen_evaluator_error_rate{" not in text and "truegreen_baseline_answers{" in text
     collector.process.send_signal(signal.SIGTERM)
     said = collector.process.communicate(timeout=20)[1]
     assert "b.json:1: version is missing" in said

@@ -15,10 +15,11 @@ from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import triage as table
 from truegreen.core.words.slo import EvaluationSli, Slo
 from truegreen.core.words.terms import NO_PILLAR
+from truegreen.evaluation import start as true_start
+from truegreen.evaluation.start import Count, Scored
 from truegreen.runbook import changes, names, selectors
-from truegreen.runbook import start as true_start
 from truegreen.runbook.clean import clean
-from truegreen.runbook.model import Answer, Count, Evidence, Served, Snapshot, Target
+from truegreen.runbook.model import Answer, Evidence, Served, Snapshot, Target
 
 _OURS: Final = "Truegreen"
 FEW: Final = 20
@@ -57,9 +58,10 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     missing: list[str] = []
     end, step = min(now, until or now), max(STEP / scale, 1.0)
     begin = end - LOOKBACK / scale
-    sev, labels = severity(sources, target, now, missing)
+    sev, labels, fired = severity(sources, target, now, missing)
     counts = stream(sources.prometheus, target, slo, begin, end, step)
-    found = true_start.find(counts)
+    # Scores may fall before any is under the floor; where both changed, the floor's is what the alert is about.
+    found = true_start.find(counts) or true_start.find_scores(scores(sources.prometheus, target, slo, begin, end, step))
     # A sample may be one scrape old, and a span waits for its export: what is seen in a step may have happened one step earlier.
     start = replace(found, low=found.low - step) if found else None
     onset = start.time if start else end - SPLIT / scale
@@ -79,6 +81,7 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
         sessions=_sessions(sources.prometheus, target, slo, end),
         failing=failing(sources, target, slo, end, after, missing),
         missing=tuple(missing),
+        fired=fired,
     )  # fmt: skip
 
 
@@ -95,20 +98,23 @@ def _must_exist(prometheus: Server, target: Target) -> None:
     )
 
 
-def severity(sources: Sources, target: Target, now: float, missing: list[str]) -> tuple[str, Mapping[str, str]]:
-    """The gravest sev that is active for the target, with that alert's labels; empty when none is."""
+def severity(
+    sources: Sources, target: Target, now: float, missing: list[str]
+) -> tuple[str, Mapping[str, str], float | None]:
+    """The gravest sev that is active for the target, with that alert's labels and when it fired; empty when none is."""
+    active: list[tuple[Mapping[str, str], float | None]]
     try:
-        active = [dict(a.labels) for a in alertmanager.alerts(sources.alertmanager)]
+        active = [(a.labels, a.starts) for a in alertmanager.alerts(sources.alertmanager)]
     except Failed as error:
         missing.append(str(error))
         expr = "ALERTS" + selectors.at(target, slo=target.slo, alertstate="firing")
-        active = [dict(s.labels) for s in prom.query(sources.prometheus, expr, now)]
+        active = [(s.labels, None) for s in prom.query(sources.prometheus, expr, now)]
     mine = [
-        a for a in active
+        (a, since) for a, since in active
         if (a.get("service"), a.get("environment"), a.get("slo")) == (target.service, target.environment, target.slo) and a.get("sev")
     ]  # fmt: skip
-    gravest = min(mine, key=lambda a: a["sev"], default={})
-    return gravest.get("sev", ""), gravest
+    gravest, fired = min(mine, key=lambda pair: pair[0]["sev"], default=({}, None))
+    return gravest.get("sev", ""), gravest, fired
 
 
 def stream(prometheus: Server, target: Target, slo: Slo | None, begin: float, end: float, step: float) -> tuple[Count, ...]:
@@ -119,6 +125,18 @@ def stream(prometheus: Server, target: Target, slo: Slo | None, begin: float, en
     every, bad = (prom.query_range(prometheus, expr, begin, end, step) for expr in pair)
     counts = true_start.counts(_points(every), _points(bad))
     return tuple(Count(c.time, c.events, max(c.events - c.bad, 0.0)) for c in counts) if selectors.bad_is_rest(slo) else counts
+
+
+def scores(prometheus: Server, target: Target, slo: Slo | None, begin: float, end: float, step: float) -> tuple[Scored, ...]:
+    """Scores by step; empty for an SLO that reads none."""
+    if slo is None or not isinstance(slo.sli, EvaluationSli):
+        return ()
+    where = selectors.at(target, evaluation=slo.sli.evaluation)
+    number, total, squares = (
+        _points(prom.query_range(prometheus, name + where, begin, end, step))
+        for name in (names.SCORE_COUNT, names.SCORE_SUM, names.SCORE_SQUARED)
+    )
+    return true_start.scored(number, total, squares) if squares else ()
 
 
 def _points(series: Sequence[Series]) -> list[tuple[tuple[float, float], ...]]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from truegreen.evaluation.start import TrueStart
+
 NOT_SURE: Final = "not sure"
 
 SUPPORTED: Final = "supported"
@@ -62,26 +64,6 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """Judged events and bad ones in one step that ends at `time`."""
-
-    time: float
-    events: float
-    bad: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrueStart:
-    """When the bad ratio changed: the likeliest moment and the moments nearly as likely (unix seconds), and the ratios on both sides."""
-
-    time: float
-    low: float
-    high: float
-    before: float
-    after: float
-
-
-@dataclass(frozen=True, slots=True)
 class Served:
     """A served model under a requested one, with its requests on each side of the onset; `first_seen` is None when it was always there."""
 
@@ -123,6 +105,7 @@ class Evidence:
         relevance: mean retrieval relevance before and after, None without retrievals.
         affected: bad events since the onset; sessions is None when nobody counts them.
         missing: what could not be asked, in words.
+        fired: when the alert fired, None when none does.
     """
 
     target: Target
@@ -141,6 +124,7 @@ class Evidence:
     sessions: float | None = None
     failing: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    fired: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

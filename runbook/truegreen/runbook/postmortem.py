@@ -46,7 +46,7 @@ def _impact(incident: Incident, events: Sequence[Event]) -> tuple[str, ...]:
     if triage:
         start = triage.data.get("start")
         if start:
-            lines.append(f"bad ratio {start['after']:.1%}, was {start['before']:.1%}")
+            lines.append(f"{start.get('of', 'bad ratio')} {start['after']:.1%}, was {start['before']:.1%}")
         lines.append(f"{triage.data.get('affected', 0):.0f} affected answers up to triage ({iso(triage.time)})")
         sessions = triage.data.get("sessions")
         lines.append("sessions affected: unknown" if sessions is None else f"about {sessions:.0f} sessions affected")

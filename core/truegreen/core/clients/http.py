@@ -106,9 +106,13 @@ def get(server: Server, path: str, params: Params = ()) -> Any:
     return _call(server, "GET", path, params, None, TRIES)
 
 
-def send(server: Server, method: str, path: str, body: Any) -> Any:
-    """Send JSON once, return the JSON that comes back (None when there is none); raises as `get`."""
-    return _call(server, method, path, (), body, 1)
+def send(server: Server, method: str, path: str, body: Any, tries: int = 1) -> Any:
+    """Send JSON once, return the JSON that comes back (None when there is none); raises as `get`.
+
+    Args:
+        tries: attempts, as `get` makes them: more than 1 only where sending it twice changes nothing.
+    """
+    return _call(server, method, path, (), body, tries)
 
 
 def shaped(server: Server, path: str, answer: Any, read: Callable[[Any], T]) -> T:

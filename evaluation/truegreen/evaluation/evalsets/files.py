@@ -47,12 +47,14 @@ def parse(data: bytes, path: Path) -> EvalSet:
             continue
         try:
             case = _case(text, line)
-            if case.id in lines:
-                raise _BrokenCase("id", "the id of line " + str(lines[case.id]), "an id that no other case has")
-            lines[case.id] = line
-            cases.append(case)
         except _BrokenCase as broken:
             wrong.append(f"{path}:{line}: {broken}")
+            continue
+        if case.id in lines:
+            twice = _BrokenCase("id", f"the id of line {lines[case.id]}", "an id that no other case has")
+            wrong.append(f"{path}:{line}: {twice}")
+        lines[case.id] = line
+        cases.append(case)
     if wrong:
         more = f"; {len(wrong)} lines are wrong" if len(wrong) > NAMED else ""
         raise BadInput("\n".join(wrong[:NAMED]) + more)

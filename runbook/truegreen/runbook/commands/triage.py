@@ -69,7 +69,7 @@ def _facts(found: Evidence, verdict: Verdict, contrast: dict[str, Any]) -> dict[
         "changes": [asdict(c) for c in verdict.changes], "same": list(verdict.same), "findings": [asdict(f) for f in verdict.findings],
         "affected": found.affected, "sessions": found.sessions, "failing": list(found.failing), "relevance": found.relevance,
         "commands": list(verdict.commands), "board": verdict.board, "models": list(verdict.models), "missing": list(found.missing),
-        "contrast": contrast, "onset": found.onset, "versions": {"before": dict(before.versions) if before and before.before > 0 else {}, "after": dict(after.versions) if after and after.after > 0 else {}},
+        "contrast": contrast, "fired": found.fired, "onset": found.onset, "versions": {"before": dict(before.versions) if before and before.before > 0 else {}, "after": dict(after.versions) if after and after.after > 0 else {}},
     }  # fmt: skip
 
 
@@ -80,7 +80,9 @@ def _lines(found: Evidence, verdict: Verdict, incident: int | None) -> Iterator[
     start = found.start
     if start:
         yield (f"true start {clock(start.time)} UTC (between {clock(start.low)} and {clock(start.high)}), {span(found.now - start.time)} ago; "
-               f"bad ratio {start.before:.1%} before, {start.after:.1%} after")  # fmt: skip
+               f"{start.of} {start.before:.1%} before, {start.after:.1%} after")  # fmt: skip
+        if found.fired:
+            yield f"alert fired {clock(found.fired)} UTC, {span(max(found.fired - start.time, 0))} after the true start"
     else:
         yield "true start: not found (the counts show no moment at which the ratio rose)"
     word = {"us": "US, not them", "them": "THEM, not us"}.get(verdict.whose, "NOT SURE")

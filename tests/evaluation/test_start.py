@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truegreen.runbook import start
-from truegreen.runbook.model import Count
+from truegreen.evaluation import start
+from truegreen.evaluation.start import Count
 
 
 def stream(rng: random.Random, steps: int, per_step: float, before: float, after: float, change: int) -> list[Count]:

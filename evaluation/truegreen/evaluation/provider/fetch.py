@@ -1,0 +1,98 @@
+"""Fetches feeds, from addresses and files, and writes what is new into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from truegreen.core.clients import http
+from truegreen.core.clients.http import Server
+from truegreen.core.errors import BadInput, Failed
+from truegreen.evaluation.provider import feeds, screen, store
+from truegreen.evaluation.provider.model import Entry
+
+SECONDS: Final = 10.0
+REDIRECTS: Final = 3
+_CHUNK: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A provider's changelog and where it is: an address or a file."""
+
+    provider: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What came of feeds: the entries that are new, how many are kept, and why feeds could not be read."""
+
+    new: tuple[Entry, ...]
+    kept: int
+    failed: tuple[str, ...]
+
+
+def feed_of(text: str) -> Feed:
+    """`openai=https://…`, or an address or file alone: then the provider is its host or the file's name."""
+    name, equals, source = text.partition("=")
+    if equals and name and not set(name) & set("/:?.&"):
+        return Feed(name, source)
+    return Feed(urlsplit(text).hostname or Path(text).stem or "provider", text)
+
+
+def gather(wanted: Sequence[Feed], path: Path, now: float, shown: Callable[[Iterable[Feed]], Iterable[Feed]] = iter) -> Gathered:
+    """Read every feed and merge what is good; one that cannot be read is said and loses nothing of the others.
+
+    Raises:
+        BadInput: the file of changes cannot be read.
+        Failed: it cannot be written.
+    """
+    found: list[Entry] = []
+    failed: list[str] = []
+    for feed in shown(wanted):
+        try:
+            found += feeds.read(_bytes(feed.source), feed.provider, http.bare(feed.source) if _remote(feed.source) else feed.source, now)
+        except (BadInput, Failed) as error:
+            failed.append(str(error))
+    new, kept = store.merge(path, found, now)
+    return Gathered(new, kept, tuple(failed))
+
+
+def _remote(source: str) -> bool:
+    return source.startswith(("http://", "https://"))
+
+
+def _bytes(source: str) -> bytes:
+    if not _remote(source):
+        try:
+            with Path(source).open("rb") as stream:
+                return stream.read(screen.MOST + 1)
+        except OSError as error:
+            raise BadInput(f"{source}: cannot be read: {error.strerror or error}; name an address or a file") from None
+    server = Server("the feed", source, "look whether the address is right", timeout=SECONDS)
+    # Inflated bytes have no bound that is known before: none are asked for.
+    asked = {"Accept-Encoding": "identity", "Accept": "application/atom+xml, application/rss+xml, application/feed+json, application/json, */*;q=0.5"}
+    try:
+        with http.client(server) as client:
+            client.max_redirects = REDIRECTS
+            with client.stream("GET", source, headers=asked, follow_redirects=True) as answer:
+                if not answer.is_success:
+                    raise Failed(f"{http.bare(source)} answered {answer.status_code}; look whether the address is right")
+                if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
+                    raise Failed(f"{http.bare(source)} answers packed although it was asked not to; name another address or a file")
+                data = bytearray()
+                for part in answer.iter_raw(_CHUNK):
+                    data += part
+                    if len(data) > screen.MOST:
+                        break
+                return bytes(data)
+    except httpx.TransportError as error:
+        raise http.unreached(server, error) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Failed(f"{http.bare(source)} cannot be asked: {error}") from None

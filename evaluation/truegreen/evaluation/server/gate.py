@@ -1,0 +1,173 @@
+"""What stands before the application: who sends, how large it is, and nothing of a body in what is said of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from truegreen.evaluation.server.access import Tokens, local_host
+from truegreen.instrumentation import failures
+
+BODY: Final = 8_000_000
+"""Bytes of one request's body."""
+AT_ONCE: Final = 16
+"""So many bodies are read at a time."""
+BODY_SECONDS: Final = 30.0
+OPEN: Final = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
+"""Pages that hold nothing of anybody: no token is asked for."""
+
+
+class Refused(Exception):
+    """A request that is not taken.
+
+    Args:
+        reason: one of a few, for the counter.
+        said: what is wrong and what to do instead.
+    """
+
+    def __init__(self, status: int, reason: str, said: str, retry_after: int = 0) -> None:
+        super().__init__(said)
+        self.status, self.reason, self.said, self.retry_after = status, reason, said, retry_after
+
+    def answer(self, problems: list[str] | None = None) -> JSONResponse:
+        """As the sender gets it."""
+        headers = {"Retry-After": str(self.retry_after)} if self.retry_after else {}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return JSONResponse({"error": self.said, "problems": problems or []}, self.status, headers)
+
+
+class Gate:
+    """An ASGI application around another one.
+
+    Args:
+        tokens: None lets in everybody who names this machine in the Host header.
+        refused: counts refusals by reason.
+        body_bytes, body_seconds, at_once: the limits of a body.
+        own: paths that look after their own senders, such as a signed webhook.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        tokens: Tokens | None,
+        refused: Counter[str],
+        *,
+        body_bytes: int = BODY,
+        body_seconds: float = BODY_SECONDS,
+        at_once: int = AT_ONCE,
+        own: frozenset[str] = frozenset(),
+    ) -> None:
+        self._app, self._tokens, self._refused, self._own = app, tokens, refused, own
+        self._body_bytes, self._body_seconds, self._at_once = body_bytes, body_seconds, at_once
+        self._reading = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._guarded(scope, receive, sent)
+        except Refused as refused:
+            self._refused[refused.reason] += 1
+            await refused.answer()(scope, receive, send)
+        except Exception as error:  # its message may quote a body: only its type is said
+            failures.count("sampling endpoint", error)
+            self._refused["error"] += 1
+            if not begun:
+                await JSONResponse({"error": "this server failed; nothing was taken", "problems": []}, 500)(scope, receive, send)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        who = self._who(scope["path"], headers)
+        if scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        _check(headers, self._body_bytes)
+        if self._reading >= self._at_once:
+            raise Refused(503, "busy", f"{self._at_once} requests are being read; send it again", 1)
+        self._reading += 1
+        try:
+            body = await self._read(receive)
+            scope.setdefault("state", {}).update(_known(scope["path"], who, body))
+            await self._app(scope, _again(body, receive), send)
+        finally:
+            self._reading -= 1
+
+    def _who(self, path: str, headers: MutableMapping[str, str]) -> str:
+        if path in OPEN or path in self._own:
+            return ""
+        if self._tokens is not None:
+            who = self._tokens.allow(headers.get("authorization", ""))
+            if not who:
+                raise Refused(
+                    401, "unauthenticated", "the token is missing or unknown; send the header Authorization: Bearer TOKEN"
+                )
+            return who
+        if not local_host(headers.get("host", "")):
+            raise Refused(403, "host", "the Host header names another machine; address this one as 127.0.0.1, or give it a token file")
+        return ""
+
+    async def _read(self, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused(400, "incomplete", "the body ended before it was whole; send it again")
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > self._body_bytes:
+                        raise _large(self._body_bytes)
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise Refused(408, "slow", f"the body did not come within {self._body_seconds:.0f} s; send it again") from None
+
+
+def _check(headers: MutableMapping[str, str], most: int) -> None:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refused(415, "content_type", "the body must be JSON: send the header Content-Type: application/json")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "content_type", "the body must not be compressed; leave Content-Encoding out")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > most:
+        raise _large(most)
+
+
+def _large(most: int) -> Refused:
+    return Refused(413, "too_large", f"the body is over {most} bytes; send fewer items at a time, or shorter texts")
+
+
+def _known(path: str, who: str, body: bytes) -> dict[str, Any]:
+    return {"who": who, "size": len(body), "digest": hashlib.sha256(path.encode() + b"\0" + body).digest()}
+
+
+def _again(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
