@@ -37,7 +37,7 @@ BASELINE_OLD: Final = "TruegreenBaselineOld"
 DRILL_OVERDUE: Final = "TruegreenDrillOverdue"
 SAMPLE: Final = 20
 """Judgements expected in an hour before their absence means something: with a sampling share under 1 none comes by chance with e^-20."""
-NOT_A_STALL: Final = ("no_context", "no_baseline", "too_large")
+NOT_A_STALL: Final = ("no_context", "no_question", "no_expected", "unsupported_language", "no_baseline", "too_large")
 """Reasons of a skip that say that the evaluator looked."""
 UNKNOWN: Final = "unknown"
 """The environment of a service that names none; catalogue.yaml has it as the label's default."""

@@ -82,7 +82,7 @@ class Seen:
         return self._judged(evaluation, "label", "fail")
 
     def was_skipped(self, reason: str, evaluation: str = "groundedness") -> Self:
-        """The answer was not judged, for this reason: `no_context`, `no_baseline`, `queue_full`, `error` or `too_large`."""
+        """The answer was not judged, for this reason: one of `terms.SKIP_REASONS`, such as `no_context` or `no_baseline`."""
         return self._judged(evaluation, "skipped", reason)
 
     def was_not_judged(self) -> Self:

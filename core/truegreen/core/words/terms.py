@@ -29,7 +29,24 @@ FAIL: Final = "fail"
 SKIPPED: Final = "skipped"
 RELATIVE: Final = "relative"
 CALIBRATED: Final = "calibrated"
-SKIP_REASONS: Final = ("no_context", "no_baseline", "queue_full", "error", "too_large")
+SKIP_REASONS: Final = (
+    "no_context",
+    "no_question",
+    "no_expected",
+    "unsupported_language",
+    "no_baseline",
+    "queue_full",
+    "error",
+    "too_large",
+    "throttled",
+    "timeout",
+    "budget",
+    "refused",
+    "unreadable",
+)
+"""Why a sampled answer has no verdict; the last five are a judge's, whose model is another service."""
+SHOWN_ONLY: Final = ("confident_wording",)
+"""Evaluations that are shown and never judged: no SLO may read them."""
 SAMPLED: Final = ("base", "boost", "none")
 OUTCOMES: Final = ("ok", "error", "throttled", "timeout")
 MARKERS: Final = ("overconfident", "refusal", "empty", "truncated")
