@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -52,7 +53,8 @@ class Sample(Strict):
     """One answer of a model with its question and passages; texts are judged here and leave neither by span nor by log."""
 
     id: Id | None = Field(
-        None, description="your own name of the answer, such as a message id: feedback names it as `sample_id`; only a hash leaves"
+        None,
+        description="your own name of the answer, such as a message id: feedback names it as `sample_id`; only a hash leaves",
     )
     query: Text = Field("", description="the user's question")
     answer: Text = Field(description="the text of the answer; may be empty")
@@ -76,7 +78,9 @@ class Sample(Strict):
     def _scored(self) -> Self:
         scores = self.retrieval.scores if self.retrieval else None
         if scores is not None and len(scores) != len(self.context):
-            raise ValueError(f"retrieval.scores has {len(scores)} numbers and context {len(self.context)} passages; write one for each")
+            raise ValueError(
+                f"retrieval.scores has {len(scores)} numbers and context {len(self.context)} passages; write one for each"
+            )
         return self
 
 
@@ -126,6 +130,9 @@ class GuardrailReview(About):
     )
 
 
+Body = Sample | Feedback | Escalation | Downstream | GuardrailReview
+
+
 class Envelope(Strict):
     """Whose items they are."""
 
@@ -134,7 +141,7 @@ class Envelope(Strict):
 
 
 def _example(name: str, *items: dict[str, Any]) -> ConfigDict:
-    filled = {"service": "support-agent", "environment": "production", name: list(items)}
+    filled: dict[str, Any] = {"service": "support-agent", "environment": "production", name: list(items)}
     return ConfigDict(json_schema_extra={"examples": [filled]})
 
 
@@ -157,7 +164,7 @@ class Samples(Envelope):
     samples: list[Sample] = Field(min_length=1, max_length=BATCH)
 
     @property
-    def items(self) -> list[Sample]:
+    def items(self) -> Sequence[Body]:
         """What is in it."""
         return self.samples
 
@@ -169,7 +176,7 @@ class FeedbackBatch(Envelope):
     feedback: list[Feedback] = Field(min_length=1, max_length=BATCH)
 
     @property
-    def items(self) -> list[Feedback]:
+    def items(self) -> Sequence[Body]:
         """What is in it."""
         return self.feedback
 
@@ -181,7 +188,7 @@ class Escalations(Envelope):
     escalations: list[Escalation] = Field(min_length=1, max_length=BATCH)
 
     @property
-    def items(self) -> list[Escalation]:
+    def items(self) -> Sequence[Body]:
         """What is in it."""
         return self.escalations
 
@@ -193,7 +200,7 @@ class DownstreamBatch(Envelope):
     records: list[Downstream] = Field(min_length=1, max_length=BATCH)
 
     @property
-    def items(self) -> list[Downstream]:
+    def items(self) -> Sequence[Body]:
         """What is in it."""
         return self.records
 
@@ -205,13 +212,12 @@ class Reviews(Envelope):
     reviews: list[GuardrailReview] = Field(min_length=1, max_length=BATCH)
 
     @property
-    def items(self) -> list[GuardrailReview]:
+    def items(self) -> Sequence[Body]:
         """What is in it."""
         return self.reviews
 
 
 Batch = Samples | FeedbackBatch | Escalations | DownstreamBatch | Reviews
-Body = Sample | Feedback | Escalation | Downstream | GuardrailReview
 
 
 class Accepted(BaseModel):

@@ -119,7 +119,9 @@ class Gate:
                 )
             return who
         if not local_host(headers.get("host", "")):
-            raise Refused(403, "host", "the Host header names another machine; address this one as 127.0.0.1, or give it a token file")
+            raise Refused(
+                403, "host", "the Host header names another machine; address this one as 127.0.0.1, or give it a token file"
+            )
         return ""
 
     async def _read(self, receive: Receive) -> bytes:

@@ -17,24 +17,29 @@ def text(waiting: Waiting, health: Health, refused: Mapping[str, int], verdicts:
     """The page at /metrics; every series that can be told beforehand is there from the start, at 0."""
     lines: list[str] = []
 
-    def family(name: str, kind: str, says: str, values: Iterator[tuple[str, float]]) -> None:
+    def family(name: str, kind: str, says: str, values: Iterator[tuple[str, int]]) -> None:
         lines.extend((f"# HELP truegreen_sampling_{name} {says}", f"# TYPE truegreen_sampling_{name} {kind}"))
-        lines.extend(f"truegreen_sampling_{name}{labels} {value:g}" for labels, value in values)
+        lines.extend(f"truegreen_sampling_{name}{labels} {value}" for labels, value in values)
 
-    def by_kind(counts: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+    def by_kind(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
         return ((f'{{kind="{kind}"}}', counts[kind]) for kind in KINDS)
 
     family("accepted_total", "counter", "Items that were taken.", by_kind(waiting.accepted))
     family("delivered_total", "counter", "Items whose spans the OTLP endpoint took.", by_kind(waiting.delivered))
     dropped = {(kind, reason): 0 for kind in KINDS for reason in _REASONS} | dict(waiting.dropped)
-    rows = ((f'{{kind="{kind}",reason="{reason}"}}', float(count)) for (kind, reason), count in sorted(dropped.items()))
+    rows = ((f'{{kind="{kind}",reason="{reason}"}}', count) for (kind, reason), count in sorted(dropped.items()))
     family("dropped_total", "counter", "Items that were taken and are lost, and why.", rows)
     family("verdicts_total", "counter", "Verdicts of judges in the background that the endpoint took.", iter([("", verdicts)]))
-    family("rejected_total", "counter", "Spans and verdicts that it left out of requests that it took.", iter([("", health.rejected)]))
-    refusals = ((f'{{reason="{reason}"}}', float(count)) for reason, count in sorted(refused.items()))
+    family(
+        "rejected_total",
+        "counter",
+        "Spans and verdicts that it left out of requests that it took.",
+        iter([("", health.rejected)]),
+    )
+    refusals = ((f'{{reason="{reason}"}}', count) for reason, count in sorted(refused.items()))
     family("refused_requests_total", "counter", "Requests of which nothing was taken, and why.", refusals)
     family("waiting", "gauge", "Items that wait or are on their way.", iter([("", waiting.held)]))
     family("waiting_limit", "gauge", "Items that may wait.", iter([("", waiting.limit)]))
     family("waiting_bytes", "gauge", "Bytes that they may hold.", iter([("", waiting.bytes)]))
-    family("failing", "gauge", "1 while the OTLP endpoint does not take spans.", iter([("", float(bool(health.why)))]))
+    family("failing", "gauge", "1 while the OTLP endpoint does not take spans.", iter([("", int(bool(health.why)))]))
     return "\n".join(lines) + "\n"

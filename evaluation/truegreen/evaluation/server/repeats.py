@@ -1,4 +1,4 @@
-"""Requests that carry an `Idempotency-Key` are taken once: sent again, they get the first answer and nothing is counted twice."""
+"""Requests that carry an `Idempotency-Key` are taken once: sent again they get the same answer, and nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ SECONDS: Final = 86_400.0
 
 
 class Repeats:
-    """What was answered to a key.
+    """Which keys were used, and for what.
 
     Args:
+        keys: how many are remembered.
         clock: seconds that only rise.
     """
 
     def __init__(self, keys: int = KEYS, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys, self._clock = keys, clock
-        self._known: OrderedDict[tuple[str, str], tuple[float, bytes, str]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[float, bytes]] = OrderedDict()
 
-    def find(self, who: str, key: str, body: bytes) -> str | None:
-        """The answer to the same request of the same sender before; None for a new one.
+    def known(self, who: str, key: str, body: bytes) -> bool:
+        """Whether this sender has sent this request before.
 
         Args:
             body: a digest of path and body.
@@ -32,16 +33,16 @@ class Repeats:
         Raises:
             ValueError: the key was used for another request.
         """
-        known = self._known.get((who, key))
-        if known is None or self._clock() - known[0] > SECONDS:
-            return None
-        if known[1] != body:
+        found = self._known.get((who, key))
+        if found is None or self._clock() - found[0] > SECONDS:
+            return False
+        if found[1] != body:
             raise ValueError(key)
-        return known[2]
+        return True
 
-    def keep(self, who: str, key: str, body: bytes, answer: str) -> None:
-        """Remember an answer."""
-        self._known[who, key] = (self._clock(), body, answer)
+    def keep(self, who: str, key: str, body: bytes) -> None:
+        """Remember a request that was taken."""
+        self._known[who, key] = (self._clock(), body)
         self._known.move_to_end((who, key))
         while len(self._known) > self._keys:
             self._known.popitem(last=False)

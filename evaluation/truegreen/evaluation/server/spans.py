@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -49,13 +49,12 @@ class Maker:
         self._services.get_tracer(OURS).start_span(name, attributes=given, links=links, start_time=item.at).end(item.at)
 
     def _sample(self, tracer: Tracer, body: Sample, own: SpanContext, at: int) -> None:
-        said = {"session_id": body.session_id, "user_id": body.user_id, "cohort": body.cohort}
         start = at - round(body.latency_seconds * _SECOND)
         self._ids.fix(own.trace_id)
         with ExitStack() as around:
             if body.versions:
                 around.enter_context(snapshot.use(**body.versions.model_dump(exclude_none=True)))
-            around.enter_context(traffic(**{name: value for name, value in said.items() if value}))
+            around.enter_context(traffic(session_id=body.session_id or "", user_id=body.user_id or "", cohort=body.cohort or ""))
             request = context.carried().request
             if request is not None:
                 request.add(body.context, body.query)
@@ -73,7 +72,7 @@ class Maker:
             span.end(at)
 
     def _retrieval(self, tracer: Tracer, body: Sample, said: bodies.Retrieval, start: int, end: int) -> None:
-        scores = said.scores or [None] * len(body.context)
+        scores: Sequence[float | None] = said.scores or [None] * len(body.context)
         found = [Document(text, score) for text, score in zip(body.context, scores, strict=True)]
         facts = {
             names.OPERATION_NAME: names.RETRIEVAL_OPERATION,

@@ -41,11 +41,16 @@ class Waiting:
         self.dropped: Counter[tuple[str, str]] = Counter()
         """By kind and reason."""
 
+    def fits(self, count: int, size: int) -> bool:
+        """Whether so many items with so many bytes of texts would be taken now."""
+        most = self._most_bytes - count * ITEM_BYTES
+        return self._open and self._held + count <= self.limit and self._bytes + size <= most
+
     def offer(self, items: Sequence[Item]) -> bool:
         """Take all of them, or none where they do not fit or the end has begun."""
         size = sum(item.size + ITEM_BYTES for item in items)
         with self._change:
-            if not self._open or self._held + len(items) > self.limit or self._bytes + size > self._most_bytes:
+            if not self.fits(len(items), size - ITEM_BYTES * len(items)):
                 return False
             self._queue.extend(items)
             self._held += len(items)

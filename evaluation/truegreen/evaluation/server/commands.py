@@ -1,0 +1,89 @@
+"""`truegreen evaluator serve`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truegreen.core import config
+from truegreen.core.clients import interrupts
+from truegreen.core.errors import BadInput
+from truegreen.core.options import config_option, json_option
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        rate = float(value.removesuffix("/s"))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"found {value!r}, write a number of items a second such as 50/s", ctx, param)
+    return rate
+
+
+@click.command("serve")
+@click.option("--listen", default="127.0.0.1:8085", show_default=True, metavar="HOST:PORT", help="Where to take requests.")
+@click.option("--endpoint", default="http://127.0.0.1:4318", show_default=True, help="Where OTLP over HTTP is received.")
+@click.option("--token-file", metavar="FILE", type=_FILE, help="Take requests only with one of these bearer tokens, one a line.")
+@click.option("--tls-cert", metavar="FILE", type=_FILE, help="Speak TLS with this certificate chain (PEM).")
+@click.option("--tls-key", metavar="FILE", type=_FILE, help="Its private key.")
+@click.option("--rate", callback=_rate, metavar="N/s", help="Items a second that each token may send (default: no limit).")
+@click.option(
+    "--queue", "items", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Items that may wait."
+)
+@click.option(
+    "--drain", type=click.FloatRange(0, 3_600), default=30.0, show_default=True, help="Seconds that the end waits for delivery."
+)
+@config_option
+@json_option
+def serve(
+    listen: str, endpoint: str, token_file: Path | None, tls_cert: Path | None, tls_key: Path | None, rate: float | None, items: int,
+    drain: float, config_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Take answers, feedback, escalations, downstream records and guardrail reviews by HTTP, judge the answers, send all by OTLP.
+
+    For systems that make no spans. Ends on SIGTERM or Ctrl-C, after what was accepted is delivered.
+    """
+    from truegreen.evaluation.server import access, running
+
+    if (tls_cert is None) != (tls_key is None):
+        raise BadInput(f"--tls-{'key' if tls_cert else 'cert'}: found nothing; TLS needs --tls-cert and --tls-key")
+    logging.getLogger("truegreen").setLevel(logging.WARNING)  # its line at start is for applications
+    tls = (tls_cert, tls_key) if tls_cert and tls_key else None
+    asked = running.Asked(access.address(listen), endpoint, _settings(config_path), token_file, tls, items, rate, drain)
+    ended: running.Running | None = None
+    try:
+        with interrupts.raised(), running.serving(asked, lambda line: click.echo(line, err=True)) as ended:
+            _say(as_json, {"listening": ended.url, "endpoint": endpoint}, f"listening at {ended.url}, explained at {ended.url}/docs; "
+                 f"spans go to {endpoint}")  # fmt: skip
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+    if ended is None:
+        return
+    summary = ended.summary()
+    _say(as_json, summary, f"{summary['accepted']} items accepted, {summary['delivered']} delivered")
+    if failed := running.lost(ended):
+        raise failed
+
+
+def _say(as_json: bool, figures: dict[str, Any], line: str) -> None:
+    click.echo(json.dumps(figures) if as_json else line)
+
+
+def _settings(config_path: Path | None) -> dict[str, str]:
+    """The environment with the configuration file in it; what is wrong in the file is said here, with its line."""
+    if config_path is not None and config_path.suffix == ".json":  # what `truegreen generate app` wrote for applications
+        return {**os.environ, "TRUEGREEN_CONFIG": str(config_path)}
+    source = config.load(config_path, os.environ).source
+    return {**os.environ, **({"TRUEGREEN_CONFIG": str(source)} if source else {})}
