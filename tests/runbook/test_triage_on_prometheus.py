@@ -71,9 +71,9 @@ def test_an_index_change_is_ours_and_no_command_of_another_component_is_given(tr
     assert found["findings"][0]["state"] == "supported"
 
 
-@pytest.mark.parametrize("service", ["both", "neither", "healthy", "alibi"])
+@pytest.mark.parametrize("service", ["neither", "healthy", "alibi"])
 def test_evidence_that_does_not_separate_is_called_not_sure(triage: Callable[..., Any], service: str) -> None:
-    """Both changed at once, nothing changed, nothing is wrong, or the change was long before."""
+    """Nothing changed, nothing is wrong, or the change was long before."""
     assert triage(service)["whose"] == "not sure"
 
 

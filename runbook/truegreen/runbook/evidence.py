@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from truegreen.core.clients import alertmanager, http
@@ -16,6 +17,8 @@ from truegreen.core.words import triage as table
 from truegreen.core.words.slo import EvaluationSli, Slo
 from truegreen.core.words.terms import NO_PILLAR
 from truegreen.evaluation import start as true_start
+from truegreen.evaluation.provider import probes, store, verdict
+from truegreen.evaluation.provider.model import Entry, Round
 from truegreen.evaluation.start import Count, Scored
 from truegreen.runbook import changes, names, selectors
 from truegreen.runbook.clean import clean
@@ -85,6 +88,24 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     )  # fmt: skip
 
 
+def with_provider(found: Evidence, folder: Path | None) -> Evidence:
+    """The evidence with what is kept of the provider: its changelog and the rounds of probes. A file that cannot be read is said."""
+    place, missing = store.folder(folder), list(found.missing)
+    entries: tuple[Entry, ...] | None = None
+    rounds: tuple[Round, ...] = ()
+    try:
+        if (place / store.CHANGES).exists():
+            entries = verdict.recent(store.read(place / store.CHANGES), found.onset, found.now)
+    except BadInput as error:
+        missing.append(str(error))
+    try:
+        rounds, broken = probes.history(place / store.PROBES)
+        missing += [f"{place / store.PROBES}: {broken} lines are no rounds of probes"] if broken else []
+    except BadInput as error:
+        missing.append(str(error))
+    return replace(found, entries=entries, probes=tuple(r for r in rounds if r.time <= found.now), missing=tuple(missing))
+
+
 def _must_exist(prometheus: Server, target: Target) -> None:
     if prom.label_values(prometheus, "service", selectors.at(target)):
         return
@@ -98,9 +119,7 @@ def _must_exist(prometheus: Server, target: Target) -> None:
     )
 
 
-def severity(
-    sources: Sources, target: Target, now: float, missing: list[str]
-) -> tuple[str, Mapping[str, str], float | None]:
+def severity(sources: Sources, target: Target, now: float, missing: list[str]) -> tuple[str, Mapping[str, str], float | None]:
     """The gravest sev that is active for the target, with that alert's labels and when it fired; empty when none is."""
     active: list[tuple[Mapping[str, str], float | None]]
     try:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from truegreen.evaluation.provider.model import Entry, Round
 from truegreen.evaluation.start import TrueStart
-
-NOT_SURE: Final = "not sure"
 
 SUPPORTED: Final = "supported"
 RULED_OUT: Final = "ruled out"
@@ -106,6 +105,8 @@ class Evidence:
         affected: bad events since the onset; sessions is None when nobody counts them.
         missing: what could not be asked, in words.
         fired: when the alert fired, None when none does.
+        entries: the provider's changelog from 14 days before the onset on, None where none is kept.
+        probes: rounds of probes, the oldest first.
     """
 
     target: Target
@@ -125,6 +126,8 @@ class Evidence:
     failing: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     fired: float | None = None
+    entries: tuple[Entry, ...] | None = None
+    probes: tuple[Round, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,9 @@ class Verdict:
     """What triage says.
 
     Args:
-        whose: `us`, `them` or `not sure`.
+        whose: `us`, `them`, `both` or `not sure`.
         because: one sentence.
+        signs: what speaks for and against either, with its weights, the heaviest first.
         same: components that were looked at and did not change.
         commands: what to do next, targets filled in.
         board: uid of the board to open.
@@ -170,6 +174,7 @@ class Verdict:
     commands: tuple[str, ...]
     board: str
     models: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

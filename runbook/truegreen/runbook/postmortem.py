@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from truegreen.core.words.terms import SEVERITIES, SNAPSHOT_COMPONENTS
+from truegreen.evaluation.provider.verdict import NOT_SURE
 from truegreen.runbook import standing
-from truegreen.runbook.model import NOT_SURE, Event, Incident
+from truegreen.runbook.model import Event, Incident
 from truegreen.runbook.times import iso, span
 
 
@@ -34,7 +35,7 @@ def context(incident: Incident, log: Sequence[Event], scale: int = 1) -> Mapping
     return {
         "incident": incident, "questions": questions, "answered": sum(1 for q in questions if q.answer),
         "impact": _impact(incident, events), "timeline": [(iso(e.time), e.phase, e.kind, e.text, e.seq) for e in events],
-        "snapshot": _snapshot(events), "actions": _actions(events, left),
+        "snapshot": _snapshot(events), "changelog": _changelog(events), "actions": _actions(events, left),
         "clocks": _clocks(incident, events, scale), "evidence": [(e.seq, e.data.get("file", ""), e.data.get("sha256", "")) for e in _all(events, "evidence frozen")],
         "head": events[-1].hash if events else "", "count": len(events),
     }  # fmt: skip
@@ -90,7 +91,8 @@ def _why(events: Sequence[Event]) -> Question:
         return Question(asks, why=f"triage is not sure: {triage.data.get('because')}")
     out = [f"{f['says']} ({f['because']})" for f in triage.data.get("findings", ()) if f["state"] == "ruled out"]
     ruled = (f"ruled out: {'; '.join(out)}",) if out else ()
-    return Question(asks, (f"{str(triage.data.get('whose')).upper()}: {triage.data.get('because')}", *ruled))
+    signs = tuple(str(line) for line in triage.data.get("signs", ()))
+    return Question(asks, (f"{str(triage.data.get('whose')).upper()}: {triage.data.get('because')}", *signs, *ruled))
 
 
 def _green(events: Sequence[Event]) -> Question:
@@ -157,6 +159,18 @@ def _snapshot(events: Sequence[Event]) -> Sequence[tuple[str, str, str, str, boo
     end = closed.data.get("versions", {}) if closed else {}
     rows = [(name, *(side.get(name, "unknown") for side in (start, found, end))) for name in SNAPSHOT_COMPONENTS]
     return [(*row, len(set(row[1:]) - {"unknown"}) > 1) for row in rows]
+
+
+def _changelog(events: Sequence[Event]) -> Sequence[tuple[str, str, str, str, str]] | None:
+    """The provider's entries that triage saw, as (day, provider, title, models, link); None where no changelog is kept."""
+    triage = _last(events, "triaged")
+    seen = triage.data.get("changelog") if triage else None
+    if seen is None:
+        return None
+    return [
+        (iso(e["time"])[:10], e["provider"], e["title"], ", ".join(e["models"][:5]) + (f"; stops {iso(e['retires'])[:10]}" if e["retires"] else ""), e["link"])
+        for e in seen
+    ]  # fmt: skip
 
 
 def _clocks(incident: Incident, events: Sequence[Event], scale: int) -> Sequence[tuple[str, str, str, str]]:

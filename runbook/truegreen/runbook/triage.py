@@ -8,8 +8,9 @@ from typing import Final
 
 from truegreen.core.words import triage as table
 from truegreen.core.words.triage import THEM, US, Hypothesis
-from truegreen.runbook import changes
-from truegreen.runbook.model import NOT_SURE, RULED_OUT, SUPPORTED, UNKNOWN, Answer, Change, Evidence, Finding, Verdict
+from truegreen.evaluation.provider.verdict import BOTH, NOT_SURE, Fused, fuse
+from truegreen.runbook import changes, signs
+from truegreen.runbook.model import RULED_OUT, SUPPORTED, UNKNOWN, Answer, Change, Evidence, Finding, Verdict
 
 RELEVANCE_FALL: Final = 0.05
 """A fall of the mean retrieval relevance by more than this speaks for retrieval (the bound of `truegreen validate`)."""
@@ -35,29 +36,38 @@ def judge(evidence: Evidence) -> Verdict:
     rows = table.rows(evidence.failure_mode, evidence.pillar)
     hypotheses = dict.fromkeys(h for row in rows for h in row.hypotheses)
     findings = tuple(sorted((_finding(h, evidence, theirs, ours) for h in hypotheses), key=lambda f: _ORDER.index(f.state)))
-    whose, because = _whose(evidence, theirs, ours, findings)
+    fused = fuse(signs.of(evidence, theirs, ours, findings))
+    whose, because = _whose(evidence, theirs, ours, findings, fused)
     # What a pin replaces: the models that changed, else every model asked for, for then nobody knows which one is wrong.
     models = tuple(sorted({c.model for c in both if c.model} or {s.model for s in evidence.served if s.after > 0}))
     return Verdict(
         whose, because, findings, both, changes.same(evidence, both), _commands(evidence, whose, theirs, ours),
-        rows[0].board if rows else "", models,
+        rows[0].board if rows else "", models, fused.lines(),
     )  # fmt: skip
 
 
 def _whose(
-    evidence: Evidence, theirs: tuple[Change, ...], ours: tuple[Change, ...], findings: tuple[Finding, ...]
+    evidence: Evidence, theirs: tuple[Change, ...], ours: tuple[Change, ...], findings: tuple[Finding, ...], fused: Fused
 ) -> tuple[str, str]:
     if evidence.start is None:
         return NOT_SURE, "the counts show no moment at which the ratio rose"
-    if theirs and ours:
-        return NOT_SURE, f"the provider's model and our {_names(ours)} changed at the same time"
-    if theirs:
+    if fused.whose == BOTH and theirs and ours:
+        return BOTH, f"the provider's model and our {_names(ours)} changed at the same time"
+    if fused.whose == THEM and theirs:
         return THEM, f"served model changed: {theirs[0].old} -> {theirs[0].new}"
-    if ours:
+    if fused.whose == US and ours:
         return US, f"our own change: {', '.join(_moved(c) for c in ours)}"
-    strong = [f for f in findings if f.state == SUPPORTED and f.whose in (US, THEM)]
-    if len({f.whose for f in strong}) == 1:
-        return strong[0].whose, f"{strong[0].says}: {strong[0].because}"
+    strong = [f for f in findings if f.state == SUPPORTED and f.whose == fused.whose]
+    if fused.whose != NOT_SURE and not theirs and not ours and strong:
+        return fused.whose, f"{strong[0].says}: {strong[0].because}"
+    if fused.whose != NOT_SURE:
+        return fused.whose, fused.because()
+    if (
+        theirs
+        or ours
+        or any(sign.weight.them or sign.weight.us for sign in fused.signs if sign.weight.them > 0 or sign.weight.us > 0)
+    ):
+        return NOT_SURE, f"the signs do not agree, or not far enough (log odds them {fused.them:+.1f}, us {fused.us:+.1f})"
     return NOT_SURE, "nothing that we can see began to serve near the onset"
 
 
@@ -163,14 +173,15 @@ _JUDGES: Final[Mapping[str, Callable[[Answer], tuple[str, str]]]] = {
 
 def _commands(evidence: Evidence, whose: str, theirs: tuple[Change, ...], ours: tuple[Change, ...]) -> tuple[str, ...]:
     made: list[str] = []
-    if whose == THEM and theirs:
+    if whose in (THEM, BOTH) and theirs:
         old = theirs[0].old
         if old == theirs[0].new or " (" in old:
-            return (
-                f"# only the fingerprint changed behind {old.partition(' (')[0]}: no name to pin; fail over to another model",
+            made.append(
+                f"# only the fingerprint changed behind {old.partition(' (')[0]}: no name to pin; fail over to another model"
             )
-        made.append(f"truegreen contain pin-model {shlex.quote(old)} --expires 60m")
-    if whose == US:
+        else:
+            made.append(f"truegreen contain pin-model {shlex.quote(old)} --expires 60m")
+    if whose in (US, BOTH):
         for change in ours:
             name, _, version = change.old.rpartition("@")
             if change.component == "prompt" and version:

@@ -57,7 +57,9 @@ def gather(wanted: Sequence[Feed], path: Path, now: float, shown: Callable[[Iter
     failed: list[str] = []
     for feed in shown(wanted):
         try:
-            found += feeds.read(_bytes(feed.source), feed.provider, http.bare(feed.source) if _remote(feed.source) else feed.source, now)
+            found += feeds.read(
+                _bytes(feed.source), feed.provider, http.bare(feed.source) if _remote(feed.source) else feed.source, now
+            )
         except (BadInput, Failed) as error:
             failed.append(str(error))
     new, kept = store.merge(path, found, now)
@@ -77,7 +79,10 @@ def _bytes(source: str) -> bytes:
             raise BadInput(f"{source}: cannot be read: {error.strerror or error}; name an address or a file") from None
     server = Server("the feed", source, "look whether the address is right", timeout=SECONDS)
     # Inflated bytes have no bound that is known before: none are asked for.
-    asked = {"Accept-Encoding": "identity", "Accept": "application/atom+xml, application/rss+xml, application/feed+json, application/json, */*;q=0.5"}
+    asked = {
+        "Accept-Encoding": "identity",
+        "Accept": "application/atom+xml, application/rss+xml, application/feed+json, application/json, */*;q=0.5",
+    }
     try:
         with http.client(server) as client:
             client.max_redirects = REDIRECTS
@@ -85,7 +90,9 @@ def _bytes(source: str) -> bytes:
                 if not answer.is_success:
                     raise Failed(f"{http.bare(source)} answered {answer.status_code}; look whether the address is right")
                 if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
-                    raise Failed(f"{http.bare(source)} answers packed although it was asked not to; name another address or a file")
+                    raise Failed(
+                        f"{http.bare(source)} answers packed although it was asked not to; name another address or a file"
+                    )
                 data = bytearray()
                 for part in answer.iter_raw(_CHUNK):
                     data += part

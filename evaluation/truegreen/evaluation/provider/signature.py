@@ -39,7 +39,9 @@ def secrets(path: Path) -> tuple[bytes, ...]:
         except (binascii.Error, ValueError):
             key = b""
         if len(key) < LEAST:
-            raise BadInput(f"{path}: line {at}: found {len(text)} characters that are no key; write {PREFIX} and at least {LEAST} bytes in base64")
+            raise BadInput(
+                f"{path}: line {at}: found {len(text)} characters that are no key; write {PREFIX} and at least {LEAST} bytes in base64"
+            )
         made.append(key)
     return tuple(made)
 

@@ -90,7 +90,7 @@ def router(changes: Path, secret_file: Path, clock: Callable[[], float] = time.t
     return made
 
 
-class _Unwritable(Exception):  # noqa: N818
+class _Unwritable(Exception):
     pass
 
 

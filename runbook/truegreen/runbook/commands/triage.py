@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,9 +21,19 @@ from truegreen.runbook.times import clock, span
 @click.option("--environment", metavar="E")
 @click.option("--slo", metavar="N")
 @click.option("--at", "at", type=float, metavar="UNIX", help="Look from this moment (unix seconds; default: now).")
+@click.option("--provider", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of the provider's changes and probes (default: TRUEGREEN_PROVIDER, else provider).")  # fmt: skip
 @scale_option
 @desk
-def triage(desk: Desk, service: str | None, environment: str | None, slo: str | None, at: float | None, time_scale: int) -> None:
+def triage(
+    desk: Desk,
+    service: str | None,
+    environment: str | None,
+    slo: str | None,
+    at: float | None,
+    provider: Path | None,
+    time_scale: int,
+) -> None:
     """What broke, since when, who is affected, us or them, what next."""
     from truegreen.runbook import evidence, selectors, standing
     from truegreen.runbook import log as store
@@ -44,6 +55,7 @@ def triage(desk: Desk, service: str | None, environment: str | None, slo: str | 
     # What was seen after the first change shows the change too: a second one must not move the bound.
     changed = standing.first(store.events(log, incident.id)) if incident else None
     found = evidence.gather(sources, target, known, now, time_scale, changed.time if changed else None)
+    found = evidence.with_provider(found, provider)
     contrast = evidence.contrast(sources, found)
     verdict = judging.judge(found)
     facts = _facts(found, verdict, contrast)
@@ -69,7 +81,8 @@ def _facts(found: Evidence, verdict: Verdict, contrast: dict[str, Any]) -> dict[
         "changes": [asdict(c) for c in verdict.changes], "same": list(verdict.same), "findings": [asdict(f) for f in verdict.findings],
         "affected": found.affected, "sessions": found.sessions, "failing": list(found.failing), "relevance": found.relevance,
         "commands": list(verdict.commands), "board": verdict.board, "models": list(verdict.models), "missing": list(found.missing),
-        "contrast": contrast, "fired": found.fired, "onset": found.onset, "versions": {"before": dict(before.versions) if before and before.before > 0 else {}, "after": dict(after.versions) if after and after.after > 0 else {}},
+        "contrast": contrast, "fired": found.fired, "signs": list(verdict.signs),
+        "changelog": None if found.entries is None else [asdict(e) for e in found.entries], "onset": found.onset, "versions": {"before": dict(before.versions) if before and before.before > 0 else {}, "after": dict(after.versions) if after and after.after > 0 else {}},
     }  # fmt: skip
 
 
@@ -85,8 +98,10 @@ def _lines(found: Evidence, verdict: Verdict, incident: int | None) -> Iterator[
             yield f"alert fired {clock(found.fired)} UTC, {span(max(found.fired - start.time, 0))} after the true start"
     else:
         yield "true start: not found (the counts show no moment at which the ratio rose)"
-    word = {"us": "US, not them", "them": "THEM, not us"}.get(verdict.whose, "NOT SURE")
+    word = {"us": "US, not them", "them": "THEM, not us", "both": "BOTH, them and us"}.get(verdict.whose, "NOT SURE")
     yield f"{word}: {verdict.because}"
+    for sign in verdict.signs:
+        yield f"  sign: {sign}"
     for change in verdict.changes:
         yield f"  changed {clock(change.time)}: {change.component} {change.old or 'none'} -> {change.new or 'none'}"
     if verdict.same:
