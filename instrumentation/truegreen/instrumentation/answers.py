@@ -199,7 +199,8 @@ class Answers:
         if not passages:
             passages, query = self._store.of(call.context.trace_id)
         asked = (told.query if told else "") or query or text.query
-        return Sample(asked, text.answer or "", passages, call.read("request_model") or "")
+        finish = tuple(map(str, call.read("finish_reasons") or ()))
+        return Sample(asked, text.answer or "", passages, call.read("request_model") or "", finish=finish)
 
 
 def _bytes(sample: Sample) -> int:

@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from truegreen.core.words import attributes as names
 from truegreen.core.words.calibration import MINIMUM_ANSWERS, Calibration
 from truegreen.core.words.shapes import Judge, Result, Sample
+from truegreen.core.words.terms import SHOWN_ONLY
 from truegreen.instrumentation import events, failures, notices
 from truegreen.instrumentation.calibrations import Calibrations
 from truegreen.instrumentation.locks import Lock
@@ -88,7 +89,8 @@ class Evaluators:
         self._locks = {evaluation: Lock() for evaluation in settings.evaluations}
 
     def is_slow(self, evaluation: str) -> bool:
-        """Whether an evaluator says of itself, or its settings say, that it runs in the background: `make.background = True`, `background: true`.
+        """Whether an evaluator says of itself, or its settings say, that it runs in the background: `make.background = True`, or a function of
+        the settings that gives it, `background: true`.
 
         Raises:
             Exception: its package cannot be imported.
@@ -96,7 +98,8 @@ class Evaluators:
         if self._settings.evaluations[evaluation].get("background") is True:
             return True
         factory = self._factory(evaluation)
-        return factory is not None and getattr(factory, "background", False) is True
+        says = getattr(factory, "background", False)
+        return (says(settings_of(self._settings.evaluations[evaluation])) if callable(says) else says) is True
 
     def way(self, evaluation: str, sample: Sample) -> str:
         """Where this answer is judged: `inline`, `background`, or why it is not at all (a reason of a skip)."""
@@ -168,7 +171,7 @@ class Evaluators:
             return Result(evaluation, result.evaluator, raw=result.raw, skipped="no_baseline")
         if result.skipped == "no_context":
             notices.once("no context", NO_CONTEXT)
-        if calibration is None and not result.label and not result.vector:
+        if calibration is None and not result.label and not result.vector and evaluation not in SHOWN_ONLY:
             self._calibrations.say_lacking(service, environment, evaluation)
         return result
 

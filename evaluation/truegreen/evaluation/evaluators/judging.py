@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from truegreen.core.words.calibration import MINIMUM_ANSWERS, Calibration
+from truegreen.core.words.calibration import Calibration
 from truegreen.core.words.shapes import Judge, Result, Sample
 from truegreen.core.words.terms import CALIBRATED, FAIL, PASS
+from truegreen.evaluation.lexical.language import not_english
 
 WORDS: Final = 2000
 """Default of the setting `words`: what the evaluator reads of a sample; more is `skipped: too_large`."""
 LETTERS_PER_WORD: Final = 12
 """A text without spaces is bounded too: `words` times this many characters."""
 HALF: Final = 0.5
+PASSAGES: Final = 3
+"""So many passages are looked at for their language."""
 
 Measure = Callable[[Sample], float | str]
 """An answer's `raw`, higher is better, or why there is none: one of `terms.SKIP_REASONS`."""
@@ -49,6 +52,16 @@ def answer_only(sample: Sample) -> tuple[str, ...]:
     return (sample.answer,)
 
 
+def why_not(sample: Sample) -> str:
+    """Why an English evaluator of an answer beside its passages cannot judge it; empty when it can.
+
+    A short answer does not show its language: its passages do.
+    """
+    if not any(passage.strip() for passage in sample.passages):
+        return "no_context"
+    return "unsupported_language" if any(map(not_english, (sample.answer, *sample.passages[:PASSAGES]))) else ""
+
+
 def judge(kind: Kind, measure: Measure, settings: Mapping[str, Any], calibration: Calibration | None) -> Judge:
     """The judge of one service.
 
@@ -56,14 +69,14 @@ def judge(kind: Kind, measure: Measure, settings: Mapping[str, Any], calibration
         kind: who judges.
         measure: gives `raw`, or the reason of a skip; what it raises is `skipped: error`.
         settings: `words` (whole number, at least 1).
-        calibration: the frozen baseline; without one, or with one of fewer than 500 answers, results are `skipped: no_baseline`
+        calibration: the frozen baseline; without one, or with one of too few answers, results are `skipped: no_baseline`
             and hold `raw` only, unless the evaluator is exact.
 
     Returns:
         a function that never raises.
     """
     limit = words_limit(settings)
-    frozen = calibration if calibration is not None and calibration.answers >= MINIMUM_ANSWERS else None
+    frozen = calibration if calibration is not None and calibration.enough else None
     digest = frozen.digest if frozen else ""
 
     def skipped(reason: str, raw: float | None = None) -> Result:
