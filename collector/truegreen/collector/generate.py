@@ -65,7 +65,10 @@ def files(config: Config, time_scale: int) -> Generated:
             "tee.yaml": generate_otelcol.text(
                 generate_otelcol.tee(reachable(own.http_endpoint), asked), TEE_HEAD.format(variables=variables)
             ),
-            "scrape.yml": generate_scrape.text(_targets(own.metrics_endpoint, own.backends), duration(interval), config.metrics),
+            "scrape.yml": generate_scrape.text(
+                _targets(own.metrics_endpoint, own.backends), duration(interval), config.metrics,
+                {generate_scrape.CANARY: reachable(own.canary_endpoint)} if own.canary_endpoint else {},
+            ),
             "otelcol_metrics.yaml": generate_otelcol.text(
                 generate_otelcol.metrics(evaluations, interval, config.metrics), METRICS_HEAD.format(apart=instead)
             ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from truegreen.core.words.catalogue_own import Catalogue
@@ -21,17 +22,28 @@ scrape_configs:
     metric_relabel_configs:
       - {{source_labels: [__name__], regex: '{created}', action: drop}}
 """
+OTHER: Final = """  - job_name: {job}
+    honor_labels: true
+    scrape_interval: {interval}
+    static_configs:
+      - targets: ["{target}"]
+"""
+"""A job of its own: TruegreenCollectorGone is about the job `truegreen`."""
+CANARY: Final = "truegreen-canary"
 
 
-def text(targets: Sequence[str], interval: str, derived: Catalogue) -> str:
+def text(targets: Sequence[str], interval: str, derived: Catalogue, others: Mapping[str, str] = MappingProxyType({})) -> str:
     """The text of `scrape.yml`.
 
     Args:
         targets: HOST:PORT of each collector's pages.
         interval: as Prometheus writes it.
         derived: the metrics that there are.
+        others: job to HOST:PORT of what else exposes metrics of truegreen.
     """
-    return SCRAPE.format(interval=interval, endpoints=", ".join(f'"{target}"' for target in targets), created=created(derived))
+    jobs = (OTHER.format(job=job, interval=interval, target=target) for job, target in others.items())
+    own = SCRAPE.format(interval=interval, endpoints=", ".join(f'"{target}"' for target in targets), created=created(derived))
+    return own + "".join(jobs)
 
 
 def created(derived: Catalogue) -> str:

@@ -122,6 +122,7 @@ class Collector:
     """Where `truegreen collect` listens, whom it lets in, and where it forwards to; a stop waits `flush` seconds for what is to be forwarded.
 
     Gauges survive a restart in the file `state`; `backends` are the OTLP/gRPC addresses of several, behind one tier that spreads services over them.
+    `canary_endpoint` is where `truegreen canary` is scraped.
     """
 
     http_endpoint: str
@@ -133,6 +134,7 @@ class Collector:
     flush: float
     backends: tuple[str, ...]
     kubernetes: Kubernetes
+    canary_endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
-from truegreen.core.errors import BadInput, Failed
+from truegreen.core.errors import BadInput
 from truegreen.core.words.calibration import CalibrationError, canonical, file_name, from_text
 from truegreen.evaluation.evalsets import files, keeping
 
 GROUP: Final = "truegreen_incident"
 """Entry points `facts(incident, store, config_path) -> Mapping`: what a log of incidents knows of one. Keys: `id`, `service`,
 `environment`, `slo`, `evaluation` (that the SLO judges; empty where it judges none), `traces` (failing ones, newest first)."""
-LABEL: Final = "truegreen-incident"
 
 
 def facts(incident: int, store: str | None, config_path: Path | None) -> Mapping[str, Any]:
@@ -56,7 +56,9 @@ def question(told: Mapping[str, Any], trace: str, query: str, recorded: Path | N
         )
     found = _recorded(recorded, traces) if recorded else _langfuse(traces)
     if found is None:
-        raise BadInput(f"{recorded or 'Langfuse'}: has none of the traces {', '.join(traces[:5])}; write the question: --query TEXT")
+        raise BadInput(
+            f"{recorded or 'Langfuse'}: has none of the traces {', '.join(traces[:5])}; write the question: --query TEXT"
+        )
     return found
 
 
@@ -150,22 +152,12 @@ def _recorded(path: Path, traces: Sequence[str]) -> Mapping[str, Any] | None:
 
 
 def _langfuse(traces: Sequence[str]) -> Mapping[str, Any] | None:
-    from truegreen.core.clients import langfuse
+    from truegreen.core.clients import langfuse, langfuse_traces
 
     server = langfuse.connect()
-    for trace in traces:
-        try:
-            text = langfuse.question(server, trace)
-        except Failed as error:
-            if getattr(error, "status", None) == 404:
-                continue
-            raise
-        if text:
-            return {"query": text, "trace": trace}
-    return None
+    found = ((trace, langfuse_traces.question(server, trace)) for trace in traces)
+    return next(({"query": text, "trace": trace} for trace, text in found if text), None)
 
 
 def _short(text: str) -> str:
-    import hashlib
-
     return hashlib.sha256(canonical(text).encode("utf-8", "surrogatepass")).hexdigest()[:8]

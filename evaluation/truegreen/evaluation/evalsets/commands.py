@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -18,7 +19,7 @@ from truegreen.core.options import config_option, json_option
 from truegreen.core.words.calibration import canonical
 from truegreen.core.words.shapes import Judge
 from truegreen.evaluation.evalsets import adding, asking, checks, files, keeping, result, running
-from truegreen.evaluation.evalsets.model import EvalSet, Verdict
+from truegreen.evaluation.evalsets.model import EvalSet
 from truegreen.evaluation.progress import shown
 
 CHAT_TOKEN: Final = "OPENAI_API_KEY"
@@ -42,19 +43,49 @@ def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:
 @click.command("run")
 @click.argument("file", type=_FILE)
 @click.option("--endpoint", metavar="URL", help="Ask this one: OpenAI's contract (POST URL/chat/completions), or see --request.")
-@click.option("--recorded", metavar="FILE", type=_FILE, help="Instead: judge the answers of a replay file, found by id, else by question.")
+@click.option(
+    "--recorded", metavar="FILE", type=_FILE, help="Instead: judge the answers of a replay file, found by id, else by question."
+)
 @click.option("--request", "template", metavar="FILE", type=_FILE, help="JSON template of a plain HTTP endpoint: body, answer, …")
 @click.option("--model", default="", metavar="NAME", help="The model to ask for; OpenAI's contract wants one.")
 @click.option("--provider", default="", metavar="NAME", help="Who serves it, for the evidence of a pin.")
 @click.option("--system", metavar="FILE", type=_FILE, help="The system message.")
-@click.option("--parameter", "parameters", metavar="KEY=JSON", multiple=True, help="Of the request, such as seed=7; null takes one away.  [temperature=0]")
-@click.option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="So many questions at once.")
-@click.option("--budget", "budgets", metavar="KIND=N", multiple=True, help="calls=N, tokens=N or seconds=N; repeatable. What is left is asked by the next run.")
-@click.option("--require", default="100%", show_default=True, callback=_share, metavar="SHARE", help="The least share of cases that must pass.")
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="KEY=JSON",
+    multiple=True,
+    help="Of the request, such as seed=7; null takes one away.  [temperature=0]",
+)
+@click.option(
+    "--parallel", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="So many questions at once."
+)
+@click.option(
+    "--budget",
+    "budgets",
+    metavar="KIND=N",
+    multiple=True,
+    help="calls=N, tokens=N or seconds=N; repeatable. What is left is asked by the next run.",
+)
+@click.option(
+    "--require",
+    default="100%",
+    show_default=True,
+    callback=_share,
+    metavar="SHARE",
+    help="The least share of cases that must pass.",
+)
 @click.option("--out", type=_FOLDER, default=Path(keeping.FOLDER), show_default=True, help="Where runs are kept.")
 @click.option("--fresh", is_flag=True, help="Ask all anew, also where an interrupted run could go on.")
 @click.option("--keep-answers", "keep", is_flag=True, help="Write the answers into the run; without it no text reaches the disk.")
-@click.option("--timeout", type=click.FloatRange(0.1, 3600), default=asking.TIMEOUT, show_default=True, metavar="SECONDS", help="For one answer.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=asking.TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="For one answer.",
+)
 @config_option
 @json_option
 @click.pass_context
@@ -75,7 +106,9 @@ def run(
     now = time.time()
     began, done = (now, {}) if fresh else partial.done(now)
     left = [case for case in evalset.cases if case.id not in done]
-    notes += [f"goes on with {len(left)} of {len(evalset.cases)} cases, the others were asked since {_iso(began)}"] if done else []
+    notes += (
+        [f"goes on with {len(left)} of {len(evalset.cases)} cases, the others were asked since {_iso(began)}"] if done else []
+    )
     spent = running.Spent()
     verdicts = dict(done)
     with interrupts.raised():
@@ -88,7 +121,13 @@ def run(
                 f"interrupted after {len(verdicts)} of {len(evalset.cases)} cases; the same command goes on from there"
             ) from None
     made = result.result(
-        evalset, target, list(verdicts.values()), started=_iso(began), ended=_iso(time.time()), require=require, stopped=spent.ended
+        evalset,
+        target,
+        list(verdicts.values()),
+        started=_iso(began),
+        ended=_iso(time.time()),
+        require=require,
+        stopped=spent.ended,
     )
     path = keeping.keep(out, made)
     if made["complete"]:
@@ -102,13 +141,17 @@ def run(
 @click.option("--from-incident", "incident", type=click.IntRange(1), metavar="ID", help="The incident that the case comes from.")
 @click.option("--trace", default="", metavar="ID", help="Of which failing trace; without it, one of the incident's.")
 @click.option("--query", default="", metavar="TEXT", help="The question; without it the trace's, from Langfuse or --recorded.")
-@click.option("--recorded", metavar="FILE", type=_FILE, help="A replay file that has the question: the record whose id is the trace's.")
+@click.option(
+    "--recorded", metavar="FILE", type=_FILE, help="A replay file that has the question: the record whose id is the trace's."
+)
 @click.option("--expected", default="", metavar="TEXT", help="The expected answer.")
 @click.option("--contains", multiple=True, metavar="TEXT", help="What the answer must contain; repeatable.")
 @click.option("--not-contains", "not_contains", multiple=True, metavar="TEXT", help="What it must not contain; repeatable.")
 @click.option("--floor", "floors", multiple=True, metavar="NAME=RAW", help="The least raw value of an evaluator; repeatable. "
               "Without any check: the incident's evaluation, at the floor of the service's calibration.")  # fmt: skip
-@click.option("--calibration", "calibrations", type=_FOLDER, default=Path("calibration"), show_default=True, help="The calibration folder.")
+@click.option(
+    "--calibration", "calibrations", type=_FOLDER, default=Path("calibration"), show_default=True, help="The calibration folder."
+)
 @click.option("--id", "identity", default="", metavar="ID", help="The case's id.  [incident-ID-…]")
 @click.option("--note", default="", metavar="TEXT", help="Why it is there.")
 @click.option("--store", metavar="ADDRESS", help="SQLAlchemy address of the incident log.  [default: incidents.store]")
@@ -127,7 +170,9 @@ def add_case(
     made = adding.case(facts, asked, expected, wanted, calibrations, identity=identity, note=note, added=_iso(time.time()))
     before, after = adding.add(file, made)
     if as_json:
-        click.echo(json.dumps({"id": made["id"], "before": before, "eval_dataset": after, "checks": sorted(made.get("checks", {}))}))
+        click.echo(
+            json.dumps({"id": made["id"], "before": before, "eval_dataset": after, "checks": sorted(made.get("checks", {}))})
+        )
         return
     click.echo(f"added     {made['id']} to {file}: {', '.join(adding.what(made))}")
     click.echo(f"version   {before or '(new)'} -> {after}")
@@ -146,11 +191,11 @@ def _target(
 
         broken = replay.Broken()
         ask = asking.recorded(replay.read_replay(recorded, broken))
-        return ask, result.Target(str(recorded), provider, model, ""), [str(line) for line in broken.first]
+        return ask, result.Target(str(recorded), provider, model, "", live=False), [str(line) for line in broken.first]
     url = str(endpoint)
     if template is not None:
         made = asking.read_template(template)
-        how = canonical([made.body, made.answer, made.path])
+        how = _short([made.body, made.answer, made.path])
         return (
             asking.templated(url, http.secret(TOKEN, os.environ), made, model, timeout=timeout),
             result.Target(http.bare(url), provider, model, how), [],
@@ -159,7 +204,11 @@ def _target(
         raise BadInput("--model: found nothing; write the name of the model to ask for, or --request FILE for another contract")
     said = asking.Chat(model, _text(system), parameters)
     ask = asking.chat(url, http.secret(CHAT_TOKEN, os.environ), said, timeout=timeout)
-    return ask, result.Target(http.bare(url), provider, model, canonical([said.system, dict(parameters)])), []
+    return ask, result.Target(http.bare(url), provider, model, _short([said.system, dict(parameters)])), []
+
+
+def _short(how: Any) -> str:
+    return hashlib.sha256(canonical(how).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _judges(evalset: EvalSet, config_path: Path | None) -> Mapping[str, Judge]:

@@ -19,7 +19,7 @@ Z: Final = 1.959964
 _KEYS: Final[Mapping[str, Any]] = {
     "format": int, "evalset": str, "file": str, "endpoint": str, "provider": str, "model": str, "served": list, "started": str, "ended": str,
     "cases": int, "asked": int, "verdicts": list, "ratio": (int, float), "low": (int, float), "high": (int, float), "require": (int, float),
-    "complete": bool, "passed": bool, "digest": str, **dict.fromkeys(VERDICTS, int),
+    "complete": bool, "live": bool, "passed": bool, "digest": str, **dict.fromkeys(VERDICTS, int),
 }  # fmt: skip
 
 
@@ -31,13 +31,15 @@ class Target:
         endpoint: its address without user and query, or the name of the recorded file.
         provider: as the user names it; empty when not said.
         model: what was asked for; empty where the endpoint knows by itself.
-        how: the digest of how it was asked: system message, parameters, template.
+        how: how it was asked: the digest of system message, parameters, template.
+        live: somebody answered now; else what was recorded before.
     """
 
     endpoint: str
     provider: str
     model: str
     how: str
+    live: bool = True
 
     @property
     def digest(self) -> str:
@@ -72,7 +74,7 @@ def result(
     low, high = wilson(passed, len(told))
     complete = len(told) == cases and not counts["error"]
     body = {
-        "format": FORMAT, "evalset": evalset.version, "file": evalset.path, "endpoint": target.endpoint, "provider": target.provider,
+        "format": FORMAT, "evalset": evalset.version, "file": evalset.path, "endpoint": target.endpoint, "live": target.live, "provider": target.provider,
         "model": target.model, "how": target.how, "served": sorted({one.model for one in told if one.model}), "started": started,
         "ended": ended, "stopped": stopped, "cases": cases, "asked": len(told), **counts,
         "ratio": round(passed / len(told), 6) if told else 0.0, "low": round(low, 6), "high": round(high, 6), "require": require,
