@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words import calibration
-from truegreen.evaluation.commands import baseline_take
+from truegreen.evaluation.baselines.commands import baseline_take
 
 WORDS = "return refund parcel card bank days items delivery address invoice warranty stock colour size shop order agent label box tax".split()
 WHO = ["--service", "support", "--environment", "production"]
@@ -277,7 +277,7 @@ def test_an_answer_at_which_an_evaluator_fails_is_counted_as_an_error(tmp_path, 
 
 def test_a_signal_without_an_installed_evaluator_is_bad_input_that_names_those_there_are(tmp_path, tone):
     """For a replay file somebody must judge."""
-    with pytest.raises(BadInput, match=r"found 'colour'.*write one of groundedness, tone"):
+    with pytest.raises(BadInput, match=r"found 'colour'.*write one of .*groundedness.*tone"):
         take("--signal", "colour", "--from", str(record(tmp_path / "calls.jsonl", 600)), "--out", str(tmp_path))
 
 

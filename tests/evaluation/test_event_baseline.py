@@ -16,8 +16,8 @@ from truegreen.alert_rules.generate import files as rules
 from truegreen.core.clients import engines
 from truegreen.core.config import load
 from truegreen.core.errors import BadInput
+from truegreen.evaluation.baselines.commands import baseline_take
 from truegreen.evaluation.baselines.event_baseline import design_effect, freeze, notes
-from truegreen.evaluation.commands import baseline_take
 
 sys.path.append(str(Path(__file__).parents[1] / "core"))
 from local_server import Reply, local  # noqa: E402

@@ -85,6 +85,12 @@ def read_replay(path: Path, broken: Broken) -> Iterator[ReplayRecord]:
         raise BadInput(f"{path}: no usable line ({broken.count} broken){first}")
 
 
+def broken_lines(broken: Broken) -> list[str]:
+    """What to say of them: the first few, and how many there are."""
+    said = [str(line) for line in broken.first]
+    return [*said, f"{broken.count} broken lines in all"] if broken.count > len(said) else said
+
+
 def write_calibration(folder: Path, frozen: Calibration) -> Path:
     """Write a calibration below a folder, whole or not at all, and return its path.
 
