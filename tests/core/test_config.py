@@ -107,6 +107,34 @@ def test_every_variable_of_the_schema_reaches_the_model():
             "truegreen.yaml:2: slos[0].objective: nan is not a percentage; write 95%",
         ),
         ("slos:\n- {name: grounding, objective: 1e-99999999%}\n", "1e-99999999% is not a percentage; write 95%"),
+        (
+            (
+                "evaluations: {confident_wording: {}}\nslos:\n"
+                "- {name: m, layer: quality, failure_mode: drift, objective: 99%, sli: {evaluation: confident_wording}}\n"
+            ),
+            "truegreen.yaml:3: slos[0].sli: found confident_wording, which is shown and never judged",
+        ),
+        (
+            (
+                "evaluations: {tone: {evaluator: confident_wording}}\nslos:\n"
+                "- {name: m, layer: quality, failure_mode: drift, objective: 99%, sli: {evaluation: tone}}\n"
+            ),
+            "truegreen.yaml:3: slos[0].sli: found tone, which is shown and never judged",
+        ),
+        (
+            (
+                "slos:\n- {name: m, layer: quality, failure_mode: drift, objective: 99%, "
+                "sli: {metric: truegreen_answer_markers_total, label: marker, bad: [overconfident]}}\n"
+            ),
+            "truegreen.yaml:2: slos[0].sli: found overconfident, which is shown and never judged",
+        ),
+        (
+            (
+                "slos:\n- {name: m, layer: quality, failure_mode: drift, objective: 99%, "
+                "sli: {metric: truegreen_evaluation_score, threshold: 0.5, where: {evaluation: confident_wording}}}\n"
+            ),
+            "truegreen.yaml:2: slos[0].sli: found confident_wording, which is shown and never judged",
+        ),
         ("sampling: nan\n", "truegreen.yaml:1: sampling: nan is not a percentage; write 95%"),
         ("sampling: {groundedness: .inf}\n", "sampling.groundedness: .inf is not a percentage; write 95%"),
         ("calibration: !!int ''\n", "truegreen.yaml:1: calibration: not YAML: '' is no tag:yaml.org,2002:int"),

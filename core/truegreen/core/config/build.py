@@ -29,6 +29,7 @@ from truegreen.core.config.source import Path, Source
 from truegreen.core.config.units import seconds
 from truegreen.core.errors import BadInput
 from truegreen.core.words import ready_made
+from truegreen.core.words.catalogue import ANSWER_MARKERS
 from truegreen.core.words.catalogue_check import Problem
 from truegreen.core.words.catalogue_own import Catalogue, extended
 from truegreen.core.words.sampling import default
@@ -43,10 +44,12 @@ from truegreen.core.words.slo import (
     Slo,
     ThresholdSli,
 )
+from truegreen.core.words.terms import SHOWN_ONLY
 
 _NUMBER = re.compile(r"[+-]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
 OLDEST = "3650d"
 """No age that an alert waits for is longer."""
+_SURE = "overconfident"
 _SHARED = ("description", "layer", "failure_mode", "pillar", "window", "mode", "unit", "owner", "labels", "cohorts")
 
 
@@ -194,6 +197,11 @@ def _slos(source: Source, imported: Iterable[Source], errors: Errors) -> list[Sl
         else:
             first[name] = where
             slo = _slo(its, path, given, errors)
+            if slo and (shown := _shown_only(slo.sli, source.data["evaluations"])):
+                errors.append(
+                    f"{its.at((*path, 'sli'))}: found {shown}, which is shown and never judged: confident words do not predict a wrong "
+                    "answer; write another evaluation, such as groundedness"
+                )
             made += [slo] if slo else []
     return made
 
@@ -249,6 +257,16 @@ def _slo(source: Source, path: Path, given: Mapping[str, Any], errors: Errors) -
         return None
     fields = {name: getattr(base, name) for name in Slo.__dataclass_fields__} if base else {"name": given["name"]}
     return Slo(**{"description": given["name"], **fields, **shared})
+
+
+def _shown_only(sli: Sli, evaluations: Mapping[str, Mapping[str, Any]]) -> str:
+    """What an SLI reads that nobody may be paged for, empty when it is nothing of that kind."""
+    where = getattr(sli, "where", {})
+    named = sli.evaluation if isinstance(sli, EvaluationSli) else where.get("evaluation", "")
+    if evaluations.get(named, {}).get("evaluator", named) in SHOWN_ONLY or named in SHOWN_ONLY:
+        return str(named)
+    marked = (*getattr(sli, "bad", ()), where.get("marker"))
+    return _SURE if getattr(sli, "metric", "") == ANSWER_MARKERS.prometheus and _SURE in marked else ""
 
 
 def _objective(source: Source, path: Path, value: Any) -> Decimal | str:
