@@ -15,9 +15,9 @@ import uvicorn
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.server import app, delivery
 from truegreen.evaluation.server.access import Address, Rates, Tokens, listening
-from truegreen.evaluation.server.delivery import Delivery
+from truegreen.evaluation.server.delivery import PAUSE, TIMEOUT, Delivery
 from truegreen.evaluation.server.taking import Taking
-from truegreen.evaluation.server.waiting import ITEMS, Waiting
+from truegreen.evaluation.server.waiting import BYTES, ITEMS, Waiting
 from truegreen.evaluation.server.worker import Worker
 
 DRAIN: Final = 30.0
@@ -36,6 +36,9 @@ class Asked:
         items: how many may wait.
         rate: items a second that each token may send; None for no limit.
         drain: seconds that the end waits for delivery.
+        limits: of `Gate`, where they are not the default.
+        routers: more addresses, which look after their own senders.
+        timeout, pause: seconds of one attempt to deliver, and before the second one.
     """
 
     listen: Address
@@ -48,7 +51,8 @@ class Asked:
     drain: float = DRAIN
     limits: Mapping[str, Any] | None = None
     routers: tuple[Any, ...] = ()
-    timeout: float | None = None
+    timeout: float = TIMEOUT
+    pause: float = PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,8 @@ def serving(asked: Asked, say: Callable[[str], None]) -> Iterator[Running]:
         )
     if tokens and not asked.tls and not asked.listen.loopback:
         say(f"warning: --listen {asked.listen} is plain text, so the token can be read on the way; give --tls-cert and --tls-key")
-    waiting = Waiting(asked.items)
-    sending = Delivery(say)
+    waiting = Waiting(asked.items, BYTES * max(1, asked.items // ITEMS))
+    sending = Delivery(say, pause=asked.pause)
     worker = Worker(waiting, sending, asked.endpoint, asked.environ, timeout=asked.timeout)
     taking = Taking(waiting, Rates(asked.rate), lambda: worker.alive)
     application = app.made(

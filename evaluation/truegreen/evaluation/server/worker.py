@@ -10,7 +10,7 @@ from typing import Any, Final
 from opentelemetry.sdk._logs import LogRecordProcessor
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from truegreen.evaluation.server.delivery import Delivery, Door
+from truegreen.evaluation.server.delivery import TIMEOUT, Delivery, Door
 from truegreen.evaluation.server.model import Item
 from truegreen.evaluation.server.services import Ids, Services, Verdicts
 from truegreen.evaluation.server.spans import Maker
@@ -79,10 +79,9 @@ class Worker:
     """
 
     def __init__(
-        self, waiting: Waiting, delivery: Delivery, endpoint: str, environ: Mapping[str, str], *, timeout: float | None = None
+        self, waiting: Waiting, delivery: Delivery, endpoint: str, environ: Mapping[str, str], *, timeout: float = TIMEOUT
     ) -> None:
-        given = {} if timeout is None else {"timeout": timeout}
-        self._traces, self._logs = (Door(kind, endpoint, **given) for kind in ("traces", "logs"))
+        self._traces, self._logs = (Door(kind, endpoint, timeout) for kind in ("traces", "logs"))
         self._waiting, self._delivery, self._environ = waiting, delivery, environ
         self.verdicts = 0
         """Verdicts that left as events of their own."""
