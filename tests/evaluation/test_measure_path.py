@@ -1,5 +1,6 @@
 """From labels to a page: a measured evaluator's scores in the application, the collector and the rules of an SLO with a level."""
 
+import json
 import re
 import subprocess
 import sys
@@ -70,10 +71,9 @@ def test_an_application_judges_by_50_labelled_answers_as_by_500_others(tmp_path,
     monkeypatch.chdir(tmp_path)
     found = said(record(tmp_path / "labelled.jsonl", 60, flipped=12), *WHO, "--out", tmp_path)
     frozen = from_text(Path(found["file"]).read_text(), found["file"])
-    results = [
-        make({}, frozen)(Sample("what?", answer, ("return refund parcel card bank",)))
-        for answer in ("refund parcel card", "unheard of")
-    ]
+    rows = [json.loads(line) for line in (tmp_path / "labelled.jsonl").open()]
+    judge = make({}, frozen)
+    results = [judge(Sample("what?", row["answer"], tuple(row["context"]))) for row in (rows[2], rows[0])]
     assert [(one.scale, one.calibration, one.label) for one in results] == [
         ("calibrated", frozen.digest, label) for label in ("pass", "fail")
     ]
@@ -117,3 +117,14 @@ def test_labels_make_a_level_that_pages_when_too_many_answers_fall_under_it(tmp_
         [engine("promtool"), "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True, timeout=60, check=False
     )
     assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_a_new_baseline_keeps_the_probabilities_and_not_the_error_rates(tmp_path, monkeypatch):
+    """Labels are dear: `baseline take` leaves the curve in the file; the rates were measured at another floor."""
+    monkeypatch.chdir(tmp_path)
+    found = said(record(tmp_path / "labelled.jsonl", 60, flipped=12), *WHO, "--out", tmp_path)
+    source = ["--from", str(tmp_path / "labelled.jsonl"), "--answers", "600", "--out", str(tmp_path)]
+    done = CliRunner().invoke(root, ["baseline", "take", *WHO, *source, "--json"], catch_exceptions=False)
+    made = from_text(Path(found["file"]).read_text(), found["file"])
+    assert (made.answers, made.scale, made.error_rates) == (600, "calibrated", None) and made.curve
+    assert "measure them again with `truegreen evaluator measure`" in done.output and "absolute level unknown" not in done.output

@@ -79,7 +79,8 @@ def calibrate(
         snapshot=snapshot, percentile=floor_quantile,
     )  # fmt: skip
     tie = taking.tie_note(frozen, floor_quantile)
-    notes += [tie] if tie else []
+    frozen, kept = taking.with_curve(frozen, files.read_calibration(out, service, environment, signal))
+    notes += ([tie] if tie else []) + kept
     rates = taking.error_rates(calls, frozen.floor)
     file = str(files.write_calibration(out, frozen))
     if as_json:

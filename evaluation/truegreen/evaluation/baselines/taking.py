@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from truegreen.core.words.calibration import Calibration
@@ -11,7 +12,7 @@ from truegreen.evaluation.baselines.scores import Judged
 LABELS_WANTED: Final = 50
 _UNKNOWN: Final = (
     f"absolute level unknown: the floor shows a change against this baseline, not how good it is; "
-    f"about {LABELS_WANTED} labelled (`y`) or judged answers in a replay file measure it"
+    f"about {LABELS_WANTED} labelled (`y`) or judged answers in a replay file measure it: `truegreen evaluator measure`"
 )
 
 
@@ -35,6 +36,20 @@ def error_rates(calls: Sequence[Judged], floor: float) -> Mapping[str, Any] | No
     }
 
 
+def with_curve(frozen: Calibration, before: Calibration | None) -> tuple[Calibration, list[str]]:
+    """The new baseline with the probabilities that labels once gave the same evaluator, and what to say of it.
+
+    Error rates are left behind: they were measured at another floor.
+    """
+    if before is None or not before.curve or before.evaluator != frozen.evaluator:
+        return frozen, []
+    said = (
+        "the scale stays calibrated by the labels of the file that was there; its error rates were those of its floor: "
+        "measure them again with `truegreen evaluator measure`"
+    )
+    return replace(frozen, scale=before.scale, curve=before.curve), [said]
+
+
 def report(frozen: Calibration, file: str, rates: Mapping[str, Any] | None, notes: Sequence[str]) -> Mapping[str, Any]:
     """The same facts as numbers, for `--json`."""
     return {
@@ -51,7 +66,7 @@ def report(frozen: Calibration, file: str, rates: Mapping[str, Any] | None, note
         "scale": frozen.scale,
         "taken": frozen.taken,
         "snapshot": frozen.snapshot,
-        "absolute_level": "measured" if _enough(rates) else "unknown",
+        "absolute_level": "measured" if _enough(rates) or frozen.curve else "unknown",
         "error_rates": rates,
         "notes": list(notes),
     }
@@ -69,7 +84,7 @@ def lines(frozen: Calibration, file: str, rates: Mapping[str, Any] | None, notes
             f"labels    {rates['labelled']} labelled answers of all models in the files, {rates['wrong']} wrong: "
             f"{_percent(rates['false_positive_rate'])} of the right ones fail, {_percent(rates['false_negative_rate'])} of the wrong ones pass"
         )
-    if not _enough(rates):
+    if not _enough(rates) and not frozen.curve:
         said.append(f"note      {_UNKNOWN}")
     said += [f"note      {note}" for note in notes]
     return [*said, f"written   {file}"]

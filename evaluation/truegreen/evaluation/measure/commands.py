@@ -63,7 +63,7 @@ def evaluator_measure(
     judge = judge_of(signal, told.evaluations.get(signal, {}))
     records = shown(files.read_replay(file, broken), "judge", None)
     found = measurement.columns(list(judged(records, judge, time.perf_counter)))
-    notes = [str(line) for line in broken.first] + ([f"{broken.count} broken lines in all"] if broken.count else [])
+    notes = files.broken_lines(broken)
     before = _before(out or told.calibration, service, environment, signal, found, notes) if service and environment else None
     at, floor_from = _floor(found, before, floor)
     its, area = measurement.rates(found, at), measurement.area(found, seed)
