@@ -73,7 +73,7 @@ def test_an_application_judges_by_50_labelled_answers_as_by_500_others(tmp_path,
     frozen = from_text(Path(found["file"]).read_text(), found["file"])
     rows = [json.loads(line) for line in (tmp_path / "labelled.jsonl").open()]
     judge = make({}, frozen)
-    results = [judge(Sample("what?", row["answer"], tuple(row["context"]))) for row in (rows[2], rows[0])]
+    results = [judge(Sample("what?", answer, tuple(rows[0]["context"]))) for answer in (rows[0]["context"][0], rows[0]["answer"])]
     assert [(one.scale, one.calibration, one.label) for one in results] == [
         ("calibrated", frozen.digest, label) for label in ("pass", "fail")
     ]
