@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from truegreen.core.clients import interrupts
@@ -15,6 +17,7 @@ from truegreen.core.clients import prometheus as prom
 from truegreen.core.words import records
 from truegreen.core.words.attributes import CHAT_OPERATIONS
 from truegreen.core.words.slo import BASELINE, Slo
+from truegreen.evaluation.evalsets import keeping
 from truegreen.runbook import checks, names, selectors
 from truegreen.runbook.clean import clean
 from truegreen.runbook.evidence import LOOKBACK, STEP, Sources, stream
@@ -172,6 +175,28 @@ def smoke(command: Sequence[str], timeout: float = SMOKE_SECONDS) -> Check:
         return checks.smoke(None, f"{command[0]}: {error.strerror or error}")
     lines = output.decode("utf-8", "replace").strip().splitlines()
     return checks.smoke(running.returncode, clean(lines[-1], 200) if lines else "it printed nothing")
+
+
+def smoke_of_run(path: Path, since: float) -> Check:
+    """The smoke suite by what `truegreen evalset run` kept: the newest run of a live endpoint that began after the last change.
+
+    Args:
+        path: a run, or a folder of runs.
+        since: when the last change was seen to work (unix seconds): an earlier run tells nothing of it.
+
+    Raises:
+        BadInput: the file is no run, or was edited.
+    """
+    found = keeping.runs(path)[0] if path.is_dir() else (keeping.load(path),)
+    after = [run for run in found if run["live"] and datetime.fromisoformat(run["started"]).timestamp() > since]
+    if not after:
+        recorded = " of a live endpoint" if any(not run["live"] for run in found) else ""
+        return checks.smoke(
+            None, f"{path}: no run{recorded} began after the last change; run: truegreen evalset run FILE --endpoint URL"
+        )
+    run = after[0]
+    told = f"{run['evalset']}: {run['pass']}/{run['cases']}, wanted {run['require']:.0%}, run {run['digest']}"
+    return checks.smoke(0 if run["passed"] else 1, clean(told, 200))
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from truegreen.core.errors import BadInput
@@ -102,6 +103,8 @@ def parse(text: str, where: str) -> Mapping[str, Any]:
         data = None
     if not isinstance(data, dict) or not all(isinstance(data.get(key), kind) for key, kind in _KEYS.items()):
         raise BadInput(f"{where}: found no result of a run; write one with `truegreen evalset run`")
+    if not all(_is_moment(data[key]) for key in ("started", "ended")):
+        raise BadInput(f"{where}: found no moment in started or ended; write a run with `truegreen evalset run`")
     if data["format"] != FORMAT:
         raise BadInput(f"{where}: format: found {data['format']}, this version reads {FORMAT}; run the set again")
     if data["digest"] != digest(data):
@@ -109,6 +112,13 @@ def parse(text: str, where: str) -> Mapping[str, Any]:
             f"{where}: digest: found {data['digest'][:12]}, the content gives {digest(data)}: it was edited; run the set again"
         )
     return data
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def lines(run: Mapping[str, Any], failed: int = 10) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import click
 
@@ -17,11 +18,15 @@ from truegreen.runbook.times import iso
 @click.command()
 @click.option("--override", metavar="NAME", default="", help="Who takes what is unknown as good; what is not ok stays so.")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
+@click.option("--smoke-run", "smoke_run", metavar="FILE|DIR", type=click.Path(path_type=Path, exists=True),
+              help="Take the smoke suite from a kept run of `truegreen evalset run`, the newest of a folder.  [default: run incidents.smoke]")  # fmt: skip
 @click.option("--at", "at", type=float, metavar="UNIX", help="Look from this moment (unix seconds; default: now).")
 @scale_option
 @desk
 @click.pass_context
-def validate(context: click.Context, desk: Desk, override: str, reason: str, at: float | None, time_scale: int) -> None:
+def validate(
+    context: click.Context, desk: Desk, override: str, reason: str, smoke_run: Path | None, at: float | None, time_scale: int
+) -> None:
     """Six checks: smoke, bad ratio, p99, guardrail, retrieval relevance, 15 quiet minutes. Exit 1 unless all are ok."""
     from truegreen.runbook import log as store
     from truegreen.runbook import selectors, standing
@@ -34,8 +39,10 @@ def validate(context: click.Context, desk: Desk, override: str, reason: str, at:
     told = store.events(log, incident.id)
     now = at if at is not None else desk.clock()
     slo = selectors.slo_named(incident.target.slo, desk.config.slos)
-    asked = asking.ask(sources, incident, slo, asking.moments(incident, told, now), time_scale, newest(told, "triaged"))
-    checks = [asking.smoke(desk.config.incidents.smoke), *asked]
+    when = asking.moments(incident, told, now)
+    asked = asking.ask(sources, incident, slo, when, time_scale, newest(told, "triaged"))
+    smoke = asking.smoke_of_run(smoke_run, when.changed) if smoke_run else asking.smoke(desk.config.incidents.smoke)
+    checks = [smoke, *asked]
     taken = [c.name for c in checks if c.state == UNKNOWN] if override else []
     good = all(c.state == OK or c.name in taken for c in checks)
     late = [a for a in standing.switches(store.events(log)) if a.incident == incident.id and now > a.expires]

@@ -1,0 +1,150 @@
+"""`truegreen model pin` and `unpin`: what the lock file lets go, and on what evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from truegreen.core.cli import root
+from truegreen.core.errors import BadInput, Failed
+from truegreen.evaluation.evalsets import files, keeping, result
+from truegreen.evaluation.evalsets.model import ERROR, FAILED, PASSED, Verdict
+
+ALIAS, OLD, NEW = "gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20"
+WHO = ("--provider", "openai", "--model", ALIAS)
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`model("pin", …)` in a folder with a set of two cases."""
+    monkeypatch.chdir(tmp_path)
+    Path("s.jsonl").write_text('{"id": "a", "query": "q", "expected": "x"}\n{"id": "b", "query": "r", "expected": "y"}\n')
+    return lambda *words: CliRunner().invoke(root, ["model", *map(str, words)])
+
+
+def ran(  # noqa: PLR0913 (each says one thing about the run)
+    asked: str = ALIAS,
+    served: str = NEW,
+    second: str = PASSED,
+    hours: float = 1.0,
+    provider: str = "",
+    *,
+    live: bool = True,
+    only: int = 2,
+) -> Mapping[str, Any]:
+    """Keep a run that began so many hours from now."""
+    began = datetime.now(UTC) + timedelta(hours=hours)
+    verdicts = [Verdict("a", PASSED, model=served), Verdict("b", second, model=served)][:only]
+    target = result.Target("http://127.0.0.1:9/v1", provider, asked, "", live)
+    moment = began.isoformat(timespec="milliseconds")
+    made = result.result(files.read(Path("s.jsonl")), target, verdicts, started=moment, ended=moment, require=1.0)
+    keeping.keep(Path(keeping.FOLDER), made)
+    return made
+
+
+def refused(done: Result) -> str:
+    assert isinstance(done.exception, Failed), (done.exception, done.output)
+    return str(done.exception)
+
+
+def lock() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(Path("truegreen.lock").read_text())
+    return loaded
+
+
+def test_a_pin_is_let_go_only_by_a_run_that_passes_without_it(model) -> None:
+    """The whole way: pinned in an incident, refused with the command that is missing, let go on evidence, which the file keeps."""
+    assert model("pin", *WHO, "--version", OLD, "--evalset", "s.jsonl").exit_code == 0
+    said = refused(model("unpin", *WHO))
+    assert "truegreen.lock: stays as it is: no passing run of s@" in said and "there is none" in said
+    assert said.endswith("Run: truegreen evalset run s.jsonl --endpoint URL --provider openai --model gpt-4o")
+    made = ran()
+    done = model("unpin", *WHO)
+    assert done.exit_code == 0 and f"run {made['digest']}" in done.output, done.output
+    assert lock()["models"] == []
+    (past,) = lock()["history"]
+    assert past["version"] == OLD and past["let_go_by"]["run"] == made["digest"] and past["let_go_by"]["ratio"] == 1.0
+    assert isinstance(model("unpin", *WHO).exception, BadInput)
+
+
+NO_EVIDENCE: dict[str, tuple[dict[str, Any], str]] = {
+    "it failed": ({"second": FAILED}, "it did not pass (1 of 2, wanted 100%)"),
+    "an answer is missing": ({"second": ERROR}, "it is not whole"),
+    "half of it": ({"only": 1}, "it is not whole"),
+    "before the pin": ({"hours": -1}, "it is older than the pin"),
+    "of the pinned version": ({"asked": OLD, "served": OLD}, f"it asked for {OLD}, not for {ALIAS}"),
+    "of another provider": ({"provider": "azure"}, "it asked azure"),
+    "of recorded answers": ({"live": False}, "it judged recorded answers"),
+}
+
+
+@pytest.mark.parametrize("name", NO_EVIDENCE)
+def test_what_is_no_evidence_is_said_and_changes_nothing(model, name) -> None:
+    more, why = NO_EVIDENCE[name]
+    assert model("pin", *WHO, "--version", OLD, "--evalset", "s.jsonl").exit_code == 0
+    before = Path("truegreen.lock").read_bytes()
+    ran(**more)
+    assert why in refused(model("unpin", *WHO))
+    assert Path("truegreen.lock").read_bytes() == before
+
+
+def test_a_case_that_an_incident_added_must_pass_too(model) -> None:
+    """The run of the shorter set is of another version."""
+    assert model("pin", *WHO, "--version", OLD, "--evalset", "s.jsonl").exit_code == 0
+    short = ran()
+    with Path("s.jsonl").open("a") as file:
+        file.write('{"id": "c", "query": "s", "expected": "z"}\n')
+    assert f"it is of {short['evalset']}" in refused(model("unpin", *WHO))
+
+
+def test_another_version_is_let_in_by_its_own_run_alone(model) -> None:
+    """A second pin takes the first away, so it needs what an unpin needs; the same version needs nothing."""
+    assert model("pin", *WHO, "--version", OLD, "--evalset", "s.jsonl").exit_code == 0
+    assert model("pin", *WHO, "--version", OLD).exit_code == 0
+    ran(served=OLD)
+    assert f"it was answered by {OLD}, not by {NEW}" in refused(model("pin", *WHO, "--version", NEW))
+    made = ran(asked=NEW)
+    done = model("pin", *WHO, "--version", NEW, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["evidence"]["run"] == made["digest"]
+    assert [one["version"] for one in lock()["models"]] == [NEW] and [one["version"] for one in lock()["history"]] == [OLD, OLD]
+
+
+def test_a_first_pin_takes_no_bad_run_for_evidence(model) -> None:
+    made = ran(served=OLD, hours=-24 * 8)
+    (path,) = Path(keeping.FOLDER).glob("*.json")
+    assert "it is older than 7 days" in refused(model("pin", *WHO, "--version", OLD, "--run", path))
+    assert not Path("truegreen.lock").exists()
+    path.unlink()
+    made = ran(served=OLD, hours=-1)
+    (path,) = Path(keeping.FOLDER).glob("*.json")
+    assert model("pin", *WHO, "--version", OLD, "--run", path).exit_code == 0
+    (kept,) = lock()["models"]
+    assert kept["evidence"]["run"] == made["digest"] and kept["evalset"] == "s.jsonl"
+
+
+def test_what_was_edited_is_named_and_never_written_over(model) -> None:
+    """A lock file or a run with another digest than its content's."""
+    assert model("pin", *WHO, "--version", OLD, "--evalset", "s.jsonl").exit_code == 0
+    ran(second=FAILED)
+    (path,) = Path(keeping.FOLDER).glob("*.json")
+    path.write_text(path.read_text().replace('"passed": false', '"passed": true'))
+    done = model("unpin", *WHO, "--run", path)
+    assert isinstance(done.exception, BadInput) and "it was edited; run the set again" in str(done.exception)
+    assert "there is none" in refused(model("unpin", *WHO))
+    for text, said in (
+        (Path("truegreen.lock").read_text().replace(OLD, NEW), "it was edited"),
+        ("{", "found no JSON"),
+        ("{}", "found no lock file"),
+    ):
+        Path("truegreen.lock").write_text(text)
+        for command in (("unpin",), ("pin", "--version", NEW)):
+            done = model(command[0], *WHO, *command[1:])
+            assert isinstance(done.exception, BadInput) and said in str(done.exception)
+        assert Path("truegreen.lock").read_text() == text
