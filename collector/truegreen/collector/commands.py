@@ -42,6 +42,8 @@ _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--token-file", metavar="FILE", type=_FILE, help="Let in only clients with one of these bearer tokens, one a line.")
 @click.option("--state", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Keep gauges such as when a snapshot came up in this file, so that they survive a restart.")  # fmt: skip
+@click.option("--provider-changes", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Expose what a provider announced, from the changes.json of `truegreen provider changes`; read again when it changes.")  # fmt: skip
 @click.option("--explain", is_flag=False, flag_value=_ALL, metavar="[METRIC]",
               help="Say what feeds a metric, or every metric, and leave; `source` prints the processor that the catalogue compiles to.")  # fmt: skip
 @config_option
@@ -49,7 +51,7 @@ _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 def collect(
     http_endpoint: str | None, grpc_endpoint: str | None, metrics_endpoint: str | None, scrape_interval: str | None,
     calibrations: tuple[Path, ...], tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None, token_file: Path | None,
-    state: Path | None, explain: str | None, config_path: Path | None, as_json: bool,
+    state: Path | None, provider_changes: Path | None, explain: str | None, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Receive OTLP, derive behavioural metrics, serve them to Prometheus; ends on SIGTERM.
 
@@ -79,6 +81,7 @@ def collect(
         state or config.collector.state,
         forward=config.collector.forward,
         flush=config.collector.flush,
+        provider_changes=provider_changes,
     )
     status = live.Status(sys.stderr) if not as_json and live.wanted(sys.stderr) else None
 
@@ -106,7 +109,7 @@ def receiver(written: Receiver, cert: Path | None, key: Path | None, client_ca: 
     return dataclasses.replace(written, tls=Tls(**files) if files else None, token_file=token_file or written.token_file)
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, option: str = "--scrape-interval") -> float:
     """Seconds of a time such as `30s`, `500ms`, `1m` or `30`.
 
     Raises:
@@ -114,5 +117,5 @@ def seconds(text: str) -> float:
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text.strip())
     if not found or float(found[1]) <= 0:
-        raise BadInput(f"--scrape-interval: found {text!r}; write a time such as 30s or 500ms")
+        raise BadInput(f"{option}: found {text!r}; write a time such as 30s or 500ms")
     return float(found[1]) * _UNITS[found[2]]

@@ -38,6 +38,7 @@ class Settings:
         state: the file in which gauges survive a restart, None for none.
         forward: where accepted requests are passed on to.
         flush: seconds that a stop waits for what is to be passed on.
+        provider_changes: the file of `truegreen provider changes`, whose dates are exposed; None for none.
     """
 
     http_endpoint: str = "127.0.0.1:4318"
@@ -50,6 +51,7 @@ class Settings:
     state: Path | None = None
     forward: tuple[Destination, ...] = ()
     flush: float = 10.0
+    provider_changes: Path | None = None
 
 
 class Exemplar(NamedTuple):

@@ -30,12 +30,12 @@ def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Applic
         return web.Response(body=text.encode(), headers={"Content-Type": kind})
 
     async def scores(request: web.Request) -> web.Response:
-        service, environment, evaluation = _asked(request, "service", "environment", "evaluation")
+        service, environment, evaluation = asked(request, "service", "environment", "evaluation")
         found = processor.evidence_of(service, environment)
         return web.json_response(evidence.scores_answer(found, service, environment, evaluation))
 
     async def failing(request: web.Request) -> web.Response:
-        service, environment = _asked(request, "service", "environment")
+        service, environment = asked(request, "service", "environment")
         return web.json_response(evidence.failing_answer(processor.evidence_of(service, environment)))
 
     async def healthy(_request: web.Request) -> web.Response:
@@ -44,7 +44,7 @@ def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Applic
     async def ready(_request: web.Request) -> web.Response:
         return web.Response(status=503, text="stopping\n") if intake.draining else web.Response(text="ok\n")
 
-    made = web.Application(middlewares=[_read_within(intake.limits.body_seconds), _bad_input])
+    made = web.Application(middlewares=[read_within(intake.limits.body_seconds), bad_input])
     for path, handler in (
         ("/metrics", metrics),
         ("/scores", scores),
@@ -56,7 +56,12 @@ def application(intake: Intake, before_scrape: Callable[[], None]) -> web.Applic
     return made
 
 
-def _asked(request: web.Request, *wanted: str) -> tuple[str, ...]:
+def asked(request: web.Request, *wanted: str) -> tuple[str, ...]:
+    """The parameters of a request.
+
+    Raises:
+        BadInput: one is missing.
+    """
     missing = [name for name in wanted if name not in request.query]
     if missing:
         example = "&".join(f"{name}=..." for name in wanted)
@@ -64,7 +69,7 @@ def _asked(request: web.Request, *wanted: str) -> tuple[str, ...]:
     return tuple(request.query[name] for name in wanted)
 
 
-def _read_within(seconds: float) -> Any:
+def read_within(seconds: float) -> Any:
     """Ends the connection of who has not read an answer after so long."""
 
     @web.middleware
@@ -90,7 +95,8 @@ def _read_within(seconds: float) -> Any:
 
 
 @web.middleware
-async def _bad_input(request: web.Request, handler: Callable[[web.Request], object]) -> web.StreamResponse:
+async def bad_input(request: web.Request, handler: Callable[[web.Request], object]) -> web.StreamResponse:
+    """Answers bad input with what is wrong with it."""
     try:
         return await handler(request)  # type: ignore[misc, no-any-return]
     except BadInput as error:

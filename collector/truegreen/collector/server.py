@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 from aiohttp import web
 
-from truegreen.collector import access, grpc_receiver, open_files, pages, receiver, state_file, tls
+from truegreen.collector import access, grpc_receiver, open_files, pages, provider_changes, receiver, state_file, tls
 from truegreen.collector.calibrations import expose
 from truegreen.collector.forward import Forward, forwarding, not_itself
 from truegreen.collector.intake import Intake
@@ -63,8 +63,13 @@ async def serve(
         state_file.restore(settings.state, processor.store, say)
     beside: list[asyncio.Task[None]] = []
     read: dict[Path, float] = {}
+
+    def files_read() -> None:
+        expose(settings.calibrations, processor.store, read, say)
+        provider_changes.expose(settings.provider_changes, processor.store, read, say)
+
     metrics = web.AppRunner(
-        pages.application(intake, lambda: expose(settings.calibrations, processor.store, read, say)),
+        pages.application(intake, files_read),
         access_log=None,
         shutdown_timeout=PAGES_WAIT,
         logger=receiver.LOG,
@@ -77,10 +82,10 @@ async def serve(
         forward.start()
         await metrics.setup()
         assert metrics.server is not None
-        await _listen(metrics.server, settings.metrics_endpoint, "--metrics-endpoint")
+        await listen(metrics.server, settings.metrics_endpoint, "--metrics-endpoint")
         await otlp.setup()
-        listening = await _listen(door or http, settings.http_endpoint, "--http-endpoint")
-        await _listen_rpc(rpc, settings.grpc_endpoint, tls.grpc_credentials(files, asked.tls) if files and asked.tls else None)
+        listening = await listen(door or http, settings.http_endpoint, "--http-endpoint")
+        await listen_rpc(rpc, settings.grpc_endpoint, tls.grpc_credentials(files, asked.tls) if files and asked.tls else None)
         for warning in access.warnings(settings):
             say(warning)
         say(
@@ -135,7 +140,13 @@ async def _flushed(forward: Forward, seconds: float, hurry: asyncio.Event, say: 
     await forward.close(0, say)
 
 
-async def _listen(made: Callable[[], asyncio.BaseProtocol], endpoint: str, option: str) -> asyncio.Server:
+async def listen(made: Callable[[], asyncio.BaseProtocol], endpoint: str, option: str) -> asyncio.Server:
+    """Listen for HTTP.
+
+    Raises:
+        BadInput: the endpoint is not HOST:PORT.
+        Failed: the port is in use or the address is not this machine's.
+    """
     host, port = split(endpoint, option)
     try:
         return await asyncio.get_running_loop().create_server(made, host, port, backlog=512)
@@ -143,8 +154,11 @@ async def _listen(made: Callable[[], asyncio.BaseProtocol], endpoint: str, optio
         raise Failed(_cannot(option, endpoint, error.strerror or str(error))) from None
 
 
-async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str, secured: grpc.ServerCredentials | None) -> None:
-    host, port = split(endpoint, "--grpc-endpoint")
+async def listen_rpc(
+    rpc: grpc.aio.Server, endpoint: str, secured: grpc.ServerCredentials | None, option: str = "--grpc-endpoint"
+) -> None:
+    """Listen for gRPC; raises as `listen`."""
+    host, port = split(endpoint, option)
     try:
         # gRPC writes its own line when it cannot listen; asking the system first says why, in one.
         for family, kind, proto, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
@@ -154,7 +168,7 @@ async def _listen_rpc(rpc: grpc.aio.Server, endpoint: str, secured: grpc.ServerC
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         rpc.add_secure_port(where, secured) if secured else rpc.add_insecure_port(where)
     except (OSError, RuntimeError) as error:
-        raise Failed(_cannot("--grpc-endpoint", endpoint, getattr(error, "strerror", None) or "gRPC refuses it")) from None
+        raise Failed(_cannot(option, endpoint, getattr(error, "strerror", None) or "gRPC refuses it")) from None
     await rpc.start()
 
 

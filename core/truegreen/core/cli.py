@@ -58,7 +58,7 @@ class Lazy(click.Group):
         try:
             loaded: click.Command = point.load()
         except ModuleNotFoundError as error:
-            extra = point.extras[0] if point.extras else "all"
+            extra = ",".join(point.extras) or "all"
             raise Failed(
                 f"`truegreen {cmd_name}` needs the package {error.name}; run: pip install 'truegreen[{extra}]'"
             ) from None

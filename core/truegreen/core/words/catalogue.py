@@ -34,12 +34,15 @@ _DIGEST = Label(name="digest", read=Read(kind="evaluation", names=("calibration"
 _SLOT = Label(name="slot", values=("0", "1", "2"), limit=4)
 _TRACE_ID = Label(name="trace_id", read=Read(kind="computed", names=("trace_id",)), limit=3)
 _MARKER = Label(name="marker", read=Read(kind="item"), values=("overconfident", "refusal", "empty", "truncated"), limit=5)
-_DRIFT_SIGNAL = Label(name="signal", values=("style", "embedding"), limit=3)
+_DRIFT_SIGNAL = Label(name="signal", values=("style", "embedding", "mmd", "query", "conditional"), limit=6)
+_DRIFT_CHANGE = Label(name="change", values=("input", "output", "both", "either"), limit=5)
 _BASELINE_SIGNAL = Label(name="signal", limit=50)
 _TEMPLATE = Label(name="template", read=Read(kind="attribute", names=("truegreen.prompt.template",)), default="unknown", limit=500)
 _BASELINE_TEMPLATE = Label(name="template", default="", limit=500)
 _NAMED_EVALUATOR = Label(name="evaluator", limit=30)
 _ERROR_KIND = Label(name="error", values=("false_positive", "false_negative"), limit=3)
+_ANNOUNCING_PROVIDER = Label(name="provider", limit=50)
+_ANNOUNCED_MODEL = Label(name="model", limit=500)
 _PROBE_RESULT = Label(name="result", values=("caught", "missed"), limit=3)
 _DATA_SOURCE = Label(name="data_source", read=Read(kind="attribute", names=("gen_ai.data_source.id",)), default="unknown", limit=100)
 _AGENT = Label(name="agent", read=Read(kind="attribute", names=("gen_ai.agent.name",)), default="unknown", limit=100)
@@ -325,6 +328,28 @@ DRIFT_ZSCORE: Final = Metric(
     label_set=(_DRIFT_SIGNAL, _TEMPLATE),
     failure_mode="drift",
 )
+DRIFT_ANSWERS: Final = Metric(
+    name="truegreen.drift.answers",
+    unit="",
+    kind="gauge",
+    description="Number of the newest answers that a distance from the frozen baseline was measured on.",
+    layer="quality",
+    source="watch",
+    stock="none",
+    label_set=(_DRIFT_SIGNAL, _TEMPLATE),
+    failure_mode="drift",
+)
+DRIFT_CHANGED: Final = Metric(
+    name="truegreen.drift.changed",
+    unit="",
+    kind="gauge",
+    description="1 where the recent window is another one than the frozen baseline: in its questions, in its answers to the same questions, in both, or in its answers while nobody looks at the questions.",
+    layer="quality",
+    source="watch",
+    stock="none",
+    label_set=(_DRIFT_CHANGE, _TEMPLATE),
+    failure_mode="drift",
+)
 EVALUATOR_ERROR_RATE: Final = Metric(
     name="truegreen.evaluator.error.rate",
     unit="",
@@ -376,6 +401,30 @@ DRILL_COMPLETED_TIMESTAMP: Final = Metric(
     layer="quality",
     source="drill",
     stock="none",
+)
+PROVIDER_CHANGE_TIMESTAMP: Final = Metric(
+    name="truegreen.provider.change.timestamp",
+    unit="s",
+    kind="gauge",
+    description="When a provider last announced something of a model (no name where it said none), Unix time.",
+    layer="quality",
+    source="changelog",
+    stock="none",
+    label_set=(_ANNOUNCING_PROVIDER, _ANNOUNCED_MODEL),
+    failure_mode="drift",
+    identity=False,
+)
+PROVIDER_DEPRECATION_TIMESTAMP: Final = Metric(
+    name="truegreen.provider.deprecation.timestamp",
+    unit="s",
+    kind="gauge",
+    description="When a model stops, as its provider announced, Unix time.",
+    layer="quality",
+    source="changelog",
+    stock="none",
+    label_set=(_ANNOUNCING_PROVIDER, _ANNOUNCED_MODEL),
+    failure_mode="drift",
+    identity=False,
 )
 RETRIEVALS: Final = Metric(
     name="truegreen.retrievals",
@@ -941,11 +990,15 @@ ALL: Final[tuple[Metric, ...]] = (
     ANSWERS,
     ANSWER_MARKERS,
     DRIFT_ZSCORE,
+    DRIFT_ANSWERS,
+    DRIFT_CHANGED,
     EVALUATOR_ERROR_RATE,
     BASELINE_ANSWERS,
     BASELINE_TIMESTAMP,
     CANARY_PROBES,
     DRILL_COMPLETED_TIMESTAMP,
+    PROVIDER_CHANGE_TIMESTAMP,
+    PROVIDER_DEPRECATION_TIMESTAMP,
     RETRIEVALS,
     RETRIEVAL_CHUNKS,
     RETRIEVAL_RELEVANCE,

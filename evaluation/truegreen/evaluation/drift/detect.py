@@ -58,7 +58,10 @@ class Reference:
     """
 
     def __init__(self, profile: Profile, seed: int = SEED, trials: int = TRIALS) -> None:
-        self.profile, self.seed, self.trials = profile, seed, trials
+        self.seed, self.trials = seed, trials
+        self.embedder, self.is_live = profile.embedder, profile.source == LIVE
+        self._style = statistics.logged(_array(profile.style))
+        self._answers, self._queries = _array(profile.answer_vectors), _array(profile.query_vectors)
         self._tests: dict[str, _Test | None] = {}
         self._nulls: dict[tuple[str, int], _Null] = {}
 
@@ -97,12 +100,11 @@ class Reference:
         return self._tests[signal]
 
     def _made(self, signal: str) -> _Test | None:
-        profile = self.profile
         if signal == STYLE:
-            style = statistics.logged(_array(profile.style))
+            style = self._style
             return _Test(style, lambda rows: statistics.style_distance(rows, style), lambda chosen: statistics.style_null(style, chosen)) \
                 if len(style) >= LEAST else None  # fmt: skip
-        answers, queries = _array(profile.answer_vectors), _array(profile.query_vectors)
+        answers, queries = self._answers, self._queries
         rows = queries if signal == QUERY else answers
         if signal == CONDITIONAL:
             if len(answers) != len(queries) or len(answers) < LEAST:
@@ -122,10 +124,10 @@ class Reference:
         """The rows of a window as this signal compares them; None where there are none that can be."""
         if signal == STYLE:
             return statistics.logged(_array(window.style[-max(SIZES) :])) if window.style else None
-        if window.embedder != self.profile.embedder or not window.answers:
+        if window.embedder != self.embedder or not window.answers:
             return None
         # The questions of expected answers are those of an evaluation set, not those that come.
-        if signal in (QUERY, CONDITIONAL) and (self.profile.source != LIVE or len(window.queries) != len(window.answers)):
+        if signal in (QUERY, CONDITIONAL) and (not self.is_live or len(window.queries) != len(window.answers)):
             return None
         rows = _array(window.queries if signal == QUERY else window.answers)
         test = self._test(signal)
@@ -133,8 +135,7 @@ class Reference:
             return None
         if signal != CONDITIONAL:
             return rows
-        known = _array(self.profile.answer_vectors), _array(self.profile.query_vectors)
-        return statistics.residuals(rows, _array(window.queries), *known)
+        return statistics.residuals(rows, _array(window.queries), self._answers, self._queries)
 
 
 def judge(window: Window, profile: Profile, seed: int = SEED, sizes: Sequence[int] = SIZES) -> tuple[Verdict, ...]:
@@ -167,4 +168,4 @@ def change(verdicts: Sequence[Verdict], over: float | None = None) -> str:
 
 
 def _array(rows: Rows) -> Array:
-    return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+    return np.array(rows, dtype=np.float32).reshape(len(rows), -1)

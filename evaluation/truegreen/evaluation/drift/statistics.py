@@ -7,12 +7,12 @@ baseline (N against B - N) say what a window (N against all B) may do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 Kernel = Callable[[Array, Array], Array]
 """Rows and rows to how alike each is to each."""
 _TINY: Final = 1e-12
@@ -20,7 +20,7 @@ _TINY: Final = 1e-12
 
 def linear(left: Array, right: Array) -> Array:
     """The scalar product: the distance is then that of the two centroids, squared."""
-    return left @ right.T
+    return np.asarray(left @ right.T)
 
 
 def gaussian(rows: Array) -> Kernel:
@@ -41,13 +41,13 @@ def kernel_distance(kernel: Kernel, window: Array, reference: Array, within: flo
         within: what `within` gave for the reference.
     """
     n, r = len(window), len(reference)
-    own, cross = kernel(window, window).mean(), kernel(window, reference).mean()
+    own, cross = kernel(window, window).mean(dtype=float), kernel(window, reference).mean(dtype=float)
     return float(max(own - 2 * cross + within, 0.0) / (1 / n + 1 / r))
 
 
 def within(kernel: Kernel, reference: Array) -> float:
     """The mean of the kernel over all pairs of the reference."""
-    return float(kernel(reference, reference).mean())
+    return float(kernel(reference, reference).mean(dtype=float))
 
 
 def kernel_null(kernel: Kernel, reference: Array, chosen: NDArray[np.intp]) -> Array:
@@ -56,7 +56,7 @@ def kernel_null(kernel: Kernel, reference: Array, chosen: NDArray[np.intp]) -> A
     Args:
         chosen: the rows of one part in each line.
     """
-    alike = kernel(reference, reference)
+    alike = kernel(reference, reference).astype(float)
     b, n = len(reference), chosen.shape[1]
     r = b - n
     weights = np.zeros((len(chosen), b))
@@ -65,7 +65,7 @@ def kernel_null(kernel: Kernel, reference: Array, chosen: NDArray[np.intp]) -> A
     every = weights @ alike.sum(axis=1)
     rest = alike.sum() - 2 * every + own
     found = own / n**2 - 2 * (every - own) / (n * r) + rest / r**2
-    return np.maximum(found, 0.0) / (1 / n + 1 / r)
+    return np.asarray(np.maximum(found, 0.0) / (1 / n + 1 / r))
 
 
 def style_distance(window: Array, reference: Array) -> float:
@@ -85,7 +85,7 @@ def style_null(reference: Array, chosen: NDArray[np.intp]) -> Array:
 
 def logged(rows: Array) -> Array:
     """Style numbers as they are compared."""
-    return np.log1p(np.maximum(rows, 0.0))
+    return np.asarray(np.log1p(np.maximum(rows.astype(float), 0.0)))
 
 
 def residuals(
@@ -127,4 +127,4 @@ def _z2(parts: Array, sums: _Sums, *, inside: bool = False) -> Array:
 
 def _squared(left: Array, right: Array) -> Array:
     found = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None] - 2 * left @ right.T
-    return np.maximum(found, 0.0)
+    return np.asarray(np.maximum(found, 0.0))
