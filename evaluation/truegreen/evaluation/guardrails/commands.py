@@ -1,0 +1,154 @@
+"""`truegreen guardrail measure`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from truegreen.core.clients import prometheus
+from truegreen.core.errors import BadInput
+from truegreen.core.options import json_option
+from truegreen.evaluation import files
+from truegreen.evaluation.agreement import Agreement, agreement
+from truegreen.evaluation.guardrails import rates, report, reviews
+from truegreen.evaluation.guardrails.detect import Excess, excess
+from truegreen.evaluation.guardrails.model import Decision, Measured, Review
+
+Totals = Mapping[str, Mapping[bool, float]]
+
+
+@click.command("measure")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--prometheus-url", metavar="URL", help="Where reviews (without FILE) and decisions are counted.")
+@click.option("--service", help="Of a Prometheus: the service.")
+@click.option("--environment", help="Of a Prometheus: the environment.")
+@click.option("--days", type=click.IntRange(1, 365), default=28, show_default=True, help="Of a Prometheus: so many days.")
+@click.option("--until", metavar="TIME", help="Of a Prometheus: their end, in ISO 8601 (default: now).")
+@click.option(
+    "--reviewers", type=click.IntRange(1, 10), default=1, show_default=True, help="Of a Prometheus: reviews of one decision."
+)
+@click.option("--guardrail", "only", metavar="NAME", help="This guardrail alone.")
+@click.option("--blocks", type=click.FloatRange(0), help="How many blocks there were, reviewed or not; of one guardrail.")
+@click.option("--passes", type=click.FloatRange(0), help="The same for passes.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Reviews of a healthy time: whether, and at which review, errors became more.",
+)
+@json_option
+def guardrail_measure(
+    file: Path | None, prometheus_url: str | None, service: str | None, environment: str | None, days: int, until: str | None,
+    reviewers: int, only: str | None, blocks: float | None, passes: float | None, against: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """How often guardrails block what is harmless and pass what is not, from the reviews in FILE (JSONL) or in a Prometheus."""
+    if file is None and prometheus_url is None:
+        raise BadInput("FILE: reviews come from a file or a Prometheus; write the file's name or --prometheus-url")
+    if (blocks is None) != (passes is None):
+        raise BadInput("--blocks and --passes belong together; write both")
+    if against is not None and file is None:
+        raise BadInput("--against compares reviews one by one; write the FILE that has them")
+    notes: list[str] = []
+    counts, totals = _asked(prometheus_url, service, environment, days, until) if prometheus_url else ({}, {})
+    read = _read(file, notes) if file else []
+    if file:
+        found, agree = _of_reviews(read, totals)
+    else:
+        found = [_of_counts(name, counts[name], totals.get(name), reviewers) for name in sorted(counts)]
+        agree = {}
+        notes.append("a Prometheus counts reviews, not decisions: who disagrees with whom is in a file of reviews only")
+    chosen = [one for one in found if only in (None, one.guardrail)]
+    if not chosen:
+        there = ", ".join(sorted(one.guardrail for one in found)) or "none"
+        raise BadInput(
+            f"no review of {f'the guardrail {only!r}' if only else 'any guardrail'} is there; there are reviews of: {there}"
+        )
+    if blocks is not None and passes is not None:
+        if len(chosen) > 1:
+            raise BadInput(
+                f"--blocks and --passes are of one guardrail, and there are {len(chosen)}; choose one with --guardrail"
+            )
+        one = chosen[0]
+        chosen = [rates.measured(one.guardrail, rates.with_total(one.blocks, blocks), rates.with_total(one.passes, passes))]
+    healthy = _read(against, notes) if against else []
+    risen = {one.guardrail: _risen(one.guardrail, read, healthy) if healthy else {} for one in chosen}
+    if as_json:
+        made = [report.figures(one, agree.get(one.guardrail), risen[one.guardrail]) for one in chosen]
+        click.echo(json.dumps({"guardrails": made, "notes": notes}))
+        return
+    said = [report.lines(one, agree.get(one.guardrail), risen[one.guardrail]) for one in chosen]
+    click.echo("\n".join([*(line for lines in said for line in lines), *(f"note      {note}" for note in notes)]))
+
+
+def _read(path: Path, notes: list[str]) -> list[Review]:
+    broken = files.Broken()
+    found = reviews.read(path, broken)
+    notes += files.broken_lines(broken)
+    return found
+
+
+def _asked(
+    url: str, service: str | None, environment: str | None, days: int, until: str | None
+) -> tuple[Mapping[str, Mapping[str, float]], Totals]:
+    if not service or not environment:
+        raise BadInput("--service and --environment: a Prometheus is asked for one service in one environment; write both")
+    try:
+        end = datetime.fromisoformat(until) if until else datetime.now(UTC)
+    except ValueError:
+        raise BadInput(f"--until: found {until!r}, write a time such as 2026-11-01T00:00:00+00:00") from None
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    server = prometheus.connect(url, hint="start it, or name another with --prometheus-url")
+    return reviews.from_prometheus(server, service, environment, days, end.timestamp())
+
+
+def _of_reviews(read: Sequence[Review], totals: Totals) -> tuple[list[Measured], dict[str, Agreement | None]]:
+    try:
+        decided = rates.decisions(read)
+    except ValueError as error:
+        raise BadInput(f"FILE: {error}; write one of the two anew") from None
+    found, agree = [], {}
+    for name in sorted(decided):
+        mine = [review for review in read if review.guardrail == name]
+        known = totals.get(name) or rates.totals(decided[name], all(review.rate is not None for review in mine))
+        sides = (
+            rates.side([one for one in decided[name] if one.blocked == blocked], known[blocked]) for blocked in (True, False)
+        )
+        found.append(rates.measured(name, *sides))
+        agree[name] = agreement(_pairs(mine))
+    return found, agree
+
+
+def _pairs(found: Sequence[Review]) -> list[tuple[object, object]]:
+    """What the first two reviewers of each decision said of it."""
+    said: dict[str, dict[str, bool]] = defaultdict(dict)
+    for place, review in enumerate(found):
+        if review.decision:
+            said[review.decision][review.reviewer or f"#{place}"] = review.wrong
+    return [tuple(list(words.values())[:2]) for words in said.values() if len(words) > 1]  # type: ignore[misc]
+
+
+def _of_counts(name: str, counts: Mapping[str, float], totals: Mapping[bool, float] | None, voices: int) -> Measured:
+    sides = []
+    for blocked, right, wrong in ((True, "true_positive", "false_positive"), (False, "true_negative", "false_negative")):
+        bad = counts.get(wrong, 0.0)
+        sides.append(rates.counted(bad, bad + counts.get(right, 0.0), totals[blocked] if totals else None, voices))
+    return rates.measured(name, *sides)
+
+
+def _risen(name: str, read: Sequence[Review], healthy: Sequence[Review]) -> dict[str, Excess]:
+    """Wrong blocks among blocks and wrong passes among passes, in the order of time, against those of a healthy time."""
+    found = {}
+    for label, blocked in (("wrong blocks", True), ("wrong passes", False)):
+        before, now = (_flags(one, name, blocked) for one in (healthy, read))
+        if before and now:
+            found[label] = excess(now, sum(before), len(before))
+    return found
+
+
+def _flags(found: Sequence[Review], name: str, blocked: bool) -> list[bool]:
+    decided: list[Decision] = [one for one in rates.decisions(found).get(name, []) if one.blocked == blocked]
+    return [one.wrong is True for one in sorted(decided, key=lambda one: (one.time is None, one.time or 0.0))]
