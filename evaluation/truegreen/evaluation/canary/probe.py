@@ -122,7 +122,7 @@ def _send(path: Watched, planted: tuple[ReplayRecord, ReplayRecord]) -> Mapping[
         config = folder / "app.json"
         config.write_text(json.dumps({"evaluations": {own.signal: settings}}), "utf-8")
         environ = {
-            "TRUEGREEN_CONFIG": str(config), "TRUEGREEN_CALIBRATION": str(folder), "TRUEGREEN_SAMPLING": "1",
+            "TRUEGREEN_CONFIG": str(config), "TRUEGREEN_CALIBRATION": str(folder), "TRUEGREEN_SAMPLING": "100%",
             "TRUEGREEN_SNAPSHOT_FALLBACK": "false",
         }  # fmt: skip
         sending.send(
