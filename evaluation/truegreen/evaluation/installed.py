@@ -28,7 +28,8 @@ def judge_of(signal: str, settings: Mapping[str, Any]) -> Judge:
     """The judge of a signal without a baseline, as the application makes it; it never raises.
 
     Args:
-        signal: its name in the entry-point group `truegreen_evaluator`.
+        signal: the evaluation; who judges it is the entry point of the group `truegreen_evaluator` that its setting `evaluator` names, or
+            the one of its own name.
         settings: of this evaluation, `words` among them.
 
     Raises:
@@ -37,14 +38,14 @@ def judge_of(signal: str, settings: Mapping[str, Any]) -> Judge:
     from truegreen.instrumentation import evaluate
     from truegreen.instrumentation.settings import WORDS
 
-    names = evaluate.installed()
-    if signal not in names:
+    names, wanted = evaluate.installed(), evaluate.evaluator_of(signal, settings)
+    if wanted not in names:
         raise BadInput(
-            f"--signal: found {signal!r}, and no installed package has it in the entry-point group {evaluate.GROUP}; "
+            f"--signal: found {wanted!r}, and no installed package has it in the entry-point group {evaluate.GROUP}; "
             f"write one of {', '.join(names) or '(none is installed)'}, install the package that has it, or take the scores of a collector"
         )
     try:
-        factory = evaluate.find(signal)
+        factory = evaluate.find(wanted)
         made = factory(evaluate.settings_of(settings), None) if factory else None
     except Exception as error:  # foreign code
         raise BadInput(

@@ -58,6 +58,11 @@ def find(name: str) -> Factory | None:
     return found.load() if found else None
 
 
+def evaluator_of(evaluation: str, settings: Mapping[str, Any]) -> str:
+    """The name in the entry-point group of who judges an evaluation: the setting `evaluator`, else its own name."""
+    return str(settings.get("evaluator") or evaluation)
+
+
 def installed() -> tuple[str, ...]:
     """The names of the evaluations that installed packages offer, sorted; nothing is imported."""
     return tuple(sorted({one.name for one in entry_points(group=GROUP)}))
@@ -89,8 +94,9 @@ class Evaluators:
         self._locks = {evaluation: Lock() for evaluation in settings.evaluations}
 
     def is_slow(self, evaluation: str) -> bool:
-        """Whether an evaluator says of itself, or its settings say, that it runs in the background: `make.background = True`, or a function of
-        the settings that gives it, `background: true`.
+        """Whether an evaluator says of itself, or its settings say, that it runs in the background.
+
+        It says so by `make.background`, True or a function of the settings that gives it; the settings by `background: true`.
 
         Raises:
             Exception: its package cannot be imported.
@@ -208,12 +214,13 @@ class Evaluators:
             return self._factories[evaluation]
         with self._locks[evaluation]:
             if evaluation not in self._factories:
-                self._factories[evaluation] = self._find(evaluation)
+                self._factories[evaluation] = self._find(evaluator_of(evaluation, self._settings.evaluations[evaluation]))
         factory = self._factories[evaluation]
         if factory is None:
             notices.once(
                 f"evaluator:{evaluation}",
-                f"evaluation {evaluation}: no installed package has it in the entry-point group {GROUP}",
+                f"evaluation {evaluation}: no installed package has {evaluator_of(evaluation, self._settings.evaluations[evaluation])} in the "
+                f"entry-point group {GROUP}",
             )
         return factory
 

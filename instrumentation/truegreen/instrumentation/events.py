@@ -36,7 +36,9 @@ def destination() -> bool:
     return not isinstance(listed, tuple | list) or bool(listed)
 
 
-def emit(result: Result, sampled: str, span: SpanContext, copied: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+def emit(
+    result: Result, sampled: str, span: SpanContext, copied: Mapping[str, Any], attributes: Mapping[str, Any], logger: Any = None
+) -> None:
     """Emit one verdict as an event of its span.
 
     Args:
@@ -44,6 +46,7 @@ def emit(result: Result, sampled: str, span: SpanContext, copied: Mapping[str, A
         span: the context of the span that is judged; it has ended.
         copied: what `labels` gave.
         attributes: the verdict as it would be on the span.
+        logger: of the SDK; None takes one of the provider in use.
     """
     found: dict[str, Any] = {
         **copied, **attributes, names.EVALUATION_EVENT_NAME: result.evaluation, names.evaluation(result.evaluation, "sampled"): sampled,
@@ -55,7 +58,7 @@ def emit(result: Result, sampled: str, span: SpanContext, copied: Mapping[str, A
         found[names.EVALUATION_EVENT_LABEL] = result.label
     if result.skipped == "error":
         found[names.ERROR_TYPE] = "_OTHER"  # the conventions ask for a type where an evaluation failed
-    logger = _provider().get_logger(SCOPE)
+    logger = logger or _provider().get_logger(SCOPE)
     logger.emit(_record(found, span, logger))
 
 

@@ -145,6 +145,11 @@ def _evaluations(data: Mapping[str, Any], problems: list[str]) -> Mapping[str, M
         if not isinstance(settings.get("background", False), bool):
             problems.append(f"evaluations.{name}.background: found {settings['background']!r}; write true or false")
             del settings["background"]
+        if not isinstance(settings.get("evaluator", ""), str):
+            problems.append(
+                f"evaluations.{name}.evaluator: found {settings['evaluator']!r}; write the name of an evaluator, such as judge"
+            )
+            del settings["evaluator"]
         forward = settings.get("forward", [])
         if not isinstance(forward, list) or any(one not in TARGETS for one in forward):
             problems.append(f"evaluations.{name}.forward: found {forward!r}; write a list of {' and '.join(TARGETS)}")

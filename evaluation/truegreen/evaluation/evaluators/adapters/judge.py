@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -21,8 +22,8 @@ from truegreen.evaluation.evaluators.adapters import chat
 from truegreen.evaluation.evaluators.adapters.budget import Budget, Spent, budget
 from truegreen.evaluation.evaluators.adapters.chat import Answered, Patience, Unanswered
 from truegreen.evaluation.evaluators.adapters.verdicts import lacking, needs, one_word, verdict
+from truegreen.evaluation.evaluators.judging import too_large, words_limit
 from truegreen.instrumentation import notices
-from truegreen.instrumentation.evaluate import LETTERS_PER_WORD
 
 EVALUATION: Final = "judge"
 OPENAI: Final = "https://api.openai.com/v1"
@@ -93,21 +94,24 @@ def make(
     request = _request(settings, model, PROMPT.format(criterion=criterion))
     patient, purse = _patience(settings, patience or Patience()), budget(settings, now)
     said, revision = verdict(EVALUATION, settings, calibration), _revision(request)
-    letters = settings.get("words", 20_000) * LETTERS_PER_WORD
-    held = [0.0, model]  # when it may be asked again; the model that served last
+    limit = words_limit(settings)
+    until, served = -math.inf, model  # when it may be asked again; the model that served last
+
+    def name() -> str:
+        return f"judge/{one_word(served)[:80]}@{revision}"
 
     def judge(sample: Sample) -> Result:
-        name = f"judge/{one_word(str(held[1]))[:80]}@{revision}"
+        nonlocal until, served
         try:
-            if reason := _not_asked(sample, wanted, letters):
-                return Result(EVALUATION, name, skipped=reason)
-            if patient.clock() < float(held[0]):
-                return Result(EVALUATION, name, skipped="throttled")
+            if reason := _not_asked(sample, wanted, limit):
+                return Result(EVALUATION, name(), skipped=reason)
+            if patient.clock() < until:
+                return Result(EVALUATION, name(), skipped="throttled")
             answered = _paid(server, _filled(request, sample, wanted), patient, purse)
-            held[1] = answered.model or model
-            return said(f"judge/{one_word(str(held[1]))[:80]}@{revision}", _score(answered.text) / MOST)
+            served = answered.model or model
+            return said(name(), _score(answered.text) / MOST)
         except Unanswered as failure:
-            held[0] = patient.clock() + failure.hold if failure.hold else held[0]
+            until = patient.clock() + failure.hold if failure.hold else until
             if failure.says:
                 notices.once(f"judge:{server.url}:{failure.says}", f"the judge {model}: {failure.says}")
             elif failure.reason == "budget":
@@ -115,12 +119,12 @@ def make(
                     f"judge budget:{purse.clock() // 86_400}",
                     f"the judge {model}: the budget of the day is used up: `skipped: budget`",
                 )
-            return Result(EVALUATION, name, skipped=failure.reason)
+            return Result(EVALUATION, name(), skipped=failure.reason)
         except BadInput as error:  # the budget's file, which somebody else wrote
             notices.once(f"judge:{error}", f"the judge {model}: {error}")
-            return Result(EVALUATION, name, skipped="error")
+            return Result(EVALUATION, name(), skipped="error")
         except Exception:  # the watched application must never see an error of the watching
-            return Result(EVALUATION, name, skipped="error")
+            return Result(EVALUATION, name(), skipped="error")
 
     return judge
 
@@ -139,8 +143,8 @@ def _paid(server: http.Server, body: Mapping[str, Any], patience: Patience, purs
     return chat.ask(server, body, patience, lambda: purse.take(wanted), after)
 
 
-def _not_asked(sample: Sample, wanted: tuple[str, ...], letters: int) -> str:
-    if sum(map(len, (sample.query, sample.answer, sample.expected, *sample.passages))) > letters:
+def _not_asked(sample: Sample, wanted: tuple[str, ...], limit: int) -> str:
+    if too_large((sample.query, sample.answer, sample.expected, *sample.passages), limit):
         return "too_large"
     return lacking(sample, wanted)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from types import FunctionType
 from typing import Any
 
 from truegreen.core.errors import BadInput
@@ -27,7 +29,7 @@ def make(settings: Mapping[str, Any], calibration: Calibration | None) -> Judge:
     Raises:
         BadInput: there is no such function.
     """
-    call = named(settings, "truegreen")
+    call = named(settings, "your application", function=False)
     return metric("metric", str(settings["metric"]), call, settings, calibration)
 
 
@@ -63,22 +65,31 @@ def metric(
     return judge
 
 
-def named(settings: Mapping[str, Any], package: str) -> Any:
-    """What the setting `metric` names: a class is made with `arguments`, anything else is taken as it is.
+def named(settings: Mapping[str, Any], package: str, *, function: bool = True) -> Any:
+    """What the setting `metric` names: a class or a function is called with `arguments`, anything else is taken as it is.
+
+    Args:
+        package: where such metrics are, for the message.
+        function: whether a function makes the metric; else it is the metric.
 
     Raises:
-        BadInput: the setting or its target is not there, or the class takes no such arguments.
+        BadInput: the setting or its target is not there, or it takes no such arguments.
     """
     target, arguments = settings.get("metric"), settings.get("arguments") or {}
     if not isinstance(target, str) or target.count(":") != 1:
         raise BadInput(f"metric: found {target!r:.60}, write package.module:name, of {package} or of a module of yours")
     found = of(target)
-    if not isinstance(found, type):
+    if not isinstance(found, type) and not (function and isinstance(found, FunctionType)):
         return found
     try:
         return found(**arguments)
     except Exception as error:
         raise BadInput(f"metric: {target} cannot be made with {sorted(arguments)}: {type(error).__name__}: {error}") from None
+
+
+def name_of(settings: Mapping[str, Any], package: str) -> str:
+    """Who judges: the metric's name and the version of its package, for another version may give other numbers."""
+    return f"{package}/{str(settings['metric']).rpartition(':')[2]}@{version(package)}"
 
 
 def of(target: str) -> Any:
