@@ -270,9 +270,11 @@ def test_every_board_has_the_same_variables_and_lines(boards):
             "service",
             "environment",
         ]
-        versions, alerts = board["annotations"]["list"]
-        assert versions["useValueForTime"] is True
-        assert versions["expr"].endswith("* 1000")
+        versions, announced, alerts = board["annotations"]["list"]
+        for moments in (versions, announced):
+            assert moments["useValueForTime"] is True
+            assert moments["expr"].endswith("* 1000")
+        assert "truegreen_provider_change_timestamp_seconds" in announced["expr"]
         assert 'alertstate="firing"' in alerts["expr"]
         assert 'sev=~"1|2|3"' in alerts["expr"], "the watchdog fires always: it would shade every graph from end to end"
 

@@ -33,7 +33,7 @@ _PLACES: Final = Decimal("0.000001")
 
 def tests(config: Config, every: Sequence[Judged], clock: Clock) -> list[Test]:
     """The tests of all watchers and of the changes."""
-    made = [_pipeline(watchers.without_environment(tuple(every)), clock), *_changes()]
+    made = [_pipeline(watchers.without_environment(tuple(every)), clock), *_changes(), *([_stops(clock)] if every else [])]
     for evaluation in sorted({what.slo.sli.evaluation for what in every if isinstance(what.slo.sli, EvaluationSli)}):
         share = Decimal(str(config.least_share(evaluation)))
         made += [_of_evaluation(evaluation, share)] if share > 0 else []
@@ -195,6 +195,30 @@ def _pipeline(nowhere: tuple[str, ...], clock: Clock) -> Test:
     checks.append(seen(DAY, watchers.TRAFFIC_CEASED, None, service=CANARY))
     _canary(series, checks)
     return Test("each number of those who watch the way", tuple(series), tuple(checks))
+
+
+def _stops(clock: Clock) -> Test:
+    # When a model stops, and when it was asked for last; two collectors say the same.
+    requests, stops = catalogue.LLM_REQUESTS.prometheus, catalogue.PROVIDER_DEPRECATION_TIMESTAMP.prometheus
+    series: list[Series] = []
+    checks: list[Check] = []
+    now = clock.seconds(DAY * MINUTE)
+    for case, loud, left, ages in (
+        ("in 13 days", 1, watchers.WARNING * UNDER, ((DAY, 60),)),
+        ("in 15 days", None, watchers.WARNING * OVER, ((DAY, 60),)),
+        ("yesterday", 1, Decimal(-watchers.DAY), ((DAY, 60),)),
+        ("not asked for since 13 h", None, Decimal(0), ((13 * HOUR, 0), (DAY, 60))),
+        ("asked for 11 h ago", 1, Decimal(0), ((11 * HOUR, 0), (DAY, 60))),
+        ("of nobody's", None, None, ((DAY, 60),)),
+    ):
+        series += [] if left is None else [
+            Series(stops, {"instance": each, "provider": "p", "model": case}, f"_x{DAY} {number(now + left)}") for each in "ab"
+        ]  # fmt: skip
+        for service in (SERVICE, CANARY):
+            who = {"service": service, "environment": "stops", "model": case}
+            series += [aged(requests, {**who, "outcome": outcome}, *ages) for outcome in ("ok", "error")]
+            checks.append(seen(DAY, watchers.MODEL_DEPRECATION, None if service == CANARY else loud, **who))
+    return Test("a model that is asked for and stops", tuple(series), tuple(checks))
 
 
 def _canary(series: list[Series], checks: list[Check]) -> None:

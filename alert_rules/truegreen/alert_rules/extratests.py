@@ -115,6 +115,12 @@ def slow(config: Config, every: tuple[Judged, ...]) -> list[Test]:
         series = [Series(catalogue.LLM_REQUESTS.prometheus, {**who, "outcome": "ok"}, "1x90")]
         checks = [fires(minute, watchers.DRILL_OVERDUE, value, **who) for minute, value in ((50, None), (75, 1))]
         made.append(Test("a drill that nobody held", tuple(series), tuple(checks)))
+    if every:
+        who = {"service": SERVICE, "environment": "stopping", "model": "stopping"}
+        series = [Series(catalogue.LLM_REQUESTS.prometheus, {**who, "outcome": "ok"}, "0+1x60"),
+                  Series(catalogue.PROVIDER_DEPRECATION_TIMESTAMP.prometheus, {"provider": "p", "model": "stopping"}, "86400x60")]  # fmt: skip
+        checks = [fires(minute, watchers.MODEL_DEPRECATION, value, **who) for minute, value in ((15, None), (35, 1))]
+        made.append(Test("a model that will stop", tuple(series), tuple(checks)))
     return made
 
 

@@ -336,6 +336,20 @@ BY_ALERT: Final = {
                "Nothing of truegreen writes this gauge yet: expose it where you note drills, such as in a file that node_exporter's textfile collector reads, "
                "and keep exposing it.")),
     ),
+    watchers.MODEL_DEPRECATION: Words(
+        "A model that the service asks for stops within two weeks, or has stopped, as its provider announced.",
+        "On that day calls fail, or a successor that nobody tested answers under the same name.",
+        "more than 1209600 (seconds until it stops: two weeks), or no calls any more",
+        'max by (model) (truegreen_provider_deprecation_timestamp_seconds{model="MODEL"}) - time()',
+        "Nothing burns: do it by day. Run your evaluation set against the successor, then change the model's name where it is written.",
+        (Cause("Nobody has moved yet", f'sum by (service, environment, model) (increase(truegreen_llm_requests_total{{{_AT},model="MODEL"}}[12h]))',
+               "Run the evaluation set against the successor, compare baselines, move, and watch the versions board."),
+         Cause("It was moved, and something still asks for the old name",
+               f"sum by (model, operation) (increase(truegreen_llm_requests_total{{{_AT}}}[12h])) > 0",
+               "Look for the caller by operation: a batch job, a fallback, a pin (`truegreen contain`)."),
+         Cause("The announcement was read wrongly", 'truegreen_provider_deprecation_timestamp_seconds{model="MODEL"}',
+               "Dates are read from English words. Correct the entry in `provider/changes.json`, or give the models and the date in a JSON feed (docs/us_or_them.md).")),
+    ),
     records.WATCHDOG: Words(
         "Nothing is wrong: it fires always. When it stops, Prometheus, its rules or Alertmanager no longer work.",
         "While it is missing no alert of truegreen can reach anybody.",

@@ -35,6 +35,7 @@ ENVIRONMENT_UNKNOWN: Final = "TruegreenEnvironmentUnknown"
 CANARY_MISSED: Final = "TruegreenCanaryMissed"
 BASELINE_OLD: Final = "TruegreenBaselineOld"
 DRILL_OVERDUE: Final = "TruegreenDrillOverdue"
+MODEL_DEPRECATION: Final = "TruegreenModelDeprecation"
 SAMPLE: Final = 20
 """Judgements expected in an hour before their absence means something: with a sampling share under 1 none comes by chance with e^-20."""
 NOT_A_STALL: Final = ("no_context", "no_question", "no_expected", "unsupported_language", "no_baseline", "too_large")
@@ -50,6 +51,10 @@ _APPS: Final = matcher("service", (CANARY,), negate=True)
 _ENDS: Final = "It ends when something comes again, or after a day of silence: a resolved alert of that age is no all-clear."
 DAY: Final = SECONDS["1d"]
 """How long a silence is told, in seconds."""
+WARNING: Final = 14 * DAY
+"""How long before a model stops somebody hears of it, in seconds."""
+CALLED: Final = "12h"
+"""A service that asked for a model so lately still needs it."""
 _NAMED: Final = "{{ $labels.service }} in {{ $labels.environment }}"
 
 
@@ -68,6 +73,7 @@ def rules(config: Config, every: tuple[Judged, ...], clock: Clock, severities: L
     made += [_is_overdue(make, drilled(every))] if config.alerting.drill_every_seconds and every else []
     nowhere = without_environment(every)
     made += [_says_no_environment(make, nowhere)] if nowhere else []
+    made += [_will_stop(make)] if every else []
     return (*made, *_of_pipeline(make, blind, every[0].slo.name if every else ""))
 
 
@@ -190,6 +196,17 @@ def _is_overdue(make: _Maker, environments: tuple[str, ...]) -> Alert:
     return make.alert(DRILL_OVERDUE, expr, "3", "1h", f"No incident drill of {_NAMED} was completed in time",
                       "Who has never answered a page of this service answers the first real one. The time is alerting.drill_every.",
                       "truegreen demo", layer="infrastructure")  # fmt: skip
+
+
+def _will_stop(make: _Maker) -> Alert:
+    # Calendar time, whatever the scale. The name that is asked for: an alias outlives the version behind it.
+    calls = make.hours(catalogue.LLM_REQUESTS.prometheus, _APPS, window=CALLED, by="by (service, environment, model)")
+    stops = f"max by (model) ({catalogue.PROVIDER_DEPRECATION_TIMESTAMP.prometheus})"
+    expr = f"0 * ({calls} > 0)\n+ on (model) group_left ()\n({stops} - time() < {WARNING})"
+    return make.alert(MODEL_DEPRECATION, expr, "3", "15m", f"{{{{ $labels.model }}}}, which {_NAMED} asks for, is about to stop",
+                      "Its provider announced that it stops in {{ $value | humanizeDuration }} (less than nothing: it has). Run the evaluation set against the successor, then "
+                      "move: a pinned name that stops is an outage, an alias that moves is another model.",
+                      "truegreen provider changes --feed FEED", layer="infrastructure")  # fmt: skip
 
 
 def _says_no_environment(make: _Maker, nowhere: tuple[str, ...]) -> Alert:

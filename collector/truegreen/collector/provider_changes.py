@@ -15,6 +15,8 @@ from truegreen.evaluation.provider.model import Entry
 
 MOST: Final = 500
 """Pairs of provider and model, the newest ones: the label's limit."""
+UNNAMED: Final = "unnamed"
+"""The model of an entry that names none: an empty label is no label to Prometheus."""
 
 Labels = tuple[str, str]
 
@@ -49,11 +51,11 @@ def gauges(entries: Iterable[Entry]) -> tuple[Mapping[Labels, float], Mapping[La
     announced: dict[Labels, float] = {}
     stops: dict[Labels, float] = {}
     for entry in sorted(entries, key=lambda one: (-one.time, one.id)):
-        for model in entry.models or ("",):
+        for model in entry.models or (UNNAMED,):
             pair = (entry.provider[: catalogue.VALUE_LENGTH], model[: catalogue.VALUE_LENGTH])
             if len(announced) < MOST:
                 announced.setdefault(pair, entry.time)
-            if entry.retires is not None and model and len(stops) < MOST:
+            if entry.retires is not None and model != UNNAMED and len(stops) < MOST:
                 stops.setdefault(pair, entry.retires)
     return announced, stops
 

@@ -113,15 +113,20 @@ def variables(panels: list[Json]) -> list[Json]:
 
 
 def events(clock: Clock) -> list[Json]:
-    """Lines on every graph: the moments at which a version began to serve, and the alerts while they fire."""
+    """Lines on every graph: the moments at which a version began to serve, what a provider announced, and the alerts while they fire."""
     # Of several replicas the first: one that sees a version late has not changed it.
     since = expressions.gauge(catalogue.SNAPSHOT_SINCE_TIMESTAMP, (*IDENTITY, "snapshot"), fold="min")
     versions = expressions.milliseconds(expressions.with_versions(since))
+    announced = expressions.milliseconds(
+        expressions.gauge(catalogue.PROVIDER_CHANGE_TIMESTAMP, ("provider", "model"), {"model": expressions.PRESENT})
+    )
     told = expressions.firing((*IDENTITY, "slo", "alertname", "sev"), where=expressions.TOLD)
     return [
         _annotation("Version changes", versions.text, "blue", clock, "{{service}} {{environment}}: snapshot {{snapshot}}",
                     "model {{model_version}}, prompt {{prompt_version}}, index {{retrieval_index_version}}, guardrail {{guardrail_version}}",
                     ("service", "snapshot"), at_value=True),
+        _annotation("Provider's announcements", announced.text, "purple", clock, "{{provider}} announced: {{model}}", "truegreen provider changes has the entry",
+                    ("provider", "model"), at_value=True),
         _annotation("Firing alerts", told.text, "red", clock, "{{alertname}} {{slo}} sev {{sev}}", "{{service}} {{environment}}",
                     ("service", "slo"), at_value=False),
     ]  # fmt: skip

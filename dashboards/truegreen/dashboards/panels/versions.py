@@ -47,7 +47,18 @@ def theirs(view: View) -> tuple[Tile, ...]:
             width=12,
         ),
         changelog,
+        _announced(),
     )
+
+
+def _announced() -> Tile:
+    stops, spoken = (
+        e.gauge(metric, ("provider", "model"), rows.ANY_MODEL)
+        for metric in (c.PROVIDER_DEPRECATION_TIMESTAMP, c.PROVIDER_CHANGE_TIMESTAMP)
+    )
+    return kit.table("Announced by providers", ("Stops", e.milliseconds(stops)), ("Spoken of", e.milliseconds(spoken)),
+                     columns={**rows.headed(stops.labels), "Stops": "Stops", "Spoken of": "Spoken of"}, unit="dateTimeAsIso", width=12,
+                     why="Models of any provider that stop, and when each was last in its changelog (truegreen provider changes).")  # fmt: skip
 
 
 def cohorts(view: View) -> tuple[Tile, ...]:

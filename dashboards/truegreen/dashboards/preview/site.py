@@ -34,6 +34,7 @@ _NOT_YET: Final = {
     "watch": "no producer yet: `truegreen watch` makes it",
     "canary": "no producer yet: `truegreen canary` makes it",
     "drill": "no producer yet: whoever holds drills exposes it",
+    "changelog": "no feed is read: `truegreen provider changes --feed URL` reads one, `truegreen collect --provider-changes FILE` shows it",
 }
 
 
