@@ -108,8 +108,8 @@ def from_prometheus(
     def grown(metric: str, label: str) -> Iterator[tuple[str, str, float]]:
         asked = f"sum by (guardrail, {label}) (increase({selector(metric, *who)}[{days}d]))"
         for sample in prometheus.query(server, asked, until):
-            if math.isfinite(sample.value):
-                yield sample.labels.get("guardrail", ""), sample.labels.get(label, ""), sample.value
+            if math.isfinite(sample.value) and label in sample.labels:
+                yield sample.labels.get("guardrail", ""), sample.labels[label], sample.value
 
     reviews: dict[str, dict[str, float]] = defaultdict(dict)
     for guardrail, verdict, count in grown(catalogue.GUARDRAIL_REVIEWS.prometheus, "verdict"):
