@@ -88,9 +88,9 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     )  # fmt: skip
 
 
-def with_provider(found: Evidence, folder: Path | None) -> Evidence:
+def with_provider(found: Evidence, place: Path) -> Evidence:
     """The evidence with what is kept of the provider: its changelog and the rounds of probes. A file that cannot be read is said."""
-    place, missing = store.folder(folder), list(found.missing)
+    missing = list(found.missing)
     entries: tuple[Entry, ...] | None = None
     rounds: tuple[Round, ...] = ()
     try:

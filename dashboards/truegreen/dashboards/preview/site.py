@@ -126,6 +126,7 @@ def _about(facts: Json, trace_url: str, shown: Mapping[str, Json]) -> Json:
 def waiting() -> Mapping[str, str]:
     """Name of a series to what makes it, for those that neither the collector nor the rules make."""
     made = {name: _NOT_YET[metric.source] for metric in catalogue.ALL if metric.source in _NOT_YET for name in _names(metric)}
+    made[catalogue.EVALUATOR_ERROR_RATE.prometheus] = "no labels: `truegreen evaluator measure FILE --out DIR` gives them"
     return {**made, **{metric.name: f"waiting for {metric.exporter}" for metric in catalogue.EXTERNAL}}
 
 

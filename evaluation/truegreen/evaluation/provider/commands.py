@@ -14,9 +14,10 @@ from typing import Final
 
 import click
 
+from truegreen.core import config
 from truegreen.core.clients import http
 from truegreen.core.errors import BadInput, Failed
-from truegreen.core.options import json_option
+from truegreen.core.options import config_option, json_option
 from truegreen.evaluation.progress import shown
 from truegreen.evaluation.provider import asking, compare, feeds, fetch, probes, store
 from truegreen.evaluation.provider.model import Entry, Round
@@ -27,7 +28,7 @@ FEW: Final = 10
 _UNITS: Final = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _folder = click.option(
     "--folder", type=click.Path(path_type=Path, file_okay=False),
-    help="Where changes.json and probes.jsonl lie (default: TRUEGREEN_PROVIDER, else provider).",
+    help="Where changes.json and probes.jsonl lie (default: TRUEGREEN_PROVIDER, else provider beside truegreen.yaml).",
 )  # fmt: skip
 
 
@@ -36,10 +37,11 @@ _folder = click.option(
     "--feed", "given", multiple=True, required=True, metavar="[PROVIDER=]URL|FILE", help="An RSS, Atom or JSON feed; repeatable."
 )
 @_folder
+@config_option
 @json_option
-def changes(given: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
+def changes(given: tuple[str, ...], folder: Path | None, config_path: Path | None, as_json: bool) -> None:
     """Read a provider's changelog: what changed, and which models stop when."""
-    path = store.folder(folder) / store.CHANGES
+    path = _place(folder, config_path) / store.CHANGES
     now = time.time()
     found = fetch.gather([fetch.feed_of(text) for text in given], path, now, lambda rows: shown(rows, "read", len(given)))
     kept = store.read(path)
@@ -60,6 +62,10 @@ def changes(given: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
             click.echo(f"failed    {why}", err=True)
     if found.failed:
         raise Failed(f"{len(found.failed)} of {len(given)} feeds could not be read; what the others have is kept")
+
+
+def _place(folder: Path | None, config_path: Path | None) -> Path:
+    return store.folder(folder, config.load(config_path, os.environ).source)
 
 
 def _every(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -97,17 +103,18 @@ def _every(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 )
 @click.option("--seed", default=SEED, show_default=True, help="Of the permutations.")
 @_folder
+@config_option
 @json_option
 def probe(
     file: Path, endpoint: str, model: str, provider: str, record: int | None, references: Path | None, rounds: int, every: float | None,
-    calls_a_day: int, alpha: float, seed: int, folder: Path | None, as_json: bool,
+    calls_a_day: int, alpha: float, seed: int, folder: Path | None, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Ask a provider fixed questions, and say whether it answers as it did."""
     if record and every:
         raise BadInput("--record and --every: references are recorded once; leave one of them out")
     asked = probes.questions(file)
     kept = references or file.with_suffix(".references.jsonl")
-    past = store.folder(folder) / store.PROBES
+    past = _place(folder, config_path) / store.PROBES
     stop = threading.Event()
     server = asking.connect(endpoint, http.secret(KEY, os.environ), time.sleep)
     http.address(server, "")

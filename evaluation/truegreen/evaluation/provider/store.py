@@ -23,9 +23,10 @@ PROBES: Final = "probes.jsonl"
 VARIABLE: Final = "TRUEGREEN_PROVIDER"
 
 
-def folder(given: Path | None) -> Path:
-    """The folder of a provider's changes and probes: the one given, else TRUEGREEN_PROVIDER, else `provider`."""
-    return given or Path(os.environ.get(VARIABLE) or FOLDER)
+def folder(given: Path | None, config: Path | None) -> Path:
+    """The folder of a provider's changes and probes: the one given, else TRUEGREEN_PROVIDER, else `provider` beside the configuration file."""
+    beside = config.parent if config else Path()
+    return given or Path(os.environ.get(VARIABLE) or beside / FOLDER)
 
 
 def read(path: Path) -> tuple[Entry, ...]:

@@ -22,7 +22,7 @@ from truegreen.runbook.times import clock, span
 @click.option("--slo", metavar="N")
 @click.option("--at", "at", type=float, metavar="UNIX", help="Look from this moment (unix seconds; default: now).")
 @click.option("--provider", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of the provider's changes and probes (default: TRUEGREEN_PROVIDER, else provider).")  # fmt: skip
+              help="Folder of the provider's changes and probes (default: TRUEGREEN_PROVIDER, else provider beside truegreen.yaml).")  # fmt: skip
 @scale_option
 @desk
 def triage(
@@ -35,6 +35,7 @@ def triage(
     time_scale: int,
 ) -> None:
     """What broke, since when, who is affected, us or them, what next."""
+    from truegreen.evaluation.provider.store import folder as provider_folder
     from truegreen.runbook import evidence, selectors, standing
     from truegreen.runbook import log as store
     from truegreen.runbook import triage as judging
@@ -55,7 +56,7 @@ def triage(
     # What was seen after the first change shows the change too: a second one must not move the bound.
     changed = standing.first(store.events(log, incident.id)) if incident else None
     found = evidence.gather(sources, target, known, now, time_scale, changed.time if changed else None)
-    found = evidence.with_provider(found, provider)
+    found = evidence.with_provider(found, provider_folder(provider, desk.config.source))
     contrast = evidence.contrast(sources, found)
     verdict = judging.judge(found)
     facts = _facts(found, verdict, contrast)
