@@ -304,7 +304,7 @@ BY_ALERT: Final = {
         "A wrong answer that was planted did not come out as a failure, or the canary stopped. Collector or evaluator do not do what SLOs rely on.",
         "A real failure of that kind would be missed as well.",
         "0", 'sum by (environment) (increase(truegreen_canary_probes_total{result="missed"}[30m]))',
-        "Take the last change of evaluator, calibration or collector back.",
+        "`truegreen canary --calibration FILE --once` says what came out instead. Take the last change of evaluator, calibration or collector back.",
         (Cause("The evaluator judges otherwise than before", "count by (service, environment, evaluation, digest) (truegreen_calibration_info)",
                "Put the calibration file or the evaluator's version of before back."),
          Cause("The collector loses spans", "sum by (reason) (increase(truegreen_collector_dropped_spans_total[2h])) > 0",
