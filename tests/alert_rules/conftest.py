@@ -78,7 +78,7 @@ def promtool(engine: Callable[[str], Path]) -> Callable[..., subprocess.Complete
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [engine("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+            [engine("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=550, check=False
         )
 
     return run
