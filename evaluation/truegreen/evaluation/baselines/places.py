@@ -85,7 +85,10 @@ def at(address: str, name: str) -> str:
 
 
 def _create_local(folder: Path, name: str, content: bytes) -> bool:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise Failed(f"{folder}: is a file; name a folder") from None
     handle, made = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from truegreen.evaluation.baselines.distributions import ridits
 from truegreen.evaluation.model import Distribution, Ratio
 
-PERMUTATIONS: Final = 1_999
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PERMUTATIONS: Final = 999
 _SURE: Final = 50.0
 """Expected events in every cell from which the normal approximation holds far out in its tails; under it the exact test."""
 _CELL: Final = 5.0
@@ -110,7 +115,7 @@ def values(a: Sequence[float], b: Sequence[float]) -> Tested | None:
 def vectors(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], seed: int) -> Tested | None:
     """Whether two clouds of vectors have another centre: squared distance of the centroids against permutations of who is whose.
 
-    Where fewer than 10 of 1,999 permutations reach it, p is that of a gamma distribution with the permutations' first three moments (Hall
+    Where fewer than 10 of 999 permutations reach it, p is that of a gamma distribution with the permutations' first three moments (Hall
     1983; Buckley and Eagleson 1988), so that many tests can be told apart. The effect is 1 - cosine of the centroids, 0 to 2.
     """
     import numpy as np
@@ -120,11 +125,7 @@ def vectors(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], seed: in
     rows = np.array([*a, *b], dtype=np.float64)
     n, every = len(a), len(a) + len(b)
     rows -= rows.mean(axis=0)  # both means then follow from one
-    rng = np.random.default_rng(seed)
-    chosen = np.argsort(rng.random((PERMUTATIONS, every)), axis=1)[:, :n]
-    weights = np.zeros((PERMUTATIONS, every))
-    np.put_along_axis(weights, chosen, 1.0 / n, axis=1)
-    null = ((weights @ rows) ** 2).sum(axis=1)
+    null = ((_permuted(n, every, seed) @ rows) ** 2).sum(axis=1)
     found = float((rows[:n].mean(axis=0) ** 2).sum())
     reached = int((null >= found * (1 - 1e-9)).sum())
     p = (1 + reached) / (1 + PERMUTATIONS)
@@ -152,6 +153,17 @@ def adjusted(ps: Sequence[float]) -> list[float]:
 def chi_square_tail(statistic: float, free: int) -> float:
     """The chance that a chi-square number of so many degrees of freedom is larger."""
     return _gamma_q(free / 2, statistic / 2)
+
+
+@lru_cache(maxsize=4)
+def _permuted(n: int, every: int, seed: int) -> NDArray[np.float64]:
+    """Weights of the mean of n rows of all, drawn anew in each line; the same for all templates of one size."""
+    import numpy as np
+
+    chosen = np.argsort(np.random.default_rng(seed).random((PERMUTATIONS, every)), axis=1)[:, :n]
+    weights = np.zeros((PERMUTATIONS, every))
+    np.put_along_axis(weights, chosen, 1.0 / n, axis=1)
+    return weights
 
 
 def _two_sided(z: float) -> float:
