@@ -152,7 +152,7 @@ def test_another_writer_is_told_and_other_questions_are_told_apart(monkeypatch, 
         assert {key for key, value in changed.items() if value} == {("terse", "output"), ("asked", "input")}
         said = json.loads(get("/verdicts?service=terse&environment=production"))["templates"][0]
         assert said["changed"] == "output"
-        assert all(one["seed"] == 1 and one["trials"] == 999 for one in said["signals"])
+        assert all(one["seed"] == 1 and one["trials"] == 1999 for one in said["signals"])
         profiles = json.loads(get("/profiles?service=terse&environment=production"))["profiles"]
         assert [(one["template"], len(one["style"])) for one in profiles] == [(TEMPLATE, 30)]
         whole = json.loads(get("/profiles?service=bot&environment=production"))["profiles"][0]

@@ -31,8 +31,10 @@ SIZES: Final = (25, 100)
 """So many of the newest answers are compared: few find a great change at once, more find a small one."""
 LEAST: Final = 2 * SIZES[0]
 """Rows that a baseline needs of a template: its null is drawn by leaving N of them out, at most half."""
-TRIALS: Final = 999
+TRIALS: Final = 1999
 SEED: Final = 1
+STRANGE: Final = 0.2
+"""The share of the baseline's own questions that are too unlike its others to say how they should be answered; so are new ones that are as unlike."""
 ALPHA: Final = 0.01
 """False alarms of one look at one template, all its signals and sizes together."""
 
@@ -62,6 +64,7 @@ class Reference:
         self.embedder, self.is_live = profile.embedder, profile.source == LIVE
         self._style = statistics.logged(_array(profile.style))
         self._answers, self._queries = _array(profile.answer_vectors), _array(profile.query_vectors)
+        self._strange = 0.0
         self._tests: dict[str, _Test | None] = {}
         self._nulls: dict[tuple[str, int], _Null] = {}
 
@@ -88,10 +91,9 @@ class Reference:
         """The cube root of a weighted sum of squares is near to a normal variable (Wilson and Hilferty, 1931): z then means the same for all."""
         if (signal, n) not in self._nulls:
             rng = np.random.default_rng([self.seed, n, zlib.crc32(signal.encode())])
-            every = np.tile(np.arange(len(test.reference)), (self.trials, 1))
-            roots = np.cbrt(test.null(rng.permuted(every, axis=1)[:, :n]))
-            # A baseline of equal answers has no spread: then what differs at all is far away, and not infinitely so.
-            self._nulls[signal, n] = _Null(float(roots.mean()), max(float(roots.std()), 1e-3), roots)
+            drawn = rng.random((self.trials, len(test.reference)), dtype=np.float32)
+            roots = np.cbrt(test.null(np.argpartition(drawn, n, axis=1)[:, :n]))
+            self._nulls[signal, n] = _Null(float(roots.mean()), _spread(roots), roots)
         return self._nulls[signal, n]
 
     def _test(self, signal: str) -> _Test | None:
@@ -109,7 +111,9 @@ class Reference:
         if signal == CONDITIONAL:
             if len(answers) != len(queries) or len(answers) < LEAST:
                 return None
-            rows = statistics.residuals(answers, queries, answers, queries, own=True)
+            alike = statistics.similar(queries, queries, own=True)
+            self._strange = float(np.quantile(statistics.nearness(alike), STRANGE))
+            rows = statistics.residuals(answers, alike, answers)
         if len(rows) < LEAST:
             return None
         kernel = statistics.gaussian(rows) if signal in (MMD, QUERY) else statistics.linear
@@ -135,7 +139,9 @@ class Reference:
             return None
         if signal != CONDITIONAL:
             return rows
-        return statistics.residuals(rows, _array(window.queries), self._answers, self._queries)
+        alike = statistics.similar(_array(window.queries), self._queries)
+        known = statistics.nearness(alike) >= self._strange
+        return statistics.residuals(rows[known], alike[known], self._answers) if known.any() else None
 
 
 def judge(window: Window, profile: Profile, seed: int = SEED, sizes: Sequence[int] = SIZES) -> tuple[Verdict, ...]:
@@ -159,13 +165,19 @@ def change(verdicts: Sequence[Verdict], over: float | None = None) -> str:
     answers = any(moved.get(signal, False) for signal in OF_ANSWERS)
     asked, given = moved.get(QUERY), moved.get(CONDITIONAL)
     if asked:
-        if given is None:
-            return EITHER if answers else INPUT
         return BOTH if given else INPUT
     if not answers and not given:
         return ""
     return OUTPUT if asked is not None else EITHER
 
 
+def _spread(roots: Array) -> float:
+    """The standard deviation of a null, or the larger one that its upper tail asks for: answers of which one in twenty is of another kind make it heavy."""
+    mean, levels = float(roots.mean()), (0.99, 0.999)
+    tails = [(float(np.quantile(roots, level)) - mean) / NormalDist().inv_cdf(level) for level in levels]
+    # A baseline of equal answers has no spread: then what differs at all is far away, and not infinitely so.
+    return max(float(roots.std()), *tails, 1e-3)
+
+
 def _array(rows: Rows) -> Array:
-    return np.array(rows, dtype=np.float32).reshape(len(rows), -1)
+    return np.array(rows, dtype=np.float32).reshape(len(rows), len(rows[0]) if rows else 0)

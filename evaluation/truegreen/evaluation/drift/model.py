@@ -25,9 +25,9 @@ CHANGES: Final = (INPUT, OUTPUT, BOTH, EITHER)
 """Other questions; other answers to the same questions; both; other answers, and nobody has looked at the questions."""
 SAYS: Final[Mapping[str, str]] = {
     "": "nothing has changed that these numbers see",
-    INPUT: "the input changed: other questions come, and they are answered as such questions were before",
+    INPUT: "the input changed: other questions come; those that are like questions of before are answered as they were",
     OUTPUT: "the output changed for the same input",
-    BOTH: "input and output changed: other questions come, and they are answered otherwise than such questions were before",
+    BOTH: "input and output changed: other questions come, and those that are like questions of before are answered otherwise",
     EITHER: "the answers changed; whether the questions did is not known, for their embeddings are not watched",
 }
 
@@ -59,7 +59,7 @@ class Verdict:
         z: cube root of the distance, in standard deviations of its null at the same N.
         p: the share of the null at least as far away, (1 + k) / (1 + trials).
         distance: the statistic itself; its unit means nothing without the null.
-        null_mean, null_sd: of the cube root of the distance.
+        null_mean, null_sd: of the cube root of the distance; the sd is at least what the 99 % and 99.9 % quantiles of the null ask for.
         trials, seed: how the null was drawn.
     """
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating[Any]]
 Kernel = Callable[[Array, Array], Array]
 """Rows and rows to how alike each is to each."""
+NEAR: Final = 5
 _TINY: Final = 1e-12
 
 
@@ -88,21 +89,30 @@ def logged(rows: Array) -> Array:
     return np.asarray(np.log1p(np.maximum(rows.astype(float), 0.0)))
 
 
-def residuals(
-    answers: Array, queries: Array, known_answers: Array, known_queries: Array, *, own: bool = False, near: int = 5
-) -> Array:
+def residuals(answers: Array, alike: Array, known_answers: Array, near: int = NEAR) -> Array:
     """Each answer less the mean answer to the most similar questions of the baseline: what of it the question does not explain.
 
     Args:
-        own: the rows are the baseline's own, so that each leaves itself out.
+        alike: how similar the question of each is to each of the baseline's.
         near: how many similar questions.
     """
-    alike = queries @ known_queries.T
-    if own:
-        np.fill_diagonal(alike, -np.inf)
     near = min(near, alike.shape[1] - 1)
     nearest = np.argpartition(-alike, near - 1, axis=1)[:, :near]
     return np.asarray(answers - known_answers[nearest].mean(axis=1))
+
+
+def similar(queries: Array, known: Array, *, own: bool = False) -> Array:
+    """How similar questions are to those of a baseline: scalar products; a baseline's own leave themselves out."""
+    alike = np.asarray(queries @ known.T)
+    if own:
+        np.fill_diagonal(alike, -np.inf)
+    return alike
+
+
+def nearness(alike: Array, near: int = NEAR) -> Array:
+    """How similar each question is to the last of those that explain it."""
+    near = min(near, alike.shape[1] - 1)
+    return np.asarray(-np.partition(-alike, near - 1, axis=1)[:, near - 1])
 
 
 class _Sums:
