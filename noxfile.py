@@ -171,6 +171,26 @@ def stores(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", "--noconftest", "tests/instrumentation/test_snapshot_stores.py", *session.posargs)
 
 
+@nox.session(name="evaluators")
+def evaluators(session: nox.Session) -> None:
+    """Run the adapters of other packages' metrics on the real packages, which are no dependency of ours."""
+    session.install(
+        ".",
+        "pytest>=8",
+        "pytest-timeout>=2.3",
+        "deepeval==4.3.1",
+        "evidently==0.7.23",
+        "pandas==2.3.3",  # evidently 0.7.23 asks for no limit and cannot be imported with pandas 3
+        "ragas==0.4.3",
+        "langchain-community==0.3.31",  # the same with ragas 0.4.3 and langchain-community 0.4
+        "rapidfuzz==3.14.6",  # what Ragas' metrics of texts want, each when it is made
+        "rouge-score==0.1.2",
+        "sacrebleu==2.6.0",
+        env=_sources(),
+    )
+    session.run("python", "-m", "pytest", "-q", "--noconftest", "tests/evaluation/test_adapters_packages.py", *session.posargs)
+
+
 @nox.session(name="benchmark_instrumentation")
 def benchmark_instrumentation(session: nox.Session) -> None:
     """Print what truegreen costs on the OpenAI SDK under three instrumentors, side by side."""

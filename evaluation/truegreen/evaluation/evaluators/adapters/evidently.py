@@ -31,8 +31,16 @@ def make(settings: Mapping[str, Any], calibration: Calibration | None) -> Judge:
         found = data.from_pandas(frame([row]), data_definition=columns, descriptors=[made])
         return found.as_dataframe()[made.alias].iloc[0]
 
-    wanted = [column for column in made.list_input_columns() or () if column in ("query", "expected", "passages")]
+    named_columns = {*(made.list_input_columns() or ()), *_texts(settings.get("arguments") or {})}
+    wanted = [column for column in ("query", "expected", "passages") if column in named_columns]
     return metric("evidently", name_of(settings, "evidently"), call, settings, calibration, wanted)
+
+
+def _texts(arguments: Mapping[str, Any]) -> set[str]:
+    """The texts among the arguments, alone or in a list: not every descriptor says which columns it reads."""
+    return {
+        text for value in arguments.values() for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
+    }
 
 
 make.background = True  # type: ignore[attr-defined]

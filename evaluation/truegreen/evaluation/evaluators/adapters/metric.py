@@ -6,6 +6,7 @@ import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
@@ -102,7 +103,10 @@ def of(target: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        raise BadInput(f"metric: {target} needs the package {error.name}; run: pip install {error.name}") from None
+        package = str(error.name).partition(".")[0]
+        if find_spec(package) is not None:
+            raise BadInput(f"metric: {target}: there is no module {error.name}; look at the version of {package}") from None
+        raise BadInput(f"metric: {target} needs the package {package}; run: pip install {package}") from None
     except AttributeError:
         raise BadInput(f"metric: the module {module} has no {name}; look at its version") from None
     except Exception as error:
