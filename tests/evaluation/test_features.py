@@ -20,9 +20,9 @@ def named(answer: str, query: str = "Can I return opened items?", passages: tupl
     return dict(zip(NAMES, features(query, answer, passages), strict=True))
 
 
-def test_words_keep_inner_apostrophes_hyphens_commas_and_points():
-    """A word is letters with inner marks, or a number with inner marks; what stands outside is dropped."""
-    assert words("It's a well-known 1,000.50 € 'fact' -- v2.") == ["It's", "a", "well-known", "1,000.50", "fact", "v", "2"]
+def test_words_keep_inner_apostrophes_commas_and_points_and_hyphens_part_them():
+    """A word is letters with inner apostrophes, or a number with inner marks; what stands outside is dropped."""
+    assert words("It's a well-known 1,000.50 € 'fact' -- v2.") == ["It's", "a", "well", "known", "1,000.50", "fact", "v", "2"]
 
 
 def test_the_stemmer_leaves_at_least_four_letters():
@@ -30,6 +30,23 @@ def test_the_stemmer_leaves_at_least_four_letters():
     assert [stem(w) for w in ("Returned", "policies", "days", "gas", "being", "quickly", "Acme's")] == [
         "return", "polic", "days", "gas", "being", "quick", "acme",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "forms",
+    ["provide provides provided providing", "policy policies", "plan plans planned planning", "cause causes caused causing", "press pressed",
+     "study studies studied studying", "three Three 3", "well-being wellbeing"],
+)  # fmt: skip
+def test_the_forms_of_a_word_have_one_stem(forms):
+    """Else an answer that says *provides* is not supported by a passage that says *provide*."""
+    found = {tuple(stem(word) for word in words(form)) for form in forms.split()}
+    assert len(found) == (2 if "-" in forms else 1), found
+
+
+def test_a_hyphen_and_a_number_word_support_what_they_stand_for():
+    """*long-term* is *long term*, and 3 is *three* both ways."""
+    said = named("A long term plan lasts three years.", passages=("A long-term plan lasts 3 years.",))
+    assert (said["words_supported"], said["numbers_absent"]) == (1.0, 0.0)
 
 
 def test_stop_words_are_tested_as_written_and_as_stem():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from truegreen.evaluation.lexical.text import NUMBER_WORDS, is_number, is_stop, sentences, stem, without_numbering, words
+from truegreen.evaluation.lexical.text import is_number, is_stop, sentences, stem, without_numbering, words
 
 NAMES: Final = (
     "words_supported",
@@ -42,7 +42,6 @@ def features(query: str, answer: str, passages: Sequence[str]) -> tuple[float, .
     asked = words(query)
     known = {word for passage in context for word in passage}
     known.update(stem(word) for word in asked)
-    known.update(NUMBER_WORDS[word] for word in known & NUMBER_WORDS.keys())
 
     text = without_numbering(answer)
     spoken = words(text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 _LETTER = r"[^\W\d_]"
-_WORD: Final = re.compile(rf"{_LETTER}+(?:['’-]{_LETTER}+)*|\d+(?:[.,]\d+)*")
+_WORD: Final = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*|\d+(?:[.,]\d+)*")
 _NUMBERING: Final = re.compile(r"^[ \t]*\(?\d{1,3}[.)](?=[ \t])", re.MULTILINE)
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[A-ZÀ-ÖØ-Þ0-9\"'“‘(\[*•–-])|\n+")
 _SUFFIXES: Final = ("ies", "ing", "es", "ed", "ly", "s")
@@ -42,7 +42,7 @@ NUMBER_WORDS: Final = {
 
 
 def words(text: str) -> list[str]:
-    """The words as written: letters with inner apostrophes and hyphens, or a number with inner commas and points."""
+    """The words as written: letters with inner apostrophes, or a number with inner commas and points; a hyphen parts two words."""
     return _WORD.findall(text)
 
 
@@ -68,20 +68,37 @@ def is_number(word: str) -> bool:
 
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
-    """A word in lower case without one light suffix, at least four letters of it left; a number without commas and trailing zeros."""
+    """What the forms of a word have in common: lower case, without one light suffix and a last e or y; at least four letters stay.
+
+    *provide*, *provides* and *providing* have one stem, as have *policy* and *policies*, *plan* and *planned*. A number, written in digits
+    or as one word, is a number without commas and trailing zeros.
+    """
     if word[0].isdigit():
         return number(word)
     low = word[:_WORD_LETTERS].lower().replace("’", "'").removesuffix("'s")
+    if low in NUMBER_WORDS:
+        return NUMBER_WORDS[low]
     for suffix in _SUFFIXES:
-        if low.endswith(suffix) and len(low) - len(suffix) >= _STEM_LETTERS:
-            return low[: -len(suffix)]
+        if low.endswith(suffix) and len(low) - len(suffix) >= _STEM_LETTERS and not low.endswith("ss"):
+            low = low[: -len(suffix)]
+            if suffix in ("ing", "ed") and len(low) > _STEM_LETTERS and low[-1] == low[-2] and low[-1] not in "lsz":
+                low = low[:-1]
+            break
+    for ending in ("ey", "i"):
+        if len(low) > _STEM_LETTERS and low[-1] in ending:
+            low = low[:-1]
     return low
 
 
 @lru_cache(maxsize=16384)
 def is_stop(word: str) -> bool:
     """Whether the word as written or its stem is a stop word: a list of whole words tested on stems alone misses *provided*."""
-    return word[:_WORD_LETTERS].lower().replace("’", "'") in STOP_WORDS or stem(word) in STOP_WORDS
+    return word[:_WORD_LETTERS].lower().replace("’", "'") in STOP_WORDS or stem(word) in _stop_stems()
+
+
+@cache
+def _stop_stems() -> frozenset[str]:
+    return STOP_WORDS | frozenset(map(stem, STOP_WORDS))
 
 
 def number(word: str) -> str:
