@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from operator import add
 from statistics import fmean, pstdev
 from typing import Final
 
@@ -16,6 +17,8 @@ from truegreen.instrumentation.style import style
 ALPHA: Final = 0.001
 """Chance that a round says `changed` although nothing did; by the hour that is once in six weeks."""
 PERMUTATIONS: Final = 9_999
+ALL: Final = 20_000
+"""So many choices or fewer are all looked at."""
 MOST: Final = 5
 """Answers of one question, of then and of now, that are compared."""
 EXACT: Final = "exact match"
@@ -57,8 +60,15 @@ def _tested(kept: Sequence[Question], distance: Callable[[str, str], float], rng
         choices.append(values)
     # Sums of the same numbers in another order differ in their last bits.
     bound = observed - 1e-9 * max(1.0, abs(observed))
-    as_far = sum(math.fsum(rng.choice(values) for values in choices) >= bound for _ in range(PERMUTATIONS))
-    return observed / len(kept), (1 + as_far) / (1 + PERMUTATIONS)
+    if math.prod(map(len, choices)) <= ALL:
+        sums = [0.0]
+        for values in choices:
+            sums = [total + value for total in sums for value in values]
+        return observed / len(kept), sum(total >= bound for total in sums) / len(sums)
+    sums = [0.0] * PERMUTATIONS
+    for values in choices:
+        sums = list(map(add, sums, rng.choices(values, k=PERMUTATIONS)))
+    return observed / len(kept), (1 + sum(total >= bound for total in sums)) / (1 + PERMUTATIONS)
 
 
 def _energies(answers: Sequence[str], now: int, distance: Callable[[str, str], float]) -> list[float]:
