@@ -1,15 +1,18 @@
 """The sampling endpoint as a sender sees it: what is taken, what is refused and why, and that nothing is taken by halves."""
 
+import base64
 import json
 import shlex
 import socket
 import subprocess
+import time
 from html import unescape
 
 import pytest
 from endpoint_server import PASSAGE, SAMPLE, WHO, Sink, serving, tokens
 
 from truegreen.core.errors import BadInput, Failed
+from truegreen.evaluation.provider import signature, store, webhook
 from truegreen.evaluation.server import running
 from truegreen.evaluation.server.access import address, listening
 
@@ -50,7 +53,7 @@ def test_the_description_has_the_same_examples_and_every_answer(server):
     assert len(described["paths"]) == 5
     for path, methods in described["paths"].items():
         said = methods["post"]["responses"]
-        assert {"202", "401", "413", "415", "422", "429", "503"} <= set(said), path
+        assert {"202", "401", "409", "413", "415", "422", "429", "503"} <= set(said), path
         assert "Retry-After" in said["503"]["headers"]
 
 
@@ -72,7 +75,7 @@ def test_the_name_of_a_sample_leads_feedback_to_its_span(server):
         ({"skore": 1}, "body.feedback[1].skore: Extra inputs are not permitted"),
         ({"score": 1, "task": ""}, "body.feedback[1].task"),
         ({"score": 1, "task": f"{SECRET}\n"}, "body.feedback[1].task"),
-        ({"score": 1, "sample_id": SECRET, "traceparent": f"00-{'1' * 32}-{'1' * 16}-01"}, "write one of them"),
+        ({"score": 1, "traceparent": SECRET}, "body.feedback[1].traceparent"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_by_its_key_and_never_quoted_and_nothing_of_the_request_is_taken(server, item, says):
@@ -125,7 +128,7 @@ def test_texts_are_limited_and_so_are_passages_and_batches(server):
     for change, says in (
         ({"context": ["x"] * 65}, "samples[0].context"),
         ({"latency_seconds": -1}, "latency_seconds"),
-        ({"retrieval": {"data_source": "kb", "latency_seconds": 0.1, "scores": [0.1, 0.2]}}, "2 numbers and context 1 passages"),
+        ({"retrieval": {"data_source": "kb", "latency_seconds": 0.1, "scores": [0.1] * 65}}, "samples[0].retrieval.scores"),
     ):
         answer = server.post("/v1/samples", {**WHO, "samples": [{**SAMPLE, **change}]})
         assert answer.status_code == 422 and any(says in one for one in answer.json()["problems"]), answer.text
@@ -149,7 +152,7 @@ def test_a_request_with_a_key_is_counted_once_however_often_it_comes(server):
     assert "Idempotency-Replayed" not in first.headers and again.headers["Idempotency-Replayed"] == "true"
     assert server.count("accepted_total") == before + 2
     other = server.post("/v1/samples", {**body, "environment": "staging"}, Idempotency_Key="k1")
-    assert other.status_code == 422 and "key of its own" in other.json()["error"]
+    assert other.status_code == 409 and "key of its own" in other.json()["error"]
     assert server.feedback(1, Idempotency_Key="k2").status_code == server.feedback(1).status_code == 202
 
 
@@ -216,6 +219,26 @@ def test_a_token_that_sends_too_fast_waits_and_others_do_not(sink, tmp_path):
         assert late.status_code == 429 and 1 <= int(late.headers["Retry-After"]) <= 4
         assert server.feedback(1, **others).status_code == 202
         assert server.count("accepted_total", **mine) == 6
+
+
+def test_a_signed_report_of_a_provider_needs_no_token_and_an_unsigned_one_gets_nowhere(sink, tmp_path):
+    """Whoever signs is let in under whatever name this machine has out there; the entries are in the file that triage reads."""
+    key, body = b"k" * 24, json.dumps(webhook.EXAMPLE).encode()
+    secret, changes = tmp_path / "secret", tmp_path / "changes.json"
+    secret.write_text(f"whsec_{base64.b64encode(key).decode()}\n")
+    now = int(time.time())
+    signed = {
+        "webhook-id": "m1",
+        "webhook-timestamp": str(now),
+        "webhook-signature": signature.sign(key, "m1", now, body),
+        "Host": "hooks.example",
+    }
+    with serving(sink.address, {}, token_file=tokens(tmp_path, "t"), routers=(webhook.router(changes, secret),)) as server:
+        assert server.post(webhook.PATH, body, **signed | {"webhook-timestamp": str(now - 1)}).status_code == 401
+        assert server.post(webhook.PATH, body, **signed).json() == {"new": 1, "kept": 1}
+        assert server.post(webhook.PATH, body, **signed | {"Content_Type": "text/xml"}).status_code == 415
+        assert server.feedback(1).status_code == 401
+    assert [entry.provider for entry in store.read(changes)] == ["openai"]
 
 
 def test_no_more_services_than_a_collector_tells_apart(sink, monkeypatch):

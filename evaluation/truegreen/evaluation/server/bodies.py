@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 TEXT: Final = 1_000_000
 """Characters of one question, answer or passage."""
@@ -13,14 +13,21 @@ PASSAGES: Final = 64
 BATCH: Final = 1_000
 """Items of one request."""
 _SECONDS: Final = 86_400
-_PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+_PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+"""No control character and no end of a line: names stand in logs and commands."""
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 3.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
 
 Text = Annotated[str, StringConstraints(max_length=TEXT)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_PRINTABLE)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PRINTABLE)]
 Traceparent = Annotated[str, StringConstraints(pattern="^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")]
 Seconds = Annotated[float, Field(ge=0, le=_SECONDS, allow_inf_nan=False)]
-Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Tokens = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_whole)]
 Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 
 
@@ -46,7 +53,7 @@ class Retrieval(Strict):
 
     data_source: Name = Field(description="the index or knowledge base")
     latency_seconds: Seconds = Field(description="how long the retrieval took")
-    scores: list[Number] | None = Field(None, max_length=PASSAGES, description="similarity of each passage, in their order")
+    scores: list[Number] | None = Field(None, max_length=PASSAGES, description="similarity of each passage that was found")
 
 
 class Sample(Strict):
@@ -74,27 +81,12 @@ class Sample(Strict):
     retrieval: Retrieval | None = None
     versions: Versions | None = None
 
-    @model_validator(mode="after")
-    def _scored(self) -> Self:
-        scores = self.retrieval.scores if self.retrieval else None
-        if scores is not None and len(scores) != len(self.context):
-            raise ValueError(
-                f"retrieval.scores has {len(scores)} numbers and context {len(self.context)} passages; write one for each"
-            )
-        return self
-
 
 class About(Strict):
     """What a later word is about."""
 
     sample_id: Id | None = Field(None, description="the `id` of the sample that it is about")
-    traceparent: Traceparent | None = Field(None, description="the span that it is about, in place of `sample_id`")
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        if self.sample_id is not None and self.traceparent is not None:
-            raise ValueError("sample_id and traceparent both name what it is about; write one of them")
-        return self
+    traceparent: Traceparent | None = Field(None, description="the span that it is about; wins over `sample_id`")
 
 
 class OfTask(About):

@@ -44,11 +44,14 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
 @click.option(
     "--drain", type=click.FloatRange(0, 3_600), default=30.0, show_default=True, help="Seconds that the end waits for delivery."
 )
+@click.option("--changes", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Take signed reports of a provider's changes into this file, which `truegreen provider changes` writes too.")  # fmt: skip
+@click.option("--webhook-secret", metavar="FILE", type=_FILE, help="What they are signed with: whsec_ and base64, one a line.")
 @config_option
 @json_option
 def serve(
     listen: str, endpoint: str, token_file: Path | None, tls_cert: Path | None, tls_key: Path | None, rate: float | None, items: int,
-    drain: float, config_path: Path | None, as_json: bool,
+    drain: float, changes: Path | None, webhook_secret: Path | None, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Take answers, feedback, escalations, downstream records and guardrail reviews by HTTP, judge the answers, send all by OTLP.
 
@@ -58,9 +61,15 @@ def serve(
 
     if (tls_cert is None) != (tls_key is None):
         raise BadInput(f"--tls-{'key' if tls_cert else 'cert'}: found nothing; TLS needs --tls-cert and --tls-key")
+    if (changes is None) != (webhook_secret is None):
+        raise BadInput(
+            f"--{'webhook-secret' if changes else 'changes'}: found nothing; a webhook needs --changes and --webhook-secret"
+        )
     logging.getLogger("truegreen").setLevel(logging.WARNING)  # its line at start is for applications
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
-    asked = running.Asked(access.address(listen), endpoint, _settings(config_path), token_file, tls, items, rate, drain)
+    asked = running.Asked(
+        access.address(listen), endpoint, _settings(config_path), token_file, tls, items, rate, drain, routers=_webhook(changes, webhook_secret)
+    )  # fmt: skip
     ended: running.Running | None = None
     try:
         with interrupts.raised(), running.serving(asked, lambda line: click.echo(line, err=True)) as ended:
@@ -75,6 +84,14 @@ def serve(
     _say(as_json, summary, f"{summary['accepted']} items accepted, {summary['delivered']} delivered")
     if failed := running.lost(ended):
         raise failed
+
+
+def _webhook(changes: Path | None, secret: Path | None) -> tuple[Any, ...]:
+    if changes is None or secret is None:
+        return ()
+    from truegreen.evaluation.provider import webhook
+
+    return (webhook.router(changes, secret),)
 
 
 def _say(as_json: bool, figures: dict[str, Any], line: str) -> None:

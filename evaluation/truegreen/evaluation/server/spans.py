@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -72,8 +72,8 @@ class Maker:
             span.end(at)
 
     def _retrieval(self, tracer: Tracer, body: Sample, said: bodies.Retrieval, start: int, end: int) -> None:
-        scores: Sequence[float | None] = said.scores or [None] * len(body.context)
-        found = [Document(text, score) for text, score in zip(body.context, scores, strict=True)]
+        scored = [Document("", score) for score in said.scores or ()]
+        found = scored or [Document("") for _ in body.context]
         facts = {
             names.OPERATION_NAME: names.RETRIEVAL_OPERATION,
             names.DATA_SOURCE_ID: said.data_source,

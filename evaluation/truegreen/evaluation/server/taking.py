@@ -79,7 +79,7 @@ class Taking:
             return self.repeats.known(request.who, request.key, request.digest)
         except ValueError:
             raise Refused(
-                422, "idempotency", "this Idempotency-Key was used for another request; give each request a key of its own"
+                409, "idempotency", "this Idempotency-Key was used for another request; give each request a key of its own"
             ) from None
 
     def _check(self, batch: Batch, request: Request, count: int) -> None:
