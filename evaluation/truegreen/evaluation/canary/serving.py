@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ def served(listen: str, service: str, environment: str, counts: Counter[str]) ->
 
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
         def handle_error(self, *_: Any) -> None:
             """A scraper that hung up is nobody's error."""
