@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,6 +15,7 @@ from truegreen.evaluation.model import Distribution, FrozenBaseline, Profile, Ra
 
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 counts = st.integers(0, 400)
+FEW = settings(max_examples=30)
 
 
 def histogram(hours, total=1.0):
@@ -22,6 +23,7 @@ def histogram(hours, total=1.0):
     return distributions.of_buckets(BOUNDS, hours, total)
 
 
+@FEW
 @given(counts, counts, counts, counts)
 def test_few_events_are_tested_exactly_and_many_as_a_difference_of_shares(x, good, y, well):
     """Fisher's test, else the chi-square of the same table without a correction; the effect is Cohen's h."""
@@ -44,6 +46,7 @@ def test_events_that_come_in_bursts_weigh_less():
     assert whole.p == pytest.approx(significance.ratios(Ratio(50, 250), Ratio(65, 250)).p)
 
 
+@FEW
 @given(st.lists(st.integers(0, 6), min_size=12, max_size=60), st.lists(st.integers(0, 6), min_size=12, max_size=60))
 def test_ranks_are_mann_and_whitneys_with_ties(a, b):
     """The effect is twice the chance that a value of the second is larger, less one."""
@@ -56,6 +59,7 @@ def test_ranks_are_mann_and_whitneys_with_ties(a, b):
     assert found.effect == pytest.approx(2 * expected.statistic / (len(a) * len(b)) - 1, abs=1e-9)
 
 
+@FEW
 @given(st.lists(st.integers(0, 60), min_size=7, max_size=7), st.lists(st.integers(0, 60), min_size=7, max_size=7))
 def test_buckets_are_tested_by_rank_and_by_shape(left, right):
     """The smaller p of Mann-Whitney and chi-square, doubled; here as SciPy has them, of the values behind the buckets."""
@@ -78,6 +82,7 @@ def test_a_longer_tail_is_seen_where_ranks_see_nothing():
     assert found.p < 0.001
 
 
+@FEW
 @given(st.floats(-5, 5), st.floats(0.1, 5), st.integers(5, 60), st.integers(5, 60))
 def test_means_are_welchs(shift, spread, n, m):
     """Of moments alone, by a normal score: within a hundredth of a standard error's worth of the t distribution."""
@@ -86,12 +91,14 @@ def test_means_are_welchs(shift, spread, n, m):
     assert significance.moments(*made).p == pytest.approx(expected, rel=0.2, abs=1e-9)
 
 
+@FEW
 @given(st.floats(0, 400), st.floats(0.5, 200))
 def test_the_tail_of_chi_square_is_scipys(statistic, free):
     """Far out too."""
     assert significance.chi_square_tail(statistic, free) == pytest.approx(stats.chi2.sf(statistic, free), rel=1e-6, abs=1e-13)
 
 
+@FEW
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_adjusted_ps_are_benjamini_and_hochbergs(ps):
     """As SciPy adjusts them."""
@@ -101,7 +108,7 @@ def test_adjusted_ps_are_benjamini_and_hochbergs(ps):
 def test_centroids_are_told_apart_only_where_they_are():
     """Under the null p is spread evenly; a shift of one in eight dimensions is far beyond the permutations drawn."""
     rng = np.random.default_rng(3)
-    ps = [significance.vectors(rng.normal(size=(60, 8)), rng.normal(size=(40, 8)), seed).p for seed in range(150)]
+    ps = [significance.vectors(rng.normal(size=(60, 8)), rng.normal(size=(40, 8)), seed).p for seed in range(60)]
     assert stats.kstest(ps, "uniform").pvalue > 0.01
     moved = rng.normal(size=(60, 8)) + [2, 0, 0, 0, 0, 0, 0, 0]
     assert significance.vectors(rng.normal(size=(60, 8)), moved, 1).p < 1e-9
@@ -116,6 +123,7 @@ def test_what_has_nothing_to_say_is_not_tested():
     assert significance.moments(Distribution(5, 1.0, 0.0, ()), Distribution(9, 1.0, 0.0, ())) is None
 
 
+@FEW
 @given(st.lists(st.floats(0.001, 20), min_size=5, max_size=200))
 def test_the_quantiles_of_buckets_lie_in_the_values_buckets(values):
     """Each of the 101 within the bucket of the true quantile, rising; what is beyond the last bound is given as that bound."""
@@ -186,7 +194,7 @@ def _runs(burst, runs, seed):
 
 def test_where_nothing_moved_at_most_one_comparison_in_twenty_names_anything():
     """Twenty and more tests each. With independent events; the slow half runs more of them, and with bursts."""
-    assert _runs(0.0, 40, 5) <= stats.binom.isf(0.001, 40, 0.05)
+    assert _runs(0.0, 12, 5) <= 1
 
 
 @pytest.mark.full
