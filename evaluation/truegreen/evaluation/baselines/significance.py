@@ -23,6 +23,7 @@ _CELL: Final = 5.0
 _RARE: Final = 10
 """Rows that must differ from the commonest value: of fewer, ranks say nothing."""
 _TAIL: Final = 10
+_NOTHING: Final = 1e-18
 _WIDE: Final = NormalDist().inv_cdf(0.975)
 
 
@@ -208,19 +209,23 @@ def _shape(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def _fisher(x: int, n: int, y: int, m: int) -> float:
-    """Two-sided: all tables with the same margins that are no likelier than this one."""
-    bad, every = x + y, n + m
+    """Two-sided: all tables with the same margins that are no likelier than this one; each chance follows from its neighbour's."""
+    bad = x + y
     low, high = max(0, bad - m), min(bad, n)
-
-    def log_chance(k: int) -> float:
-        return _choose(n, k) + _choose(m, bad - k) - _choose(every, bad)
-
-    mine = log_chance(x) + 1e-7
-    return min(1.0, sum(math.exp(found) for k in range(low, high + 1) if (found := log_chance(k)) <= mine))
-
-
-def _choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    commonest = min(max((bad + 1) * (n + 1) // (n + m + 2), low), high)
+    chances = {commonest: 1.0}
+    at, chance = commonest, 1.0
+    while at < high and (chance > _NOTHING or at < x):
+        chance *= (n - at) * (bad - at) / ((at + 1) * (m - bad + at + 1))
+        at += 1
+        chances[at] = chance
+    at, chance = commonest, 1.0
+    while at > low and (chance > _NOTHING or at > x):
+        chance *= at * (m - bad + at) / ((n - at + 1) * (bad - at + 1))
+        at -= 1
+        chances[at] = chance
+    mine = chances[x] * (1 + 1e-7)
+    return min(1.0, math.fsum(one for one in chances.values() if one <= mine) / math.fsum(chances.values()))
 
 
 def _gamma_tail(z: float, skew: float) -> float:
