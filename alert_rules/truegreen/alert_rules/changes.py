@@ -1,4 +1,4 @@
-"""Changes that somebody should hear of although nothing burns: another served model, another version."""
+"""Changes that somebody should hear of although nothing burns: another served model, another version, other questions or answers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from truegreen.alert_rules.text import matcher, selector
 from truegreen.alert_rules.windows import Clock
 from truegreen.core.config.model import Routes
 from truegreen.core.words import catalogue
-from truegreen.core.words.boards import VERSIONS
+from truegreen.core.words.boards import VERSIONS, board_of
 from truegreen.core.words.terms import NO_PILLAR
 
 SERVED_MODEL_CHANGED: Final = "TruegreenServedModelChanged"
 VERSION_CHANGED: Final = "TruegreenVersionChanged"
+ANSWERS_CHANGED: Final = "TruegreenAnswersChanged"
 
 
 def rules(routes: Routes, clock: Clock, severities: Label, slo: str) -> tuple[Alert, ...]:
-    """Both tickets. They compare presence with presence an interval ago, so that counters born at 1 are seen and a cold start is not.
+    """All tickets. The first two compare presence with presence an interval ago, so that counters born at 1 are seen and a cold start is not.
 
     Args:
         slo: by which one to look next.
@@ -47,8 +48,28 @@ def rules(routes: Routes, clock: Clock, severities: Label, slo: str) -> tuple[Al
         known = hypotheses(mode, NO_PILLAR)
         return Alert(name, expr, labels, {**notes, **({"hypotheses": known} if known else {})})
 
+    def answers() -> Alert:
+        # A change is no failure: whether it is for the worse is what the quality SLOs say.
+        expr = f"max by (service, environment, template, change) ({selector(catalogue.DRIFT_CHANGED.prometheus, apps)}) == 1"
+        labels = {
+            **severities("3"),
+            "slo": "none",
+            "layer": "quality",
+            "failure_mode": "drift",
+            "pillar": NO_PILLAR,
+            "burn_tier": "none",
+        }
+        notes = for_watcher(routes, ANSWERS_CHANGED, f"{at}: prompt template {{{{ $labels.template }}}} is not as its baseline ({{{{ $labels.change }}}})",
+                            "The newest answers are unlike those of the frozen baseline, far beyond chance. input: other questions come; output: other answers to the same "
+                            "questions; both; either: other answers, and the questions are not watched. A change, not a failure: whether it is for the worse, the quality SLOs say.",
+                            triage_of(slo), clock, board_of("drift"))  # fmt: skip
+        return Alert(
+            ANSWERS_CHANGED, expr, labels, {**notes, "hypotheses": hypotheses("drift", NO_PILLAR)}, wait=clock.text("1h")
+        )
+
     at = "{{ $labels.service }} in {{ $labels.environment }}"
     return (
+        answers(),
         alert(SERVED_MODEL_CHANGED, catalogue.MODEL_SERVED.prometheus, "service, environment, model", "served", "1d",
               f"{at}: the provider serves {{{{ $labels.served }}}} for {{{{ $labels.model }}}}",
               "It did not a day ago, nor in the day before: a silent update of the provider, or a new alias.", "drift"),

@@ -264,4 +264,15 @@ def _changes() -> list[Test]:
                     wanted = 1 if value in loud and service != CANARY else None
                     checks.append(seen(whole, name, wanted, **{"service": service, "environment": case, tell: value}))
         made.append(Test(f"{name}: since when", tuple(series), tuple(checks), step * MINUTE))
-    return made
+    return [*made, _answers()]
+
+
+def _answers() -> Test:
+    # Two watches may say the same, and each says of each change that it is or is not.
+    series, checks = [], []
+    for service in (SERVICE, CANARY):
+        for change, value in (("output", 1), ("input", 0)):
+            who = {"service": service, "environment": "changed", "template": "t", "change": change}
+            series += [Series(catalogue.DRIFT_CHANGED.prometheus, {**who, "instance": each}, f"_x{DAY} {value}") for each in "ab"]
+            checks.append(seen(DAY, changes.ANSWERS_CHANGED, 1 if value and service != CANARY else None, **who))
+    return Test("answers that are not as their baseline", tuple(series), tuple(checks))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from truegreen.alert_rules import budgets, business, watchers
+from truegreen.alert_rules import budgets, business, changes, watchers
 from truegreen.alert_rules.edges_of_records import DAY, OVER, UNDER
 from truegreen.alert_rules.model import Judged
 from truegreen.alert_rules.promtool import Check, Test, fires, seen
@@ -121,7 +121,9 @@ def slow(config: Config, every: tuple[Judged, ...]) -> list[Test]:
                   Series(catalogue.PROVIDER_DEPRECATION_TIMESTAMP.prometheus, {"provider": "p", "model": "stopping"}, "86400x60")]  # fmt: skip
         checks = [fires(minute, watchers.MODEL_DEPRECATION, value, **who) for minute, value in ((15, None), (35, 1))]
         made.append(Test("a model that will stop", tuple(series), tuple(checks)))
-    return made
+    who = {"service": SERVICE, "environment": "changed", "template": "t", "change": "output"}
+    checks = [fires(minute, changes.ANSWERS_CHANGED, value, **who) for minute, value in ((50, None), (75, 1))]
+    return [*made, Test("answers that changed", (Series(catalogue.DRIFT_CHANGED.prometheus, who, "1x90"),), tuple(checks))]
 
 
 def _business(config: Config) -> Test:

@@ -159,6 +159,20 @@ BY_ALERT: Final = {
                f"sum by (model, served, fingerprint) (increase(truegreen_model_served_total{{{_AT}}}[1h])) > 0",
                "It is not our change: see the page of TruegreenServedModelChanged.")),
     ),
+    changes.ANSWERS_CHANGED: Words(
+        "The newest answers of a prompt template are unlike those of its frozen baseline, or their questions are, far beyond chance and for an hour. "
+        "The label `change` says which: `input`, `output` (the same questions are answered otherwise), `both`, or `either` where nobody watches the questions.",
+        "Perhaps none: an improvement looks the same. When an SLO burns as well, this says what moved, and on which template.",
+        "under 5 (the distance from the baseline in standard deviations of what chance does at the same number of answers)",
+        f'max by (signal) (truegreen_drift_zscore{{{_AT},template="TEMPLATE"}})',
+        "Nothing while no SLO burns. Read ten answers of before and ten of now. Else pin the model or put the prompt of before back.",
+        (Cause("The provider updated the model behind the name that we ask for (`output`)",
+               f"sum by (model, served, fingerprint) (increase(truegreen_model_served_total{{{_AT}}}[1h])) > 0", MOVES["served_model"]),
+         Cause("A version of ours began to serve under the same template name (`output`)", f"truegreen_snapshot_since_timestamp_seconds{{{_AT}}}", MOVES["snapshot_change"]),
+         Cause("Another kind of question comes (`input`)", f"sum by (cohort) (increase(truegreen_answers_total{{{_AT}}}[1h]))", MOVES["traffic_mix"]),
+         Cause("It was meant", f"truegreen_baseline_timestamp_seconds{{{_AT}}}",
+               "Take a baseline of the new answers once they are known to be good, and choose it (`truegreen baseline choose`): the watch compares with it within a minute.")),
+    ),
     watchers.EVALUATOR_STALLED: Words(
         "Answers are sampled and nobody judges them: for an hour the evaluator looked at none. Quality SLOs see no events and cannot alert.",
         "Users may be fine or not: nobody can say. Until it is back, quality is as unwatched as it was before truegreen.",
