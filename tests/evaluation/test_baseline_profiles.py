@@ -47,6 +47,11 @@ def record(path, count, *, seed=1, short=False, topic="", templates=("greet@1", 
     return str(path)
 
 
+def worker(answer):
+    """A server that answers at `/profiles` and knows no other path."""
+    return local(lambda call: Reply(answer) if call.path == "/profiles" else Reply({}, status=404))
+
+
 def take(out, *more):
     """A baseline of a day from files; its name."""
     return run(baseline_take, "--daily", *WHO, "--out", str(out), "--json", *more)["name"]
@@ -103,12 +108,12 @@ def test_expected_answers_are_a_profile_beside_the_live_one(tmp_path):
 def test_the_windows_of_a_worker_are_frozen_as_they_are(tmp_path):
     """Asked for one service and environment; beside a file with other templates, not beside one with the same."""
     watched = Profile("watched@1", 40, ((1.0,) * 10,) * 30, ((0.5, 0.25),) * 30, (), "lexical-64@1")
-    with local(lambda _: Reply({"profiles": [serial.profile_data(watched)]})) as (url, calls):
+    with worker({"profiles": [serial.profile_data(watched)]}) as (url, calls):
         frozen = store.load("out", take("out", "--from", url, "--from", record(tmp_path / "a.jsonl", 9)))
         with pytest.raises(BadInput, match=r"two sources have answers of the template watched@1 \(live\)"):
             take("out", "--from", url, "--from", record(tmp_path / "b.jsonl", 9, templates=("watched@1",)))
     assert frozen.profiles[-1] == watched
-    assert (calls[0].path, calls[0].params) == ("/profiles", {"service": ["bot"], "environment": ["production"]})
+    assert (calls[1].path, calls[1].params) == ("/profiles", {"service": ["bot"], "environment": ["production"]})
 
 
 @pytest.mark.parametrize(
@@ -121,7 +126,7 @@ def test_the_windows_of_a_worker_are_frozen_as_they_are(tmp_path):
 )
 def test_a_worker_that_has_nothing_or_answers_otherwise_says_so(answer, error, said):
     """It may be new, or of another version."""
-    with local(lambda _: Reply(answer)) as (url, _), pytest.raises(error, match=said):
+    with worker(answer) as (url, _), pytest.raises(error, match=said):
         take("out", "--from", url)
 
 

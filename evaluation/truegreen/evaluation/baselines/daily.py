@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from truegreen.core import config
-from truegreen.core.clients import prometheus
+from truegreen.core.clients import http, prometheus
 from truegreen.core.clients.http import Server
 from truegreen.core.errors import BadInput
 from truegreen.core.words import ready_made
@@ -26,6 +26,8 @@ from truegreen.evaluation.replay import of_models
 DAYS: Final = 1
 _HINT: Final = "start it, or name another with --from"
 _WEEK: Final = 7
+_PATIENCE: Final = 60.0
+"""Seconds for a worker that has hundreds of templates to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,15 @@ def gather(asked: Asked, now: datetime) -> tuple[FrozenBaseline, list[str]]:
     made: list[Profile] = []
     counted = numbers.Counted()
     for url in (one for one in asked.sources if _is_url(one)):
-        server = Server("what answers", url, _HINT)
-        watched = profiles.fetch(server, asked.service, asked.environment)
-        if watched is not None:
+        server = prometheus.connect(url, hint=_HINT)
+        if not _is_prometheus(server):
+            watched = profiles.fetch(Server("the worker", url, _HINT, timeout=_PATIENCE), asked.service, asked.environment)
             made += watched
             notes += [] if watched else [f"{url}: the worker has no answer of this service yet"]
             continue
         if counted.numbers or counted.ratios:
             raise BadInput(f"--from: {url} is a second Prometheus; name one, the counts of two cannot be told apart")
-        counted = _counted(url, asked, end, notes)
+        counted = _counted(server, asked, end, notes)
     made += _of_files(asked, notes)
     if not (made or counted.numbers or counted.ratios):
         raise BadInput(
@@ -121,8 +123,18 @@ def lines(address: str, name: str, frozen: FrozenBaseline, notes: Iterable[str])
     return [*said, *(f"note      {note}" for note in notes), f"written   {places.at(address, name)}"]
 
 
-def _counted(url: str, asked: Asked, end: datetime, notes: list[str]) -> numbers.Counted:
-    server = prometheus.connect(url, hint=_HINT)
+def _is_prometheus(server: Server) -> bool:
+    """Whether a Prometheus answers there; what does not know the path is taken for a worker."""
+    try:
+        prometheus.query(server, "vector(1)")
+    except http.HttpFailed as error:
+        if error.status == http.NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def _counted(server: Server, asked: Asked, end: datetime, notes: list[str]) -> numbers.Counted:
     found = numbers.count(server, _slos(asked), asked.service, asked.environment, asked.days, end.timestamp())
     kept = prometheus.retention(server)
     if kept is not None and kept < asked.days * 86_400:

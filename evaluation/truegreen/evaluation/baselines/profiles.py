@@ -69,18 +69,13 @@ def from_cases(cases: Iterable[Case], *, template: str, made_by: tuple[str, Embe
     return _profile(template, kept.seen, kept.pairs, made_by, EXPECTED) if kept.seen else None
 
 
-def fetch(server: Server, service: str, environment: str) -> tuple[Profile, ...] | None:
-    """The profiles of a worker's present windows; None where what answers is no such worker.
+def fetch(server: Server, service: str, environment: str) -> tuple[Profile, ...]:
+    """The profiles of a worker's present windows.
 
     Raises:
-        Failed: nobody answers, or the answer is broken.
+        Failed: nobody answers, what answers is no such worker, or its answer is broken.
     """
-    try:
-        data = http.get(server, PROFILES, [("service", service), ("environment", environment)])
-    except http.HttpFailed as error:
-        if error.status == http.NOT_FOUND:
-            return None
-        raise
+    data = http.get(server, PROFILES, [("service", service), ("environment", environment)])
     found = data.get("profiles") if isinstance(data, dict) else data
     where = http.bare(server.url) + PROFILES
     if not isinstance(found, list):
