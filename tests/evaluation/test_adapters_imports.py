@@ -312,6 +312,17 @@ def test_a_verdict_belongs_to_the_trace_that_the_review_names(tmp_path):
     assert (said["sent"], said["no_trace"], said["agreement"]) == (1, 0, [])
 
 
+def test_an_evaluation_that_the_configuration_does_not_know_is_said(tmp_path, monkeypatch):
+    """It would be counted under a name that nothing reads."""
+    (tmp_path / "truegreen.yaml").write_text("evaluations: {helpfullness: {}}\n")
+    with receiver() as (endpoint, _, _), project(monkeypatch):
+        for done in (
+            run(review_import, write(tmp_path / "r.csv", REVIEWS), endpoint=endpoint),
+            run(score_import, endpoint=endpoint),
+        ):
+            assert "note      evaluations of truegreen.yaml has no helpfulness" in done.output
+
+
 def test_a_broken_review_is_named_without_its_text_and_the_good_ones_count(tmp_path):
     file = tmp_path / "r.jsonl"
     good, bad = {"id": "1", "y": 0}, [{"id": "2", "y": SECRET}, {"y": 1}, {"id": "3"}, [SECRET], {"trace_id": "xyz", "y": 1}]

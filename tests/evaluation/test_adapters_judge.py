@@ -21,7 +21,7 @@ from truegreen.core.words.shapes import Sample
 from truegreen.evaluation.evaluators.adapters import budget, judge
 from truegreen.evaluation.evaluators.adapters.chat import Patience
 from truegreen.evaluation.installed import judge_of
-from truegreen.instrumentation import answer, evaluate, notices, retrieval
+from truegreen.instrumentation import answer, evaluate, notices, retrieval, settings
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import captured
 
@@ -150,8 +150,8 @@ def test_what_is_judged_is_data_in_one_json_object():
 def test_the_evaluator_names_the_model_that_served_and_the_revision_of_what_it_was_told():
     """Another criterion is another evaluator; another budget is the same."""
     names = []
-    for settings in ({}, {"criterion": "Is it polite?"}, {"budget": {"calls": 5}, "timeout": 3, "tries": 1}):
-        with judging(Reply(completion()), **settings) as (asked, _, _):
+    for more in ({}, {"criterion": "Is it polite?"}, {"budget": {"calls": 5}, "timeout": 3, "tries": 1}):
+        with judging(Reply(completion()), **more) as (asked, _, _):
             names.append(asked(SAMPLE).evaluator)
     first, other, same = names
     assert first == same != other
@@ -197,7 +197,7 @@ def test_its_score_over_ten_is_raw_and_a_calibration_or_a_stated_floor_gives_the
         (Reply({"object": "list"}), "unreadable", 1),
         (Reply(["a", "b"]), "unreadable", 1),
         (Reply(text="<html>welcome</html>"), "unreadable", 1),
-        (Reply(text='{"choices": ' + " " * 1_100_000), "unreadable", 1),
+        (Reply(completion('{"reason": "' + "x" * 1_000_000 + '", "score": 8}')), "unreadable", 1),
         (Reply(completion(None, refusal="I cannot grade that.")), "refused", 1),
         (Reply(completion("", finish="content_filter")), "refused", 1),
         (error(429, "rate_limit_exceeded"), "throttled", 3),
@@ -484,6 +484,14 @@ def test_a_command_finds_it_by_the_setting_evaluator_and_says_which_setting_is_w
         judge_of("helpfulness", {"evaluator": "judge"})
     with pytest.raises(BadInput, match="found 'jugde', and no installed package has it"):
         judge_of("helpfulness", {"evaluator": "jugde"})
+
+
+def test_an_evaluator_that_is_no_name_is_a_problem_that_is_said(tmp_path):
+    file = tmp_path / "truegreen.json"
+    file.write_text('{"evaluations": {"helpfulness": {"evaluator": 3}}}')
+    told = settings.load({"TRUEGREEN_CONFIG": str(file)})
+    assert told.problems == ("evaluations.helpfulness.evaluator: found 3; write the name of an evaluator, such as judge",)
+    assert told.evaluations == {"helpfulness": {}}
 
 
 def test_it_says_itself_that_it_is_slow():

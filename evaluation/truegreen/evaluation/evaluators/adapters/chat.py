@@ -130,7 +130,7 @@ def _post(client: Any, url: str, body: Mapping[str, Any], seconds: float, clock:
         for part in reply.iter_raw():
             content += part
             if len(content) > BYTES:
-                break
+                raise Unanswered("unreadable")
             if clock() > end:
                 raise TimeoutError
         return reply, bytes(content)

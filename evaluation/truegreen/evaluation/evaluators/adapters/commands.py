@@ -72,7 +72,9 @@ def score_import(
     words: tuple[str, ...], since: str | None, every: str | None, state: Path | None, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Take the scores of a Langfuse project and send them as evaluation events of their spans."""
-    settings, folder = _evaluation(config_path, evaluation)
+    settings, folder, note = _evaluation(config_path, evaluation)
+    if note and not as_json:
+        click.echo(f"note      {note}")
     frozen = _calibration(folder, service, environment, evaluation)
     pause = _span(every, "--every") if every else None
     where = (mark.read(state) if state else None) or mark.Mark(_since(since or ("0s" if every else "24h")))
@@ -111,22 +113,18 @@ def score_import(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the calls here with their labels (`y`), texts included; send nothing.",
 )
+@config_option
 @json_option
 def review_import(
-    file: Path,
-    evaluation: str,
-    service: str,
-    environment: str,
-    endpoint: str,
-    calls: Path | None,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+    file: Path, evaluation: str, service: str, environment: str, endpoint: str, calls: Path | None, out: Path | None,
+    config_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Take people's reviews of answers (JSONL, or CSV with a header), say how far they agree, and send them as evaluation events."""
     if (calls is None) != (out is None):
         raise BadInput(
             "--calls and --out go together: the calls that were reviewed, and where they are written with their labels"
         )
+    _, _, note = _evaluation(config_path, evaluation)
     broken = Broken()
     read = list(reviews.read(file, broken))
     answers = reviews.settled(read)
@@ -138,6 +136,7 @@ def review_import(
         **dict(sorted(Counter(one.result.label for one in found).items())),
         "no_trace": sum(not one.trace for one in found),
         "agreement": _agreement(read),
+        "notes": [note] if note else [],
     }
     if calls is not None and out is not None:
         wrong = {one.id: one.result.label == FAIL for one in found}
@@ -211,11 +210,12 @@ def _review_lines(said: Mapping[str, Any]) -> list[str]:
         )
     broken = [f"broken    {line}" for line in said["broken"]]
     more = said["broken_lines"] - len(broken)
+    lines += [f"note      {note}" for note in said["notes"]]
     return [*lines, *broken, *([f"broken    {said['broken_lines']} broken lines in all"] if more else [])]
 
 
-def _evaluation(config_path: Path | None, evaluation: str) -> tuple[Mapping[str, Any], Path]:
-    """The settings of an evaluation, as the application reads them, and its folder of calibration files."""
+def _evaluation(config_path: Path | None, evaluation: str) -> tuple[Mapping[str, Any], Path, str]:
+    """The settings of an evaluation, as the application reads them, its folder of calibration files, and what is odd about it."""
     from truegreen.instrumentation import settings
 
     environ: Mapping[str, str] = os.environ
@@ -224,7 +224,9 @@ def _evaluation(config_path: Path | None, evaluation: str) -> tuple[Mapping[str,
     elif source := config.load(config_path, os.environ).source:
         environ = {**os.environ, "TRUEGREEN_CONFIG": str(source)}
     told = settings.load(environ)
-    return told.evaluations.get(evaluation, {}), told.calibration
+    unknown = evaluation not in told.evaluations and "TRUEGREEN_CONFIG" in environ
+    note = f"evaluations of truegreen.yaml has no {evaluation}: is it the name that your SLOs read?" if unknown else ""
+    return told.evaluations.get(evaluation, {}), told.calibration, note
 
 
 def _calibration(folder: Path, service: str, environment: str, evaluation: str) -> Calibration | None:
