@@ -162,7 +162,7 @@ def _call(server: Server, method: str, path: str, params: Params, body: Any, tri
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise Failed(f"{server.name} at {bare(url)} cannot be asked: {error}") from None
             else:
-                asked = _retry_after(answer)
+                asked = retry_after(answer)
                 if answer.status_code not in RETRIED or attempt == tries or (asked or 0) > LONGEST_PAUSE:
                     return _read(server, url, answer, asked)
                 pause = pause if asked is None else asked
@@ -194,7 +194,7 @@ def unreached(server: Server, error: httpx.TransportError) -> Failed:
     return Failed(f"the connection to {server.name} at {where} broke ({error}): {server.hint}")
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def retry_after(answer: httpx.Response) -> float | None:
     """Seconds that a Retry-After header asks for (RFC 9110 section 10.2.3: a number or a date)."""
     text = answer.headers.get("Retry-After", "").strip()
     if text.isdecimal():

@@ -183,7 +183,7 @@ def _wait(reply: Any) -> float | None:
     milliseconds = reply.headers.get("retry-after-ms", "").strip()
     if milliseconds.isdecimal():
         return int(milliseconds) / 1000
-    return http._retry_after(reply)
+    return http.retry_after(reply)
 
 
 def _code(content: bytes) -> str:
