@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from truegreen.core.config import parse_text
 from truegreen.core.errors import BadInput
 from truegreen.core.words.shapes import Sample
 from truegreen.evaluation.evaluators.adapters import metric
@@ -96,3 +97,15 @@ def test_the_adapters_judge_with_the_real_packages():
         [sys.executable, "-m", "nox", "-s", "evaluators"], cwd=REPO, capture_output=True, text=True, timeout=1_700
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-5_000:]
+
+
+def test_the_example_of_the_page_is_a_configuration_and_its_judge_can_be_made(tmp_path, monkeypatch):
+    text = (REPO / "docs" / "judges.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    settings = parse_text(text, "judges.md", {}, None).evaluations
+    assert {name: one["evaluator"] for name, one in settings.items()} == {
+        "helpfulness": "judge",
+        "brevity": "metric",
+        "overlap": "ragas",
+    }
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    assert callable(judge_of("helpfulness", settings["helpfulness"]))
