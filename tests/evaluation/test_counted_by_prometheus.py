@@ -13,6 +13,7 @@ from truegreen.core.errors import BadInput
 from truegreen.evaluation.baselines import store
 from truegreen.evaluation.baselines.commands import baseline_choose, baseline_diff, baseline_take
 from truegreen.evaluation.cohorts.commands import cohort_check, cohort_find
+from truegreen.runbook.commands import triage
 
 sys.path.append(str(Path(__file__).parent))
 import filled  # noqa: E402
@@ -175,3 +176,22 @@ def test_each_cohort_is_tested_against_the_rest_by_any_label_and_by_the_clock(ur
         check(url, "colour")
     with pytest.raises(BadInput, match="there is no event with a cohort"):
         check(url, "cohort", "--at", "2020-01-01")
+
+
+def test_triage_names_the_slice_in_one_line(url):
+    """Beside the true start that it was searched around; a service where nothing fell names none."""
+    asked = (
+        "--prometheus-url",
+        url,
+        *WHO,
+        "--at",
+        str(filled.END),
+        "--alertmanager-url",
+        "http://127.0.0.1:1",
+        "--collector-url",
+        "http://127.0.0.1:1",
+    )
+    told = run(triage, *asked, "--slo", "grounding")
+    assert "slice: cohort=eu and model=claude: " in told
+    assert told.count("slice: ") == 1
+    assert "slice: " not in run(triage, *asked, "--slo", "availability")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import click
 
 from truegreen.core.errors import BadInput
 from truegreen.core.words.terms import NO_PILLAR, SEVERITIES
+from truegreen.evaluation.cohorts.find import Slice
 from truegreen.runbook.commands.common import Desk, desk, open_or_none, scale_option, target_of
 from truegreen.runbook.model import SUPPORTED, Evidence, Target, Verdict
 from truegreen.runbook.times import clock, span
@@ -36,7 +37,7 @@ def triage(
 ) -> None:
     """What broke, since when, who is affected, us or them, what next."""
     from truegreen.evaluation.provider.store import folder as provider_folder
-    from truegreen.runbook import evidence, selectors, standing
+    from truegreen.runbook import evidence, selectors, slices, standing
     from truegreen.runbook import log as store
     from truegreen.runbook import triage as judging
 
@@ -59,11 +60,13 @@ def triage(
     found = evidence.with_provider(found, provider_folder(provider, desk.config.source))
     contrast = evidence.contrast(sources, found)
     verdict = judging.judge(found)
-    facts = _facts(found, verdict, contrast)
+    end = min(now, changed.time if changed else now)
+    parts = slices.explain(sources.prometheus, target, known, found.start, end - evidence.LOOKBACK / time_scale, end)
+    facts = {**_facts(found, verdict, contrast), "slices": [str(one) for one in parts]}
     if incident:
         text = f"{verdict.whose}: {verdict.because}"
         store.append(log, incident.id, desk.clock(), "triage", "triaged", text, facts)
-    desk.say(_lines(found, verdict, incident.id if incident else None), {**facts, "incident": incident.id if incident else None})
+    desk.say(_lines(found, verdict, parts, incident.id if incident else None), {**facts, "incident": incident.id if incident else None})
 
 
 def _matching(log: Any, service: str | None, environment: str | None, slo: str | None) -> Any:
@@ -87,7 +90,7 @@ def _facts(found: Evidence, verdict: Verdict, contrast: dict[str, Any]) -> dict[
     }  # fmt: skip
 
 
-def _lines(found: Evidence, verdict: Verdict, incident: int | None) -> Iterator[str]:
+def _lines(found: Evidence, verdict: Verdict, parts: Sequence[Slice], incident: int | None) -> Iterator[str]:
     sev = next((s for s in SEVERITIES if s.sev == found.sev), None)
     yield f"{found.target}: {f'sev {sev.sev}, {sev.says}' if sev else 'no alert of it fires'}"
     yield f"failure mode {found.failure_mode}, pillar: {found.pillar if found.pillar != NO_PILLAR else 'none (model layer)'}"
@@ -112,6 +115,8 @@ def _lines(found: Evidence, verdict: Verdict, incident: int | None) -> Iterator[
     for finding in verdict.findings:
         if finding.state == "ruled out":
             yield f"  ruled out: {finding.says}: {finding.because}"
+    if parts:
+        yield f"slice: {parts[0]}"
     if found.relevance:
         yield f"retrieval relevance {found.relevance[1]:.2f} (was {found.relevance[0]:.2f})"
     yield f"affected: {found.affected:.0f} answers, sessions: {'unknown' if found.sessions is None else f'about {found.sessions:.0f}'}"
