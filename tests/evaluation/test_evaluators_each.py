@@ -227,6 +227,9 @@ def test_saying_it_over_and_over_lowers_the_score():
         "As an AI language model, I do not have access to that.",
         "I apologize, but I cannot fulfill your request.",
         "It is not appropriate to provide such content.",
+        "Unable to answer based on the given passages.",
+        "I must respectfully decline to answer.",
+        "That would be illegal and unethical, and I do not condone it.",
     ],
 )
 def test_a_refusal_fails(answer):
@@ -241,6 +244,9 @@ def test_a_refusal_fails(answer):
         "I can help you with that: go to settings.",
         "If you can't log in, reset the password.",
         "The bank is not able to process cash.",
+        "I'm sorry, but opened items cannot be returned after 30 days.",
+        "We are not able to offer a refund after 30 days.",
+        "It is illegal to park there, and the fine is 30 euros.",
         "Sorry to hear that! You can return it within 30 days.",
         f"{PASSAGE} {PASSAGE} {PASSAGE} I can't help with more than that.",
     ],

@@ -27,8 +27,13 @@ _REFUSES: Final = re.compile(
       | (?:it|that)\ (?:is|would\ be)\ (?:not|never|in)\ ?(?:appropriate|ethical|acceptable|right|okay|possible)\ (?:for\ me\ )?to\ (?:provide|help|assist|answer|give|offer)
       | (?:against|violates?|goes\ against)\ (?:my|our)\ (?:programming|guidelines|policy|policies|ethical|values|principles|rules)
       | (?:as|i'm\ just|i\ am\ just)\ an\ (?:ai|language\ model|assistant)[^.!?]{{0,80}}\b(?:can(?:not|'t)|not\ able|unable|do\ not|don't|must|won't)
-      | (?:sorry|apologi[sz]e)\b[^.!?]{{0,60}}\b(?:can(?:not|'t)|not\ able|unable|won't)
-      | not\ (?:able|comfortable|willing|permitted|allowed)\ (?:to\ |with\ )?{_ABLE}
+      | (?:sorry|apologi[sz]e)\b[^.!?]{{0,60}}\b(?:i|we)\ (?:can(?:not|'t)|won't|(?:am|are)\ (?:not\ able|unable))
+      | i\ (?:do\ not|don't|cannot|can't)\ (?:ever\ )?(?:condone|encourage|promote|endorse|engage\ in|feel\ comfortable|participate\ in)
+      | i\ (?:must|have\ to|will\ have\ to|would)\ (?:respectfully\ |politely\ )?(?:decline|refuse)
+      | i\ (?:would\ )?strongly\ (?:discourage|(?:advise|urge|recommend)\b[^.!?]{{0,20}}\b(?:against|not\ to|refrain))
+      | (?:illegal|unethical|immoral|inappropriate|harmful)\b[^.!?]{{0,60}}[.,;]?\ (?:and\ |so\ |therefore,?\ )?i\ (?:can(?:not|'t)|do\ not|don't|am\ not|won't|will\ not|must|strongly)
+      | i(?:'m|\ am)\ not\ (?:comfortable|willing|permitted|allowed)
+      | \A(?:unable|not\ able)\ to\ {_ABLE}
     )""",
     re.VERBOSE,
 )

@@ -52,8 +52,13 @@ def sentences(text: str) -> list[list[str]]:
     A sentence ends at `.`, `!` or `?` before a capital, digit, quote or bullet, or at a line's end; list numbering is removed and
     pieces under `SENTENCE_WORDS` words are dropped.
     """
-    pieces = (words(piece) for piece in _SENTENCE_END.split(without_numbering(text)))
+    pieces = (words(piece) for piece in split_sentences(text))
     return [piece for piece in pieces if len(piece) >= SENTENCE_WORDS]
+
+
+def split_sentences(text: str) -> list[str]:
+    """The text in pieces that end where `sentences` says, whatever their length."""
+    return _SENTENCE_END.split(without_numbering(text))
 
 
 def without_numbering(text: str) -> str:

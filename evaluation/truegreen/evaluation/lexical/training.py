@@ -51,13 +51,18 @@ def train(rows: Sequence[dict[str, Any]]) -> Coefficients:
 
     x = np.array([features(row["query"], row["answer"], row["context"]) for row in rows])
     y = np.array([row["y"] for row in rows])
-    sizes = Counter(row["source"] for row in rows)
-    weights = np.array([len(rows) / len(sizes) / sizes[row["source"]] for row in rows])
-    mean = np.average(x, axis=0, weights=weights)
-    scale = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weights))
+    equal = weights(rows)
+    mean = np.average(x, axis=0, weights=equal)
+    scale = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=equal))
     model = LogisticRegression(C=INVERSE_REGULARISATION, class_weight="balanced", tol=1e-10, max_iter=10_000)
-    model.fit((x - mean) / scale, y, sample_weight=weights)
+    model.fit((x - mean) / scale, y, sample_weight=equal)
     return Coefficients(_floats(mean), _floats(scale), _floats(model.coef_[0]), float(model.intercept_[0]))
+
+
+def weights(rows: Sequence[dict[str, Any]]) -> list[float]:
+    """The weight of each row: every source weighs the same, and the mean is 1."""
+    sizes = Counter(row["source"] for row in rows)
+    return [len(rows) / len(sizes) / sizes[row["source"]] for row in rows]
 
 
 def validate(rows: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> tuple[float, float]:
