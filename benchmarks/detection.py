@@ -1,7 +1,8 @@
-"""What detection finds on data whose labels people made: `python benchmarks/detection.py [--only models xstest …] [--data DIR] [--seed 1] [--json]`.
+"""What detection finds on data whose labels people made: `python benchmarks/detection.py [--only models xstest …] [--data DIR] [--seed 1] [--json] [--page docs/measuring.md]`.
 
 Each `detection_NAME.py` beside this file has `run(data, seed)` and gives `{"title", "rows", "bars", "note"}`: `rows` are the lines of a table,
 `bars` what was promised (`{"says", "found", "held"}`). The seed is printed; accuracy does not depend on the machine, milliseconds do.
+With `--page` the table and the note of each part also go into a page, between `<!-- detection: NAME -->` and `<!-- end -->`.
 Exit code 1 when a bar is not held or a part breaks, 2 when data is missing.
 """
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("TRUEGREEN_DATA") or DATA))
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--page", type=Path, help="write tables and notes into this page, where its marks are")
     options = parser.parse_args(arguments)
     found = {name: measured(name, options.data, options.seed) for name in options.only}
     if options.json:
@@ -38,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Seed {options.seed}.")
         for name, part in found.items():
             print("\n" + "\n".join(markdown(name, part)))
+    if options.page:
+        options.page.write_text(filled(options.page.read_text("utf-8"), found), "utf-8")
     return code(found)
 
 
@@ -74,6 +78,18 @@ def markdown(name: str, part: Mapping[str, Any]) -> list[str]:
     lines += [*table(part.get("rows", ())), ""]
     lines += [f"* {'HELD' if bar['held'] else 'MISSED'}: {bar['says']}: {shown(bar['found'])}" for bar in part.get("bars", ())]
     return [*lines, *(["", part["note"]] if part.get("note") else [])]
+
+
+def filled(page: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+    """A page with the table and the note of each part that was measured and that it has marks for."""
+    for name, part in found.items():
+        mark = f"<!-- detection: {name} -->\n"
+        if "error" in part or mark not in page:
+            continue
+        head, _, rest = page.partition(mark)
+        _, end, tail = rest.partition("<!-- end -->")
+        page = head + mark + "\n".join([*table(part.get("rows", ())), "", part.get("note", ""), ""]) + end + tail
+    return page
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -54,12 +54,29 @@ def test_a_part_that_breaks_or_lacks_its_data_does_not_lose_the_others(detection
     assert code == 1 and "Not measured: ZeroDivisionError" in said and "* HELD" in said
 
 
+def test_a_page_gets_table_and_note_between_its_marks(detection, tmp_path):
+    """What stands around them stays, and what stood between them goes; a part without marks, or that breaks, changes nothing."""
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- detection: held -->\nold\n<!-- end -->\n<!-- detection: a -->\nkept\n<!-- end -->\nafter\n")
+    detection("--page", str(page), held=HELD % True, other=HELD % True, a=MISSING)
+    table = "| a | b | c |\n| --- | --- | --- |\n| 0.123 | x\\|y |  |\n| 1 |  | 7 |\n\nN\n"
+    assert (
+        page.read_text()
+        == f"before\n<!-- detection: held -->\n{table}<!-- end -->\n<!-- detection: a -->\nkept\n<!-- end -->\nafter\n"
+    )
+
+
 @pytest.mark.full
-@pytest.mark.parametrize("part", ["models", "xstest"])
-def test_what_is_promised_of_rates_holds_on_data_that_people_labelled(repo, data, part):
-    """The bars, with the default seed and with another one."""
+@pytest.mark.parametrize(("part", "page"), [("models", "measuring.md"), ("xstest", "guardrails.md")])
+def test_what_is_promised_of_rates_holds_on_data_that_people_labelled(repo, data, tmp_path, part, page):
+    """The bars, with the default seed and with another one; the page has the figures of the first (`--page docs/…` writes them)."""
     folder = data("xstest_dev.jsonl.gz").parent
+    committed = (repo / "docs" / page).read_text("utf-8")
     for seed in ("1", "2"):
+        (tmp_path / page).write_text(committed, "utf-8")
         command = [sys.executable, "benchmarks/detection.py", "--only", part, "--data", str(folder), "--seed", seed]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=repo, check=False)
+        done = subprocess.run(
+            [*command, "--page", tmp_path / page], capture_output=True, text=True, timeout=300, cwd=repo, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
+        assert seed != "1" or (tmp_path / page).read_text("utf-8") == committed
