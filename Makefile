@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install ready engines browser otelcol rule-engines grafana-data demo test test-full lint generate incident recorded pictures clean
+.PHONY: help install ready engines browser otelcol rule-engines weaviate grafana-data demo test test-full lint generate incident recorded pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ otelcol: ## Build the OpenTelemetry Collector of the slow tests into .engines/bi
 rule-engines: ## Build Prometheus 3, vmalert and a newer Alertmanager for the slow tests into .engines/bin (needs Go; some minutes, once)
 	@bash tools/rule_engines.sh
 
+weaviate: ## Build a Weaviate server for a slow test into .engines/bin (needs Go; some minutes, once)
+	@bash tools/weaviate.sh
+
 grafana-data: ## Install Grafana's own library for a slow test (needs Node; a minute, once)
 	@bash tools/grafana_data.sh
 
@@ -48,7 +51,7 @@ test: ready lint ## The fast half of the tests, end to end included
 	$(BIN)/python -m pytest -q -m "not full and alone" tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not full and not alone" tests/end_to_end
 
-test-full: ready otelcol rule-engines grafana-data lint ## All tests, the slow half included
+test-full: ready otelcol rule-engines weaviate grafana-data lint ## All tests, the slow half included
 	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m alone tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not alone" tests/end_to_end

@@ -33,6 +33,7 @@ __all__ = [
 NAMES: Final = ("prometheus", "promtool", "alertmanager", "amtool")
 BUILT: Final = {
     "otelcol": "otelcol",
+    "weaviate-server": "weaviate",
     **dict.fromkeys(("chromium", "chromedriver"), "browser"),
     "grafana-data": "grafana-data",
     **dict.fromkeys(("promtool3", "prometheus3", "vmalert", "victoria-metrics", "amtool34", "alertmanager34"), "rule-engines"),
