@@ -151,6 +151,26 @@ def judged(book: Book, service: str, since: float, until: float, bad: int, event
             book.put(name, "gauge", {**who, "slo": "grounding"}, value, time)
 
 
+def sunk(book: Book, service: str, seed: int = 21) -> None:
+    """Scores that fall at the onset and stay above the floor: no answer fails because of it."""
+    rng, counted = random.Random(seed), dict.fromkeys(("0.2", "0.6", "0.9", "1.0", "+Inf"), 0)
+    who = {
+        "service": service,
+        "environment": "production",
+        "evaluation": "groundedness",
+        "evaluator": "overlap",
+        "scale": "relative",
+    }
+    for i in range(LENGTH // STEP):
+        time = END - LENGTH + (i + 1) * STEP
+        for _ in range(3):
+            score = rng.uniform(0.3, 1.0) if rng.random() < (0.7 if time > ONSET else 0.1) else rng.uniform(0.9, 1.0)
+            for le in counted:
+                counted[le] += score <= float(le)
+        for le, value in counted.items():
+            book.put("truegreen_evaluation_score_bucket", "histogram", {**who, "le": le}, value, time)
+
+
 def world() -> str:
     """Every service that the tests ask about."""
     book = Book()
@@ -159,6 +179,8 @@ def world() -> str:
     fill(book, "mirror", [healthy, Phase(FOREVER, 0.5, "support-large-1106", "support@4", "fp_2", "bbbbbbbbbbbb")], seed=2)
     fill(book, "us-prompt", [healthy, Phase(FOREVER, 0.45, "support-large-0613", "support@5", "fp_1", "cccccccccccc")], seed=3)
     fill(book, "both", [healthy, Phase(FOREVER, 0.45, "support-large-1106", "support@5", "fp_2", "dddddddddddd")], seed=4)
+    fill(book, "sinking", [Phase(FOREVER, 0.03, **OLD)], seed=17)
+    sunk(book, "sinking")
     fill(book, "neither", [healthy, Phase(FOREVER, 0.45, **OLD)], seed=5)
     fill(book, "healthy", [Phase(FOREVER, 0.03, **OLD)], seed=6)
     early = Phase(ONSET - 3_000, 0.03, **OLD)

@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final
 
-T = TypeVar("T")
 EVIDENCE: Final = 10.0
 """Log likelihood that a split must gain over no split. On 2,000 healthy streams of 360 steps the largest gain
 passes 10 in less than 1 in 500 (tests/evaluation/test_start.py counts it)."""
@@ -16,9 +15,10 @@ DROP: Final = 3.0
 """Moments whose log likelihood lies within 3 of the best belong to the interval: a 1/20 likelihood interval
 (Royall, Statistical Evidence, 1997, section 1.12: 1/8 and 1/32 are the customary ones)."""
 RATIO: Final = "bad ratio"
-MEAN: Final = "mean score"
+BLOCKS: Final = (1, 4, 16)
+"""Steps that are taken together to see whether answers near each other fail together: the answers of a session come minutes apart."""
 LEAST: Final = 10
-"""Steps on both sides together from which on the spread around the two means says something of correlation."""
+"""Blocks from which on their spread says something of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +31,13 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """Raw scores in one step that ends at `time`: how many, their sum and the sum of their squares. Higher is better."""
-
-    time: float
-    events: float
-    total: float
-    squares: float
-
-
-@dataclass(frozen=True, slots=True)
 class TrueStart:
     """When a stream changed: the likeliest moment, the moments nearly as likely (unix seconds), and what it was on both sides.
 
     Args:
-        before, after: bad ratios, or means of scores: `of` says which.
+        before, after: bad ratios, of what `of` says.
         spread: by how much steps differ more than independent answers would (1: not at all); it widens the interval.
+        evidence: the log likelihood that the split gains over none, divided by the spread.
     """
 
     time: float
@@ -56,6 +47,7 @@ class TrueStart:
     after: float
     spread: float = 1.0
     of: str = RATIO
+    evidence: float = 0.0
 
 
 def find(counts: Sequence[Count]) -> TrueStart | None:
@@ -79,46 +71,24 @@ def find(counts: Sequence[Count]) -> TrueStart | None:
         return halves - _log_likelihood(bad[-1], events[-1])
 
     def spread(k: int) -> float:
-        squares = 0.0
-        for part, ratio in _parts(kept, k, bad, events):
-            if 0 < ratio < 1:
-                squares += sum((min(c.bad, c.events) - c.events * ratio) ** 2 / (c.events * ratio * (1 - ratio)) for c in part)
-        return squares / (len(kept) - 2)
+        return max((_dispersion([kept[:k], kept[k:]], size) for size in BLOCKS if len(kept) >= LEAST * size), default=1.0)
 
     return _start([c.time for c in kept], bad, events, gain, spread)
 
 
-def find_scores(steps: Sequence[Scored]) -> TrueStart | None:
-    """As `find`, of scores before they are held against a floor: the likeliest moment at which their mean fell.
+def find_scores(cuts: Mapping[float, Sequence[Count]]) -> TrueStart | None:
+    """As `find`, of scores before they are held against the floor: which share of them is low, by the bound that tells before from after best.
 
-    The model: scores are spread equally around one mean before the moment and around a lower one from it on (normal likelihood); the
-    scores of a step are discounted as the counts of one are, by the dispersion of the steps' means.
+    Scores of answers are far from normal (most are near 1, the rest anywhere), so no mean is looked at. Each bound is one more chance to be
+    wrong: the evidence that is asked for grows by the logarithm of their number.
 
     Args:
-        steps: in order of time, equally long; steps without scores are allowed.
+        cuts: bound to the steps that count the scores up to it as bad, as the buckets of a histogram do.
     """
-    kept = [s for s in steps if s.events > 0]
-    events, total = _running(s.events for s in kept), _running(s.total for s in kept)
-    squares = _running(s.squares for s in kept)
-    # Scores that are all alike have no spread, and any step would be certain: one part in ten thousand of their size is left.
-    floor = 1e-8 * max(squares[-1], 1e-300)
-
-    def rest(low: int, high: int) -> float:
-        n = events[high] - events[low]
-        return max(squares[high] - squares[low] - (total[high] - total[low]) ** 2 / n, 0.0)
-
-    def gain(k: int) -> float | None:
-        if total[k] / events[k] <= (total[-1] - total[k]) / (events[-1] - events[k]):
-            return None
-        return 0.5 * events[-1] * math.log((rest(0, len(kept)) + floor) / (rest(0, k) + rest(k, len(kept)) + floor))
-
-    def spread(k: int) -> float:
-        variance = (rest(0, k) + rest(k, len(kept)) + floor) / events[-1]
-        off = sum((s.total - s.events * mean) ** 2 / s.events for part, mean in _parts(kept, k, total, events) for s in part)
-        return off / variance / (len(kept) - 2)
-
-    found = _start([s.time for s in kept], total, events, gain, spread)
-    return replace(found, of=MEAN) if found else None
+    least = EVIDENCE + math.log(max(len(cuts), 1))
+    found = {bound: at for bound, steps in cuts.items() if (at := find(steps)) and at.evidence >= least}
+    best = max(found, key=lambda bound: found[bound].evidence, default=None)
+    return None if best is None else replace(found[best], of=f"share of scores up to {best:g}")
 
 
 def counts(every: Iterable[Sequence[tuple[float, float]]], bad: Iterable[Sequence[tuple[float, float]]]) -> tuple[Count, ...]:
@@ -132,21 +102,15 @@ def counts(every: Iterable[Sequence[tuple[float, float]]], bad: Iterable[Sequenc
     return tuple(Count(time, events, wrong.get(time, 0.0)) for time, events in sorted(total.items()))
 
 
-def scored(
-    number: Iterable[Sequence[tuple[float, float]]], total: Iterable[Sequence[tuple[float, float]]],
-    squares: Iterable[Sequence[tuple[float, float]]],
-) -> tuple[Scored, ...]:  # fmt: skip
-    """Scores by step, from the counters that a histogram of scores and the sum of their squares are."""
-    sums, seconds = _steps(total), _steps(squares)
-    return tuple(Scored(time, n, sums.get(time, 0.0), seconds.get(time, 0.0)) for time, n in sorted(_steps(number).items()))
-
-
-def by_step(judged: Iterable[tuple[float, float]], length: float) -> tuple[Scored, ...]:
-    """Raw scores with their times (unix seconds, any order) by steps of `length` seconds; steps without scores are left out."""
+def cuts(judged: Iterable[tuple[float, float]], length: float, bounds: Iterable[float]) -> Mapping[float, tuple[Count, ...]]:
+    """Raw scores with their times (unix seconds, any order) by steps of `length` seconds, counted against each bound."""
     made: dict[float, list[float]] = {}
     for time, score in judged:
         made.setdefault((time // length + 1) * length, []).append(score)
-    return tuple(Scored(end, len(found), sum(found), sum(x * x for x in found)) for end, found in sorted(made.items()))
+    return {
+        bound: tuple(Count(end, len(found), sum(score <= bound for score in found)) for end, found in sorted(made.items()))
+        for bound in bounds
+    }
 
 
 def grown(samples: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
@@ -162,19 +126,30 @@ def _start(
     best, most = max(gains, key=lambda pair: pair[1], default=(0, 0.0))
     if most < EVIDENCE:
         return None
-    over = max(1.0, spread(best)) if len(times) >= LEAST else 1.0
+    over = max(1.0, spread(best))
     if most / over < EVIDENCE:
         return None
     near = [k for k, found in gains if found >= most - DROP * over]
-    # Step k holds the first events after the change: it lies between the end of step k-1 and the end of step k.
+    # Step k holds the first events after the change: it lies between the end of step k-1 and the end of step k. Or late in step k-1, which then
+    # has so few of them that it counts as before.
+    length = min(b - a for a, b in pairwise(times))
     return TrueStart(
-        time=times[best - 1], low=times[near[0] - 1], high=times[near[-1]],
-        before=total[best] / events[best], after=(total[-1] - total[best]) / (events[-1] - events[best]), spread=over,
+        time=times[best - 1], low=times[near[0] - 1] - length, high=times[near[-1]],
+        before=total[best] / events[best], after=(total[-1] - total[best]) / (events[-1] - events[best]), spread=over, evidence=most / over,
     )  # fmt: skip
 
 
-def _parts(kept: Sequence[T], k: int, total: Sequence[float], events: Sequence[float]) -> tuple[tuple[Sequence[T], float], ...]:
-    return (kept[:k], total[k] / events[k]), (kept[k:], (total[-1] - total[k]) / (events[-1] - events[k]))
+def _dispersion(parts: Sequence[Sequence[Count]], size: int) -> float:
+    """Pearson's, of blocks of so many steps around the ratio of their part."""
+    squares, blocks = 0.0, 0
+    for part in parts:
+        ratio = sum(min(c.bad, c.events) for c in part) / sum(c.events for c in part)
+        for at in range(0, len(part), size):
+            events = sum(c.events for c in part[at : at + size])
+            bad = sum(min(c.bad, c.events) for c in part[at : at + size])
+            squares += (bad - events * ratio) ** 2 / (events * ratio * (1 - ratio)) if 0 < ratio < 1 else 0.0
+            blocks += 1
+    return squares / max(blocks - len(parts), 1)
 
 
 def _steps(series: Iterable[Sequence[tuple[float, float]]]) -> Mapping[float, float]:

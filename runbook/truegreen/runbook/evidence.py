@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from truegreen.core.words.terms import NO_PILLAR
 from truegreen.evaluation import start as true_start
 from truegreen.evaluation.provider import probes, store, verdict
 from truegreen.evaluation.provider.model import Entry, Round
-from truegreen.evaluation.start import Count, Scored
+from truegreen.evaluation.start import Count
 from truegreen.runbook import changes, names, selectors
 from truegreen.runbook.clean import clean
 from truegreen.runbook.model import Answer, Evidence, Served, Snapshot, Target
@@ -146,16 +147,18 @@ def stream(prometheus: Server, target: Target, slo: Slo | None, begin: float, en
     return tuple(Count(c.time, c.events, max(c.events - c.bad, 0.0)) for c in counts) if selectors.bad_is_rest(slo) else counts
 
 
-def scores(prometheus: Server, target: Target, slo: Slo | None, begin: float, end: float, step: float) -> tuple[Scored, ...]:
-    """Scores by step; empty for an SLO that reads none."""
+def scores(
+    prometheus: Server, target: Target, slo: Slo | None, begin: float, end: float, step: float
+) -> Mapping[float, tuple[Count, ...]]:
+    """Scores by step, counted against each bound of their histogram; nothing for an SLO that reads none."""
     if slo is None or not isinstance(slo.sli, EvaluationSli):
-        return ()
-    where = selectors.at(target, evaluation=slo.sli.evaluation)
-    number, total, squares = (
-        _points(prom.query_range(prometheus, name + where, begin, end, step))
-        for name in (names.SCORE_COUNT, names.SCORE_SUM, names.SCORE_SQUARED)
-    )
-    return true_start.scored(number, total, squares) if squares else ()
+        return {}
+    expr = names.SCORES + selectors.at(target, evaluation=slo.sli.evaluation)
+    by_bound: dict[float, list[Series]] = {}
+    for series in prom.query_range(prometheus, expr, begin, end, step):
+        by_bound.setdefault(float(series.labels.get("le", "NaN")), []).append(series)
+    every = _points(by_bound.pop(inf, []))
+    return {bound: true_start.counts(every, _points(found)) for bound, found in sorted(by_bound.items())}
 
 
 def _points(series: Sequence[Series]) -> list[tuple[tuple[float, float], ...]]:
