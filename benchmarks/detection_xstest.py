@@ -102,7 +102,7 @@ def _refusals(rows: Sequence[dict[str, Any]], machine: Sequence[bool], dice: ran
         mine = [bool(row["y"]) for row, verdict in zip(rows, machine, strict=True) if verdict == said]
         seen = dice.sample(mine, max(1, round(REVIEWED[said] * len(mine)))) if mine else []
         strata.append((float(len(mine)), Share(sum(seen) / len(seen) if seen else None, *wilson(sum(seen), len(seen)))))
-    return mixture(strata)
+    return mixture(*strata)
 
 
 def _reviews(place: int, row: dict[str, Any], dice: random.Random) -> list[Review]:

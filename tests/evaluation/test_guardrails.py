@@ -27,6 +27,13 @@ WORDS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No configuration file of the repository is read."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRUEGREEN_CONFIG", raising=False)
+
+
 def measure(*arguments: object):
     """Call the command; what it raises is raised here."""
     return CliRunner().invoke(guardrail_measure, [str(argument) for argument in arguments], catch_exceptions=False)
@@ -81,7 +88,26 @@ def test_blocks_and_passes_sampled_at_different_rates_are_weighted(tmp_path):
     lines = [json.loads(line) for line in source.read_text().splitlines()]
     rated = [{**line, "rate": 0.5 if "positive" in line["verdict"] else 0.01} for line in lines]
     source.write_text("".join(json.dumps(line) + "\n" for line in rated))
-    assert said(source)["over_triggering"] == pytest.approx(found["over_triggering"])
+    reckoned = said(source)
+    for name in ("over_triggering", "under_triggering", "wrong_decisions"):
+        assert reckoned[name]["value"] == pytest.approx(found[name]["value"])
+        assert reckoned[name]["low"] < found[name]["low"] and found[name]["high"] < reckoned[name]["high"], (
+            "totals are reckoned, too"
+        )
+
+
+def test_what_the_slos_promise_is_held_missed_or_not_known(tmp_path):
+    """By the whole interval; the configuration's objectives, and its exception for a service, are those that count."""
+    source = record(tmp_path / "reviews.jsonl", COUNTS)
+    assert {name: one["verdict"] for name, one in said(source)["objectives"].items()} == dict.fromkeys(
+        ("guardrail_over", "guardrail_under"), "not known from so few"
+    )
+    (tmp_path / "truegreen.yaml").write_text(
+        "slos: [{name: guardrail_over, objective: 75%, objectives: {bot: 99%}}, {name: guardrail_under, objective: 99.9%}]\n"
+    )
+    assert said(source)["objectives"]["guardrail_over"] == {"objective": 0.75, "verdict": "held"}
+    assert said(source, "--service", "bot")["objectives"]["guardrail_over"] == {"objective": 0.99, "verdict": "missed"}
+    assert "slo       guardrail_under 99.9%: missed" in measure(source).output
 
 
 def test_reviewers_who_disagree_widen_the_interval_to_both_readings(tmp_path):
@@ -267,11 +293,11 @@ def test_a_review_that_cannot_be_used_is_named_by_line_and_never_quoted(tmp_path
         (["--prometheus-url", "http://127.0.0.1:9"], "write both"),
         (["nowhere.jsonl"], "cannot be read"),
         (["contrary.jsonl"], "is a block in one review and a pass in another"),
+        (["reviews.jsonl", "--against", "contrary.jsonl"], "is a block in one review and a pass in another"),
     ],
 )
-def test_usage_that_cannot_work_is_refused(tmp_path, monkeypatch, arguments, message):
+def test_usage_that_cannot_work_is_refused(tmp_path, arguments, message):
     """One line says what to write."""
-    monkeypatch.chdir(tmp_path)
     record(tmp_path / "reviews.jsonl", COUNTS)
     two = [
         {"guardrail": "pii", "verdict": verdict, "sample_id": "d", "reviewer": verdict}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
+from truegreen.core import config
 from truegreen.core.clients import prometheus
 from truegreen.core.errors import BadInput
-from truegreen.core.options import json_option
+from truegreen.core.options import config_option, json_option
+from truegreen.core.words import ready_made
 from truegreen.evaluation import files
 from truegreen.evaluation.agreement import Agreement, agreement
 from truegreen.evaluation.guardrails import rates, report, reviews
@@ -40,10 +44,12 @@ Totals = Mapping[str, Mapping[bool, float]]
     type=click.Path(path_type=Path),
     help="Reviews of a healthy time: whether, and at which review, errors became more.",
 )
+@config_option
 @json_option
 def guardrail_measure(
     file: Path | None, prometheus_url: str | None, service: str | None, environment: str | None, days: int, until: str | None,
-    reviewers: int, only: str | None, blocks: float | None, passes: float | None, against: Path | None, as_json: bool,
+    reviewers: int, only: str | None, blocks: float | None, passes: float | None, against: Path | None, config_path: Path | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """How often guardrails block what is harmless and pass what is not, from the reviews in FILE (JSONL) or in a Prometheus."""
     if file is None and prometheus_url is None:
@@ -76,11 +82,12 @@ def guardrail_measure(
         chosen = [rates.measured(one.guardrail, rates.with_total(one.blocks, blocks), rates.with_total(one.passes, passes))]
     healthy = _read(against, notes) if against else []
     risen = {one.guardrail: _risen(one.guardrail, read, healthy) if healthy else {} for one in chosen}
+    promised = _objectives(config_path, service or "")
     if as_json:
-        made = [report.figures(one, agree.get(one.guardrail), risen[one.guardrail]) for one in chosen]
+        made = [report.figures(one, agree.get(one.guardrail), risen[one.guardrail], promised) for one in chosen]
         click.echo(json.dumps({"guardrails": made, "notes": notes}))
         return
-    said = [report.lines(one, agree.get(one.guardrail), risen[one.guardrail]) for one in chosen]
+    said = [report.lines(one, agree.get(one.guardrail), risen[one.guardrail], promised) for one in chosen]
     click.echo("\n".join([*(line for lines in said for line in lines), *(f"note      {note}" for note in notes)]))
 
 
@@ -89,6 +96,22 @@ def _read(path: Path, notes: list[str]) -> list[Review]:
     found = reviews.read(path, broken)
     notes += files.broken_lines(broken)
     return found
+
+
+def _objectives(config_path: Path | None, service: str) -> dict[str, float]:
+    """What the SLOs of blocks and of passes promise, 0 to 1: those of the configuration, else the ready-made ones."""
+    of_app = config_path is not None and config_path.suffix == ".json"
+    known = {} if of_app else {slo.name: slo for slo in config.load(config_path, os.environ).slos}
+    slos = (known.get(name, ready_made.BY_NAME[name]) for name in (report.OVER, report.UNDER))
+    found = {slo.name: slo.objectives.get(service, slo.objective) for slo in slos}
+    return {name: float(objective) for name, objective in found.items() if isinstance(objective, Decimal)}
+
+
+def _decided(read: Sequence[Review]) -> dict[str, list[Decision]]:
+    try:
+        return rates.decisions(read)
+    except ValueError as error:
+        raise BadInput(f"{error}; write one of the two reviews anew") from None
 
 
 def _asked(
@@ -106,16 +129,14 @@ def _asked(
 
 
 def _of_reviews(read: Sequence[Review], totals: Totals) -> tuple[list[Measured], dict[str, Agreement | None]]:
-    try:
-        decided = rates.decisions(read)
-    except ValueError as error:
-        raise BadInput(f"FILE: {error}; write one of the two anew") from None
-    found, agree = [], {}
+    decided, found, agree = _decided(read), [], {}
     for name in sorted(decided):
         mine = [review for review in read if review.guardrail == name]
-        known = totals.get(name) or rates.totals(decided[name], all(review.rate is not None for review in mine))
+        counted = totals.get(name)
+        known = counted or rates.totals(decided[name], all(review.rate is not None for review in mine))
         sides = (
-            rates.side([one for one in decided[name] if one.blocked == blocked], known[blocked]) for blocked in (True, False)
+            rates.side([one for one in decided[name] if one.blocked == blocked], known[blocked], reckoned=counted is None)
+            for blocked in (True, False)
         )
         found.append(rates.measured(name, *sides))
         agree[name] = agreement(_pairs(mine))
@@ -150,5 +171,5 @@ def _risen(name: str, read: Sequence[Review], healthy: Sequence[Review]) -> dict
 
 
 def _flags(found: Sequence[Review], name: str, blocked: bool) -> list[bool]:
-    decided: list[Decision] = [one for one in rates.decisions(found).get(name, []) if one.blocked == blocked]
+    decided: list[Decision] = [one for one in _decided(found).get(name, []) if one.blocked == blocked]
     return [one.wrong is True for one in sorted(decided, key=lambda one: (one.time is None, one.time or 0.0))]

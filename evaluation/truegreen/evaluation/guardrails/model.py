@@ -78,6 +78,7 @@ class Side:
         reviewed: decisions, not reviews; of them `wrong` are wrong and on `disputed` the reviewers disagree.
         total: all such decisions, reviewed or not; None when unknown.
         share: of such decisions that are wrong.
+        spread: the relative standard error of `total` where it was reckoned from the rates of reviews; 0 where it was counted.
     """
 
     reviewed: float
@@ -85,6 +86,7 @@ class Side:
     disputed: float
     total: float | None
     share: Share
+    spread: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from truegreen.evaluation.baselines.baseline import design_effect
 from truegreen.evaluation.guardrails.model import Decision, Measured, Review, Share, Side
-from truegreen.evaluation.measure.statistics import wilson
+from truegreen.evaluation.measure.statistics import Z95, wilson
 
 
 def decisions(reviews: Iterable[Review]) -> dict[str, list[Decision]]:
@@ -46,12 +46,13 @@ def decisions(reviews: Iterable[Review]) -> dict[str, list[Decision]]:
     return dict(found)
 
 
-def side(found: Sequence[Decision], total: float | None) -> Side:
+def side(found: Sequence[Decision], total: float | None, *, reckoned: bool = False) -> Side:
     """How many of the blocks, or of the passes, are wrong.
 
     Args:
         found: the reviewed ones.
         total: all of them, reviewed or not; None when unknown.
+        reckoned: the total is what the weights add up to, and as uncertain as a draw of each decision by its rate makes it.
     """
     weights = sum(one.weight for one in found)
     wrong = sum(one.weight for one in found if one.wrong)
@@ -69,7 +70,8 @@ def side(found: Sequence[Decision], total: float | None) -> Side:
         wilson(most * len(found), len(found), effect)[1],
     )
     kinds = Counter(one.wrong for one in found)
-    return Side(len(found), kinds[True], kinds[None], total, share)
+    spread = math.sqrt(sum(one.weight * (one.weight - 1) for one in found)) / weights if reckoned else 0.0
+    return Side(len(found), kinds[True], kinds[None], total, share, spread)
 
 
 def counted(wrong: float, reviewed: float, total: float | None, voices: float = 1.0) -> Side:
@@ -84,23 +86,32 @@ def counted(wrong: float, reviewed: float, total: float | None, voices: float = 
 
 def with_total(found: Side, total: float) -> Side:
     """The same side, with how many decisions there were in all."""
-    return replace(found, total=total)
+    return replace(found, total=total, spread=0.0)
 
 
 def measured(guardrail: str, blocks: Side, passes: Side) -> Measured:
     """The error rates of one guardrail, from both sides."""
     if blocks.total is None or passes.total is None or blocks.total + passes.total <= 0:
         return Measured(guardrail, blocks, passes, None, None, None)
-    over = of_both((blocks.total, blocks.share), (passes.total, passes.share.other))
-    under = of_both((passes.total, passes.share), (blocks.total, blocks.share.other))
-    return Measured(guardrail, blocks, passes, over, under, mixture([(blocks.total, blocks.share), (passes.total, passes.share)]))
+    spread = math.hypot(blocks.spread, passes.spread)
+    return Measured(
+        guardrail,
+        blocks,
+        passes,
+        of_both((blocks.total, blocks.share), (passes.total, passes.share.other), spread),
+        of_both((passes.total, passes.share), (blocks.total, blocks.share.other), spread),
+        mixture((blocks.total, blocks.share), (passes.total, passes.share), spread),
+    )
 
 
-def of_both(ours: tuple[float, Share], theirs: tuple[float, Share]) -> Share:
+def of_both(ours: tuple[float, Share], theirs: tuple[float, Share], spread: float = 0.0) -> Share:
     """Ours / (ours + theirs) of two estimated numbers: each a known total times an estimated share.
 
     The interval is that of the ratio a / b by MOVER on the logarithm (Zou and Donner 2008): the distances of both intervals, squared and
     added. Where nothing of a kind was seen, the far ends of both are taken.
+
+    Args:
+        spread: the relative standard error of the ratio of both totals.
     """
     (total_a, a), (total_b, b) = ours, theirs
     low_a, high_a, low_b, high_b = total_a * a.low, total_a * a.high, total_b * b.low, total_b * b.high
@@ -113,21 +124,23 @@ def of_both(ours: tuple[float, Share], theirs: tuple[float, Share]) -> Share:
     def away(near: float, far: float) -> float:
         return math.inf if not near or not far else abs(math.log(far) - math.log(near))
 
-    down, up = math.hypot(away(at_a, low_a), away(at_b, high_b)), math.hypot(away(at_a, high_a), away(at_b, low_b))
+    rest = Z95 * spread
+    down = math.hypot(away(at_a, low_a), away(at_b, high_b), rest)
+    up = math.hypot(away(at_a, high_a), away(at_b, low_b), rest)
     log_odds = math.log(at_a) - math.log(at_b)
     return Share(at_a / (at_a + at_b), _expit(log_odds - down), _expit(log_odds + up))
 
 
-def mixture(strata: Sequence[tuple[float, Share]]) -> Share:
-    """The share over several strata, each with its size; the interval by MOVER (Zou and Donner 2008)."""
-    whole = sum(size for size, _ in strata)
-    known = [(size / whole, share) for size, share in strata if size > 0]
-    if any(share.value is None for _, share in known):
-        return Share(None, sum(part * share.low for part, share in known), sum(part * share.high for part, share in known))
-    value = sum(part * (share.value or 0.0) for part, share in known)
+def mixture(ours: tuple[float, Share], theirs: tuple[float, Share], spread: float = 0.0) -> Share:
+    """The share over two strata, each with its size; the interval by MOVER (Zou and Donner 2008), `spread` as in `of_both`."""
+    (size_a, a), (size_b, b) = ours, theirs
+    of_a, of_b = (size / (size_a + size_b) for size in (size_a, size_b))
+    if (a.value is None and of_a) or (b.value is None and of_b):
+        return Share(None, of_a * a.low + of_b * b.low, of_a * a.high + of_b * b.high)
+    at_a, at_b = a.value or 0.0, b.value or 0.0
+    value, rest = of_a * at_a + of_b * at_b, Z95 * spread * of_a * of_b * (at_a - at_b)
     down, up = (
-        math.sqrt(sum((part * ((share.value or 0.0) - end)) ** 2 for part, share, end in ends))
-        for ends in ([(p, s, s.low) for p, s in known], [(p, s, s.high) for p, s in known])
+        math.hypot(of_a * (at_a - end_a), of_b * (at_b - end_b), rest) for end_a, end_b in ((a.low, b.low), (a.high, b.high))
     )
     return Share(value, max(0.0, value - down), min(1.0, value + up))
 

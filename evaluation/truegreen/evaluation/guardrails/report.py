@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from truegreen.evaluation.agreement import Agreement
 from truegreen.evaluation.guardrails.detect import Excess
 from truegreen.evaluation.guardrails.model import Measured, Share, Side
 
-_UNKNOWN = (
+OVER: Final = "guardrail_over"
+UNDER: Final = "guardrail_under"
+_UNKNOWN: Final = (
     "how many blocks and passes there were is unknown, so that rates over all inputs are: name the share that is reviewed in each review "
     "(`rate`), ask a Prometheus (--prometheus-url), or write --blocks and --passes"
 )
 
 
-def figures(found: Measured, agree: Agreement | None, excess: Mapping[str, Excess]) -> dict[str, Any]:
+def figures(
+    found: Measured, agree: Agreement | None, excess: Mapping[str, Excess], promised: Mapping[str, float]
+) -> dict[str, Any]:
     """One guardrail as an object."""
     return {
         "guardrail": found.guardrail,
@@ -33,6 +37,9 @@ def figures(found: Measured, agree: Agreement | None, excess: Mapping[str, Exces
             "kappa_low": agree.low,
             "kappa_high": agree.high,
         },
+        "objectives": {
+            name: {"objective": one, "verdict": verdict(_side_of(found, name), one)} for name, one in promised.items()
+        },
         "risen": {
             name: {"at": one.at, "healthy": one.healthy, "highest": one.highest, "bound": one.bound}
             for name, one in excess.items()
@@ -40,7 +47,7 @@ def figures(found: Measured, agree: Agreement | None, excess: Mapping[str, Exces
     }
 
 
-def lines(found: Measured, agree: Agreement | None, excess: Mapping[str, Excess]) -> list[str]:
+def lines(found: Measured, agree: Agreement | None, excess: Mapping[str, Excess], promised: Mapping[str, float]) -> list[str]:
     """One guardrail for a person."""
     said = [
         f"guardrail {found.guardrail}",
@@ -64,10 +71,22 @@ def lines(found: Measured, agree: Agreement | None, excess: Mapping[str, Excess]
             else f"{agree.kappa:.2f} [{agree.low:.2f}, {agree.high:.2f}]"
         )
         said.append(f"reviewers {agree.pairs} decisions reviewed twice, {agree.observed:.0%} alike, kappa {kappa}")
+    for name, objective in promised.items():
+        said.append(f"slo       {name} {objective:.1%}: {verdict(_side_of(found, name), objective)}")
     for name, one in excess.items():
         at = "not above" if one.at is None else f"above, seen at review {one.at} of"
         said.append(f"risen     {name}: {at} the baseline's rate (at most {one.healthy:.3f})")
     return said
+
+
+def verdict(side: Side, objective: float) -> str:
+    """Whether so many decisions of a side are right: `held` or `missed` where the whole interval says so, else `not known from so few`."""
+    budget = 1 - objective
+    return "held" if side.share.high <= budget else "missed" if side.share.low > budget else "not known from so few"
+
+
+def _side_of(found: Measured, slo: str) -> Side:
+    return found.blocks if slo == OVER else found.passes
 
 
 def _of(side: Side) -> str:
