@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import socket
+import os
 import subprocess
 import sys
 
@@ -20,23 +20,6 @@ from truegreen.instrumentation import evaluate
 SECRET = "the parcel is at 12 Elm Street"
 RIGHT = Sample("Where is it?", SECRET, (f"We say that {SECRET}.",), "m", expected=SECRET)
 WRONG = Sample("Where is it?", "I do not know.", ("A passage.",), "m", expected=SECRET)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone(tmp_path_factory):
-    """An empty folder to work in and to call home; which hosts were looked for, and which files were written there, is looked at in the end."""
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("home")
-        asked: list[str] = []
-        real = socket.getaddrinfo
-        patch.chdir(home)
-        patch.setenv("HOME", str(home))
-        patch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: asked.append(str(host)) or real(host, *rest, **more))
-        yield home
-        assert asked == []
-        written = [path for path in home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
-        assert written == []
-        assert not (home / ".deepeval").exists()
 
 
 def judge(package: str, metric: str, **settings):
@@ -145,6 +128,50 @@ def test_a_metric_that_wants_a_model_says_so_when_it_is_made(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(BadInput, match="metric: ragas.metrics.collections:Faithfulness cannot be made with"):
         judge("ragas", "ragas.metrics.collections:Faithfulness")
+
+
+ALONE = """
+import json, socket, sys
+asked, real = [], socket.getaddrinfo
+socket.getaddrinfo = lambda host, *rest, **more: asked.append(str(host)) or real(host, *rest, **more)
+import atexit
+atexit.register(lambda: open(sys.argv[1], "w").write(json.dumps(asked)))  # the first registered, so it runs last
+from truegreen.core.words.shapes import Sample
+from truegreen.instrumentation import evaluate
+package, settings, answer = sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
+asked_of = evaluate.find(package)(settings, None)
+print(asked_of(Sample("q", answer, (answer,), "m", expected=answer)).raw is not None)
+"""
+
+
+@pytest.mark.parametrize("package", ["deepeval", "ragas", "evidently"])
+def test_nobody_is_told_what_is_measured_and_no_text_is_written(package, tmp_path):
+    """In a process of its own, whole from its start to its end: which hosts were looked for, and which files are there afterwards."""
+    pytest.importorskip(package)
+    settings = {
+        "deepeval": {"metric": "deepeval.metrics:ExactMatchMetric"},
+        "ragas": {"metric": "ragas.metrics.collections:RougeScore"},
+        "evidently": {"metric": "evidently.descriptors:TextLength", "arguments": {"column_name": "answer"}},
+    }[package]
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".env").write_text("TRUEGREEN_FOUND_IN_DOTENV=1\n")
+    asked = tmp_path / "asked.json"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(asked), package, json.dumps(settings), SECRET],
+        cwd=home, env=environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "True"
+    assert json.loads(asked.read_text()) == []
+    assert [
+        str(path.relative_to(home))
+        for path in home.rglob("*")
+        if SECRET.encode() in (path.is_file() and path.read_bytes() or b"")
+    ] == []
+    assert SECRET not in done.stdout + done.stderr
+    if package == "deepeval":
+        assert not (home / ".deepeval").exists()
 
 
 def test_they_are_imported_when_a_judge_is_made_and_not_before():
