@@ -185,6 +185,12 @@ def test_broken_lines_and_skipped_answers_cost_a_note(tmp_path):
     assert any(note.startswith(f"{source}:101: context: found nothing") for note in found["notes"])
 
 
+def test_few_groups_are_said(tmp_path):
+    """All answers of one group: the draws are always the same, and a note says what that is worth."""
+    found = said(record(tmp_path / "calls.jsonl", 80, group="one"))
+    assert found["clusters"] == 1 and "only 1 groups: the intervals are narrower than the truth" in found["notes"]
+
+
 def test_an_evaluator_that_says_the_same_of_all_is_measured_and_not_calibrated(tmp_path):
     """Ties count one half: an AUROC of one half, and no scale."""
     path = tmp_path / "calls.jsonl"

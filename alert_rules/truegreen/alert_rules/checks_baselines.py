@@ -17,7 +17,7 @@ from truegreen.core.words.terms import CALIBRATED, RELATIVE
 
 Found = tuple[str, str, str]
 """The key, what was found and what to write instead."""
-_JUDGE: Final = "floor: baseline, which sees change; a number needs an evaluator whose own scores are calibrated, such as a judge"
+_JUDGE: Final = "floor: baseline, which sees change; a number needs labels (truegreen evaluator measure), or an evaluator whose own scores are calibrated, such as a judge"
 
 
 def of_slo(config: Config, slo: Slo, known: Mapping[Path, Calibration]) -> Iterator[Found]:
@@ -71,7 +71,7 @@ def _floors(config: Config, slo: Slo, known: Mapping[Path, Calibration]) -> Iter
         yield (
             "sli.floor",
             f"{slo.sli.floor} is a level, and nothing says that the scores of {slo.sli.evaluation} are calibrated: the SLO would be silent",
-            f"mode: shadow, floor: baseline, or evaluations: {{{slo.sli.evaluation}: {{scale: {CALIBRATED}}}}} where a judge gives the scores",
+            f"mode: shadow, floor: baseline, labels (truegreen evaluator measure), or evaluations: {{{slo.sli.evaluation}: {{scale: {CALIBRATED}}}}} where a judge gives the scores",
         )
 
 

@@ -9,6 +9,8 @@ from truegreen.core.words.calibration import Calibration
 from truegreen.evaluation.measure.measurement import FEW, Interval, Labelled, Rates
 from truegreen.evaluation.measure.statistics import REPLICATES, wilson
 
+GROUPS: Final = 20
+"""Under so many groups a bootstrap over them is too sure of itself (Cameron, Gelbach and Miller 2008)."""
 RARE: Final = 0.01
 """A share of wrong answers that a service may well have, for the example."""
 
@@ -54,6 +56,8 @@ def notes(found: Labelled, its: Rates, made: Calibration | None) -> list[str]:
         said.append(
             f"only {min(wrong, right)} {'wrong' if wrong < right else 'right'} answers: the interval is narrower than the truth"
         )
+    if found.is_clustered and len(set(found.clusters)) < GROUPS:
+        said.append(f"only {len(set(found.clusters))} groups: the intervals are narrower than the truth")
     if found.skipped:
         said.append("skipped: " + ", ".join(f"{count} {reason}" for reason, count in sorted(found.skipped.items())))
     if not found.is_clustered:
