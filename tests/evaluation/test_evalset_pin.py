@@ -148,3 +148,10 @@ def test_what_was_edited_is_named_and_never_written_over(model) -> None:
             done = model(command[0], *WHO, *command[1:])
             assert isinstance(done.exception, BadInput) and said in str(done.exception)
         assert Path("truegreen.lock").read_text() == text
+
+
+def test_the_lock_file_lies_beside_the_configuration(model, tmp_path) -> None:
+    (tmp_path / "ops").mkdir()
+    (tmp_path / "ops" / "truegreen.yaml").write_text("services: {a: {}}\n")
+    assert model("pin", *WHO, "--version", OLD, "--config", "ops/truegreen.yaml").exit_code == 0
+    assert (tmp_path / "ops" / "truegreen.lock").exists() and not Path("truegreen.lock").exists()

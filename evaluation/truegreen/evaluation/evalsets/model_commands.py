@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 
 import click
 
+from truegreen.core import config
 from truegreen.core.errors import BadInput
-from truegreen.core.options import json_option
+from truegreen.core.options import config_option, json_option
 from truegreen.evaluation.evalsets import keeping, pinning
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -22,12 +25,18 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--run", "file", type=_FILE, metavar="FILE", help="The run that is the evidence.  [the newest of --runs]"),
         click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default=Path(keeping.FOLDER), show_default=True, help="Where `evalset run` keeps runs."),
         click.option("--evalset", type=_FILE, metavar="FILE", help="The set that must pass.  [the pin's]"),
-        click.option("--lock", type=_FILE, default=Path(pinning.LOCK), show_default=True, help="The lock file."),
+        click.option("--lock", type=_FILE, help="The lock file.  [truegreen.lock beside truegreen.yaml]"),
         click.option("--model", required=True, metavar="NAME", help="The model as the application asks for it without a pin."),
         click.option("--provider", required=True, metavar="NAME", help="Who serves it."),
     ):  # fmt: skip
         command = option(command)
-    return json_option(command)
+
+    @functools.wraps(command)
+    def run(lock: Path | None, config_path: Path | None, **rest: Any) -> Any:
+        source = config.load(config_path, os.environ).source
+        return command(lock=lock or (source.parent if source else Path()) / pinning.LOCK, **rest)
+
+    return config_option(json_option(run))
 
 
 @click.command("pin")
