@@ -156,6 +156,19 @@ def test_a_request_with_a_key_is_counted_once_however_often_it_comes(server):
     assert server.feedback(1, Idempotency_Key="k2").status_code == server.feedback(1).status_code == 202
 
 
+def test_a_sample_with_a_name_is_counted_once_in_whatever_request_it_comes(server):
+    """An export that is sent again, wholly or in part, adds what is new; one without a name is another one each time."""
+    before = server.count("accepted_total")
+    one, two, unnamed = {**SAMPLE, "id": "export-1"}, {**SAMPLE, "id": "export-2"}, SAMPLE
+    posted = [
+        server.post("/v1/samples", {**WHO, "samples": items}, Idempotency_Key=key).json()
+        for key, items in (("e1", [one, one]), ("e2", [one, two, unnamed]), ("e2", [one, two, unnamed]), ("e3", [one]))
+    ]
+    assert [(said["accepted"], said["repeated"]) for said in posted] == [(1, 1), (2, 1), (2, 1), (0, 1)]
+    assert posted[0]["traceparents"] == [posted[1]["traceparents"][0]] * 2 and posted[1] == posted[2]
+    assert server.count("accepted_total") == before + 3
+
+
 def test_only_who_has_a_token_may_send_and_a_renewed_file_counts_at_once(sink, tmp_path):
     """401 without and with a wrong one, on the counters' page too; the pages that explain are open; keys of two tokens are two."""
     path = tokens(tmp_path, "first", "", "second")

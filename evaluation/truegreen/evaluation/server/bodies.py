@@ -61,7 +61,7 @@ class Sample(Strict):
 
     id: Id | None = Field(
         None,
-        description="your own name of the answer, such as a message id: feedback names it as `sample_id`; only a hash leaves",
+        description="your own name of the answer, such as a message id: feedback names it as `sample_id`, sent again it is not counted again; only a hash leaves",
     )
     query: Text = Field("", description="the user's question")
     answer: Text = Field(description="the text of the answer; may be empty")
@@ -216,6 +216,7 @@ class Accepted(BaseModel):
     """The items wait in memory to be judged and sent."""
 
     accepted: int = Field(description="how many")
+    repeated: int = Field(description="samples whose `id` was taken before: they are not counted again")
     traceparents: list[str] = Field(description="of samples: the span of each, in their order, which feedback can name")
 
 

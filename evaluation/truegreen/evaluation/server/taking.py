@@ -61,20 +61,35 @@ class Taking:
             Refused: nothing of it was taken.
         """
         items = self._items(kind, batch, request)
-        answer = Accepted(
-            accepted=len(items),
-            traceparents=[model.traceparent(item.span) for item in items if item.kind == model.SAMPLE and item.span],
-        )
-        if request.key and self._repeated(request):
-            return answer, True
-        self._check(batch, request, len(items))
-        if not self.waiting.offer(items):
+        spans = [model.traceparent(item.span) for item in items if item.kind == model.SAMPLE and item.span]
+        before = self._before(request) if request.key else None
+        if before is not None:
+            return Accepted(accepted=len(items) - before, repeated=before, traceparents=spans), True
+        new = self._new(items)
+        repeated = len(items) - len(new)
+        self._check(batch, request, len(new))
+        if not self.waiting.offer(new):
             raise self._full()
+        for item in new:
+            if named := _named(item):
+                self.repeats.take(named)
         if request.key:
-            self.repeats.keep(request.who, request.key, request.digest)
-        return answer, False
+            self.repeats.keep(request.who, request.key, request.digest, repeated)
+        return Accepted(accepted=len(new), repeated=repeated, traceparents=spans), False
 
-    def _repeated(self, request: Request) -> bool:
+    def _new(self, items: list[Item]) -> list[Item]:
+        """Those that were not taken before, each once."""
+        seen: set[int] = set()
+        found = []
+        for item in items:
+            named = _named(item)
+            if named and (named in seen or self.repeats.taken(named)):
+                continue
+            seen.add(named)
+            found.append(item)
+        return found
+
+    def _before(self, request: Request) -> int | None:
         try:
             return self.repeats.known(request.who, request.key, request.digest)
         except ValueError:
@@ -119,3 +134,8 @@ class Taking:
         return [
             Item(kind, batch.service, batch.environment, body, at, span(body, place), size) for place, body in enumerate(bodies)
         ]
+
+
+def _named(item: Item) -> int:
+    """The trace of a sample that its sender has named; 0 for anything else."""
+    return item.span.trace_id if item.span and isinstance(item.body, Sample) and item.body.id is not None else 0
