@@ -2,7 +2,9 @@
 
 import json
 import random
+import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 import promql_parser
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_commands import collector as server
 
+from truegreen.core.clients import engines
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.guardrails import rates
 from truegreen.evaluation.guardrails.commands import guardrail_measure
@@ -312,3 +315,38 @@ def test_a_share_knows_the_rest():
     """What is not wrong is right, with the interval turned round."""
     assert Share(0.25, 0.125, 0.5).other == Share(0.75, 0.5, 0.875)
     assert Share(None, 0.0, 1.0).other == Share(None, 0.0, 1.0)
+
+
+@pytest.mark.full
+def test_a_real_prometheus_says_the_same(tmp_path, engine):
+    """A day of counters that grow by the minute: totals and rates are those that were written, another service's are left out."""
+    start = 1_700_000_000 - 1_700_000_000 % 86_400
+    grown = {
+        "truegreen_guardrail_reviews": [("verdict", "true_positive", 90), ("verdict", "false_positive", 10), ("verdict", "true_negative", 196), ("verdict", "false_negative", 4)],
+        "truegreen_guardrail_decisions": [("action", "block", 200), ("action", "allow", 9_000), ("action", "flag", 1_000)],
+    }  # fmt: skip
+    lines = []
+    for metric, series in grown.items():
+        lines.append(f"# TYPE {metric} counter")
+        for service, times in (("bot", 1.0), ("other", 7.0)):
+            for label, value, count in series:
+                labels = f'service="{service}",environment="production",guardrail="pii",{label}="{value}"'
+                lines += [
+                    f"{metric}_total{{{labels}}} {times * count * step / 1440!r} {start + 60 * step}" for step in range(1441)
+                ]
+    (tmp_path / "data.om").write_text("\n".join([*lines, "# EOF", ""]))
+    tsdb = tmp_path / "prometheus" / "tsdb"
+    tsdb.mkdir(parents=True)
+    command = [engine("promtool"), "tsdb", "create-blocks-from", "openmetrics", tmp_path / "data.om", tsdb]
+    subprocess.run(command, check=True, capture_output=True)
+    (tmp_path / "prometheus.yml").write_text("scrape_configs: []\n")
+    engine("prometheus")
+    keep = ("--storage.tsdb.retention.time=100y",)
+    with engines.prometheus(tmp_path / "prometheus.yml", tmp_path / "prometheus", args=keep) as running:
+        until = datetime.fromtimestamp(start + 86_400, UTC).isoformat()
+        who = ["--service", "bot", "--environment", "production", "--days", 1, "--until", until]
+        found = said("--prometheus-url", running.url, *who)
+    assert (found["blocks"]["total"], found["passes"]["total"]) == (pytest.approx(200, rel=0.01), pytest.approx(10_000, rel=0.01))
+    assert found["blocks"]["wrong_share"]["value"] == pytest.approx(0.1)
+    assert found["over_triggering"]["value"] == pytest.approx(20 / 9820)
+    assert found["under_triggering"]["value"] == pytest.approx(200 / (200 + 180))
