@@ -1,5 +1,8 @@
 """What becomes of what the sampling endpoint took: judged, sent, kept while nobody takes it, and never lost without a word."""
 
+import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -134,6 +137,27 @@ def test_as_much_waits_as_may_and_then_the_sender_is_told_when_to_come_again(sin
     assert [line.partition(":")[0].split(" after ")[0] for line in server.said] == [
         "the endpoint does not take spans", "the endpoint takes spans again",
     ]  # fmt: skip
+
+
+@pytest.mark.full
+def test_the_example_waits_while_there_is_no_room_and_may_be_run_again(sink, repo):
+    """More answers than may wait, from a file: all of them arrive, once, in however many runs; what is refused is said."""
+    lines = "".join(json.dumps({**SAMPLE, "id": f"m{number}"}) + "\n" for number in range(12))
+    with serving(sink.address, {}, items=8) as server:
+        url = f"{server.running.url}/v1/samples"
+        command = [sys.executable, str(repo / "examples/sampling_endpoint/send.py"), "--url", url, "--batch", "6"]
+
+        def sent(text):
+            who = ["--service", "support-agent", "--environment", "production"]
+            return subprocess.run([*command, *who], input=text, capture_output=True, text=True, check=False)
+
+        assert (sent(lines).stdout, sent(lines).stdout) == (
+            "12 accepted, 0 were there before\n",
+            "0 accepted, 12 were there before\n",
+        )
+        wrong = sent('{"answer": "a"}\n')
+        assert wrong.returncode == 1 and "samples[0].model" in wrong.stderr
+    assert len(chats(sink)) == 12
 
 
 def test_what_the_endpoint_refuses_as_it_is_costs_itself_alone(sink):
