@@ -256,7 +256,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     assert 182 <= inside <= 198
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(-20, 20).map(lambda step: step / 8), st.booleans()), min_size=4, max_size=60))
 def test_auroc_and_isotonic_regression_are_those_of_scikit_learn(rows):
     """With ties of every size."""
