@@ -41,7 +41,8 @@ def run(data: Path, seed: int) -> dict[str, Any]:
     rows = read(data, FILE)
     samples = [Sample(row["query"], row["answer"], tuple(row["context"]), row["model"]) for row in rows]
     wrong, groups = [bool(row["y"]) for row in rows], [row["group"] for row in rows]
-    table, found = [], {}
+    table: list[dict[str, Any]] = []
+    found: dict[str, float] = {}
     for name, made in EVALUATORS.items():
         raws = _raws(made(), samples)
         found[name] = auroc(raws, wrong)
