@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from truegreen.core.errors import BadInput
 from truegreen.core.words import calibration
 from truegreen.core.words.calibration import QUANTILES, Calibration
+from truegreen.core.words.ready_made import BY_NAME as READY_MADE
 from truegreen.core.words.shapes import ReplayRecord, Result
 from truegreen.evaluation.measure import measurement, statistics
 from truegreen.evaluation.measure.commands import evaluator_measure
 from truegreen.evaluation.measure.judging import Judged, judged, sample_of
+from truegreen.evaluation.measure.report import LEVEL
 
 WORDS = "return refund parcel card bank days items delivery address invoice warranty stock colour size shop order agent label box tax".split()
 WHO = ["--service", "bot", "--environment", "production"]
@@ -183,6 +185,13 @@ def test_broken_lines_and_skipped_answers_cost_a_note(tmp_path):
     found = said(source)
     assert (found["answers"], found["broken_lines"], found["skipped"]) == (100, 2, {"no_context": 1})
     assert any(note.startswith(f"{source}:101: context: found nothing") for note in found["notes"])
+
+
+def test_a_scale_that_never_gets_over_the_level_of_an_slo_is_said(tmp_path):
+    """With every third label turned round the best answers are right two times of three: under 0.85, where every answer would be bad."""
+    found = said(record(tmp_path / "calls.jsonl", 90, flipped=3), *WHO, "--out", tmp_path)
+    assert any("an SLO with a floor of 0.85 calls every answer bad" in note for note in found["notes"])
+    assert LEVEL == float(READY_MADE["grounding_absolute"].sli.floor)
 
 
 def test_few_groups_are_said(tmp_path):

@@ -9,6 +9,8 @@ from truegreen.core.words.calibration import Calibration
 from truegreen.evaluation.measure.measurement import FEW, Interval, Labelled, Rates
 from truegreen.evaluation.measure.statistics import REPLICATES, wilson
 
+LEVEL: Final = 0.85
+"""The floor of the ready-made SLO `grounding_absolute`."""
 GROUPS: Final = 20
 """Under so many groups a bootstrap over them is too sure of itself (Cameron, Gelbach and Miller 2008)."""
 RARE: Final = 0.01
@@ -83,6 +85,8 @@ def _of_curve(found: Labelled, made: Calibration) -> list[str]:
     ends = f"from {made.curve[0][1]:.2f} to {made.curve[-1][1]:.2f} in {len(made.curve)} points"
     at = f"at the floor it says {score:.2f}, by {len(near)} labelled answers alone {low:.2f} to {high:.2f}"
     said = [f"the curve goes {ends}; {at}"]
+    if made.curve[-1][1] <= LEVEL:
+        said.append(f"no answer can score over {made.curve[-1][1]:.2f}: an SLO with a floor of {LEVEL:g} calls every answer bad")
     if made.answers == len(found.raws):
         said.append(
             "no frozen baseline of traffic was there: quantiles and bad ratio are those of the labelled answers; "
