@@ -175,6 +175,7 @@ def stores(session: nox.Session) -> None:
 def evaluators(session: nox.Session) -> None:
     """Run the adapters of other packages' metrics on the real packages, which are no dependency of ours."""
     session.install(
+        "-e",  # an environment that is used again would keep the code of before: uv looks at pyproject.toml alone
         ".",
         "pytest>=8",
         "pytest-timeout>=2.3",
