@@ -52,14 +52,14 @@ def test_a_function_of_the_settings_says_whether_an_evaluator_is_slow(monkeypatc
 
 
 def test_what_is_shown_only_asks_for_no_baseline(monkeypatch):
-    """Confident wording has a number, no verdict and no skip."""
+    """Confident wording has a number and no verdict, and says why."""
     said = []
     monkeypatch.setattr(notices, "once", lambda key, message, *more: said.append(message))
     judged_by(monkeypatch, wording.make_confident({}, None))
     with captured(Settings(evaluations={"confident_wording": {}}, rate=1.0)) as seen:
         got = answered(seen, text="It is certainly, definitely so.")
     parts = {name.rpartition(".")[2]: got[name] for name in got if name.startswith("truegreen.evaluation.confident_wording.")}
-    assert parts == {"raw": 0.25, "evaluator": "phrases", "sampled": "base"}
+    assert parts == {"raw": 0.25, "score": 0.25, "skipped": "shown_only", "evaluator": "phrases", "sampled": "base"}
     assert not [line for line in said if "baseline" in line]
     judged_by(monkeypatch, lambda sample: Result("tone", "other", raw=0.5))
     with captured(Settings(evaluations={"tone": {}}, rate=1.0)) as seen:

@@ -18,7 +18,6 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from truegreen.core.words import attributes as names
 from truegreen.core.words.calibration import MINIMUM_ANSWERS, Calibration
 from truegreen.core.words.shapes import Judge, Result, Sample
-from truegreen.core.words.terms import SHOWN_ONLY
 from truegreen.instrumentation import events, failures, notices
 from truegreen.instrumentation.calibrations import Calibrations
 from truegreen.instrumentation.locks import Lock
@@ -177,7 +176,7 @@ class Evaluators:
             return Result(evaluation, result.evaluator, raw=result.raw, skipped="no_baseline")
         if result.skipped == "no_context":
             notices.once("no context", NO_CONTEXT)
-        if calibration is None and not result.label and not result.vector and evaluation not in SHOWN_ONLY:
+        if calibration is None and not result.label and not result.vector and result.skipped != "shown_only":
             self._calibrations.say_lacking(service, environment, evaluation)
         return result
 

@@ -28,7 +28,7 @@ _EVALUATION = Label(name="evaluation", read=Read(kind="evaluation", names=("name
 _EVALUATOR = Label(name="evaluator", read=Read(kind="evaluation", names=("evaluator",)), default="unknown", limit=30)
 _VERDICT_OF_ANSWER = Label(name="result", read=Read(kind="evaluation", names=("label",)), values=("pass", "fail"), limit=3)
 _RESULT = Label(name="result", read=Read(kind="evaluation", names=("label",)), default="skipped", values=("pass", "fail", "skipped"), limit=4)
-_SKIP_REASON = Label(name="reason", read=Read(kind="evaluation", names=("skipped",)), cases=(Case(when=Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("pass", "fail")), then=""),), default="", values=("", "no_context", "no_question", "no_expected", "unsupported_language", "no_baseline", "queue_full", "error", "too_large", "throttled", "timeout", "budget", "refused", "unreadable"), limit=15)
+_SKIP_REASON = Label(name="reason", read=Read(kind="evaluation", names=("skipped",)), cases=(Case(when=Condition(op="in", read=Read(kind="evaluation", names=("label",)), values=("pass", "fail")), then=""),), default="", values=("", "no_context", "no_question", "no_expected", "unsupported_language", "shown_only", "no_baseline", "queue_full", "error", "too_large", "throttled", "timeout", "budget", "refused", "unreadable"), limit=16)
 _SCALE = Label(name="scale", read=Read(kind="evaluation", names=("scale",)), default="", values=("", "relative", "calibrated"), limit=4)
 _DIGEST = Label(name="digest", read=Read(kind="evaluation", names=("calibration",)), limit=50)
 _SLOT = Label(name="slot", values=("0", "1", "2"), limit=4)

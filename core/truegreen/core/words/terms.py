@@ -34,6 +34,7 @@ SKIP_REASONS: Final = (
     "no_question",
     "no_expected",
     "unsupported_language",
+    "shown_only",
     "no_baseline",
     "queue_full",
     "error",

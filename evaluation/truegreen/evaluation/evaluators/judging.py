@@ -32,7 +32,7 @@ class Kind:
         evaluator: the name of the way in which it is judged; it changes when the numbers do.
         reads: the texts of a sample that are looked at, whose size is bounded.
         exact: `raw` is 1 or 0 and is the verdict itself: no baseline is needed, and none moves it.
-        shown: there is never a verdict, whatever the calibration.
+        shown: there is never a verdict, whatever the calibration; `raw`, which is from 0 to 1, is the score.
     """
 
     evaluation: str
@@ -92,7 +92,7 @@ def judge(kind: Kind, measure: Measure, settings: Mapping[str, Any], calibration
         if isinstance(raw, str):
             return skipped(raw)
         if kind.shown:
-            return Result(kind.evaluation, kind.evaluator, raw)
+            return Result(kind.evaluation, kind.evaluator, raw, raw, skipped="shown_only")
         if kind.exact:
             return Result(kind.evaluation, kind.evaluator, raw, raw, PASS if raw >= HALF else FAIL, CALIBRATED, digest)
         if frozen is None:

@@ -65,7 +65,7 @@ def refuses(answer: str) -> bool:
 
 
 def make_confident(settings: Mapping[str, Any], calibration: Calibration | None) -> Judge:
-    """The count of confident words: shown, never judged, for it does not predict a wrong answer (AUROC .48 to .515).
+    """The count of confident words: shown (`skipped: shown_only`, with a score) and never judged, for it does not predict a wrong answer (AUROC .48 to .515).
 
     Args:
         settings: `words`.
