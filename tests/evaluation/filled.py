@@ -1,4 +1,4 @@
-"""A real Prometheus that holds 7 hours of one service: healthy for 5, then one model fails one cohort and one tool breaks."""
+"""A real Prometheus that holds 5 hours of one service: healthy for 4, then one model fails one cohort and one tool breaks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from truegreen.core.clients import engines
 
 HOUR = 3_600
 START = 1_700_000_000 - 1_700_000_000 % HOUR
-DROP = START + 5 * HOUR
-END = START + 7 * HOUR
+DROP = START + 4 * HOUR
+END = START + 5 * HOUR
 WHO = 'service="bot",environment="production"'
 MODELS, COHORTS = ("gpt-4", "claude"), ("eu", "us", "gold")
 SNAPSHOTS = {"aaa": "v1", "bbb": "v2"}

@@ -59,27 +59,25 @@ def take(out, *more):
 
 def test_each_template_keeps_at_most_512_answers_as_numbers_and_no_text(tmp_path):
     """By the seed; the template of lines that name none is given; a broken line is named and the rest is kept."""
-    file = record(tmp_path / "calls.jsonl", 600, templates=("long",))
+    file = record(tmp_path / "calls.jsonl", 530, templates=("long",))
     said = run(baseline_take, "--daily", *WHO, "--out", "out", "--from", file, "--json")
-    assert said["profiles"] == [{"template": "long", "source": "live", "answers": 600, "kept": 512, "embedder": "lexical-64@1"}]
-    assert "calls.jsonl:601" in said["notes"][0]
+    assert said["profiles"] == [{"template": "long", "source": "live", "answers": 530, "kept": 512, "embedder": "lexical-64@1"}]
+    assert "calls.jsonl:531" in said["notes"][0]
     frozen = store.load("out", said["name"])
     profile = frozen.profiles[0]
     assert (len(profile.style), len(profile.answer_vectors), len(profile.query_vectors)) == (512, 512, 512)
     kept = b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
     assert not any(word.encode() in kept for word in ("refund", "invoice", "warranty"))
-    again = run(baseline_take, "--daily", *WHO, "--out", "again", "--from", file, "--json")
-    assert store.load("again", again["name"]).profiles == frozen.profiles
     other = run(baseline_take, "--daily", *WHO, "--out", "other", "--from", file, "--seed", "2", "--json")
     assert store.load("other", other["name"]).profiles[0].style != profile.style
 
 
 def test_another_writer_and_other_questions_are_told_apart_per_template(tmp_path):
     """Shorter answers to one template; another topic of questions for all, answered as before."""
-    before = take("out", "--from", record(tmp_path / "a.jsonl", 160))
-    same = take("same", "--from", record(tmp_path / "b.jsonl", 160, seed=2))
-    written = take("written", "--from", record(tmp_path / "c.jsonl", 160, seed=3, short=True))
-    asked = take("asked", "--from", record(tmp_path / "d.jsonl", 160, seed=4, topic="insurance"))
+    before = take("out", "--from", record(tmp_path / "a.jsonl", 120))
+    same = take("same", "--from", record(tmp_path / "b.jsonl", 120, seed=2))
+    written = take("written", "--from", record(tmp_path / "c.jsonl", 120, seed=3, short=True))
+    asked = take("asked", "--from", record(tmp_path / "d.jsonl", 120, seed=4, topic="insurance"))
     assert "moved     0 of" in run(baseline_diff, f"out/{before}", f"same/{same}")
     told = run(baseline_diff, f"out/{before}", f"written/{written}")
     assert "template  greet@1: the answers are others; no change of the questions was found" in told

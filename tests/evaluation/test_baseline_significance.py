@@ -15,7 +15,7 @@ from truegreen.evaluation.model import Distribution, FrozenBaseline, Profile, Ra
 
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 counts = st.integers(0, 400)
-FEW = settings(max_examples=30)
+FEW = settings(max_examples=20)
 
 
 def histogram(hours, total=1.0):

@@ -25,7 +25,7 @@ SMALL = FrozenBaseline(
     "bot", "production", "2026-11-01T12:00:00+00:00", "abc", {"latency": of_values([1.0, 2.0])}, {"escalation": Ratio(1, 20, 2.5)},
     (Profile("greet@1", 900, rows(3, 10), rows(3, 64), rows(3, 64), "lexical-64@1"), Profile("é:✓/..", 1, rows(1, 10), source="expected")), 1,
 )  # fmt: skip
-LARGE = replace(SMALL, profiles=(Profile("greet@1", 900, rows(200, 10), rows(200, 384), (), "minilm"),))
+LARGE = replace(SMALL, profiles=(Profile("greet@1", 900, rows(140, 10), rows(140, 384), (), "minilm"),))
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -168,7 +168,7 @@ def test_a_broken_sketch_is_named_and_kept(tmp_path, damage):
 def test_a_sketch_of_another_baseline_is_noticed(tmp_path):
     """Its digest is in the JSON."""
     name = store.save(str(tmp_path), LARGE)
-    store.save(str(tmp_path), replace(LARGE, seed=2, profiles=(replace(LARGE.profiles[0], style=rows(200, 10)),)))
+    store.save(str(tmp_path), replace(LARGE, seed=2, profiles=(replace(LARGE.profiles[0], style=rows(140, 10)),)))
     mine, other = sorted(tmp_path.glob("*.parquet"), key=lambda path: path.stem not in name)
     mine.write_bytes(other.read_bytes())
     with pytest.raises(BadInput, match="the file was edited"):

@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from sklearn.cluster import KMeans
 
 from truegreen.core.errors import BadInput
 from truegreen.evaluation.baselines.commands import baseline_take
@@ -206,6 +205,8 @@ def test_too_few_questions_for_the_types_are_refused(tmp_path):
 
 def test_k_means_finds_what_scikit_learn_finds():
     """The same within-cluster squares to a thousandth; the largest first; the same seed, the same clusters; equal rows are one cluster."""
+    from sklearn.cluster import KMeans
+
     rng = np.random.default_rng(1)
     rows = np.concatenate([rng.normal(centre, 0.3, (size, 5)) for centre, size in ((0, 60), (3, 40), (-3, 20), (1.2, 30))])
     centres, labels = kmeans.fit(rows.tolist(), 4, 7)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from truegreen.core.errors import BadInput
@@ -49,11 +49,22 @@ def put_back(data: Any, content: bytes, where: str) -> None:
         if isinstance(one, dict):
             one.update({name: [] for name in serial.SKETCHES})
     try:
-        for row in pq.read_table(io.BytesIO(content)).to_pylist():
-            numbers = row["style"] if row["sketch"] == "style" else row["vector"]
-            profiles[row["profile"]][row["sketch"]].append([round(value, _PLACES) for value in numbers])
-    except (pa.ArrowException, OSError, KeyError, IndexError, TypeError, AttributeError):
+        table = pq.read_table(io.BytesIO(content))
+        style, vector = (_rows(table, name) for name in ("style", "vector"))
+        for place, (profile, sketch) in enumerate(zip(table["profile"].to_pylist(), table["sketch"].to_pylist(), strict=True)):
+            profiles[profile][sketch].append((style if sketch == "style" else vector)(place))
+    except (pa.ArrowException, OSError, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise serial.SerialError(f"{where}: is damaged, or no Parquet file of this baseline") from None
+
+
+def _rows(table: Any, name: str) -> Callable[[int], list[float]]:
+    """What gives a row of a column of lists: all numbers are turned into Python's at once."""
+    import numpy as np
+
+    column = table[name].combine_chunks()
+    starts = column.offsets.to_pylist()
+    numbers = np.round(column.values.to_numpy(zero_copy_only=False).astype(np.float64), _PLACES).tolist()
+    return lambda place: numbers[starts[place] : starts[place + 1]]
 
 
 def _arrow() -> tuple[Any, Any]:
