@@ -188,6 +188,18 @@ def test_the_end_delivers_what_was_taken_and_says_what_it_could_not(sink):
     assert "it answers 401" in server.said[0]
 
 
+def test_a_worker_that_ends_is_seen_and_what_waits_is_called_lost(sink, monkeypatch):
+    """Whatever kills it: nothing more is taken, health says so, and the end does not pass over it."""
+    monkeypatch.setattr("truegreen.evaluation.server.worker.Worker._deliver", lambda *_: 1 / 0)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with serving(sink.address, {}) as server:
+        assert server.feedback(1).status_code == 202
+        until(lambda: server.client.get("/healthz").status_code == 503, "health says that nobody works")
+        refused = server.feedback(1)
+        assert refused.status_code == 503 and "Retry-After" in refused.headers
+    assert "lost: 1 that waited" in str(running.lost(server.running))
+
+
 def test_an_item_that_cannot_be_made_into_spans_is_counted_and_the_next_is_sent(sink, monkeypatch):
     """A defect of ours costs one item."""
     from truegreen.evaluation.server.spans import Maker

@@ -109,6 +109,12 @@ def test_nonsense_is_refused_in_words_and_the_server_lives_on(server, body, head
     assert server.feedback(1).status_code == 202
 
 
+def test_a_body_of_a_million_keys_is_described_in_one_sentence(server):
+    """What is wrong with it is not listed key by key, nor worked out."""
+    answer = server.post("/v1/feedback", dict.fromkeys(map(str, range(10_000)), 1))
+    assert answer.status_code == 422 and "over 32 keys" in answer.json()["error"] and not answer.json()["problems"]
+
+
 def test_a_body_without_a_length_is_counted_while_it_comes(server):
     """Chunked: refused as soon as it is too large; one that never ends is refused after a while."""
     large = server.client.post(

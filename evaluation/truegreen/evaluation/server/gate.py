@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -16,7 +17,9 @@ from truegreen.instrumentation import failures
 
 BODY: Final = 8_000_000
 """Bytes of one request's body."""
-AT_ONCE: Final = 16
+KEYS: Final = 32
+"""Keys of one object: of a body with a million of them the description of what is wrong would take seconds and a gigabyte."""
+AT_ONCE: Final = 32
 """So many bodies are read at a time."""
 BODY_SECONDS: Final = 30.0
 OPEN: Final = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
@@ -103,6 +106,8 @@ class Gate:
         self._reading += 1
         try:
             body = await self._read(receive)
+            if scope["path"] not in self._own:
+                _few_keys(body)
             scope.setdefault("state", {}).update(_known(scope["path"], who, body))
             await self._app(scope, _again(body, receive), send)
         finally:
@@ -125,20 +130,18 @@ class Gate:
         return ""
 
     async def _read(self, receive: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
+        body = bytearray()
         try:
             async with asyncio.timeout(self._body_seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Refused(400, "incomplete", "the body ended before it was whole; send it again")
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self._body_bytes:
+                    body += message.get("body", b"")
+                    if len(body) > self._body_bytes:
                         raise _large(self._body_bytes)
                     if not message.get("more_body"):
-                        return b"".join(parts)
+                        return bytes(body)
         except TimeoutError:
             raise Refused(408, "slow", f"the body did not come within {self._body_seconds:.0f} s; send it again") from None
 
@@ -152,6 +155,20 @@ def _check(headers: MutableMapping[str, str], most: int) -> None:
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > most:
         raise _large(most)
+
+
+def _few_keys(body: bytes) -> None:
+    try:
+        json.loads(body, object_pairs_hook=_counted)
+    except OverflowError:
+        raise Refused(422, "body", f"an object in the body has over {KEYS} keys; see /docs for those there are") from None
+    except (ValueError, RecursionError):  # said by whoever reads it
+        return
+
+
+def _counted(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > KEYS:
+        raise OverflowError
 
 
 def _large(most: int) -> Refused:

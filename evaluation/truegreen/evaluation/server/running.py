@@ -132,9 +132,11 @@ def _url(asked: Asked, listener: socket.socket) -> str:
 
 
 def lost(running: Running) -> Failed | None:
-    """What to say where something that was accepted is lost; None where nothing is."""
+    """What to say after the end where something that was accepted is lost; None where nothing is."""
     summary = running.summary()
-    if not summary["dropped"]:
+    said = [f"{count} {what}" for what, count in summary["dropped"].items()]
+    if running.waiting.held:  # nobody worked on them any more
+        said.append(f"{running.waiting.held} that waited")
+    if not said:
         return None
-    said = ", ".join(f"{count} {what}" for what, count in summary["dropped"].items())
-    return Failed(f"{summary['delivered']} of {summary['accepted']} accepted items were delivered; lost: {said}")
+    return Failed(f"{summary['delivered']} of {summary['accepted']} accepted items were delivered; lost: {', '.join(said)}")
