@@ -217,21 +217,24 @@ def test_what_was_not_taken_is_sent_the_next_time(monkeypatch, tmp_path):
 
 
 def test_again_and_again_until_it_is_interrupted(monkeypatch):
-    """A Langfuse that is away for a round is said, and the next round is made."""
-    pauses = []
-    with project(monkeypatch) as (served, _), receiver() as (endpoint, _, counted):
+    """A Langfuse that is away for a round is said; what arrives late is taken, and what was there before is not."""
+    pauses, before = [], score(ago(minutes=2), ident="before")
+    with project(monkeypatch, before) as (served, _), receiver() as (endpoint, _, counted):
 
         def pause(seconds):
             pauses.append(seconds)
             served.refuses = 403 if len(pauses) == 1 else None
-            served.scores.append(score(datetime.now(UTC).timestamp() - 0.001 * len(pauses), ident=f"n{len(pauses)}"))
-            if len(pauses) == 4:
+            moment = datetime.now(UTC).timestamp() - 0.001
+            served.scores.append(score(moment, ident=f"new{len(pauses)}"))
+            if len(pauses) == 3:  # of the time of the first round: it was not there when that was looked at
+                served.scores.append({**served.scores[1], "id": "late"})
+            if len(pauses) == 5:
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(commands.time, "sleep", pause)
         done = run(score_import, "--every", "1m", endpoint=endpoint)
-        assert sum(counted().values()) >= 2
-    assert (done.exit_code, pauses) == (0, [60] * 4)
+        assert sum(counted().values()) == 5
+    assert (done.exit_code, pauses) == (0, [60] * 5)
     assert "trying again in 1m" in done.stderr
 
 
@@ -301,6 +304,14 @@ def test_reviews_become_verdicts_and_how_far_reviewers_agree_is_said(tmp_path, n
     assert "reviews   7 of 4 answers: 2 pass, 1 fail, 1 without a majority" in done.output
     assert "agreement ann and bob: 67% of 3 answers, kappa 0.40" in done.output
     assert "under 30 answers" in done.output and SECRET not in done.output
+
+
+def test_the_last_word_of_a_reviewer_counts_and_each_who_is_not_named_is_another(tmp_path):
+    """Ann changed her mind; two unnamed ones outvote her."""
+    changed = rows(("1", "ann", 1), ("1", "ann", 0), ("2", "ann", 0), ("2", "", 1), ("2", "", 1))
+    with receiver() as (endpoint, _, _):
+        said = json.loads(run(review_import, write(tmp_path / "r.csv", changed), "--json", endpoint=endpoint).output)
+    assert (said["pass"], said["fail"], said["even"]) == (1, 1, 0)
 
 
 def test_a_verdict_belongs_to_the_trace_that_the_review_names(tmp_path):

@@ -77,7 +77,8 @@ def score_import(
         click.echo(f"note      {note}")
     frozen = _calibration(folder, service, environment, evaluation)
     pause = _span(every, "--every") if every else None
-    where = (mark.read(state) if state else None) or mark.Mark(_since(since or ("0s" if every else "24h")))
+    begin = _since(since or ("0s" if every else "24h"))
+    where = (mark.read(state) if state else None) or mark.Mark(begin, begin)
     asked = Asked(
         server=langfuse.connect(), name=score or evaluation, sources=tuple(sources) or SOURCES[:2], environment=langfuse_environment,
         words=langfuse_scores.words_of(words), verdict=verdict(evaluation, settings, frozen),

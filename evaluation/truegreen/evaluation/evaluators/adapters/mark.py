@@ -21,24 +21,24 @@ class Mark:
     """Where the last round ended.
 
     Args:
-        until: what is older than this, less `late`, is not asked for.
+        until: what is older than this, less `LATE`, is not asked for.
+        first: nor is what is older than this, where the first round began.
         seen: the scores taken of that time, id to unix seconds.
-        late: nothing before the first round.
     """
 
     until: datetime
+    first: datetime
     seen: dict[str, float] = field(default_factory=dict)
-    late: timedelta = timedelta(0)
 
     @property
     def since(self) -> datetime:
         """From where on to ask."""
-        return self.until - self.late
+        return max(self.first, self.until - LATE)
 
     def passed(self, until: datetime, taken: Iterable[tuple[str, datetime]]) -> None:
         """A round up to `until` is over and these were taken."""
         self.seen |= {one: at.timestamp() for one, at in taken}
-        self.until, self.late = until, LATE
+        self.until = until
         self.seen = {one: at for one, at in self.seen.items() if at >= (until - LATE).timestamp()}
 
 
@@ -50,9 +50,8 @@ def read(file: Path) -> Mark | None:
     """
     try:
         data = json.loads(file.read_text("utf-8"))
-        return Mark(
-            datetime.fromisoformat(data["until"]).astimezone(UTC), {str(key): float(at) for key, at in data["seen"].items()}, LATE
-        )
+        until, first = (datetime.fromisoformat(data[key]).astimezone(UTC) for key in ("until", "first"))
+        return Mark(until, first, {str(key): float(at) for key, at in data["seen"].items()})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -62,5 +61,7 @@ def read(file: Path) -> Mark | None:
 def write(file: Path, mark: Mark) -> None:
     """Keep a mark, whole or not at all; raises `OSError`."""
     made = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    made.write_text(json.dumps({"until": mark.until.isoformat(), "seen": mark.seen}) + "\n", "utf-8")
+    made.write_text(
+        json.dumps({"until": mark.until.isoformat(), "first": mark.first.isoformat(), "seen": mark.seen}) + "\n", "utf-8"
+    )
     made.replace(file)
