@@ -4,17 +4,21 @@ import base64
 import json
 import shlex
 import socket
+import ssl
 import subprocess
 import time
 from html import unescape
 
+import httpx
 import pytest
+from click.testing import CliRunner
 from endpoint_server import PASSAGE, SAMPLE, WHO, Sink, serving, tokens
 
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.provider import signature, store, webhook
 from truegreen.evaluation.server import running
 from truegreen.evaluation.server.access import address, listening
+from truegreen.evaluation.server.commands import serve
 
 SECRET = "xylophone-4711"
 
@@ -258,6 +262,41 @@ def test_a_signed_report_of_a_provider_needs_no_token_and_an_unsigned_one_gets_n
         assert server.post(webhook.PATH, body, **signed | {"Content_Type": "text/xml"}).status_code == 415
         assert server.feedback(1).status_code == 401
     assert [entry.provider for entry in store.read(changes)] == ["openai"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--tls-cert", "{file}"], ["--tls-key", "{file}"], ["--changes", "{file}"], ["--webhook-secret", "{file}"], ["--listen", "here"],
+     ["--endpoint", "ftp://x"], ["--tls-cert", "{file}", "--tls-key", "{file}"]],
+)  # fmt: skip
+def test_options_that_need_each_other_or_cannot_be_used_are_said_before_it_listens(tmp_path, options):
+    """Each names the option; nothing is taken meanwhile."""
+    file = tmp_path / "file"
+    file.write_text("nothing")
+    with pytest.raises(BadInput, match=r"--(tls-cert|tls-key|changes|webhook-secret|listen|endpoint)"):
+        CliRunner().invoke(
+            serve, [one.format(file=file) for one in ("--listen", "127.0.0.1:0", *options)], catch_exceptions=False
+        )
+
+
+@pytest.mark.full
+def test_with_a_certificate_it_speaks_tls_and_others_may_send_with_a_token(sink, tmp_path):
+    """A client that trusts the certificate gets through; plain text does not; nothing is warned of."""
+    cert, key, said = tmp_path / "cert", tmp_path / "key", []
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=t",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    asked = running.Asked(address("0.0.0.0:0"), sink.address, {}, tokens(tmp_path, "t"), (cert, key), drain=5.0)
+    with running.serving(asked, said.append) as one:
+        url = one.url.replace("0.0.0.0", "127.0.0.1")
+        trusts = ssl.create_default_context(cafile=str(cert))
+        with httpx.Client(verify=trusts, trust_env=False, headers={"Authorization": "Bearer t"}) as client:
+            assert client.post(f"{url}/v1/feedback", json={**WHO, "feedback": [{"score": 1}]}).status_code == 202
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(url.replace("https", "http"), trust_env=False)
+    assert not said and running.lost(one) is None
 
 
 def test_no_more_services_than_a_collector_tells_apart(sink, monkeypatch):

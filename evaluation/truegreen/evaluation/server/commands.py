@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import click
 
-from truegreen.core import config
 from truegreen.core.clients import interrupts
 from truegreen.core.errors import BadInput
 from truegreen.core.options import config_option, json_option
@@ -57,6 +55,7 @@ def serve(
 
     For systems that make no spans. Ends on SIGTERM or Ctrl-C, after what was accepted is delivered.
     """
+    from truegreen.evaluation.installed import environ_of
     from truegreen.evaluation.server import access, running
 
     if (tls_cert is None) != (tls_key is None):
@@ -68,7 +67,7 @@ def serve(
     logging.getLogger("truegreen").setLevel(logging.WARNING)  # its line at start is for applications
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
     asked = running.Asked(
-        access.address(listen), endpoint, _settings(config_path), token_file, tls, items, rate, drain, routers=_webhook(changes, webhook_secret)
+        access.address(listen), endpoint, environ_of(config_path), token_file, tls, items, rate, drain, routers=_webhook(changes, webhook_secret)
     )  # fmt: skip
     ended: running.Running | None = None
     try:
@@ -96,11 +95,3 @@ def _webhook(changes: Path | None, secret: Path | None) -> tuple[Any, ...]:
 
 def _say(as_json: bool, figures: dict[str, Any], line: str) -> None:
     click.echo(json.dumps(figures) if as_json else line)
-
-
-def _settings(config_path: Path | None) -> dict[str, str]:
-    """The environment with the configuration file in it; what is wrong in the file is said here, with its line."""
-    if config_path is not None and config_path.suffix == ".json":  # what `truegreen generate app` wrote for applications
-        return {**os.environ, "TRUEGREEN_CONFIG": str(config_path)}
-    source = config.load(config_path, os.environ).source
-    return {**os.environ, **({"TRUEGREEN_CONFIG": str(source)} if source else {})}
