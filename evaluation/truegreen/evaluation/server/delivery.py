@@ -45,6 +45,10 @@ class Health:
     """Spans and records that the endpoint left out of requests that it took."""
 
 
+class _NotTaken(Exception):
+    """An attempt has its answer."""
+
+
 class Door:
     """One signal's way out.
 
@@ -69,12 +73,16 @@ class Door:
 
     def _answered(self, answer: requests.Response, *_: Any, **__: Any) -> None:
         self._status, self._body = answer.status_code, answer.content
+        if answer.status_code not in _TAKEN:
+            raise _NotTaken  # else the exporter tries again by itself, older ones for a minute
 
     def send(self, batch: Sequence[Any]) -> tuple[int, int]:
         """Post a batch; gives the last status, 0 where nobody answered, and how many of it the endpoint left out."""
         self._status, self._body = 0, b""
         try:
             self._exporter.export(batch)
+        except _NotTaken:
+            pass
         except Exception as error:  # another library's: what it could not send is kept and sent again
             failures.count("sampling export", error)
         return self._status, self._left_out()
