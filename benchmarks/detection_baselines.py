@@ -18,7 +18,7 @@ from truegreen.evaluation.embedding import LEXICAL, lexical
 from truegreen.evaluation.model import FrozenBaseline, Profile
 from truegreen.instrumentation.style import style
 
-RUNS: Final = 100
+RUNS: Final = 150
 SIZES: Final = (25, 50, 100)
 FALSE: Final = 0.05
 MARCH: Final = {"gpt-4": "gpt-4-0314", "gpt-3.5-turbo": "gpt-3.5-turbo-0301"}
