@@ -33,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--page", type=Path, help="write tables and notes into this page, where its marks are")
     options = parser.parse_args(arguments)
-    found = {name: measured(name, options.data, options.seed) for name in options.only}
+    found: dict[str, dict[str, Any]] = {}
+    print(f"Seed {options.seed}.", file=sys.stderr if options.json else sys.stdout, flush=True)
+    for name in options.only:  # each is said when it is there: some take minutes
+        found[name] = measured(name, options.data, options.seed)
+        print("\n" + "\n".join(markdown(name, found[name])), file=sys.stderr if options.json else sys.stdout, flush=True)
     if options.json:
         print(json.dumps({"seed": options.seed, "parts": found}))
-    else:
-        print(f"Seed {options.seed}.")
-        for name, part in found.items():
-            print("\n" + "\n".join(markdown(name, part)))
     if options.page:
         options.page.write_text(filled(options.page.read_text("utf-8"), found), "utf-8")
     return code(found)
