@@ -260,24 +260,22 @@ def test_a_key_that_is_not_known_is_said_and_not_tried_with_each_answer(caplog):
 
 
 @contextmanager
-def dripping():
-    """A server that sends its headers, and then one byte after the other for ever."""
+def raw(handle):
+    """A server that does with a connection what it is told: `handle(connection, over)`, once the request is read."""
     over = threading.Event()
 
-    class Drip(socketserver.BaseRequestHandler):
+    class Handler(socketserver.BaseRequestHandler):
         def handle(self):
             self.request.recv(65_536)
-            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
             try:
-                while not over.wait(0.005):
-                    self.request.sendall(b"1\r\n \r\n")
+                handle(self.request, over)
             except OSError:
                 return
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Drip) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -288,6 +286,18 @@ def dripping():
             thread.join()
 
 
+def drips(connection, over):
+    """Its headers, and then one byte after the other for ever."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not over.wait(0.005):
+        connection.sendall(b"1\r\n \r\n")
+
+
+def breaks(connection, _over):
+    """Half of an answer."""
+    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"choices"')
+
+
 def test_a_server_that_never_comes_to_an_end_is_given_up():
     """One that says nothing, and one whose every byte comes in time."""
     over = threading.Event()
@@ -295,7 +305,7 @@ def test_a_server_that_never_comes_to_an_end_is_given_up():
         assert (asked(SAMPLE).skipped, len(clock.slept)) == ("timeout", 1)
         over.set()
     assert len(calls) == 2
-    with dripping() as url:
+    with raw(drips) as url:
         slow = judge.make({"model": "m", "url": url, "timeout": 0.1, "tries": 1}, None, environ=KEY)
         assert slow(SAMPLE).skipped == "timeout"
 
@@ -328,6 +338,16 @@ def test_an_attempt_that_the_server_refuses_costs_a_call_and_no_tokens():
     with judging(in_turn(error(500), error(500), Reply(completion())), budget={"tokens": 1_000, "calls": 3}) as (asked, calls, _):
         assert [asked(SAMPLE).skipped, asked(SAMPLE).skipped] == ["no_baseline", "budget"]
     assert len(calls) == 3
+
+
+def test_an_answer_that_breaks_off_may_have_been_paid_for_and_one_that_was_never_asked_was_not():
+    """What was set aside for it stays; where nobody listens it comes back."""
+    with raw(breaks) as url:
+        told = {"model": "m", "url": url, "tries": 1, "budget": {"tokens": 1_000}}
+        broken = judge.make(told, None, environ=KEY)
+        assert [broken(SAMPLE).skipped, broken(SAMPLE).skipped] == ["error", "budget"]
+    gone = judge.make(told, None, environ=KEY)
+    assert [gone(SAMPLE).skipped, gone(SAMPLE).skipped, gone(SAMPLE).skipped] == ["error"] * 3
 
 
 def test_a_budget_in_a_file_outlives_the_process_and_is_shared(tmp_path):

@@ -102,7 +102,8 @@ def ask(
             except (httpx.TimeoutException, TimeoutError):
                 failure = Unanswered("timeout")
             except httpx.TransportError as error:
-                after(None)
+                if isinstance(error, httpx.ConnectError):
+                    after(None)  # one that broke later may have been paid for
                 failure = Unanswered("error", f"no answer from {http.bare(server.url)} ({type(error).__name__}): {server.hint}")
             except httpx.HTTPError as error:
                 raise Unanswered("error", f"{http.bare(server.url)} cannot be asked ({type(error).__name__})", AGAIN) from None
