@@ -191,6 +191,7 @@ def test_the_real_client_of_pinecone_keeps_them(monkeypatch, tmp_path):
     assert {key for _, key in seen} == {"secret-key"}
 
 
+@pytest.mark.full
 def test_a_pinecone_that_is_not_there_is_an_answer_in_one_line(monkeypatch):
     pytest.importorskip("pinecone")
     monkeypatch.setenv(KEY, "secret-key")

@@ -1,7 +1,6 @@
-"""Distances between a window and a baseline, and the same between parts of the baseline: the two halves of a test. Pure.
+"""Distances between a window and a baseline, and of windows that the baseline itself makes likely: the two halves of a test. Pure.
 
-Each is divided by 1/N + 1/R, for N answers against R: what chance alone does to a squared distance of means grows with that, so that parts of a
-baseline (N against B - N) say what a window (N against all B) may do.
+Each is divided by 1/N + 1/R, for N answers against R: what chance alone does to a squared distance of means grows with that.
 """
 
 from __future__ import annotations
@@ -52,21 +51,17 @@ def within(kernel: Kernel, reference: Array) -> float:
 
 
 def kernel_null(kernel: Kernel, reference: Array, chosen: NDArray[np.intp]) -> Array:
-    """The distances of parts of a reference from its rest.
+    """The distances of windows that were drawn from a reference.
 
     Args:
-        chosen: the rows of one part in each line.
+        chosen: the rows of one window in each line.
     """
     alike = kernel(reference, reference).astype(float)
     b, n = len(reference), chosen.shape[1]
-    r = b - n
-    weights = np.zeros((len(chosen), b))
-    np.put_along_axis(weights, chosen, 1.0, axis=1)
-    own = np.einsum("ij,ij->i", weights @ alike, weights)
-    every = weights @ alike.sum(axis=1)
-    rest = alike.sum() - 2 * every + own
-    found = own / n**2 - 2 * (every - own) / (n * r) + rest / r**2
-    return np.asarray(np.maximum(found, 0.0) / (1 / n + 1 / r))
+    counts = np.stack([np.bincount(rows, minlength=b) for rows in chosen]).astype(float)
+    own = np.einsum("ij,ij->i", counts @ alike, counts) / n**2
+    cross = counts @ alike.sum(axis=1) / (n * b)
+    return np.asarray(np.maximum(own - 2 * cross + alike.mean(), 0.0) / (1 / n + 1 / b))
 
 
 def style_distance(window: Array, reference: Array) -> float:
@@ -79,9 +74,20 @@ def style_distance(window: Array, reference: Array) -> float:
 
 
 def style_null(reference: Array, chosen: NDArray[np.intp]) -> Array:
-    """The same for parts of a reference against its rest."""
-    parts = reference[chosen]
-    return _z2(parts, _Sums(reference), inside=True)
+    """The same for windows that were drawn from a reference."""
+    return _z2(reference[chosen], _Sums(reference))
+
+
+def drawn(size: int, many: int, trials: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Windows of `many` rows that a reference of `size` rows makes likely: the Bayesian bootstrap (Rubin, 1981).
+
+    What the reference was drawn from is itself uncertain: a kind of answer that it has twice may be one in a hundred or one in a thousand. So each
+    window has weights of the rows of its own, uniform over all such weights, and is drawn by them.
+    """
+    weights = np.cumsum(rng.standard_exponential((trials, size)), axis=1)
+    points = rng.random((trials, many)) * weights[:, -1:]
+    found = [np.searchsorted(row, point, side="right") for row, point in zip(weights, points, strict=True)]
+    return np.asarray(np.minimum(np.stack(found), size - 1))
 
 
 def logged(rows: Array) -> Array:
@@ -116,20 +122,17 @@ def nearness(alike: Array, near: int = NEAR) -> Array:
 
 
 class _Sums:
-    # Of a reference: what is left of it without a part needs no second pass.
+    # Of a reference, which is compared with many windows.
     def __init__(self, rows: Array) -> None:
         self.count, self.total, self.squares = len(rows), rows.sum(axis=0), (rows**2).sum(axis=0)
 
 
-def _z2(parts: Array, sums: _Sums, *, inside: bool = False) -> Array:
-    n = parts.shape[1]
-    total, squares = parts.sum(axis=1), (parts**2).sum(axis=1)
-    r = sums.count - n if inside else sums.count
-    rest = (sums.total - total if inside else sums.total) / r
-    everything = sums.squares if inside else sums.squares + squares
-    mean = (sums.total if inside else sums.total + total) / (n + r)
-    pooled = np.maximum(everything / (n + r) - mean**2, 0.0)
-    farthest = ((parts - np.expand_dims(rest, -2)) ** 2).max(axis=1) / n
+def _z2(windows: Array, sums: _Sums) -> Array:
+    n, r = windows.shape[1], sums.count
+    total, squares = windows.sum(axis=1), (windows**2).sum(axis=1)
+    rest, mean = sums.total / r, (sums.total + total) / (n + r)
+    pooled = np.maximum((sums.squares + squares) / (n + r) - mean**2, 0.0)
+    farthest = ((windows - rest) ** 2).max(axis=1) / n
     variance = pooled + farthest
     z2 = np.where(variance > _TINY, (total / n - rest) ** 2 / np.maximum(variance, _TINY), 0.0)
     return np.asarray(z2.sum(axis=1) / (1 / n + 1 / r))
