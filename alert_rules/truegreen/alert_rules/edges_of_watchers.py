@@ -209,6 +209,7 @@ def _stops(clock: Clock) -> Test:
         ("yesterday", 1, Decimal(-watchers.DAY), ((DAY, 60),)),
         ("not asked for since 13 h", None, Decimal(0), ((13 * HOUR, 0), (DAY, 60))),
         ("asked for 11 h ago", 1, Decimal(0), ((11 * HOUR, 0), (DAY, 60))),
+        ("half a call", 1, Decimal(0), ((5, 3),)),
         ("of nobody's", None, None, ((DAY, 60),)),
     ):
         series += [] if left is None else [

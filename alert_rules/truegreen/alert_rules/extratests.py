@@ -119,7 +119,7 @@ def slow(config: Config, every: tuple[Judged, ...]) -> list[Test]:
         who = {"service": SERVICE, "environment": "stopping", "model": "stopping"}
         series = [Series(catalogue.LLM_REQUESTS.prometheus, {**who, "outcome": "ok"}, "0+1x60"),
                   Series(catalogue.PROVIDER_DEPRECATION_TIMESTAMP.prometheus, {"provider": "p", "model": "stopping"}, "86400x60")]  # fmt: skip
-        checks = [fires(minute, watchers.MODEL_DEPRECATION, value, **who) for minute, value in ((15, None), (35, 1))]
+        checks = [fires(minute, watchers.MODEL_DEPRECATION, value, **who) for minute, value in ((15, None), (28, 1))]
         made.append(Test("a model that will stop", tuple(series), tuple(checks)))
     who = {"service": SERVICE, "environment": "changed", "template": "t", "change": "output"}
     checks = [fires(minute, changes.ANSWERS_CHANGED, value, **who) for minute, value in ((50, None), (75, 1))]

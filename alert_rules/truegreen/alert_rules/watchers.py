@@ -202,10 +202,10 @@ def _will_stop(make: _Maker) -> Alert:
     # Calendar time, whatever the scale. The name that is asked for: an alias outlives the version behind it.
     calls = make.hours(catalogue.LLM_REQUESTS.prometheus, _APPS, window=CALLED, by="by (service, environment, model)")
     stops = f"max by (model) ({catalogue.PROVIDER_DEPRECATION_TIMESTAMP.prometheus})"
-    expr = f"0 * ({calls} > 0)\n+ on (model) group_left ()\n({stops} - time() < {WARNING})"
-    return make.alert(MODEL_DEPRECATION, expr, "3", "15m", f"{{{{ $labels.model }}}}, which {_NAMED} asks for, is about to stop",
-                      "Its provider announced that it stops in {{ $value | humanizeDuration }} (less than nothing: it has). Run the evaluation set against the successor, then "
-                      "move: a pinned name that stops is an outage, an alias that moves is another model.",
+    expr = f"{calls} > 0\nand on (model) {stops} - time() < {WARNING}"
+    return make.alert(MODEL_DEPRECATION, expr, "3", "15m", f"{{{{ $labels.model }}}}, which {_NAMED} asks for, stops within two weeks, or has stopped",
+                      "Its provider announced it; the versions board has the date. Run the evaluation set against the successor, then move: a pinned name that stops is an outage, "
+                      "an alias that moves is another model.",
                       "truegreen provider changes --feed FEED", layer="infrastructure")  # fmt: skip
 
 
