@@ -19,6 +19,9 @@ from truegreen.evaluation.start import TrueStart
 
 GOOD: Final = ("gpt-4-0613", "gpt-3.5-turbo-0613")
 RUNS: Final = 200
+FEWER: Final = 60
+"""Runs of the single kinds, which are here to show where the interval is weak."""
+MIX: Final = "a mix of all these"
 HOURS: Final = 6.0
 STEP: Final = 30.0
 FLOOR: Final = 0.03
@@ -41,10 +44,10 @@ def run(data: Path, seed: int) -> dict[str, Any]:
         ("a switch at low volume", 60, 1.0, 1),
         ("a third of the traffic", 500, 0.3, 1),
         ("a switch, sessions of four", 500, 1.0, BURST),
-        ("a mix of all these", 0, 0.0, 0),
+        (MIX, 0, 0.0, 0),
     ):
         for kind in ("pass and fail", "raw scores"):
-            row = found[name, kind] = _row(good, bad, floor, kind, per_hour, share, burst, seed)
+            row = found[name, kind] = _row(good, bad, floor, kind, per_hour, share, burst, seed, RUNS if name == MIX else FEWER)
             rows.append({"incident": name, "answers an hour": per_hour or "60 to 500", "stream": kind, **row})
     healthy = {kind: _healthy(good, floor, kind, seed) for kind in ("pass and fail", "raw scores")}
     rows += [
@@ -54,7 +57,7 @@ def run(data: Path, seed: int) -> dict[str, Any]:
     bars = [
         {"says": f"the true start lies in the printed interval in at least {BAR:.0%} of {RUNS} runs ({name}, {kind})", "found": row["inside, of all runs"],
          "held": row["inside, of all runs"] >= BAR}
-        for (name, kind), row in found.items() if name == "a mix of all these"
+        for (name, kind), row in found.items() if name == MIX
     ]  # fmt: skip
     return {
         "title": "The true start of an incident", "rows": rows, "bars": bars,
@@ -76,11 +79,11 @@ def _scores(data: Path) -> tuple[list[float], list[float]]:
 
 
 def _row(
-    good: list[float], bad: list[float], floor: float, kind: str, per_hour: int, share: float, burst: int, seed: int
+    good: list[float], bad: list[float], floor: float, kind: str, per_hour: int, share: float, burst: int, seed: int, runs: int
 ) -> dict[str, Any]:
     rng = random.Random(f"{seed} {per_hour} {share} {burst}")
     inside, widths, lost = 0, [], 0
-    for _ in range(RUNS):
+    for _ in range(runs):
         volume, part, size = per_hour or rng.randint(60, 500), share or rng.uniform(0.4, 1.0), burst or rng.choice((1, BURST))
         onset = rng.uniform(1.5, HOURS - 1.0) * 3_600
         stream = _stream(rng, good, bad, volume, part, size, onset)
@@ -88,7 +91,7 @@ def _row(
         lost += at is None
         inside += at is not None and at.low <= onset <= at.high
         widths += [] if at is None else [(at.high - at.low) / 60]
-    return {"runs": RUNS, "found": RUNS - lost, "inside, of those found": inside / max(RUNS - lost, 1), "inside, of all runs": inside / RUNS,
+    return {"runs": runs, "found": runs - lost, "inside, of those found": inside / max(runs - lost, 1), "inside, of all runs": inside / runs,
             "median width, min": median(widths) if widths else 0.0}  # fmt: skip
 
 
