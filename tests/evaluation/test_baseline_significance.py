@@ -1,7 +1,9 @@
 """The tests of two samples against SciPy's, and the error rate of a whole comparison where nothing moved."""
 
+import json
 import math
 import random
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from truegreen.evaluation.baselines import comparison, distributions, significance
+from truegreen.evaluation.baselines import comparison, distributions, drawing, significance
 from truegreen.evaluation.baselines.event_baseline import design_effect
 from truegreen.evaluation.model import Distribution, FrozenBaseline, Profile, Ratio
 
@@ -205,3 +207,23 @@ def test_where_nothing_moved_at_most_one_comparison_in_twenty_names_anything_in_
     A burst that is rarer than the days of the first baseline cannot be known from it, and is called a change: at 0.05 so much is.
     """
     assert _runs(burst, 400, 6) <= stats.binom.isf(0.01, 400, 0.05)
+
+
+def test_names_from_spans_cannot_reach_the_terminal_or_break_the_picture():
+    """A prompt's name is whatever an application says."""
+    nasty = "a\x1b[31m<b>&\u202e\x00" + "x" * 300
+    made = [
+        FrozenBaseline("bot", "production", "2026-11-01T00:00:00+00:00", ratios={nasty: Ratio(bad, 1_000)}) for bad in (10, 200)
+    ]
+    found = comparison.compare(*made)
+    told = "\n".join(comparison.lines(found, *made))
+    assert "a?[31m<b>&??xxx" in told
+    assert "\x1b" not in told
+    drawn = drawing.svg(found, nasty)
+    assert "<b>" not in drawn
+    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - our own picture
+    still = [
+        FrozenBaseline("b", "p", "2026-11-01T00:00:00+00:00", numbers={"n": distributions.of_values([value] * 9)})
+        for value in (1.0, 2.0)
+    ]
+    json.dumps(comparison.report(comparison.compare(*still)), allow_nan=False)

@@ -11,6 +11,7 @@ from truegreen.core.words.terms import STYLE
 from truegreen.evaluation.baselines import significance
 from truegreen.evaluation.baselines.significance import Tested
 from truegreen.evaluation.model import EXPECTED, Distribution, FrozenBaseline, Profile
+from truegreen.evaluation.plain import plain
 
 RATE: Final = 0.05
 """Of what is said to have moved, so much did not, on average; where nothing did, in so many of the comparisons anything is said at all."""
@@ -19,6 +20,7 @@ NUMBER: Final = "number"
 STYLES: Final = "style"
 ANSWERS: Final = "answers"
 QUESTIONS: Final = "questions"
+_NOTE: Final = 400
 _FEW: Final = 50
 """Answers of a template under which only a great change can be seen."""
 
@@ -94,12 +96,12 @@ def lines(found: Compared, a: FrozenBaseline, b: FrozenBaseline) -> list[str]:
     """What moved, for a terminal."""
     moved = [one for one in found.findings if one.moved]
     said = [
-        f"compared  {a.service}/{a.environment} {a.taken} with {b.service}/{b.environment} {b.taken}",
+        f"compared  {plain(f'{a.service}/{a.environment} {a.taken} with {b.service}/{b.environment} {b.taken}', _NOTE)}",
         f"moved     {len(moved)} of {len(found.findings)} tests; of those named, at most {RATE:.0%} are chance (Benjamini-Hochberg); seed {found.seed}",
     ]
     said += [f"  {place}. {says(one)}" for place, one in enumerate(moved, start=1)]
-    said += [f"template  {template}: {says}" for template, says in _of_templates(moved)]
-    return [*said, *(f"note      {note}" for note in found.notes)]
+    said += [f"template  {plain(template)}: {says}" for template, says in _of_templates(moved)]
+    return [*said, *(f"note      {plain(note, _NOTE)}" for note in found.notes)]
 
 
 def says(one: Finding) -> str:
@@ -111,7 +113,7 @@ def says(one: Finding) -> str:
         values = f"centroids {one.after:.3f} apart (of {one.events_before:,.0f} and {one.events_after:,.0f})"
     else:
         values = f"{one.before:.4g} -> {one.after:.4g} (of {one.events_before:,.0f} and {one.events_after:,.0f})"
-    return f"{one.name}: {values}; effect {one.effect:+.2f}{width}; {one.test}, q = {one.q:.2g}"
+    return f"{plain(one.name)}: {values}; effect {one.effect:+.2f}{width}; {one.test}, q = {one.q:.2g}"
 
 
 def _ratios(a: FrozenBaseline, b: FrozenBaseline) -> Iterable[Finding]:

@@ -20,6 +20,7 @@ from truegreen.core.words.slo import Slo
 from truegreen.evaluation import files
 from truegreen.evaluation.baselines import numbers, places, profiles, serial
 from truegreen.evaluation.model import EXPECTED, FrozenBaseline, Profile
+from truegreen.evaluation.plain import plain
 from truegreen.evaluation.progress import shown
 from truegreen.evaluation.replay import of_models
 
@@ -116,7 +117,7 @@ def lines(address: str, name: str, frozen: FrozenBaseline, notes: Iterable[str])
         for key, one in sorted(frozen.numbers.items())
     ]
     said += [
-        f"template  {one.template}: {len(one.style)} of {one.answers} {'expected ' if one.source == EXPECTED else ''}answers kept"
+        f"template  {plain(one.template)}: {len(one.style)} of {one.answers} {'expected ' if one.source == EXPECTED else ''}answers kept"
         + (f", vectors by {one.embedder}" if one.embedder else "")
         for one in frozen.profiles
     ]

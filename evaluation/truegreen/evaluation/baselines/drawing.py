@@ -6,6 +6,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from truegreen.evaluation.baselines.comparison import Compared, Finding
+from truegreen.evaluation.plain import plain
 
 MOST: Final = 30
 _LEFT: Final = 380
@@ -19,6 +20,7 @@ def svg(found: Compared, title: str) -> str:
     """An SVG picture: effects from -1 to 1, what lies beyond at the edge; filled where it moved, hollow where it may be chance."""
     shown = found.findings[:MOST]
     high = _TOP + _ROW * max(len(shown), 1) + 40
+    title = plain(title)
     moved = sum(one.moved for one in found.findings)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDE + 60}" height="{high}" font-family="sans-serif" font-size="12" fill="#222">',
@@ -41,9 +43,9 @@ def svg(found: Compared, title: str) -> str:
 
 
 def _row(one: Finding, y: int) -> list[str]:
-    name = one.name if len(one.name) <= _LONGEST else one.name[: _LONGEST - 1] + "…"
+    name = plain(one.name, _LONGEST)
     colour = "#b3261e" if one.moved else "#777"
-    says = f"{one.name}: {one.before:.4g} -> {one.after:.4g}, effect {one.effect:+.2f}, q = {one.q:.2g}"
+    says = f"{plain(one.name)}: {one.before:.4g} -> {one.after:.4g}, effect {one.effect:+.2f}, q = {one.q:.2g}"
     return [
         f"<g><title>{escape(says)}</title>",
         f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>',

@@ -24,6 +24,8 @@ _RARE: Final = 10
 """Rows that must differ from the commonest value: of fewer, ranks say nothing."""
 _TAIL: Final = 10
 _NOTHING: Final = 1e-18
+_ENDLESS: Final = 99.0
+"""The effect where two means differ and neither side varies at all."""
 _WIDE: Final = NormalDist().inv_cdf(0.975)
 
 
@@ -88,9 +90,8 @@ def moments(a: Distribution, b: Distribution) -> Tested | None:
     left, right = a.variance * a.design_effect / a.count, b.variance * b.design_effect / b.count
     pooled = math.sqrt((a.variance + b.variance) / 2)
     if left + right <= 0 or pooled <= 0:
-        return (
-            None if a.mean == b.mean else Tested("Welch's t", 0.0, math.copysign(math.inf, b.mean - a.mean), -math.inf, math.inf)
-        )
+        certain = math.copysign(_ENDLESS, b.mean - a.mean)
+        return None if a.mean == b.mean else Tested("Welch's t", 0.0, certain, certain, certain)
     t = (b.mean - a.mean) / math.sqrt(left + right)
     free = (left + right) ** 2 / (left**2 / (a.count - 1) + right**2 / (b.count - 1))
     z = math.copysign((8 * free + 1) / (8 * free + 3) * math.sqrt(free * math.log1p(t * t / free)), t)

@@ -22,6 +22,7 @@ from truegreen.core.words.slo import Slo
 from truegreen.evaluation.baselines.profiles import EMBEDDERS, LEXICAL, NONE
 from truegreen.evaluation.cohorts import asking, checking, find, sorting, types
 from truegreen.evaluation.cohorts.asking import Span, Who
+from truegreen.evaluation.plain import plain
 
 SEED = 1
 PROMETHEUS = "http://127.0.0.1:9090"
@@ -143,7 +144,7 @@ def cohort_check(
     for one in checked.cohorts:
         mark = "!" if one.worse else ""
         click.echo(
-            f"{mark:2}{one.name[:27]:<28}{one.events:>10,.0f}{one.ratio:>9.2%}{one.rest:>9.2%}{one.low:>10.2%}{one.q:>10.2g}"
+            f"{mark:2}{plain(one.name, 27):<28}{one.events:>10,.0f}{one.ratio:>9.2%}{one.rest:>9.2%}{one.low:>10.2%}{one.q:>10.2g}"
         )
     click.echo(f"cohorts   {len(checked.cohorts)}; {sum(one.worse for one in checked.cohorts)} worse than the rest (q at most {checking.RATE:g}); "
                f"that all are alike: p = {checked.differ:.2g}; design effect {effect:.2f}")  # fmt: skip
@@ -184,8 +185,8 @@ def cohort_types(files: tuple[Path, ...], out: Path, clusters: int, embedder: st
         )
         return
     for name, count in zip(made.names, made.questions, strict=True):
-        of = ", ".join(f"{template} {number}" for template, number in mix[name].most_common(3))
-        click.echo(f"{name:<10}{count:>8} questions  {of}")
+        of = ", ".join(f"{plain(template)} {number}" for template, number in mix[name].most_common(3))
+        click.echo(f"{plain(name):<10}{count:>8} questions  {of}")
     for note in questions.notes:
         click.echo(f"note      {note}")
     click.echo(

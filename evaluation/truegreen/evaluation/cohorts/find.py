@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
+from truegreen.evaluation.plain import plain
+
 DEPTH: Final = 3
 ALPHA: Final = 0.05
 MOST: Final = 5
@@ -62,8 +64,8 @@ class Slice:
     switched: bool = False
 
     def __str__(self) -> str:
-        name = " and ".join(f"{label}={value}" for label, value in self.where)
-        same = f" (the same traffic: {', '.join(f'{label}={value}' for label, value in self.also)})" if self.also else ""
+        name = " and ".join(f"{label}={plain(value)}" for label, value in self.where)
+        same = f" (the same traffic: {', '.join(f'{label}={plain(value)}' for label, value in self.also)})" if self.also else ""
         was = f"was {self.bad_before / self.events_before:.1%}" if self.events_before else "new"
         said = f"{name}{same}: {self.bad / self.events:.1%} bad ({was}), explains {self.explains:.0%} of the extra failures"
         return f"{said}; p = {self.p:.2g}" + ("; all traffic moved to it, so nothing beside it compares" if self.switched else "")
