@@ -3,27 +3,10 @@
 from contextlib import contextmanager
 
 import pytest
-import schemathesis
 from endpoint_server import Sink, serving, tokens
 from hypothesis import HealthCheck, given, seed, settings
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    ignored_auth,
-    negative_data_rejection,
-    positive_data_acceptance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
 
 HEADERS = {"Authorization": "Bearer t"}
-CHECKS = [
-    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
-    negative_data_rejection, positive_data_acceptance, ignored_auth, unsupported_method,
-]  # fmt: skip
 SEED = 1
 REFUSED = {"checks": {"negative_data_rejection": {"expected-statuses": [400, 401, 405, 408, 409, 413, 415, 422]}}}
 
@@ -44,6 +27,16 @@ def fuzzed(folder):
 
 def ask(server, examples):
     """So many requests of each kind, to each address."""
+    import schemathesis  # here: it takes seconds, and the fast half has no use for it
+    from schemathesis import GenerationMode
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks as openapi
+
+    checks = [
+        not_a_server_error, openapi.status_code_conformance, openapi.content_type_conformance, openapi.response_headers_conformance,
+        openapi.response_schema_conformance, openapi.negative_data_rejection, openapi.positive_data_acceptance, openapi.ignored_auth,
+        openapi.unsupported_method,
+    ]  # fmt: skip
     described = schemathesis.openapi.from_url(f"{server.running.url}/openapi.json", config=schemathesis.Config.from_dict(REFUSED))
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         for operation in described.get_all_operations():
@@ -52,7 +45,7 @@ def ask(server, examples):
             @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
             @given(case=operation.ok().as_strategy(generation_mode=mode))
             def request(case):
-                case.call_and_validate(headers=HEADERS, checks=CHECKS)
+                case.call_and_validate(headers=HEADERS, checks=checks)
 
             request()
 
