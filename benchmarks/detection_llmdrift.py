@@ -24,7 +24,7 @@ FILE: Final = "llmdrift_dev.jsonl.gz"
 TASKS: Final = {"prime_full": "primes", "countahappynumber": "happy numbers"}
 UPDATES: Final = (("gpt-4", "gpt-4-0314", "gpt-4-0613"), ("gpt-3.5", "gpt-3.5-turbo-0301", "gpt-3.5-turbo-0613"))
 BASELINE: Final = 250
-BASELINES: Final = 20
+BASELINES: Final = 50
 PROMISED: Final = 0.01
 WINDOWS: Final = 1000
 CHANGED: Final = 200
@@ -52,7 +52,7 @@ def run(data: Path, seed: int) -> dict[str, object]:
         {"says": "GPT-4, March to June, found within 25 answers of each template (share of windows)",
          "found": min(float(row["found at 25"]) for row in gpt4), "held": all(row["found at 25"] == 1 for row in gpt4)},
         {"says": f"false alarms of {WINDOWS} windows of March, the worst template, at most 1 %", "found": false, "held": false <= PROMISED},
-        {"says": f"of them over the z of a ticket ({TICKET:g})", "found": tickets, "held": tickets == 0},
+        {"says": f"of them over the z of a ticket ({TICKET:g}), at most 0.1 %", "found": tickets, "held": tickets <= PROMISED / 10},
         {"says": "GPT-3.5 on primes, which improved, is reported as a change (share of windows of 100 answers)",
          "found": min(float(row["found at 100"]) for row in better), "held": all(row["found at 100"] >= 0.9 for row in better)},
         {"says": "and does not page: the sev of the alert on a change", "found": sev, "held": sev == "3"},

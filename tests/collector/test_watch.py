@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from socket import socket
 
+import grpc as grpc_
 import numpy as np
 import pytest
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -107,7 +108,12 @@ def watching(baselines, *more):
         except urllib.error.HTTPError as error:
             return error.read().decode()
 
-    def send(bodies):
+    def send(bodies, by_grpc=False):
+        if by_grpc:
+            with grpc_.insecure_channel(f"127.0.0.1:{grpc}") as channel:
+                for path, body in zip(("trace.v1.TraceService", "logs.v1.LogsService"), bodies, strict=True):
+                    channel.unary_unary(f"/opentelemetry.proto.collector.{path}/Export")(body, timeout=10)
+            return
         for path, body in zip(("/v1/traces", "/v1/logs"), bodies, strict=True):
             request = urllib.request.Request(f"http://127.0.0.1:{http}{path}", body, {"Content-Type": "application/x-protobuf"})
             assert urllib.request.urlopen(request, timeout=10).status == 200
@@ -143,7 +149,7 @@ def test_another_writer_is_told_and_other_questions_are_told_apart(monkeypatch, 
     other = lambda rng: " ".join(rng.choice("explain the history of quantum gravity for a physics exam".split(), 8))  # noqa: E731
     with watching(tmp_path / "baselines") as (get, send, log):
         send(conversation(monkeypatch, 60))
-        send(conversation(monkeypatch, 30, given=terse, service="terse"))
+        send(conversation(monkeypatch, 30, given=terse, service="terse"), by_grpc=True)
         send(conversation(monkeypatch, 60, asked=other, service="asked"))
         page = until(get, [f'service="{name}",environment="production",change="both"' for name in ("bot", "terse", "asked")])
         changed = {(name, what): series(page, "truegreen_drift_changed")[

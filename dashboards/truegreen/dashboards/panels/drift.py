@@ -55,7 +55,11 @@ def distribution(view: View) -> tuple[Tile, ...]:
         kit.graph("Mean score", ("*", e.mean(c.EVALUATION_SCORE, ("evaluation", "scale", "model"), {"evaluation": evaluations(view)})), unit="short", width=12,
                   scrapes=kit.SPARSE, why="On a relative scale the baseline's mean is 0.5: many answers may be a little worse, none under the floor."),
         kit.graph("Wording and embeddings", ("*", e.gauge(c.DRIFT_ZSCORE, (*rows.WHO, "signal", "template"))), unit="short", low=None, width=12,
-                  why="z of style and embedding by prompt template, where something watches them. No data means that nothing does."),
+                  why="z of each signal by prompt template, where `truegreen watch` runs. No data means that nothing watches."),
+        kit.graph("Templates that changed", ("*", e.gauge(c.DRIFT_CHANGED, (*rows.WHO, "change", "template"))), unit="short", width=12,
+                  why="1 where questions (input), answers to the same questions (output) or both are no longer as their baseline: a change, not a failure."),
+        kit.graph("Answers compared", ("*", e.gauge(c.DRIFT_ANSWERS, (*rows.WHO, "signal", "template"))), unit="short", width=12,
+                  why="N behind each z: a window of 25 shows a great change at once, one of 100 a small one."),
     )  # fmt: skip
 
 
