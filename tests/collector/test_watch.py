@@ -177,6 +177,7 @@ def test_another_writer_is_told_and_other_questions_are_told_apart(monkeypatch, 
     (("--otlp", "4327"), "--otlp: found '4327'; write HOST:GRPC/HTTP"),
     (("--vectors", "qdrant://x"), "vectors: found qdrant://"),
     (("--interval", "soon"), "--interval: found 'soon'"),
+    (("--baselines", "nowhere://x"), "nowhere"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line(tmp_path, capsys, arguments, says):
     from truegreen.core.cli import main

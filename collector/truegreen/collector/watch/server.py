@@ -20,15 +20,17 @@ from truegreen.collector.watch.keeping import Keeping
 from truegreen.collector.watch.model import Settings
 from truegreen.collector.watch.worker import Watch
 from truegreen.core.words import catalogue
+from truegreen.evaluation.baselines import store
 
 
 async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
     """Run until SIGTERM or SIGINT; requests in flight are finished.
 
     Raises:
-        BadInput: an endpoint is not HOST:PORT, or the place of vectors is none.
-        Failed: a port is in use or an address is not this machine's.
+        BadInput: an endpoint is not HOST:PORT, or the place of baselines or of vectors is none.
+        Failed: a port is in use, an address is not this machine's, or the baselines cannot be read.
     """
+    there = await asyncio.to_thread(store.names, settings.baselines)
     keeping = Keeping(settings.vectors, say) if settings.vectors else None
     watch = Watch(settings, clock, keeping.add if keeping else None)
     watch.store.cell(catalogue.COLLECTOR_BUILD_INFO, (version("truegreen"),), hold=False)[0] = 1
@@ -60,6 +62,8 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
             f"OTLP by HTTP on {settings.http_endpoint}, by gRPC on {settings.grpc_endpoint}; metrics on http://{settings.metrics_endpoint}/metrics; "
             f"baselines of {settings.baselines}{part}; seed {settings.seed}"
         )
+        if not there:
+            say(f"no baseline is in {settings.baselines} yet: nothing is compared until `truegreen baseline take` has put one there")
         looking = asyncio.create_task(watch.run())
         await stop.wait()
         say(f"stopping, up to {server.GRACE_SECONDS:g} s")
