@@ -66,7 +66,9 @@ def triage(
     if incident:
         text = f"{verdict.whose}: {verdict.because}"
         store.append(log, incident.id, desk.clock(), "triage", "triaged", text, facts)
-    desk.say(_lines(found, verdict, parts, incident.id if incident else None), {**facts, "incident": incident.id if incident else None})
+    desk.say(
+        _lines(found, verdict, parts, incident.id if incident else None), {**facts, "incident": incident.id if incident else None}
+    )
 
 
 def _matching(log: Any, service: str | None, environment: str | None, slo: str | None) -> Any:
