@@ -132,10 +132,11 @@ def baseline_take(
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.svg", help="Draw it too.")
 @click.option("--seed", default=SEED, show_default=True, help="Of the permutations.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where something moved.")
+@config_option
 @json_option
 def baseline_diff(
     a: str | None, b: str | None, place: str | None, service: str | None, environment: str | None, picture: Path | None, seed: int,
-    exit_code: bool, as_json: bool,
+    exit_code: bool, config_path: Path | None, as_json: bool,  # noqa: ARG001 - every command has --config
 ) -> None:  # fmt: skip
     """What moved between two frozen baselines, the strongest evidence first; at most 5 % of what it names did not."""
     from truegreen.evaluation.baselines import comparison, drawing, naming
@@ -159,7 +160,9 @@ def baseline_diff(
 @click.command("choose")
 @click.argument("name")
 @click.option("--in", "place", required=True, metavar="FOLDER", help="The folder or address that has it.")
-def baseline_choose(name: str, place: str) -> None:
+@config_option
+@json_option
+def baseline_choose(name: str, place: str, config_path: Path | None, as_json: bool) -> None:  # noqa: ARG001 - every command has --config
     """Say that NAME is the baseline to compare with; without a choice it is the oldest."""
     note = store.choose(place, name, datetime.now(UTC))
-    click.echo(f"chosen    {name}\nwritten   {note}")
+    click.echo(json.dumps({"chosen": name, "written": note}) if as_json else f"chosen    {name}\nwritten   {note}")

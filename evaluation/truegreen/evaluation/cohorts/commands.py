@@ -166,8 +166,12 @@ def cohort_check(
     help="Of replay files.",
 )
 @click.option("--seed", default=SEED, show_default=True, help="Of the clustering.")
+@config_option
 @json_option
-def cohort_types(files: tuple[Path, ...], out: Path, clusters: int, embedder: str, seed: int, as_json: bool) -> None:
+def cohort_types(
+    files: tuple[Path, ...], out: Path, clusters: int, embedder: str, seed: int,
+    config_path: Path | None, as_json: bool,  # noqa: ARG001 - every command has --config
+) -> None:  # fmt: skip
     """Cluster questions into types: of replay files, or those that a frozen baseline kept of each prompt template."""
     questions = sorting.questions(files, embedder)
     made, labels = types.fit(questions.vectors, clusters, questions.embedder, seed)
