@@ -27,7 +27,7 @@ BASELINE: Final = 250
 BASELINES: Final = 50
 PROMISED: Final = 0.01
 WINDOWS: Final = 1000
-CHANGED: Final = 200
+CHANGED: Final = 100
 
 
 class _Row(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from truegreen.evaluation.drift import statistics
 from truegreen.evaluation.drift.model import (
@@ -91,8 +92,7 @@ class Reference:
     def _null(self, signal: str, test: _Test, n: int) -> _Null:
         """The cube root of a weighted sum of squares is near to a normal variable (Wilson and Hilferty, 1931): z then means the same for all."""
         if (signal, n) not in self._nulls:
-            rng = np.random.default_rng([self.seed, n, zlib.crc32(signal.encode())])
-            roots = np.cbrt(test.null(statistics.drawn(len(test.reference), n, self.trials, rng)))
+            roots = np.cbrt(test.null(_windows(self.seed, len(test.reference), n, self.trials)))
             self._nulls[signal, n] = _Null(float(roots.mean()), _spread(roots), roots)
         return self._nulls[signal, n]
 
@@ -169,6 +169,12 @@ def change(verdicts: Sequence[Verdict], over: float | None = None) -> str:
     if not answers and not given:
         return ""
     return OUTPUT if asked is not None else EITHER
+
+
+@lru_cache(16)
+def _windows(seed: int, size: int, many: int, trials: int) -> NDArray[np.intp]:
+    """The windows of every null of this size: which rows, not of what."""
+    return statistics.drawn(size, many, trials, np.random.default_rng([seed, size, many]))
 
 
 def _spread(roots: Array) -> float:
