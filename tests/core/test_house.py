@@ -1,5 +1,6 @@
 """The walls: who may import whom, what is generated, and that the wheel carries what it needs."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -73,3 +74,14 @@ def test_every_plugin_has_a_page_of_its_own():
     ):
         lines = (ROOT / plugin / "README.md").read_text().splitlines()
         assert 10 <= len(lines) <= 80, plugin
+
+
+def test_every_page_is_found_from_a_readme():
+    """A page that nothing links is read by nobody: the README, or a plugin's, leads to each."""
+    pages = [ROOT / "README.md", *ROOT.glob("*/README.md"), *ROOT.glob("docs/*/README.md")]
+    found = {
+        (page.parent / target.partition("#")[0]).resolve()
+        for page in pages
+        for target in re.findall(r"\]\(([^)\s:]+)\)", page.read_text())
+    }
+    assert [path.name for path in sorted(ROOT.glob("docs/*.md")) if path not in found] == []
