@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import islice
 from typing import Any, Final
 
 from starlette.responses import JSONResponse
@@ -19,9 +21,15 @@ BODY: Final = 8_000_000
 """Bytes of one request's body."""
 KEYS: Final = 32
 """Keys of one object: of a body with a million of them the description of what is wrong would take seconds and a gigabyte."""
+VALUES: Final = 200_000
+"""Commas outside of texts, which a thousand samples with all that they may have do not come to: millions of numbers take seconds to read."""
+_VALUE: Final = re.compile(rb'[^",]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)[^",]*+)*+(?:,|\Z)', re.DOTALL)
+"""Up to the next of them; whatever is in a body, none of it is looked at twice."""
 AT_ONCE: Final = 32
 """So many bodies are read at a time."""
 BODY_SECONDS: Final = 30.0
+OWN_BODY, OWN_SECONDS = 65_536, 10.0
+"""The same of a path that looks after its own senders: anybody may send there until the body is read. It has as many places, of its own."""
 OPEN: Final = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
 """Pages that hold nothing of anybody: no token is asked for."""
 
@@ -69,7 +77,8 @@ class Gate:
     ) -> None:
         self._app, self._tokens, self._refused, self._own = app, tokens, refused, own
         self._body_bytes, self._body_seconds, self._at_once = body_bytes, body_seconds, at_once
-        self._reading = 0
+        self._reading: Counter[bool] = Counter()
+        """Bodies that are being read, by whether the path looks after its own senders: who may send elsewhere is not held up by them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -100,18 +109,20 @@ class Gate:
         if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        _check(headers, self._body_bytes)
-        if self._reading >= self._at_once:
+        own = scope["path"] in self._own
+        most = min(OWN_BODY, self._body_bytes) if own else self._body_bytes
+        _check(headers, most)
+        if self._reading[own] >= self._at_once:
             raise Refused(503, "busy", f"{self._at_once} requests are being read; send it again", 1)
-        self._reading += 1
+        self._reading[own] += 1
         try:
-            body = await self._read(receive)
-            if scope["path"] not in self._own:
-                _few_keys(body)
+            body = await self._read(receive, most, min(OWN_SECONDS, self._body_seconds) if own else self._body_seconds)
+            if not own:
+                _few_values(body)
             scope.setdefault("state", {}).update(_known(scope["path"], who, body))
             await self._app(scope, _again(body, receive), send)
         finally:
-            self._reading -= 1
+            self._reading[own] -= 1
 
     def _who(self, path: str, headers: MutableMapping[str, str]) -> str:
         if path in OPEN or path in self._own:
@@ -129,21 +140,21 @@ class Gate:
             )
         return ""
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _read(self, receive: Receive, most: int, seconds: float) -> bytes:
         body = bytearray()
         try:
-            async with asyncio.timeout(self._body_seconds):
+            async with asyncio.timeout(seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Refused(400, "incomplete", "the body ended before it was whole; send it again")
                     body += message.get("body", b"")
-                    if len(body) > self._body_bytes:
-                        raise _large(self._body_bytes)
+                    if len(body) > most:
+                        raise _large(most)
                     if not message.get("more_body"):
                         return bytes(body)
         except TimeoutError:
-            raise Refused(408, "slow", f"the body did not come within {self._body_seconds:.0f} s; send it again") from None
+            raise Refused(408, "slow", f"the body did not come within {seconds:.0f} s; send it again") from None
 
 
 def _check(headers: MutableMapping[str, str], most: int) -> None:
@@ -157,7 +168,9 @@ def _check(headers: MutableMapping[str, str], most: int) -> None:
         raise _large(most)
 
 
-def _few_keys(body: bytes) -> None:
+def _few_values(body: bytes) -> None:
+    if body.count(b",") > VALUES and next(islice(_VALUE.finditer(body), VALUES, None), None):
+        raise Refused(422, "body", f"the body has over {VALUES} values; see /docs for those that an item has")
     try:
         json.loads(body, object_pairs_hook=_counted)
     except OverflowError:

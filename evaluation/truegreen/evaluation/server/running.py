@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvicorn
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.evaluation.server import app, delivery
+from truegreen.evaluation.server import app, connections, delivery
 from truegreen.evaluation.server.access import Address, Rates, Tokens, listening
 from truegreen.evaluation.server.delivery import PAUSE, TIMEOUT, Delivery
 from truegreen.evaluation.server.taking import Taking
@@ -21,7 +21,6 @@ from truegreen.evaluation.server.waiting import BYTES, ITEMS, Waiting
 from truegreen.evaluation.server.worker import Worker
 
 DRAIN: Final = 30.0
-CONNECTIONS: Final = 1_000
 REQUESTS_SECONDS: Final = 5
 """How long the end waits for requests that are being answered."""
 
@@ -37,6 +36,7 @@ class Asked:
         rate: items a second that each token may send; None for no limit.
         drain: seconds that the end waits for delivery.
         limits: of `Gate`, where they are not the default.
+        connections: of `connections.kind`, likewise.
         routers: more addresses, which look after their own senders.
         timeout, pause: seconds of one attempt to deliver, and before the second one.
     """
@@ -50,6 +50,7 @@ class Asked:
     rate: float | None = None
     drain: float = DRAIN
     limits: Mapping[str, Any] | None = None
+    connections: Mapping[str, Any] | None = None
     routers: tuple[Any, ...] = ()
     timeout: float = TIMEOUT
     pause: float = PAUSE
@@ -100,7 +101,7 @@ def serving(asked: Asked, say: Callable[[str], None]) -> Iterator[Running]:
         taking, sending.health, tokens=tokens, verdicts=lambda: worker.verdicts, routers=asked.routers, limits=asked.limits
     )
     with listening(asked.listen) as listener:
-        server = _server(application, asked.tls)
+        server = _server(application, asked)
         worker.start()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="truegreen-http", daemon=True)
         thread.start()
@@ -112,11 +113,11 @@ def serving(asked: Asked, say: Callable[[str], None]) -> Iterator[Running]:
             worker.stop(asked.drain)
 
 
-def _server(application: Any, tls: tuple[Path, Path] | None) -> uvicorn.Server:
-    more: dict[str, Any] = {"ssl_certfile": str(tls[0]), "ssl_keyfile": str(tls[1])} if tls else {}
+def _server(application: Any, asked: Asked) -> uvicorn.Server:
+    more: dict[str, Any] = {"ssl_certfile": str(asked.tls[0]), "ssl_keyfile": str(asked.tls[1])} if asked.tls else {}
     settings = uvicorn.Config(
         application, log_config=None, log_level="critical", access_log=False, server_header=False, lifespan="off",
-        limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=REQUESTS_SECONDS, timeout_keep_alive=30, ws="none",
+        http=connections.kind(**(asked.connections or {})), loop="asyncio", backlog=connections.BACKLOG, timeout_graceful_shutdown=REQUESTS_SECONDS, timeout_keep_alive=30, ws="none",
         proxy_headers=False, **more,
     )  # fmt: skip
     try:
@@ -124,7 +125,7 @@ def _server(application: Any, tls: tuple[Path, Path] | None) -> uvicorn.Server:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or type(error).__name__
         raise BadInput(f"--tls-cert, --tls-key: cannot be used ({reason}); give a certificate and its key as PEM files") from None
-    return uvicorn.Server(settings)
+    return connections.Server(settings)
 
 
 def _url(asked: Asked, listener: socket.socket) -> str:
