@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from evalset_server import serving
 from truegreen.core.cli import root
 from truegreen.core.errors import BadInput
 from truegreen.core.words.calibration import QUANTILES, Calibration, file_name, to_text
-from truegreen.evaluation.evalsets import files
+from truegreen.evaluation.evalsets import adding, files
 from truegreen.runbook import log as store
 
 TRACES = ["a" * 32, "b" * 32]
@@ -55,7 +56,7 @@ def lines(path: str) -> list[dict[str, Any]]:
 
 
 def test_a_failing_trace_becomes_a_case_checked_by_what_found_it_wrong(add, monkeypatch) -> None:
-    """The question is the trace's in Langfuse, the check the incident's evaluation at the floor of the calibration; the version moves."""
+    """The question is the trace's in Langfuse, the version moves. What found it wrong is no check of a case without passages."""
     calibration(Path("calibration"), 0.41)
     Path("s.jsonl").write_text('{"id": "a", "query": "q", "expected": "x"}')
     before = files.read(Path("s.jsonl")).version
@@ -71,6 +72,10 @@ def test_a_failing_trace_becomes_a_case_checked_by_what_found_it_wrong(add, monk
         for name, value in {"BASE_URL": server.url, "PUBLIC_KEY": "pk", "SECRET_KEY": "sk"}.items():
             monkeypatch.setenv(f"LANGFUSE_{name}", value)
         done = add("s.jsonl", "--from-incident", 1, "--json")
+        assert isinstance(done.exception, BadInput), done.output
+        assert "no answer could pass: groundedness found it wrong" in str(done.exception) and "no_context" in str(done.exception)
+        assert files.read(Path("s.jsonl")).version == before
+        done = add("s.jsonl", "--from-incident", 1, "--contains", "yes", "--json")
     assert done.exit_code == 0, done.exception
     told = json.loads(done.stdout)
     assert told["before"] == before and told["eval_dataset"] == files.read(Path("s.jsonl")).version != before
@@ -81,8 +86,28 @@ def test_a_failing_trace_becomes_a_case_checked_by_what_found_it_wrong(add, monk
         "query": "May I return it?",
         "trace": TRACES[1],
         "incident": 1,
-        "checks": {"floors": {"groundedness": 0.41}},
+        "checks": {"contains": ["yes"]},
     }
+
+
+def test_with_its_passages_the_check_is_what_found_it_wrong(add) -> None:
+    """The incident's evaluation at the floor of the calibration."""
+    calibration(Path("calibration"), 0.41)
+    Path("r.jsonl").write_text(
+        json.dumps({"id": TRACES[0], "query": "How long?", "context": ["30 days."], "answer": "wrong", "model": "m"})
+    )
+    done = add("new.jsonl", "--from-incident", 1, "--recorded", "r.jsonl")
+    assert done.exit_code == 0, done.exception
+    assert lines("new.jsonl")[0]["checks"] == {"floors": {"groundedness": 0.41}}
+
+
+def test_cases_that_are_added_at_the_same_moment_are_all_kept(tmp_path) -> None:
+    def one(number: int) -> None:
+        adding.add(tmp_path / "s.jsonl", {"id": str(number), "query": "q", "expected": "x"})
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(one, range(10)))
+    assert len(files.read(tmp_path / "s.jsonl").cases) == 10 and [one.name for one in tmp_path.iterdir()] == ["s.jsonl"]
 
 
 def test_the_question_comes_from_a_replay_file_or_the_command_line(add) -> None:
@@ -128,6 +153,8 @@ def test_what_is_missing_is_said_and_the_set_stays(add, monkeypatch) -> None:
         ("s.jsonl", "--from-incident", "1", "--query", "q"): "its floor would be the check, and it cannot be read",
         ("s.jsonl", "--query", "q"): "the case checks nothing; write what a right answer is",
         ("s.jsonl", "--query", "q", "--floor", "x"): "--floor: found 'x'",
+        ("s.jsonl", "--query", "q", "--floor", "groundedness=nan"): "--floor: found 'groundedness=nan'",
+        ("s.jsonl", "--query", "q", "--expected", "  "): "expected: found a text of 2 characters; write a text that is not blank",
         ("broken.jsonl", "--query", "q", "--contains", "x"): "broken.jsonl:1: found no JSON",
     }.items():
         done = add(*words)

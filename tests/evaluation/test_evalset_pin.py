@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from truegreen.core.cli import root
 from truegreen.core.errors import BadInput, Failed
-from truegreen.evaluation.evalsets import files, keeping, result
+from truegreen.evaluation.evalsets import files, keeping, model_commands, result
 from truegreen.evaluation.evalsets.model import ERROR, FAILED, PASSED, Verdict
 
 ALIAS, OLD, NEW = "gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20"
@@ -33,17 +34,18 @@ def ran(  # noqa: PLR0913 (each says one thing about the run)
     served: str = NEW,
     second: str = PASSED,
     hours: float = 1.0,
-    provider: str = "",
+    provider: str = "openai",
     *,
     live: bool = True,
     only: int = 2,
+    require: float = 1.0,
 ) -> Mapping[str, Any]:
     """Keep a run that began so many hours from now."""
     began = datetime.now(UTC) + timedelta(hours=hours)
     verdicts = [Verdict("a", PASSED, model=served), Verdict("b", second, model=served)][:only]
     target = result.Target("http://127.0.0.1:9/v1", provider, asked, "", live)
     moment = began.isoformat(timespec="milliseconds")
-    made = result.result(files.read(Path("s.jsonl")), target, verdicts, started=moment, ended=moment, require=1.0)
+    made = result.result(files.read(Path("s.jsonl")), target, verdicts, started=moment, ended=moment, require=require)
     keeping.keep(Path(keeping.FOLDER), made)
     return made
 
@@ -80,6 +82,10 @@ NO_EVIDENCE: dict[str, tuple[dict[str, Any], str]] = {
     "before the pin": ({"hours": -1}, "it is older than the pin"),
     "of the pinned version": ({"asked": OLD, "served": OLD}, f"it asked for {OLD}, not for {ALIAS}"),
     "of another provider": ({"provider": "azure"}, "it asked azure"),
+    "of nobody knows whom": ({"provider": ""}, "it does not say whom it asked (--provider openai)"),
+    "of an endpoint that does not say what serves": ({"served": ""}, "not every answer says which model served it"),
+    "of a template that asks for no model": ({"asked": ""}, f"it asked for no model by name, not for {ALIAS}"),
+    "content with half": ({"second": FAILED, "require": 0.5}, "it did not pass (1 of 2, wanted 100%)"),
     "of recorded answers": ({"live": False}, "it judged recorded answers"),
 }
 
@@ -92,6 +98,41 @@ def test_what_is_no_evidence_is_said_and_changes_nothing(model, name) -> None:
     ran(**more)
     assert why in refused(model("unpin", *WHO))
     assert Path("truegreen.lock").read_bytes() == before
+
+
+def test_a_lower_share_is_good_enough_only_with_a_reason_that_is_kept(model) -> None:
+    """What a run was content with counts for nothing; what the pin wants does, and who wants less says why, in the lock file."""
+    assert model("pin", *WHO, "--version", OLD, "--evalset", "s.jsonl").exit_code == 0
+    made = ran(second=FAILED, require=0.5)
+    assert made["passed"]
+    done = model("unpin", *WHO, "--require", "50%")
+    assert isinstance(done.exception, BadInput) and "50% is less than the 100% that count here; say why" in str(done.exception)
+    assert lock()["models"][0]["require"] == 1.0
+    done = model("unpin", *WHO, "--require", "50%", "--reason", "case b is the provider's own bug")
+    assert done.exit_code == 0 and "wanted    50% of the cases, not all" in done.output
+    let_go = lock()["history"][0]["let_go_by"]
+    assert (let_go["require"], let_go["passed"], let_go["reason"]) == (0.5, 1, "case b is the provider's own bug")
+
+
+def test_a_pin_keeps_the_share_that_it_wants(model) -> None:
+    assert isinstance(model("pin", *WHO, "--version", OLD, "--require", "50%").exception, BadInput)
+    assert model("pin", *WHO, "--version", OLD, "--evalset", "s.jsonl", "--require", "50%", "--reason", "flaky").exit_code == 0
+    assert (lock()["models"][0]["require"], lock()["models"][0]["reason"]) == (0.5, "flaky")
+    ran(second=FAILED)
+    assert "wanted 80%" in refused(model("unpin", *WHO, "--require", "80%"))
+    assert model("unpin", *WHO).exit_code == 0
+
+
+def test_pins_at_the_same_moment_are_all_kept(model) -> None:
+    """Ten commands at once, each of another model; nothing is left beside the lock file."""
+    more = {"provider": "p", "lock": None, "evalset": None, "runs": Path(), "file": None, "require": None, "reason": ""}
+
+    def pin(number: int) -> None:
+        model_commands.pin.callback(version="v", model=f"m{number}", config_path=None, as_json=True, **more)
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(pin, range(10)))
+    assert len(lock()["models"]) == 10 and sorted(one.name for one in Path().iterdir()) == ["s.jsonl", "truegreen.lock"]
 
 
 def test_a_case_that_an_incident_added_must_pass_too(model) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from evalset_server import completion, serving
 
 from truegreen.core.cli import root
 from truegreen.core.errors import BadInput, Failed
+from truegreen.evaluation.evalsets import keeping
 from truegreen.instrumentation import snapshot
 
 SECRET = "a secret phrase of an answer"
@@ -255,7 +255,92 @@ def test_recorded_answers_are_found_by_id_then_by_question(run, tmp_path) -> Non
     assert done["passed"] is False, "a case without an answer leaves a run that is not whole"
 
 
+def test_a_case_that_nothing_can_pass_is_named_before_anything_is_paid(run, tmp_path) -> None:
+    """A floor of an evaluator that skips the case itself; an endpoint that tells its own passages may still answer it."""
+    floor = {"checks": {"floors": {"groundedness": 0.5}}}
+    file = written(tmp_path / "s.jsonl", [{"query": "q one", "expected": "x"}, {"query": "q two", **floor}])
+    (tmp_path / "t.json").write_text(json.dumps({"body": "{query}", "answer": "/text", "passages": "/sources"}))
+    with serving(lambda *_: (200, {"text": "x", "sources": ["x"]})) as endpoint:
+        done = run(file, "--endpoint", endpoint.url, "--model", "m")
+        assert isinstance(done.exception, BadInput) and endpoint.asked == []
+        assert "s.jsonl:2: checks.floors: groundedness skips this case whatever is answered (no_context)" in str(done.exception)
+        assert facts(run(file, "--endpoint", endpoint.url, "--request", "t.json", "--json"))["asked"] == 2
+
+
+def test_an_expected_answer_in_another_language_is_marked_and_not_guessed(run, tmp_path) -> None:
+    """Words tell nothing there; word for word it tells."""
+    expected = "يمكن إرجاع المنتج خلال ثلاثين يوما"
+    written(tmp_path / "r.jsonl", [
+        {"id": "a", "query": "q", "context": [], "answer": f"نعم، {expected}.", "model": "m"},
+        {"id": "b", "query": "q", "context": [], "answer": "ثلاثون يوما للإرجاع", "model": "m"}])  # fmt: skip
+    file = written(tmp_path / "s.jsonl", [{"id": name, "query": "q", "expected": expected} for name in "ab"])
+    first, second = facts(run(file, "--recorded", "r.jsonl", "--json"))["verdicts"]
+    assert first["verdict"] == "pass"
+    assert (second["verdict"], second["why"]) == ("unknown", "expected: skipped unsupported_language")
+
+
+def test_what_failed_is_said_before_what_could_not_be_judged(run, tmp_path) -> None:
+    written(tmp_path / "r.jsonl", [{"query": "q", "context": [], "answer": "no", "model": "m"}])
+    checks = {"contains": ["no", "yes"], "floors": {"groundedness": 0.5}}
+    file = written(tmp_path / "s.jsonl", [{"id": "a", "query": "q", "checks": checks}])
+    assert "fail    a: contains[1]; floors.groundedness: skipped no_context" in run(file, "--recorded", "r.jsonl").output
+
+
+def test_an_endpoint_without_bounds_costs_one_case(run, tmp_path) -> None:
+    """An answer over 1 MB is none, tokens below nothing give nothing back, a name brings no control characters to the terminal."""
+    file = written(tmp_path / "s.jsonl", [{"id": name, "query": name, "checks": {"contains": "x"}} for name in "abc"])
+    name = "gpt\x1b[31m\n\nfake line" + "x" * 500
+
+    def answer(_: str, body: Any) -> tuple[int, Any]:
+        return 200, completion("x" * (2_000_000 if body["messages"][-1]["content"] == "a" else 1), name, -1000)
+
+    with serving(answer) as endpoint:
+        words = (file, "--endpoint", endpoint.url, "--model", "m")
+        done = run(*words, "--budget", "tokens=5", "--json")
+        told = facts(done)
+        shown = run(*words, "--fresh").output
+    assert (told["verdicts"][0]["verdict"], told["verdicts"][0]["why"], told["tokens"]) == ("error", "its answer is too long", 0)
+    (served,) = told["served"]
+    assert len(served) == 128 and served.startswith("gpt?[31m??fake line")
+    assert "\x1b" not in shown and "\nfake" not in shown
+
+
+def test_a_template_that_names_no_model_asks_for_none(run, tmp_path) -> None:
+    """So its run is evidence for no name; where one is given, it is said."""
+    file = written(tmp_path / "s.jsonl", [{"query": "q", "expected": "x"}])
+    for name, body in {"without": "{query}", "with": {"q": "{query}", "m": "{model}"}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({"body": body, "answer": "/text"}))
+    with serving(lambda *_: (200, {"text": "x"})) as endpoint:
+        done = run(file, "--endpoint", endpoint.url, "--request", "without.json", "--model", "gpt-4o")
+        assert isinstance(done.exception, BadInput) and "--model: found 'gpt-4o', and no {model} in the body" in str(
+            done.exception
+        )
+        made = facts(run(file, "--endpoint", endpoint.url, "--request", "with.json", "--model", "gpt-4o", "--json"))
+    assert made["model"] == "gpt-4o" and endpoint.asked == [{"q": "q", "m": "gpt-4o"}]
+
+
+def test_two_runs_of_one_set_at_once_ask_nothing_twice(run, tmp_path) -> None:
+    """The second ends at once and says why."""
+    file = written(tmp_path / "support.jsonl", CASES)
+    second: list[Result] = []
+    begun = threading.Lock()
+
+    def answer(path: str, body: Any) -> tuple[int, Any]:
+        if begun.acquire(blocking=False):
+            second.append(run(*words))
+        return right(path, body)
+
+    with serving(answer) as endpoint:
+        words = (file, "--endpoint", endpoint.url, "--model", "m", "--parallel", "1", "--json")
+        first = run(*words)
+    assert first.exit_code == 0, first.output
+    assert "another run of this set against this endpoint is under way" in str(second[0].exception)
+    assert len(endpoint.asked) == 4
+
+
 BAD = {
+    "a blank text": ('{"query": "q", "checks": {"contains": ["x", " "]}}', "s.jsonl:1: checks.contains[1]: found a text of 1 characters; write a text that is not blank"),
+    "blank expectations": ('{"query": "q", "expected": "  "}', "s.jsonl:1: expected: found a text of 2 characters; write a text that is not blank"),
     "no case": ("", "found no case"),
     "nothing to check": ('{"query": "q"}', "s.jsonl:1: found neither expected nor checks"),
     "a key misspelt": ('{"query": "q", "expeted": "x", "checks": {"contains": "y"}}', "s.jsonl:1: found the unknown expeted"),
@@ -308,8 +393,22 @@ def test_a_partial_of_yesterday_or_a_torn_one_is_asked_anew(run, tmp_path) -> No
         run(*words, "--budget", "calls=2")
         (partial,) = tmp_path.glob("evalset-runs/*.partial.jsonl")
         text = partial.read_text()
-        partial.write_text(re.sub(r'"started": [0-9.]+', '"started": 1000000000.0', text))
+        partial.write_text(keeping.line({"started": 1000000000.0}) + text.partition("\n")[2])
         assert facts(run(*words, "--budget", "calls=3"))["asked"] == 3
         partial.write_text("\n".join([*text.splitlines()[:2], text.splitlines()[2][:40]]))
         done = facts(run(*words))
     assert done["asked"] == 4 and done["passed"]
+
+
+def test_a_partial_that_was_edited_is_asked_anew(run, tmp_path) -> None:
+    """A verdict that somebody turned, and one of a case that the set does not have."""
+    file = written(tmp_path / "support.jsonl", CASES)
+    with serving(lambda *_: (200, completion("no"))) as endpoint:
+        words = (file, "--endpoint", endpoint.url, "--model", "m", "--json")
+        run(*words, "--budget", "calls=2")
+        (partial,) = tmp_path.glob("evalset-runs/*.partial.jsonl")
+        head, first, second = partial.read_text().splitlines()
+        foreign = json.loads(second) | {"id": "foreign"}
+        partial.write_text("\n".join([head, first.replace('"fail"', '"pass"'), keeping.line(foreign)]))
+        done = facts(run(*words))
+    assert (done["asked"], done["pass"]) == (4, 0)

@@ -46,6 +46,10 @@ class HttpFailed(Failed):
         self.body = body
 
 
+class TooLong(Failed):
+    """An answer is longer than its reader takes."""
+
+
 class TimedOut(Failed):
     """A server was asked and did not answer in time: what was sent may have been done."""
 
@@ -61,6 +65,7 @@ class Server:
         auth: user and password for Basic authentication; a user in `url` is used when there is none.
         token: for `Authorization: Bearer`.
         timeout: seconds for one attempt.
+        most: bytes that are read of an answer, all within `timeout`; None is without bound.
         sleep: called with the seconds between two attempts.
     """
 
@@ -70,6 +75,7 @@ class Server:
     auth: tuple[str, str] | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     timeout: float = TIMEOUT
+    most: int | None = None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
 
@@ -155,7 +161,7 @@ def _call(server: Server, method: str, path: str, params: Params, body: Any, tri
         for attempt in range(1, tries + 1):
             pause = PAUSE * 2 ** (attempt - 1)
             try:
-                answer = sender.request(method, url, params=list(params), json=body)
+                answer = _answer(sender, server, method, url, params, body)
             except httpx.TransportError as error:
                 if attempt == tries:
                     raise unreached(server, error) from None
@@ -168,6 +174,25 @@ def _call(server: Server, method: str, path: str, params: Params, body: Any, tri
                 pause = pause if asked is None else asked
             server.sleep(pause)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _answer(sender: httpx.Client, server: Server, method: str, url: str, params: Params, body: Any) -> httpx.Response:
+    if server.most is None:
+        return sender.request(method, url, params=list(params), json=body)
+    # As it comes: what is packed may be a thousand times as long when it is unpacked.
+    packed = {"Accept-Encoding": "identity"}
+    end, content = time.monotonic() + server.timeout, bytearray()
+    with sender.stream(method, url, params=list(params), json=body, headers=packed) as answer:
+        for part in answer.iter_raw():
+            content += part
+            if len(content) > server.most:
+                raise TooLong(
+                    f"what {bare(url)} answers is longer than {server.most:,} bytes: ask it for less, or name another address"
+                )
+            if time.monotonic() > end:
+                raise httpx.ReadTimeout("the answer did not end", request=answer.request)
+        kept = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-encoding"]
+        return httpx.Response(answer.status_code, headers=kept, content=bytes(content), request=answer.request)
 
 
 def address(server: Server, path: str) -> str:

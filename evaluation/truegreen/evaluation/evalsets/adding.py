@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any, Final
 
 from truegreen.core.errors import BadInput
 from truegreen.core.words.calibration import CalibrationError, canonical, file_name, from_text
-from truegreen.evaluation.evalsets import files, keeping
+from truegreen.evaluation.evalsets import files, judging, keeping
 
 GROUP: Final = "truegreen_incident"
 """Entry points `facts(incident, store, config_path) -> Mapping`: what a log of incidents knows of one. Keys: `id`, `service`,
 `environment`, `slo`, `evaluation` (that the SLO judges; empty where it judges none), `traces` (failing ones, newest first)."""
+
+
+_ADVICE: Final = "write what a right answer is: --expected TEXT, --contains TEXT, --not-contains TEXT or --floor NAME=RAW"
 
 
 def facts(incident: int, store: str | None, config_path: Path | None) -> Mapping[str, Any]:
@@ -94,15 +98,32 @@ def add(path: Path, made: Mapping[str, Any]) -> tuple[str, str]:
         BadInput: the set is broken as it is, or has the id already.
         Failed: it cannot be written.
     """
-    before, text = "", ""
-    if path.exists():
-        before = files.read(path).version
-        text = path.read_text("utf-8")
-        text += "" if text.endswith("\n") or not text else "\n"
-    text += json.dumps(made, ensure_ascii=False) + "\n"
-    after = files.parse(text.encode(), path).version
-    keeping.write(path, text)
+    with keeping.alone(path):
+        before, text = "", ""
+        if path.exists():
+            before = files.read(path).version
+            text = path.read_text("utf-8")
+            text += "" if text.endswith("\n") or not text else "\n"
+        text += json.dumps(made, ensure_ascii=False) + "\n"
+        after = files.parse(text.encode(), path).version
+        keeping.write(path, text)
     return before, after
+
+
+def check(made: Mapping[str, Any], config_path: Path | None) -> None:
+    """Whether an answer can pass the floor that nobody wrote.
+
+    Raises:
+        BadInput: its evaluator skips the case for what it is itself, or is not installed here.
+    """
+    case = files.case_of(made, 0)
+    found = next(judging.hopeless(case, judging.judges([case], "the incident's evaluation", config_path)), None)
+    if found is not None:
+        name, reason = found
+        raise BadInput(
+            f"no answer could pass: {name} found it wrong and is its only check, and it skips this case ({reason}). {_ADVICE}, or take the "
+            "question with its passages from a replay file: --recorded FILE"
+        )
 
 
 def floors(given: Sequence[str]) -> Mapping[str, float]:
@@ -114,7 +135,7 @@ def floors(given: Sequence[str]) -> Mapping[str, float]:
             found[name] = float(number)
         except ValueError:
             name = ""
-        if not name:
+        if not name or not math.isfinite(found[name]):
             raise BadInput(f"--floor: found {text!r}; write NAME=RAW such as groundedness=0.5")
     return found
 
@@ -129,15 +150,14 @@ def what(made: Mapping[str, Any]) -> list[str]:
 
 def _floor(told: Mapping[str, Any], calibrations: Path) -> Mapping[str, float]:
     name = str(told.get("evaluation", ""))
-    advice = "write what a right answer is: --expected TEXT, --contains TEXT, --not-contains TEXT or --floor NAME=RAW"
     if not name:
-        raise BadInput(f"the case checks nothing; {advice}")
+        raise BadInput(f"the case checks nothing; {_ADVICE}")
     path = calibrations / file_name(str(told["service"]), str(told["environment"]), name)
     try:
         return {name: from_text(path.read_text("utf-8"), str(path)).floor}
     except (OSError, UnicodeDecodeError, CalibrationError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInput(f"{path}: its floor would be the check, and it cannot be read ({reason}); {advice}") from None
+        raise BadInput(f"{path}: its floor would be the check, and it cannot be read ({reason}); {_ADVICE}") from None
 
 
 def _recorded(path: Path, traces: Sequence[str]) -> Mapping[str, Any] | None:

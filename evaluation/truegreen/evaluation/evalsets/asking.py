@@ -15,12 +15,18 @@ from truegreen.core.clients.http import Server
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words.shapes import ReplayRecord
 from truegreen.evaluation.evalsets.model import Answer, Case
+from truegreen.evaluation.plain import plain
 
 TIMEOUT: Final = 60.0
 """Seconds for one answer."""
+BYTES: Final = 1_000_000
+"""A longer answer is none."""
+NAME: Final = 128
+"""So many characters of a model's name are kept."""
 CHAT: Final = "/chat/completions"
 HINT: Final = "start it or name another with --endpoint"
 QUERY, CONTEXT, MODEL = "{query}", "{context}", "{model}"
+_ENDLESS: Final = 1e12
 _TEMPLATE: Final = ("path", "body", "answer", "passages", "model", "tokens")
 Ask = Callable[[Case], Answer]
 """Raises `Failed` when there is no answer."""
@@ -41,6 +47,11 @@ class Template:
     passages: str = ""
     model: str = ""
     tokens: str = ""
+
+    @property
+    def asks_for_model(self) -> bool:
+        """Whether a request names the model."""
+        return MODEL in json.dumps(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,9 @@ def chat(url: str, token: str | None, told: Chat, clock: Callable[[], float] = t
     """
     parts = urlsplit(url)
     path = parts.path.rstrip("/").removesuffix(CHAT) or ("" if parts.path.rstrip("/").endswith(CHAT) else "/v1")
-    server = Server("the endpoint", urlunsplit((parts.scheme, parts.netloc, path, "", "")), HINT, token=token, timeout=timeout)
+    server = Server(
+        "the endpoint", urlunsplit((parts.scheme, parts.netloc, path, "", "")), HINT, token=token, timeout=timeout, most=BYTES
+    )
 
     def ask(case: Case) -> Answer:
         body = {"model": told.model, "messages": messages(case, told.system), "temperature": 0, **told.parameters}
@@ -88,7 +101,7 @@ def templated(
     timeout: float = TIMEOUT,
 ) -> Ask:
     """Asks any endpoint that takes and gives JSON; retries as `chat`."""
-    server = Server("the endpoint", url, HINT, token=token, timeout=timeout)
+    server = Server("the endpoint", url, HINT, token=token, timeout=timeout, most=BYTES)
 
     def ask(case: Case) -> Answer:
         began = clock()
@@ -112,7 +125,7 @@ def recorded(records: Iterable[ReplayRecord]) -> Ask:
         found = by_id.get(case.id) or by_query.get(case.query)
         if found is None:
             raise Failed("no recorded answer has this id or this question")
-        return Answer(found.answer, found.model, passages=found.context or None)
+        return Answer(found.answer, plain(found.model, NAME), passages=found.context or None)
 
     return ask
 
@@ -172,8 +185,8 @@ def _of_chat(found: Any, seconds: float) -> Answer:
     used = found.get("usage") or {}
     finish = choice.get("finish_reason")
     return Answer(
-        str(content if content is not None else said.get("refusal") or ""), str(found.get("model") or ""),
-        int(used.get("total_tokens") or 0), seconds, finish=(str(finish),) if finish else (),
+        str(content if content is not None else said.get("refusal") or ""), plain(str(found.get("model") or ""), NAME),
+        _count(used.get("total_tokens")), seconds, finish=(str(finish),) if finish else (),
     )  # fmt: skip
 
 
@@ -185,8 +198,14 @@ def _of_template(found: Any, template: Template, seconds: float) -> Answer:
     if not isinstance(text, str):
         raise TypeError(template.answer)
     return Answer(
-        text, str(at(template.model, "")), int(at(template.tokens, 0)), seconds, None if passages is None else _texts(passages)
-    )
+        text, plain(str(at(template.model, "")), NAME), _count(at(template.tokens, 0)), seconds,
+        None if passages is None else _texts(passages),
+    )  # fmt: skip
+
+
+def _count(value: Any) -> int:
+    """A number of tokens; 0 for what is none, so that no endpoint gives back what was spent."""
+    return int(value) if isinstance(value, int | float) and 0 <= value < _ENDLESS else 0
 
 
 def _texts(passages: Sequence[Any]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from truegreen.core.words.shapes import Judge, Sample
 from truegreen.evaluation.evalsets.files import listed
 from truegreen.evaluation.evalsets.model import FAILED, PASSED, UNKNOWN, Answer, Case, Verdict
 from truegreen.evaluation.lexical import text as lexical
+from truegreen.evaluation.lexical.language import not_english
 
 RECALL: Final = 0.6
 """Default of `expected_recall`: a convention, tuned on nothing."""
@@ -28,7 +29,7 @@ def judged(case: Case, answer: Answer, judges: Mapping[str, Judge], keep: bool =
     """
     wrong = list(_wrong(case, answer.text))
     raw: dict[str, float] = {}
-    skipped: list[str] = []
+    skipped = ["expected: skipped unsupported_language"] if "empty" not in wrong and _untold(case, answer.text) else []
     passages = case.context if answer.passages is None else answer.passages
     sample = Sample(case.query, answer.text, passages, answer.model, case.expected, answer.finish)
     for name, floor in case.checks.get("floors", {}).items():
@@ -72,11 +73,20 @@ def _wrong(case: Case, answer: str) -> Iterator[str]:
     if not answer.strip():
         yield "empty"
         return
-    if case.expected and recall(case.expected, answer) < case.checks.get("expected_recall", RECALL):
+    if (
+        case.expected
+        and not not_english(case.expected)
+        and recall(case.expected, answer) < case.checks.get("expected_recall", RECALL)
+    ):
         yield "expected"
     for name, check in _CHECKS.items():
         if name in case.checks:
             yield from check(case.checks[name], case, answer)
+
+
+def _untold(case: Case, answer: str) -> bool:
+    """Whether words cannot tell: the expected answer is plainly not English, and is not there as it is written."""
+    return not_english(case.expected) and _plain(case.expected) not in _plain(answer)
 
 
 def _contains(wanted: Any, _: Case, answer: str) -> Iterator[str]:

@@ -17,9 +17,7 @@ from truegreen.core.clients import http, interrupts
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.options import config_option, json_option
 from truegreen.core.words.calibration import canonical
-from truegreen.core.words.shapes import Judge
-from truegreen.evaluation.evalsets import adding, asking, checks, files, keeping, result, running
-from truegreen.evaluation.evalsets.model import EvalSet
+from truegreen.evaluation.evalsets import adding, asking, files, judging, keeping, options, result, running
 from truegreen.evaluation.progress import shown
 
 CHAT_TOKEN: Final = "OPENAI_API_KEY"
@@ -27,17 +25,6 @@ TOKEN: Final = "TRUEGREEN_ENDPOINT_TOKEN"
 """Names of variables with a bearer token, or with _FILE of a file that has it: of the OpenAI contract, of a template's endpoint."""
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
-
-
-def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    """A share from 0 to 1, from `95%` or `0.95`."""
-    try:
-        share = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 < share <= 1:
-        raise click.BadParameter(f"found {value!r}, write a share such as 95%", ctx, param)
-    return share
 
 
 @click.command("run")
@@ -71,7 +58,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:
     "--require",
     default="100%",
     show_default=True,
-    callback=_share,
+    callback=options.share,
     metavar="SHARE",
     help="The least share of cases that must pass.",
 )
@@ -99,12 +86,19 @@ def run(
     Ctrl-C loses nothing: within a day the same command goes on where it stopped.
     """
     evalset = files.read(file)
-    judges = _judges(evalset, config_path)
+    judges = judging.judges(evalset.cases, evalset.path, config_path)
     allowed = running.budget(budgets)
-    ask, target, notes = _target(endpoint, recorded, template, model, provider, system, _parameters(parameters), timeout)
+    ask, target, finds, notes = _target(endpoint, recorded, template, model, provider, system, _parameters(parameters), timeout)
+    if not finds:
+        judging.check(evalset.cases, evalset.path, judges)
     partial = keeping.Partial(out, evalset.version, target, keep)
+    context.with_resource(
+        keeping.alone(
+            partial.path, f"{partial.path}: another run of this set against this endpoint is under way; wait for its end"
+        )
+    )
     now = time.time()
-    began, done = (now, {}) if fresh else partial.done(now)
+    began, done = (now, {}) if fresh else partial.done(now, {case.id for case in evalset.cases})
     left = [case for case in evalset.cases if case.id not in done]
     notes += (
         [f"goes on with {len(left)} of {len(evalset.cases)} cases, the others were asked since {_iso(began)}"] if done else []
@@ -168,6 +162,8 @@ def add_case(
     wanted = {key: value for key, value in given.items() if value}
     asked = adding.question(facts, trace, query, recorded)
     made = adding.case(facts, asked, expected, wanted, calibrations, identity=identity, note=note, added=_iso(time.time()))
+    if not expected and not wanted:
+        adding.check(made, config_path)
     before, after = adding.add(file, made)
     if as_json:
         click.echo(
@@ -181,7 +177,8 @@ def add_case(
 def _target(
     endpoint: str | None, recorded: Path | None, template: Path | None, model: str, provider: str, system: Path | None,
     parameters: Mapping[str, Any], timeout: float,
-) -> tuple[asking.Ask, result.Target, list[str]]:  # fmt: skip
+) -> tuple[asking.Ask, result.Target, bool, list[str]]:  # fmt: skip
+    """Who answers, whether passages of its own may come with an answer, and what to say of it."""
     if bool(endpoint) == bool(recorded):
         raise BadInput(
             "found " + ("both" if endpoint else "neither") + " of --endpoint URL and --recorded FILE; write one: who is to answer"
@@ -191,42 +188,28 @@ def _target(
 
         broken = replay.Broken()
         ask = asking.recorded(replay.read_replay(recorded, broken))
-        return ask, result.Target(str(recorded), provider, model, "", live=False), [str(line) for line in broken.first]
+        return ask, result.Target(str(recorded), provider, model, "", live=False), True, [str(line) for line in broken.first]
     url = str(endpoint)
     if template is not None:
         made = asking.read_template(template)
+        if model and not made.asks_for_model:
+            raise BadInput(
+                f"--model: found {model!r}, and no {asking.MODEL} in the body of {template}; write it there, or leave out --model"
+            )
         how = _short([made.body, made.answer, made.path])
         return (
             asking.templated(url, http.secret(TOKEN, os.environ), made, model, timeout=timeout),
-            result.Target(http.bare(url), provider, model, how), [],
+            result.Target(http.bare(url), provider, model, how), bool(made.passages), [],
         )  # fmt: skip
     if not model:
         raise BadInput("--model: found nothing; write the name of the model to ask for, or --request FILE for another contract")
     said = asking.Chat(model, _text(system), parameters)
     ask = asking.chat(url, http.secret(CHAT_TOKEN, os.environ), said, timeout=timeout)
-    return ask, result.Target(http.bare(url), provider, model, _short([said.system, dict(parameters)])), []
+    return ask, result.Target(http.bare(url), provider, model, _short([said.system, dict(parameters)])), False, []
 
 
 def _short(how: Any) -> str:
     return hashlib.sha256(canonical(how).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-def _judges(evalset: EvalSet, config_path: Path | None) -> Mapping[str, Judge]:
-    """The evaluators that the set names, made once."""
-    wanted = checks.evaluators(evalset.cases)
-    if not wanted:
-        return {}
-    from truegreen.evaluation.installed import judge_of
-    from truegreen.instrumentation import evaluate, settings
-
-    told = settings.load({**os.environ, "TRUEGREEN_CONFIG": str(config_path)} if config_path else os.environ).evaluations
-    there = evaluate.installed()
-    for name, line in wanted.items():
-        if name not in there:
-            raise BadInput(
-                f"{evalset.path}:{line}: checks.floors: found {name!r}; write one of {', '.join(there)}, or install the package that has it"
-            )
-    return {name: judge_of(name, told.get(name, {})) for name in wanted}
 
 
 def _parameters(given: tuple[str, ...]) -> Mapping[str, Any]:

@@ -11,14 +11,23 @@ from typing import Any, Final
 
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words.calibration import canonical
-from truegreen.evaluation.evalsets import files, keeping
+from truegreen.evaluation.evalsets import files, keeping, result
 
 LOCK: Final = "truegreen.lock"
 FORMAT: Final = 1
 FRESH: Final = timedelta(days=7)
 """An older run is no evidence: what a name stands for may have changed since."""
+ALL: Final = 1.0
+"""The share of cases that must pass where a pin asks for no other."""
 _TEXTS: Final = ("provider", "model", "version", "pinned", "evalset")
-_EVIDENCE: Final[Mapping[str, Any]] = {"run": str, "evalset": str, "date": str, "passed": int, "cases": int, "ratio": (int, float)}
+_EVIDENCE: Final[Mapping[str, Any]] = {
+    "run": str,
+    "evalset": str,
+    "date": str,
+    "passed": int,
+    "cases": int,
+    "ratio": (int, float),
+}
 Entry = Mapping[str, Any]
 
 
@@ -64,35 +73,54 @@ def found(models: Sequence[Entry], provider: str, model: str) -> Entry | None:
     return next((one for one in models if one["provider"] == provider and one["model"] == model), None)
 
 
-def evidence(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a lock file keeps of a run."""
+def bound(pin: Entry | None, given: float | None, reason: str) -> float:
+    """The share of its cases that a run must pass to be evidence, whatever the run itself was content with: the pin's, else all.
+
+    Raises:
+        BadInput: a lower one is given, and no reason for the lock file.
+    """
+    kept = float(pin.get("require", ALL)) if pin else ALL
+    if given is not None and given < kept and not reason.strip():
+        raise BadInput(
+            f"--require: {given:.0%} is less than the {kept:.0%} that count here; say why, for the lock file: --reason TEXT"
+        )
+    return kept if given is None else given
+
+
+def evidence(run: Mapping[str, Any], require: float) -> Mapping[str, Any]:
+    """What a lock file keeps of a run, and the share that was asked of it."""
     return {
         "run": run["digest"], "evalset": run["evalset"], "date": run["ended"], "passed": run["pass"], "cases": run["cases"],
-        "ratio": run["ratio"], "low": run["low"], "require": run["require"], "served": list(run["served"]),
+        "ratio": run["ratio"], "low": run["low"], "require": require, "served": list(run["served"]),
     }  # fmt: skip
 
 
-def entry(provider: str, model: str, version: str, pinned: str, evalset: str, run: Mapping[str, Any] | None) -> Entry:
-    """A pin; without a run it holds no evidence."""
+def entry(
+    provider: str, model: str, version: str, pinned: str, evalset: str, run: Mapping[str, Any] | None, require: float, reason: str
+) -> Entry:
+    """A pin; without a run it holds no evidence.
+
+    Args:
+        require: the share of cases that a run must pass to let it go.
+        reason: why that is less than it was.
+    """
     return {
-        "provider": provider, "model": model, "version": version, "pinned": pinned, "evalset": evalset,
-        "evidence": evidence(run) if run else None,
+        "provider": provider, "model": model, "version": version, "pinned": pinned, "evalset": evalset, "require": require,
+        "evidence": evidence(run, require) if run else None, **({"reason": reason} if reason else {}),
     }  # fmt: skip
 
 
-def of_version(run: Mapping[str, Any], provider: str, version: str, now: datetime) -> str:
+def of_version(run: Mapping[str, Any], provider: str, version: str, require: float, now: datetime) -> str:
     """Why a run is no evidence for a version; empty where it is.
 
-    It passed, was whole, is at most `FRESH` old, and this version answered and no other.
+    Enough of it passed, it was whole, is at most `FRESH` old, and every answer said that this version served it.
     """
-    served = set(run["served"]) or {run["model"]}
-    other = (
-        "" if served == {version} else f"it was answered by {', '.join(sorted(served)) or 'nobody knows whom'}, not by {version}"
-    )
-    return _passed(run, provider, now) or other
+    served = set(run["served"])
+    other = "" if served == {version} else f"it was answered by {', '.join(sorted(served))}, not by {version}"
+    return _passed(run, provider, require, now) or other
 
 
-def of_alias(run: Mapping[str, Any], provider: str, model: str, now: datetime) -> str:
+def of_alias(run: Mapping[str, Any], provider: str, model: str, require: float, now: datetime) -> str:
     """Why a run is no evidence for letting a model go: as `of_version`, but `model` was asked for as it is asked without the pin."""
     other = (
         ""
@@ -100,7 +128,7 @@ def of_alias(run: Mapping[str, Any], provider: str, model: str, now: datetime) -
         else f"it asked for {run['model'] or 'no model by name'}, not for {model} as it is without the pin"
     )
     several = "more than one model answered it" if len(run["served"]) > 1 else ""
-    return _passed(run, provider, now) or other or several
+    return _passed(run, provider, require, now) or other or several
 
 
 def missing(runs: Sequence[Mapping[str, Any]], evalset: str, since: str, why: Mapping[str, str]) -> str:
@@ -128,11 +156,12 @@ def wanted_version(path: str) -> str:
 
 
 def judged(
-    runs: Sequence[Mapping[str, Any]], pin: Entry, evalset: str, now: datetime, version: str = ""
+    runs: Sequence[Mapping[str, Any]], pin: Entry, evalset: str, require: float, now: datetime, version: str = ""
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
     """The newest run that lets a pin go, and by digest why each other does not.
 
     Args:
+        require: the share of cases that must have passed.
         version: the version that is pinned next; empty: none.
     """
     why: dict[str, str] = {}
@@ -143,9 +172,9 @@ def judged(
         elif run["started"] <= pin["pinned"]:
             reason = "it is older than the pin"
         elif version:
-            reason = of_version(run, pin["provider"], version, now)
+            reason = of_version(run, pin["provider"], version, require, now)
         else:
-            reason = of_alias(run, pin["provider"], pin["model"], now)
+            reason = of_alias(run, pin["provider"], pin["model"], require, now)
         if not reason:
             return run, why
         why[run["digest"]] = reason
@@ -157,15 +186,17 @@ def refuse(path: Path, what: str, command: str) -> Failed:
     return Failed(f"{path}: stays as it is: {what}. Run: {command}")
 
 
-def _passed(run: Mapping[str, Any], provider: str, now: datetime) -> str:
+def _passed(run: Mapping[str, Any], provider: str, require: float, now: datetime) -> str:
     if not run["live"]:
         return "it judged recorded answers"
     if not run["complete"]:
         return "it is not whole"
-    if not run["passed"]:
-        return f"it did not pass ({run['pass']} of {run['cases']}, wanted {run['require']:.0%})"
-    if run["provider"] and run["provider"] != provider:
-        return f"it asked {run['provider']}"
+    if not result.enough(run["pass"], run["cases"], require):
+        return f"it did not pass ({run['pass']} of {run['cases']}, wanted {require:.0%})"
+    if run["provider"] != provider:
+        return f"it asked {run['provider']}" if run["provider"] else f"it does not say whom it asked (--provider {provider})"
+    if not run["served"] or not all(one.get("model") for one in run["verdicts"]):
+        return "not every answer says which model served it"
     try:
         age = now - datetime.fromisoformat(run["ended"])
     except (ValueError, TypeError):
@@ -179,9 +210,18 @@ def _is_list(value: Any) -> bool:
         known = shown is None or (
             isinstance(shown, dict) and all(isinstance(shown.get(key), kind) for key, kind in _EVIDENCE.items())
         )
-        return isinstance(one, dict) and known and all(isinstance(one.get(key), str) for key in _TEXTS)
+        return (
+            isinstance(one, dict)
+            and known
+            and _is_share(one.get("require", ALL))
+            and all(isinstance(one.get(key), str) for key in _TEXTS)
+        )
 
     return isinstance(value, list) and all(map(fits, value))
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 < value <= 1
 
 
 def _digest(data: Mapping[str, Any]) -> str:

@@ -79,10 +79,15 @@ def result(
         "model": target.model, "how": target.how, "served": sorted({one.model for one in told if one.model}), "started": started,
         "ended": ended, "stopped": stopped, "cases": cases, "asked": len(told), **counts,
         "ratio": round(passed / len(told), 6) if told else 0.0, "low": round(low, 6), "high": round(high, 6), "require": require,
-        "complete": complete, "passed": complete and passed >= require * cases - 1e-9, "tokens": sum(one.tokens for one in told),
+        "complete": complete, "passed": complete and enough(passed, cases, require), "tokens": sum(one.tokens for one in told),
         "verdicts": [_told(one) for one in told],
     }  # fmt: skip
     return {**body, "digest": digest(body)}
+
+
+def enough(passed: int, cases: int, require: float) -> bool:
+    """Whether so many of so many cases are at least this share of them."""
+    return passed >= require * cases - 1e-9
 
 
 def digest(body: Mapping[str, Any]) -> str:
@@ -128,7 +133,7 @@ def lines(run: Mapping[str, Any], failed: int = 10) -> list[str]:
         failed: so many cases that did not pass are named.
     """
     wrong = [one for one in run["verdicts"] if one["verdict"] != PASSED]
-    said = [f"{one['verdict']:<8}{one['id']}: {one.get('why') or ', '.join(one['failed'])}" for one in wrong[:failed]]
+    said = [f"{one['verdict']:<8}{one['id']}: {_reasons(one)}" for one in wrong[:failed]]
     said += [f"… {len(wrong) - failed} more"] if len(wrong) > failed else []
     served = ", ".join(run["served"]) or "an unknown model"
     said.append(f"evalset  {run['evalset']}, answered by {served}, run {run['digest']}")
@@ -145,6 +150,12 @@ def lines(run: Mapping[str, Any], failed: int = 10) -> list[str]:
     verdict = "passed" if run["passed"] else "NOT passed"
     return [*said, f"{verdict} {run['pass']}/{run['asked']} ({run['ratio']:.1%}, 95% {run['low']:.1%} to {run['high']:.1%}; "
                    f"wanted {run['require']:.0%} of {run['cases']})" + "".join(f"; {part}" for part in parts if part)]  # fmt: skip
+
+
+def _reasons(one: Mapping[str, Any]) -> str:
+    """What failed, then why something could not be judged."""
+    why = one.get("why", "")
+    return "; ".join(filter(None, (", ".join(name for name in one["failed"] if f"{name}:" not in why), why)))
 
 
 def _told(one: Verdict) -> Mapping[str, Any]:

@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from truegreen.core.clients.http import HttpFailed, TimedOut
+from truegreen.core.clients.http import HttpFailed, TimedOut, TooLong
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words.shapes import Judge
 from truegreen.evaluation.evalsets import checks
 from truegreen.evaluation.evalsets.asking import Ask
 from truegreen.evaluation.evalsets.model import ERROR, Answer, Case, Verdict
+from truegreen.evaluation.plain import plain
 
 KINDS: Final = ("calls", "tokens", "seconds")
 ERRORS: Final = "errors"
+SHOWN: Final = 500
+"""So many characters of an error are shown: a server's words may be in it."""
 MOST_ERRORS: Final = 20
 """So many in a row end a run: the endpoint is gone."""
 
@@ -133,7 +136,7 @@ def _verdict(case: Case, answer: Answer | BaseException, judges: Mapping[str, Ju
     if isinstance(answer, BaseException):
         if not isinstance(answer, Failed):
             raise answer
-        spent.first_error = spent.first_error or str(answer)
+        spent.first_error = spent.first_error or plain(str(answer), SHOWN)
         spent.errors += 1
         spent.ended = spent.ended or (ERRORS if spent.errors >= MOST_ERRORS else "")
         return Verdict(case.id, ERROR, why=_without_words(answer))
@@ -146,4 +149,6 @@ def _without_words(error: Failed) -> str:
     """What went wrong, without the server's own words: they may hold a question or an answer."""
     if isinstance(error, HttpFailed):
         return f"the endpoint answered {error.status}"
+    if isinstance(error, TooLong):
+        return "its answer is too long"
     return "no answer in time" if isinstance(error, TimedOut) else "no answer"
