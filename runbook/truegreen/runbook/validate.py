@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +16,11 @@ from truegreen.core.clients import prometheus as prom
 from truegreen.core.words import records
 from truegreen.core.words.attributes import CHAT_OPERATIONS
 from truegreen.core.words.slo import BASELINE, Slo
-from truegreen.evaluation.evalsets import keeping
+from truegreen.evaluation.evalsets import choosing, files, result
 from truegreen.runbook import checks, names, selectors
 from truegreen.runbook.clean import clean
 from truegreen.runbook.evidence import LOOKBACK, STEP, Sources, stream
-from truegreen.runbook.model import Check, Event, Incident
+from truegreen.runbook.model import NOT_OK, OK, UNKNOWN, Check, Event, Incident
 from truegreen.runbook.standing import CHANGES
 
 BEFORE: Final = 3_600
@@ -177,26 +176,28 @@ def smoke(command: Sequence[str], timeout: float = SMOKE_SECONDS) -> Check:
     return checks.smoke(running.returncode, clean(lines[-1], 200) if lines else "it printed nothing")
 
 
-def smoke_of_run(path: Path, since: float) -> Check:
-    """The smoke suite by what `truegreen evalset run` kept: the newest run of a live endpoint that began after the last change.
+def smoke_of_run(path: Path, evalset: Path, since: float, require: float = 1.0, endpoint: str = "", model: str = "") -> Check:
+    """The smoke suite by what `truegreen evalset run` kept: the newest run of the set, of a live endpoint, that began after the last change.
 
     Args:
         path: a run, or a folder of runs.
+        evalset: the set that must pass, as its file is now.
         since: when the last change was seen to work (unix seconds): an earlier run tells nothing of it.
+        require: the share of cases that must pass, whatever the run itself was content with.
+        endpoint, model: who must have been asked; empty: any, where all runs are of one.
 
     Raises:
-        BadInput: the file is no run, or was edited.
+        BadInput: the file is no run, or was edited, or the set cannot be read.
     """
-    found = keeping.runs(path)[0] if path.is_dir() else (keeping.load(path),)
-    after = [run for run in found if run["live"] and datetime.fromisoformat(run["started"]).timestamp() > since]
-    if not after:
-        recorded = " of a live endpoint" if any(not run["live"] for run in found) else ""
-        return checks.smoke(
-            None, f"{path}: no run{recorded} began after the last change; run: truegreen evalset run FILE --endpoint URL"
-        )
-    run = after[0]
-    told = f"{run['evalset']}: {run['pass']}/{run['cases']}, wanted {run['require']:.0%}, run {run['digest']}"
-    return checks.smoke(0 if run["passed"] else 1, clean(told, 200))
+    wanted = choosing.Wanted(files.read(evalset).version, since, endpoint=endpoint, model=model)
+    run, why = choosing.newest(path, wanted)
+    bound = f"{require:.0%} of the cases"
+    if run is None:
+        advice = f"run: truegreen evalset run {evalset} --endpoint URL"
+        return Check("smoke", UNKNOWN, "no run", bound, clean(f"{why}; {advice}", 400))
+    good = run["complete"] and result.enough(run["pass"], run["cases"], require)
+    told = f"{run['evalset']} by {', '.join(run['served']) or 'an unknown model'} at {run['endpoint']}, run {run['digest']}"
+    return Check("smoke", OK if good else NOT_OK, f"{run['pass']} of {run['cases']} pass", bound, clean(told, 300))
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from truegreen.core.errors import BadInput
+from truegreen.evaluation.evalsets.options import share
 from truegreen.runbook.clean import clean
 from truegreen.runbook.commands.common import Desk, desk, newest, open_one, scale_option
 from truegreen.runbook.model import OK, UNKNOWN, Check
@@ -20,13 +21,22 @@ from truegreen.runbook.times import iso
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @click.option("--smoke-run", "smoke_run", metavar="FILE|DIR", type=click.Path(path_type=Path, exists=True),
               help="Take the smoke suite from a kept run of `truegreen evalset run`, the newest of a folder.  [default: run incidents.smoke]")  # fmt: skip
+@click.option("--smoke-evalset", "smoke_evalset", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="With --smoke-run: the set that must pass, as it is now.")  # fmt: skip
+@click.option("--smoke-require", "smoke_require", default="100%", show_default=True, callback=share, metavar="SHARE",
+              help="With --smoke-run: the share of its cases that must pass, whatever the run was content with; the log keeps it.")  # fmt: skip
+@click.option("--smoke-endpoint", "smoke_endpoint", default="", metavar="URL", help="With --smoke-run: who must have been asked.")
+@click.option(
+    "--smoke-model", "smoke_model", default="", metavar="NAME", help="With --smoke-run: the model that must have been asked for."
+)
 @click.option("--at", "at", type=float, metavar="UNIX", help="Look from this moment (unix seconds; default: now).")
 @scale_option
 @desk
 @click.pass_context
 def validate(
-    context: click.Context, desk: Desk, override: str, reason: str, smoke_run: Path | None, at: float | None, time_scale: int
-) -> None:
+    context: click.Context, desk: Desk, override: str, reason: str, smoke_run: Path | None, smoke_evalset: Path | None,
+    smoke_require: float, smoke_endpoint: str, smoke_model: str, at: float | None, time_scale: int,
+) -> None:  # fmt: skip
     """Six checks: smoke, bad ratio, p99, guardrail, retrieval relevance, 15 quiet minutes. Exit 1 unless all are ok."""
     from truegreen.runbook import log as store
     from truegreen.runbook import selectors, standing
@@ -34,6 +44,8 @@ def validate(
 
     if bool(override.strip()) != bool(reason.strip()):
         raise BadInput("--override NAME and --reason TEXT belong together")
+    if bool(smoke_run) != bool(smoke_evalset):
+        raise BadInput("--smoke-run DIR and --smoke-evalset FILE belong together: a run of another set proves nothing")
     log, sources = desk.log(), desk.sources()
     incident = open_one(desk, log)
     told = store.events(log, incident.id)
@@ -41,7 +53,11 @@ def validate(
     slo = selectors.slo_named(incident.target.slo, desk.config.slos)
     when = asking.moments(incident, told, now)
     asked = asking.ask(sources, incident, slo, when, time_scale, newest(told, "triaged"))
-    smoke = asking.smoke_of_run(smoke_run, when.changed) if smoke_run else asking.smoke(desk.config.incidents.smoke)
+    smoke = (
+        asking.smoke_of_run(smoke_run, smoke_evalset, when.changed, smoke_require, smoke_endpoint, smoke_model)
+        if smoke_run and smoke_evalset
+        else asking.smoke(desk.config.incidents.smoke)
+    )
     checks = [smoke, *asked]
     taken = [c.name for c in checks if c.state == UNKNOWN] if override else []
     good = all(c.state == OK or c.name in taken for c in checks)
