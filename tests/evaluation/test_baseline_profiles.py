@@ -11,6 +11,9 @@ from click.testing import CliRunner
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.baselines import serial, store
 from truegreen.evaluation.baselines.commands import baseline_diff, baseline_take
+from truegreen.evaluation.evalsets import files as sets
+from truegreen.evaluation.evalsets import keeping, result
+from truegreen.evaluation.evalsets.model import FAILED, PASSED, Verdict
 from truegreen.evaluation.model import Profile
 
 sys.path.append(str(Path(__file__).parents[1] / "core"))
@@ -101,6 +104,33 @@ def test_expected_answers_are_a_profile_beside_the_live_one(tmp_path):
     (tmp_path / "none.jsonl").write_text(json.dumps(cases[-1]), "utf-8")
     with pytest.raises(BadInput, match="no case has an expected answer"):
         take("out", "--evalset", "none.jsonl")
+
+
+def test_the_newest_run_of_a_set_is_a_ratio_that_diff_tests(tmp_path):
+    """Of the set as it is now, asked in the baseline's days; without one a note says why. A day on which more cases fail has moved."""
+    Path("s.jsonl").write_text(
+        "".join(json.dumps({"id": str(n), "query": "q", "checks": {"contains": "x"}}) + "\n" for n in range(40))
+    )
+    evalset = sets.read(Path("s.jsonl"))
+    name, asked = f"evalset {evalset.version}", ("--evalset", "s.jsonl", "--evalset-runs", "runs")
+    source = record(tmp_path / "calls.jsonl", 10)
+
+    def day(number, right):
+        moment = f"2026-11-0{number}T02:47:00+00:00"
+        verdicts = [Verdict(case.id, PASSED if at < right else FAILED) for at, case in enumerate(evalset.cases)]
+        made = result.result(
+            evalset, result.Target("http://127.0.0.1:9", "", "m", ""), verdicts, started=moment, ended=moment, require=0.01
+        )
+        keeping.keep(Path("runs"), made)
+        until = f"2026-11-0{number}T03:17:00+00:00"
+        return run(baseline_take, "--daily", *WHO, "--out", "out", *asked, "--until", until, "--json")
+
+    first, second = day(1, 38), day(2, 20)
+    assert [one["ratios"][name]["bad"] for one in (first, second)] == [2, 20]
+    told = run(baseline_diff, first["name"], second["name"], "--in", "out", "--json")
+    assert [one["name"] for one in told["findings"] if one["moved"]] == [name]
+    late = run(baseline_take, "--daily", *WHO, "--out", "out", "--from", source, *asked, "--until", "2026-11-09T00:00:00+00:00")
+    assert f"the evaluation set is not in it: runs: no run of {evalset.version} began after 2026-11-08T00:00:00+00:00" in late
 
 
 def test_the_windows_of_a_worker_are_frozen_as_they_are(tmp_path):

@@ -12,25 +12,29 @@ import pytest
 import yaml
 
 from truegreen.evaluation.baselines.commands import baseline_diff, baseline_take
+from truegreen.evaluation.evalsets.commands import run
 
 FOLDER = Path(__file__).parents[2] / "examples" / "schedules"
 RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-COMMANDS = {"take": baseline_take, "diff": baseline_diff}
+COMMANDS = {"evalset run": run, "baseline take": baseline_take, "baseline diff": baseline_diff}
 
 
 def asked(words):
-    """The options of `truegreen baseline VERB …`, as click reads them; raises where it would refuse them."""
-    at = words.index("baseline")
-    assert words[at - 1] == "truegreen"
-    arguments = words[at + 2 :]
-    with COMMANDS[words[at + 1]].make_context(words[at + 1], arguments) as context:
-        return words[at + 1], context.params
+    """The options of `truegreen GROUP VERB …`, as click reads them; raises where it would refuse them."""
+    if words[0] == "sh":
+        words = shlex.split(words[2].partition(" || ")[0])
+    at = words.index("truegreen")
+    name = " ".join(words[at + 1 : at + 3])
+    with COMMANDS[name].make_context(name, words[at + 3 :]) as context:
+        return name, context.params
 
 
 def holds_together(found):
-    """A day of one service is taken from somewhere, and compared where it was put."""
-    assert [verb for verb, _ in found] == ["take", "diff"]
-    take, diff = (params for _, params in found)
+    """A set is asked, a day of one service is taken from somewhere with what came of it, and compared where it was put."""
+    assert [name for name, _ in found] == list(COMMANDS)
+    asks, take, diff = (params for _, params in found)
+    assert (asks["file"], asks["out"]) == (take["evalset"], take["runs"])
+    assert asks["provider"], "no evidence for a pin else"
     assert take["is_daily"]
     assert len(take["sources"]) == 2
     assert (take["out"], take["service"], take["environment"]) == (diff["place"], diff["service"], diff["environment"])
@@ -41,7 +45,7 @@ def crontab(text):
     """The commands of a file of /etc/cron.d: five fields in their ranges, a user, a command without an unescaped %."""
     made = []
     for line in text.splitlines():
-        if not line.strip() or line.startswith("#") or re.match(r"[A-Z]+=", line):
+        if not line.strip() or line.startswith("#") or re.match(r"[A-Z_]+=", line):
             continue
         *fields, user, command = line.split(None, 6)
         assert len(fields) == 5
@@ -53,12 +57,12 @@ def crontab(text):
     return made
 
 
-def test_cron_runs_both_commands():
+def test_cron_runs_the_commands():
     """At fixed times, as a user who is not root."""
     holds_together([asked(shlex.split(line)) for line in crontab((FOLDER / "cron" / "truegreen-baseline").read_text("utf-8"))])
 
 
-def test_systemd_runs_both_commands_with_what_the_environment_file_says():
+def test_systemd_runs_the_commands_with_what_the_environment_file_says():
     """The variables of the unit are those of the file."""
     unit = (FOLDER / "systemd" / "truegreen-baseline@.service").read_text("utf-8")
     values = dict(line.split("=", 1) for line in (FOLDER / "systemd" / "handbook.env").read_text("utf-8").split())
@@ -83,7 +87,7 @@ def test_systemd_itself_takes_the_units(tmp_path):
     assert (done.returncode, ours) == (0, []), done.stderr
 
 
-def test_kubernetes_takes_the_manifest_and_runs_both_commands():
+def test_kubernetes_takes_the_manifest_and_runs_the_commands():
     """By the schemas of Kubernetes; what is taken is compared on the same volume, as nobody in particular."""
     validate = pytest.importorskip("kubernetes_validate").validate
     claim, job = yaml.safe_load_all((FOLDER / "kubernetes" / "cronjob.yaml").read_text("utf-8"))
@@ -92,7 +96,7 @@ def test_kubernetes_takes_the_manifest_and_runs_both_commands():
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     containers = [*pod["initContainers"], *pod["containers"]]
     holds_together([asked(one["args"]) for one in containers])
-    assert {mount["name"] for one in containers for mount in one["volumeMounts"]} == {"baselines"}
+    assert {mount["name"] for one in containers for mount in one["volumeMounts"]} == {"baselines", "evalset"}
     assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert all(one["securityContext"]["readOnlyRootFilesystem"] for one in containers)
 

@@ -58,6 +58,13 @@ SEED = 1
     help="With --daily: an evaluation set, whose expected answers are a profile too.",
 )
 @click.option(
+    "--evalset-runs",
+    "runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="With --evalset: where `evalset run` keeps runs; the newest of these days is a ratio of the baseline.",
+)
+@click.option(
     "--template",
     default=UNKNOWN,
     show_default=True,
@@ -82,10 +89,12 @@ SEED = 1
 @json_option
 def baseline_take(
     service: str, environment: str, signal: str, sources: tuple[str, ...], out: str, floor_quantile: float, models: tuple[str, ...],
-    answers: int | None, seed: int, days: int | None, until: str | None, is_daily: bool, evalset: Path | None, template: str,
-    template_key: str, embedder: str, config_path: Path | None, as_json: bool,
+    answers: int | None, seed: int, days: int | None, until: str | None, is_daily: bool, evalset: Path | None, runs: Path | None,
+    template: str, template_key: str, embedder: str, config_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Freeze what healthy looks like: a calibration file of one signal, or with --daily a dated baseline of all of it."""
+    if runs and not evalset:
+        raise BadInput("--evalset-runs: found no --evalset FILE; write it too: of which set a run is to be taken")
     if not is_daily:
         if evalset:
             raise BadInput("--evalset: expected answers are a profile of a whole baseline; add --daily, or leave it out")
@@ -114,6 +123,7 @@ def baseline_take(
         embedder,
         seed,
         config_path,
+        runs,
     )
     frozen, notes = daily.gather(asked, datetime.now(UTC))
     name = store.save(out, frozen)

@@ -19,7 +19,7 @@ from truegreen.core.words.shapes import ReplayRecord
 from truegreen.core.words.slo import Slo
 from truegreen.evaluation import files
 from truegreen.evaluation.baselines import numbers, places, profiles, serial
-from truegreen.evaluation.model import EXPECTED, FrozenBaseline, Profile
+from truegreen.evaluation.model import EXPECTED, FrozenBaseline, Profile, Ratio
 from truegreen.evaluation.plain import plain
 from truegreen.evaluation.progress import shown
 from truegreen.evaluation.replay import of_models
@@ -27,6 +27,7 @@ from truegreen.evaluation.replay import of_models
 DAYS: Final = 1
 _HINT: Final = "start it, or name another with --from"
 _WEEK: Final = 7
+_DAY: Final = 86_400
 _PATIENCE: Final = 60.0
 """Seconds for a worker that has hundreds of templates to tell."""
 
@@ -47,6 +48,7 @@ class Asked:
     embedder: str
     seed: int
     config_path: Path | None
+    runs: Path | None = None
 
 
 def gather(asked: Asked, now: datetime) -> tuple[FrozenBaseline, list[str]]:
@@ -73,7 +75,8 @@ def gather(asked: Asked, now: datetime) -> tuple[FrozenBaseline, list[str]]:
             raise BadInput(f"--from: {url} is a second Prometheus; name one, the counts of two cannot be told apart")
         counted = _counted(server, asked, end, notes)
     made += _of_files(asked, notes)
-    if not (made or counted.numbers or counted.ratios):
+    ratios = {**counted.ratios, **_of_runs(asked, end, notes)}
+    if not (made or counted.numbers or ratios):
         raise BadInput(
             f"--from: there is nothing of the service {asked.service!r} in the environment {asked.environment!r} to freeze. Check both: they are "
             f"the app's resource attributes {SERVICE_NAME} and {ENVIRONMENT_NAME} (`unknown` when unset)"
@@ -82,9 +85,9 @@ def gather(asked: Asked, now: datetime) -> tuple[FrozenBaseline, list[str]]:
     if twice:
         raise BadInput(f"--from: two sources have answers of the template {twice[0]}; take the baseline from one of them")
     frozen = FrozenBaseline(
-        asked.service, asked.environment, end.isoformat(timespec="seconds"), counted.snapshot, counted.numbers, counted.ratios,
+        asked.service, asked.environment, end.isoformat(timespec="seconds"), counted.snapshot, counted.numbers, ratios,
         tuple(sorted(made, key=lambda one: (one.template, one.source))),
-        float(asked.days) if counted.numbers or counted.ratios else 0.0, asked.seed,
+        float(asked.days) if counted.numbers or ratios else 0.0, asked.seed,
     )  # fmt: skip
     return frozen, notes
 
@@ -138,8 +141,8 @@ def _is_prometheus(server: Server) -> bool:
 def _counted(server: Server, asked: Asked, end: datetime, notes: list[str]) -> numbers.Counted:
     found = numbers.count(server, _slos(asked), asked.service, asked.environment, asked.days, end.timestamp())
     kept = prometheus.retention(server)
-    if kept is not None and kept < asked.days * 86_400:
-        notes.append(f"this Prometheus keeps {kept / 86_400:g} days of the {asked.days} asked for")
+    if kept is not None and kept < asked.days * _DAY:
+        notes.append(f"this Prometheus keeps {kept / _DAY:g} days of the {asked.days} asked for")
     if asked.days % _WEEK and asked.days != 1:
         notes.append("compare it with one of the same days of the week: the days differ")
     return found
@@ -160,10 +163,29 @@ def _of_files(asked: Asked, notes: list[str]) -> list[Profile]:
         from truegreen.evaluation.evalsets import files as sets
 
         one = profiles.from_cases(sets.read(asked.evalset).cases, template=asked.template, made_by=made_by, seed=asked.seed)
-        if one is None:
+        if one is None and asked.runs is None:
             raise BadInput(f"{asked.evalset}: no case has an expected answer; add `expected`, or leave out --evalset")
-        made.append(one)
+        made += [one] if one is not None else []
     return made
+
+
+def _of_runs(asked: Asked, end: datetime, notes: list[str]) -> Mapping[str, Ratio]:
+    """How many cases of the set did not pass, of its newest run in the baseline's days; without one that speaks for it a note says why.
+
+    Under the set's version: a set that has grown is compared with itself again as soon as both baselines have it.
+    """
+    if asked.runs is None or asked.evalset is None:
+        return {}
+    from truegreen.evaluation.evalsets import choosing
+    from truegreen.evaluation.evalsets import files as sets
+
+    version, until = sets.read(asked.evalset).version, end.timestamp()
+    run, why = choosing.newest(asked.runs, choosing.Wanted(version, until - asked.days * _DAY, until))
+    if run is None or not run["complete"]:
+        notes.append(f"the evaluation set is not in it: {why or 'its newest run is not whole'}")
+        return {}
+    notes.append(f"{version}: run {run['digest']}, {run['pass']} of {run['cases']} cases passed, asked {plain(run['endpoint'])}")
+    return {f"evalset {version}": Ratio(float(run["cases"] - run["pass"]), float(run["cases"]))}
 
 
 def _records(paths: Iterable[Path], models: tuple[str, ...], notes: list[str]) -> Iterable[ReplayRecord]:
