@@ -389,6 +389,47 @@ def test_a_file_that_is_no_budget_is_named_kept_and_nothing_is_spent(tmp_path, c
     assert f"{file} is not a budget" in caplog.text
 
 
+@pytest.mark.parametrize("place", ["missing/judge.json", ""])
+def test_a_budget_that_cannot_be_kept_is_said_with_its_path(place, tmp_path, caplog):
+    """A folder that is not there, or a folder where a file belongs."""
+    file = tmp_path / place
+    with judging(Reply(completion()), budget={"calls": 3, "file": str(file)}) as (asked, calls, _):
+        assert (asked(SAMPLE).skipped, calls) == ("error", [])
+    assert f"budget.file: {file} cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("calls", "NaN"), ("tokens", "-1e9"), ("money", "Infinity"), ("money", "1" + "0" * 400)]
+)
+def test_a_budget_file_with_a_number_that_is_none_spends_nothing(name, number, tmp_path, caplog):
+    """Of today: NaN passes no limit, and a debt would be spent."""
+    file = tmp_path / "judge.json"
+    said = {"calls": "0", "tokens": "0", "money": "0", name: number}
+    file.write_text('{"day": "1970-01-12", ' + ", ".join(f'"{key}": {value}' for key, value in said.items()) + "}")
+    limits = {"calls": 3, "tokens": 3_000, "money": 1, "file": str(file)}
+    with judging(Reply(completion()), budget=limits, price={"input": 1}) as (asked, calls, _):
+        assert (asked(SAMPLE).skipped, calls) == ("error", [])
+    assert f"{file} is not a budget" in caplog.text
+
+
+def test_an_answer_that_comes_after_midnight_leaves_no_debt_for_the_new_day(tmp_path):
+    """What was set aside yesterday is not taken from what was spent today."""
+    file, clock = tmp_path / "judge.json", Clock()
+    purse = budget.budget({"budget": {"tokens": 1_000, "file": str(file)}}, lambda: clock.now)
+    assert purse.take(purse.cost(900, 100))
+    clock.now += 86_400
+    purse.settle(purse.cost(900, 100), purse.cost(10, 10))
+    assert json.loads(file.read_text())["tokens"] == 0
+    assert [purse.take(purse.cost(900, 100)), purse.take(purse.cost(1, 0))] == [True, False]
+
+
+def test_half_a_surrogate_pair_is_judged_like_any_character_that_cannot_be_read():
+    """It cannot be sent; a call that fails on the way out would be paid for all the same."""
+    with judging(Reply(completion())) as (asked, calls, _):
+        assert asked(replace(SAMPLE, answer="Elm \ud83d Street")).raw == 0.8
+    assert json.loads(json.loads(calls[0].body)["messages"][1]["content"])["answer"] == "Elm ? Street"
+
+
 # --- what is not asked at all ---
 
 
@@ -432,6 +473,11 @@ def test_an_empty_answer_another_language_and_a_long_context_are_asked_about_as_
         ({"format": "xml"}, KEY, "format: found 'xml'"),
         ({"timeout": 0}, KEY, "timeout: found 0"),
         ({"tries": True}, KEY, "tries: found True"),
+        ({"tries": 0.5}, KEY, "tries: found 0.5, write a whole number of at least 1"),
+        ({"tokens": 0.5}, KEY, "tokens: found 0.5, write a whole number of at least 1"),
+        ({"format": ["x"]}, KEY, r"format: found \['x'\]"),
+        ({"temperature": "hot"}, KEY, "temperature: found 'hot'"),
+        ({"needs": [["passages"]]}, KEY, "needs: found"),
         ({"budget": 5}, KEY, "budget: found 5"),
         ({"budget": {"euros": 5}}, KEY, "budget: found the key 'euros'"),
         ({"budget": {"calls": -1}}, KEY, "budget.calls: found -1"),

@@ -30,8 +30,10 @@ def ours(tmp_path, monkeypatch):
         "class Over:\n"
         "    def __init__(self, limit): self.limit = limit\n"
         "    def __call__(self, sample): return len(sample.answer) > self.limit\n"
-        "at_import = 1 / 1\n"
+        "class Picky:\n"
+        "    def __init__(self): raise ValueError('the key is sk-secret')\n"
     )
+    (tmp_path / "own_broken.py").write_text("raise RuntimeError('the key is sk-secret')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
     sys.modules.pop("own_metrics", None)
@@ -66,13 +68,25 @@ def test_a_function_of_ones_own_is_an_evaluation_under_a_name_of_ones_own(settin
         ({"metric": "own_metrics:nothing"}, "the module own_metrics has no nothing"),
         ({"metric": "no_such_package_at_all:x"}, "pip install no_such_package_at_all"),
         ({"metric": "json.nothing:x"}, "there is no module json.nothing; look at the version of json"),
-        ({"metric": "own_metrics:Over"}, r"own_metrics:Over cannot be made with \[\]: TypeError"),
+        ({"metric": "own_metrics:Over"}, "own_metrics:Over cannot be made with arguments nothing: TypeError"),
         ({"metric": "own_metrics:words", "needs": ["context"]}, "needs: found"),
+        ({"metric": "own_metrics:Over", "arguments": 5}, "arguments: found 5, write a mapping"),
     ],
 )
 def test_a_target_that_is_not_there_is_named(settings, says):
     with pytest.raises(BadInput, match=says):
         metric.make(settings, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [("own_metrics:Picky", "ValueError"), ("own_broken:x", "the module own_broken cannot be imported: RuntimeError")],
+)
+def test_what_a_module_of_others_says_is_not_quoted(target, says):
+    """The application's log shows what is wrong with an evaluator; another's message may hold anything."""
+    with pytest.raises(BadInput, match=says) as error:
+        metric.make({"metric": target}, None)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(

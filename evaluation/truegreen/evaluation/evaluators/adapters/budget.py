@@ -33,8 +33,10 @@ class Spent:
     money: float = 0.0
 
     def add(self, other: Spent) -> None:
-        """Add to this."""
-        self.calls, self.tokens, self.money = self.calls + other.calls, self.tokens + other.tokens, self.money + other.money
+        """Add to this; it stays at least 0, also where what was set aside before midnight is put right after it."""
+        self.calls = max(0, self.calls + other.calls)
+        self.tokens = max(0, self.tokens + other.tokens)
+        self.money = max(0.0, self.money + other.money)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +86,30 @@ class Budget:
         if self.file is None:
             yield self.spent
             return
-        import fcntl
-
-        handle = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            spent = _read(os.pread(handle, LONGEST, 0), self.file)
-            yield spent
-            text = (json.dumps(asdict(spent)) + "\n").encode()
-            os.pwrite(handle, text, 0)
-            os.ftruncate(handle, len(text))
-        finally:
-            os.close(handle)  # the lock goes with it
+            with _locked(self.file) as handle:
+                spent = _read(os.pread(handle, LONGEST, 0), self.file)
+                yield spent
+                text = (json.dumps(asdict(spent)) + "\n").encode()
+                os.pwrite(handle, text, 0)
+                os.ftruncate(handle, len(text))
+        except OSError as error:
+            raise BadInput(
+                f"budget.file: {self.file} cannot be used ({error.strerror or type(error).__name__}); "
+                "write the path of a file in a folder that is there and that this process may write to"
+            ) from None
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[int]:
+    import fcntl
+
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)  # the lock goes with it
 
 
 def budget(settings: Mapping[str, Any], clock: Callable[[], float] = time.time) -> Budget:
@@ -132,6 +146,10 @@ def _read(text: bytes, file: Path) -> Spent:
         return Spent()
     try:
         data = json.loads(text)
-        return Spent(str(data["day"]), float(data["calls"]), float(data["tokens"]), float(data["money"]))
-    except (ValueError, TypeError, KeyError):
-        raise BadInput(f"budget.file: {file} is not a budget of a judge; name another file, or remove it") from None
+        spent = Spent(str(data["day"]), *(float(data[name]) for name in LIMITS))
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        spent = Spent(money=math.nan)
+    # NaN passes no limit, and what is under 0 would be spent.
+    if not all(math.isfinite(number) and number >= 0 for number in (spent.calls, spent.tokens, spent.money)):
+        raise BadInput(f"budget.file: {file} is not a budget of a judge; name another file, or remove it")
+    return spent

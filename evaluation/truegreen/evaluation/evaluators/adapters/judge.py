@@ -24,6 +24,7 @@ from truegreen.evaluation.evaluators.adapters.chat import Answered, Patience, Un
 from truegreen.evaluation.evaluators.adapters.verdicts import lacking, needs, one_word, verdict
 from truegreen.evaluation.evaluators.judging import too_large, words_limit
 from truegreen.instrumentation import notices
+from truegreen.instrumentation.text import encodable
 
 EVALUATION: Final = "judge"
 OPENAI: Final = "https://api.openai.com/v1"
@@ -152,15 +153,18 @@ def _not_asked(sample: Sample, wanted: tuple[str, ...], limit: int) -> str:
 def _request(settings: Mapping[str, Any], model: str, system: str) -> dict[str, Any]:
     """The body without the sample, in the order of the API reference."""
     form = settings.get("format", "json_schema")
-    if form not in FORMATS:
+    if not isinstance(form, str) or form not in FORMATS:
         raise BadInput(f"format: found {form!r:.60}, write one of {', '.join(FORMATS)}")
     temperature = settings.get("temperature", 0)
+    number = isinstance(temperature, int | float) and not isinstance(temperature, bool) and math.isfinite(temperature)
+    if temperature is not None and not number:
+        raise BadInput(f"temperature: found {temperature!r:.60}, write a number such as 0, or null to send none")
     body = {
         "model": model,
         "messages": [{"role": "system", "content": system}],
         "response_format": FORMATS[form],
         "temperature": temperature,
-        "max_completion_tokens": int(_number(settings, "tokens", TOKENS)),
+        "max_completion_tokens": _whole(settings, "tokens", TOKENS),
     }
     return body if temperature is not None else {key: value for key, value in body.items() if key != "temperature"}
 
@@ -173,7 +177,7 @@ def _filled(request: Mapping[str, Any], sample: Sample, wanted: tuple[str, ...])
         "answer": sample.answer,
     }
     material = json.dumps({key: value for key, value in given.items() if value or key == "answer"}, ensure_ascii=False)
-    return {**request, "messages": [*request["messages"], {"role": "user", "content": material}]}
+    return {**request, "messages": [*request["messages"], {"role": "user", "content": encodable(material)}]}
 
 
 def _score(text: str) -> float:
@@ -230,7 +234,7 @@ def _patience(settings: Mapping[str, Any], given: Patience) -> Patience:
     return Patience(
         timeout=_number(settings, "timeout", given.timeout),
         deadline=_number(settings, "deadline", given.deadline),
-        tries=int(_number(settings, "tries", given.tries)),
+        tries=_whole(settings, "tries", given.tries),
         clock=given.clock,
         sleep=given.sleep,
         chance=given.chance,
@@ -241,6 +245,13 @@ def _number(settings: Mapping[str, Any], key: str, default: float) -> float:
     value = settings.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise BadInput(f"{key}: found {value!r:.60}, write a number above 0")
+    return value
+
+
+def _whole(settings: Mapping[str, Any], key: str, default: int) -> int:
+    value = settings.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadInput(f"{key}: found {value!r:.60}, write a whole number of at least 1")
     return value
 
 

@@ -79,13 +79,18 @@ def named(settings: Mapping[str, Any], package: str, *, function: bool = True) -
     target, arguments = settings.get("metric"), settings.get("arguments") or {}
     if not isinstance(target, str) or target.count(":") != 1:
         raise BadInput(f"metric: found {target!r:.60}, write package.module:name, of {package} or of a module of yours")
+    if not isinstance(arguments, Mapping):
+        raise BadInput(f"arguments: found {arguments!r:.60}, write a mapping of names to values")
     found = of(target)
     if not isinstance(found, type) and not (function and isinstance(found, FunctionType)):
         return found
     try:
         return found(**arguments)
     except Exception as error:
-        raise BadInput(f"metric: {target} cannot be made with {sorted(arguments)}: {type(error).__name__}: {error}") from None
+        given = ", ".join(map(str, arguments)) or "nothing"
+        raise BadInput(
+            f"metric: {target} cannot be made with arguments {given:.200}: {type(error).__name__}; make it in Python to read why"
+        ) from None
 
 
 def name_of(settings: Mapping[str, Any], package: str) -> str:
@@ -110,4 +115,6 @@ def of(target: str) -> Any:
     except AttributeError:
         raise BadInput(f"metric: the module {module} has no {name}; look at its version") from None
     except Exception as error:
-        raise BadInput(f"metric: the module {module} cannot be imported: {type(error).__name__}: {error}") from None
+        raise BadInput(
+            f"metric: the module {module} cannot be imported: {type(error).__name__}; import it in Python to read why"
+        ) from None

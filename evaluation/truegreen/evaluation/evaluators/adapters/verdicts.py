@@ -58,7 +58,11 @@ def needs(value: Any, default: Sequence[str] = ()) -> tuple[str, ...]:
         BadInput: it is no list of them.
     """
     named = default if value is None else value
-    if isinstance(named, str) or not isinstance(named, Sequence) or any(one not in NEEDS for one in named):
+    if (
+        isinstance(named, str)
+        or not isinstance(named, Sequence)
+        or any(not isinstance(one, str) or one not in NEEDS for one in named)
+    ):
         raise BadInput(f"needs: found {value!r:.60}, write a list of {', '.join(NEEDS)}")
     return tuple(named)
 
