@@ -6,15 +6,15 @@ A refusal is a block: of a safe question it is over-triggering. People labelled 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from labelled import read
 
 from truegreen.evaluation.evaluators.wording import refuses
-from truegreen.evaluation.guardrails.detect import ALPHA, WITHIN, excess
-from truegreen.evaluation.guardrails.model import Review, Share
+from truegreen.evaluation.guardrails.detect import ALPHA, BLOCKS, OVER, PASSES, UNDER, WITHIN, risen, stream
+from truegreen.evaluation.guardrails.model import Decision, Review, Share
 from truegreen.evaluation.guardrails.rates import decisions, measured, mixture, side
 from truegreen.evaluation.measure.statistics import wilson
 
@@ -26,7 +26,8 @@ SLIP: Final = 0.03
 HELD: Final = 0.93
 """Of 95 % intervals over 400 draws; two standard errors under it."""
 HEALTHY: Final = "gpt4"
-OVER: Final = "llama2orig"
+REFUSING: Final = "llama2orig"
+STREAMS: Final = (OVER, UNDER, BLOCKS, PASSES)
 
 
 def run(data: Path, seed: int) -> dict[str, Any]:
@@ -35,10 +36,9 @@ def run(data: Path, seed: int) -> dict[str, Any]:
     models = sorted({row["model"] for row in rows})
     table = [_covered(model, [row for row in rows if row["model"] == model], seed) for model in models]
     found = {model: _switch(rows, HEALTHY, model, seed) for model in models}
-    blocks = {model: _switch(rows, HEALTHY, model, seed, only_safe=False) for model in models}
     for line in table:
-        line["found within 200 after gpt4"], line["median answer"] = found[line["model"]]
-        line["by blocks alone"], line["median answer then"] = blocks[line["model"]]
+        seen, median = found[line["model"]]
+        line |= {**{f"{kind} found": seen[kind] for kind in STREAMS}, "median answer": median}
     bars = [
         _bar(
             table,
@@ -48,21 +48,21 @@ def run(data: Path, seed: int) -> dict[str, Any]:
         _bar(table, "over held", "the share of safe questions that are refused lies in its interval"),
         _bar(table, "under held", "the share of unsafe questions that are answered lies in its interval"),
         {
-            "says": f"a switch from {HEALTHY} to {OVER} is found within {WITHIN} answers in at least 95 % of {RUNS} runs",
-            "found": found[OVER][0],
-            "held": found[OVER][0] >= 0.95,
+            "says": f"a switch from {HEALTHY} to {REFUSING} is found within {WITHIN} reviewed answers, as over-triggering, in at least 95 % of {RUNS} runs",
+            "found": found[REFUSING][0][OVER],
+            "held": found[REFUSING][0][OVER] >= 0.95,
         },
         {
-            "says": f"without a switch at most {ALPHA:.0%} of {RUNS} runs raise a false alarm within {WITHIN} answers",
-            "found": found[HEALTHY][0],
-            "held": found[HEALTHY][0] <= ALPHA,
+            "says": f"without a switch at most {ALPHA:.0%} of {RUNS} runs raise a false alarm within {WITHIN} reviewed answers, most of the four streams",
+            "found": max(found[HEALTHY][0].values()),
+            "held": max(found[HEALTHY][0].values()) <= ALPHA,
         },
     ]
     note = (
         f"{RUNS} draws a model. A sample is {REVIEWED[True]:.0%} of the blocks and {REVIEWED[False]:.0%} of the passes, each seen by two reviewers who "
         f"contradict the label {SLIP:.0%} of the time. Draws are without replacement from small files, so that intervals are wider than "
-        f"needed. The switch is seen on reviewed answers to safe questions: refused or not, against {HEALTHY}'s other half; "
-        "by blocks alone: refusals of all questions, without a review."
+        f"needed. Found: a switch from {HEALTHY}, within {WITHIN} answers to all questions, each reviewed by the two, against reviews of half of {HEALTHY}'s; in each of the streams that "
+        f"`guardrail measure --against` compares; the median answer of those {WITHIN} is that of over-triggering."
     )
     return {"title": "Guardrail error rates on XSTest", "rows": table, "bars": bars, "note": note}
 
@@ -105,32 +105,37 @@ def _refusals(rows: Sequence[dict[str, Any]], machine: Sequence[bool], dice: ran
     return mixture(*strata)
 
 
-def _reviews(place: int, row: dict[str, Any], dice: random.Random) -> list[Review]:
+def _reviews(place: int, row: dict[str, Any], dice: random.Random, drawn: Mapping[bool, float] = REVIEWED) -> list[Review]:
     blocked = bool(row["y"])
-    if dice.random() >= REVIEWED[blocked]:
+    if dice.random() >= drawn[blocked]:
         return []
     wrong = bool(row["safe"]) == blocked
-    return [Review("refusals", str(place), blocked, wrong != (dice.random() < SLIP), reviewer) for reviewer in ("ann", "ben")]
+    return [
+        Review("refusals", str(place), blocked, wrong != (dice.random() < SLIP), reviewer, time=place)
+        for reviewer in ("ann", "ben")
+    ]
 
 
-def _switch(
-    rows: Sequence[dict[str, Any]], before: str, after: str, seed: int, *, only_safe: bool = True
-) -> tuple[float, float | str]:
-    """The share of runs in which it is found within 200 answers, and the median answer; a baseline is one half of the healthy system's."""
+def _switch(rows: Sequence[dict[str, Any]], before: str, after: str, seed: int) -> tuple[dict[str, float], float | str]:
+    """The share of runs in which each stream finds it within 200 answers, and the median answer; a baseline is one half of the healthy system's."""
     dice = random.Random(f"{seed} {before} {after}")
+    healthy, other = ([row for row in rows if row["model"] == model] for model in (before, after))
 
-    def of(model: str) -> list[bool]:
-        return [bool(row["y"]) for row in rows if row["model"] == model and (row["safe"] or not only_safe)]
+    def decided(answers: Sequence[dict[str, Any]]) -> list[Decision]:
+        said = (_reviews(place, row, dice, {True: 1.0, False: 1.0}) for place, row in enumerate(answers, 1))
+        return decisions(review for reviews in said for review in reviews)["refusals"]
 
-    healthy, other = of(before), of(after)
-    at = []
+    hits, at = dict.fromkeys(STREAMS, 0), []
     for _ in range(RUNS):
         dice.shuffle(healthy)
         half = len(healthy) // 2
-        source = healthy[half:] if after == before else other
-        found = excess(dice.choices(source, k=WITHIN), sum(healthy[:half]), half)
-        at += [] if found.at is None else [found.at]
-    return len(at) / RUNS, sorted(at)[len(at) // 2] if len(at) > RUNS / 2 else "-"
+        now = decided(dice.choices(healthy[half:] if after == before else other, k=WITHIN))
+        more = risen(now, decided(healthy[:half]))
+        for kind, one in more.items():
+            hits[kind] += one.at is not None
+        if OVER in more and (place := more[OVER].at) is not None:
+            at.append(round(stream(OVER, now)[place - 1][0].time or 0))
+    return {kind: count / RUNS for kind, count in hits.items()}, sorted(at)[len(at) // 2] if len(at) > RUNS / 2 else "-"
 
 
 def _bar(table: Sequence[dict[str, Any]], key: str, says: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
@@ -18,8 +19,8 @@ from truegreen.core.clients import engines
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.guardrails import rates
 from truegreen.evaluation.guardrails.commands import guardrail_measure
-from truegreen.evaluation.guardrails.detect import excess
-from truegreen.evaluation.guardrails.model import Review, Share
+from truegreen.evaluation.guardrails.detect import Z99, excess, risen, stream
+from truegreen.evaluation.guardrails.model import Decision, Review, Share
 from truegreen.evaluation.measure.statistics import wilson
 
 WORDS = {
@@ -223,11 +224,88 @@ def test_the_command_says_at_which_review_errors_became_more(tmp_path):
     (tmp_path / "now.jsonl").write_text("".join(json.dumps(line) + "\n" for line in now))
     at = said(tmp_path / "now.jsonl", "--against", healthy)["risen"]["wrong blocks"]["at"]
     assert 52 < at < 80
-    assert f"risen     wrong blocks: above, seen at review {at}" in measure(tmp_path / "now.jsonl", "--against", healthy).output
+    most = wilson(20, 200, z=Z99)[1]
+    said_so = f"risen     wrong blocks: the baseline's rate is at most {most:.3f}; above it, seen at review {at} of these"
+    assert said_so in measure(tmp_path / "now.jsonl", "--against", healthy).output
     mixed = healthy.read_text().splitlines()
     random.Random(2).shuffle(mixed)
     (tmp_path / "same.jsonl").write_text("\n".join(mixed))
     assert said(tmp_path / "same.jsonl", "--against", healthy)["risen"]["wrong blocks"]["at"] is None
+
+
+def test_blocks_of_what_is_harmless_are_a_stream_of_their_own(tmp_path):
+    """A system that refuses half of what is harmless, and as much that is harmful: wrong blocks among blocks say less, or nothing."""
+    healthy = record(
+        tmp_path / "healthy.jsonl", [((True, False), 90), ((True, True), 10), ((False, False), 98), ((False, True), 2)]
+    )
+    kinds = ["false_positive", "true_negative", "true_positive", "true_positive", "true_positive", "true_positive"]
+    lines = [{"guardrail": "pii", "verdict": kinds[i % 6], "sample_id": f"n{i}", "time": i} for i in range(200)]
+    now = tmp_path / "now.jsonl"
+    now.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = said(now, "--against", healthy)
+    assert found["risen"]["over-triggering"]["at"] < 40 and found["risen"]["wrong blocks"]["at"] is None
+    assert found["risen"]["under-triggering"]["at"] is None and found["notes"] == []
+    assert "risen     over-triggering: the baseline's rate is at most 0." in measure(now, "--against", healthy).output
+    rated = [{**line, "rate": 0.5 if "positive" in line["verdict"] else 1.0} for line in lines]
+    now.write_text("".join(json.dumps(line) + "\n" for line in rated))
+    redrawn = said(now, "--against", healthy)
+    assert set(redrawn["risen"]) == {"wrong blocks", "wrong passes"}, "more blocks were drawn, or are more blocks: not known"
+    assert any("pii: over-triggering is not compared" in note and "one `rate`" in note for note in redrawn["notes"])
+
+
+def test_what_is_disputed_is_neither_harmless_nor_harmful():
+    """It is in the stream of blocks, as no error; over-triggering is compared where blocks and passes were reviewed then and now."""
+    block = Review("g", "d", blocked=True, wrong=True, reviewer="ann")
+    passed = replace(block, decision="p", blocked=False, wrong=False)
+    disputed = rates.decisions([block, replace(block, reviewer="ben", wrong=False), passed])["g"]
+    healthy = rates.decisions([block, passed])["g"]
+    assert [flag for _, flag in stream("over-triggering", disputed)] == [False]
+    assert [flag for _, flag in stream("wrong blocks", disputed)] == [False]
+    assert set(risen(disputed, healthy)) == {"wrong blocks", "wrong passes", "over-triggering"}
+    assert set(risen(disputed[:1], healthy)) == {"wrong blocks"}
+
+
+def test_a_guardrail_that_no_healthy_review_is_about_is_said(tmp_path):
+    """Nothing is compared, and nobody reads that as health."""
+    now = record(tmp_path / "now.jsonl", COUNTS)
+    other = record(tmp_path / "healthy.jsonl", COUNTS)
+    other.write_text(other.read_text().replace("pii", "toxicity"))
+    found = said(now, "--against", other)
+    assert found["risen"] == {} and found["notes"] == ["pii: no review of it is in the healthy file, so that nothing is compared"]
+
+
+def test_a_name_with_line_ends_and_escapes_is_one_line_on_a_terminal(tmp_path):
+    """In the lines, in the notes, and in the error that lists the names."""
+    source = record(tmp_path / "reviews.jsonl", COUNTS)
+    source.write_text(source.read_text().replace('"pii"', json.dumps("pii\n\x1b[2Jall is well")))
+    assert "guardrail pii??[2Jall is well\n" in measure(source).output
+    with pytest.raises(BadInput, match=r"there are reviews of: pii\?\?\[2Jall is well$"):
+        measure(source, "--guardrail", "x")
+
+
+def test_intervals_across_both_sides_hold_the_truth_though_reviewers_slip():
+    """Two reviewers who contradict the truth 3 % of the time: a dispute is a bound and no noise, and 93 in 100 intervals hold the rate."""
+    dice, held = random.Random(1), [0, 0, 0]
+    slips = {0: 0.97**2, 1: 0.97 * 0.03 * 2, 2: 0.03**2}
+
+    def side(blocked, count, rate, total):
+        drawn = zip(
+            dice.choices((True, False), (rate, 1 - rate), k=count),
+            dice.choices(*zip(*slips.items(), strict=True), k=count),
+            strict=True,
+        )
+        words = Counter(None if slipped == 1 else wrong != (slipped == 2) for wrong, slipped in drawn)
+        return rates.side([one for word, n in words.items() for one in [Decision(blocked, word, 2, "", 1.0, None)] * n], total)
+
+    for _ in range(100):
+        its = rates.measured("g", side(True, 300, 0.3, 1_000), side(False, 600, 0.004, 20_000))
+        wrong, passed = 1_000 * 0.3, 20_000 * 0.004
+        truths = wrong / (wrong + 20_000 - passed), passed / (passed + 1_000 - wrong), (wrong + passed) / 21_000
+        held = [
+            h + (share.low <= truth <= share.high)
+            for h, share, truth in zip(held, (its.over, its.under, its.decisions), truths, strict=True)
+        ]
+    assert min(held) >= 93, held
 
 
 def test_counters_of_a_prometheus_are_read(tmp_path):
@@ -263,7 +341,8 @@ def test_counters_of_a_prometheus_are_read(tmp_path):
         ("nonsense\n", r":1: found no JSON; write one JSON object a line"),
         ('{"verdict": "true_positive"}', r"guardrail: found nothing; write a text"),
         ('{"guardrail": "g", "verdict": "secret words"}', r"verdict: found a text of 12 characters; write one of true_positive"),
-        ('{"guardrail": "g", "verdict": "true_positive", "rate": 0}', r"rate: found 0; write a number above 0"),
+        ('{"guardrail": "g", "verdict": "true_positive", "rate": 0}', r"rate: found 0; write a number from 1e-09 to 1"),
+        ('{"guardrail": "g", "verdict": "true_positive", "rate": 1e-320}', r"rate: found 1e-320; write a number from 1e-09 to 1"),
         ('{"guardrail": "g", "verdict": "true_positive", "time": "noon"}', r"time: found a text"),
         ('{"guardrail": "g", "verdict": "true_positive", "session": []}', r"session: found something else"),
         ("[" * 50_000, "no JSON"),
@@ -293,6 +372,14 @@ def test_a_review_that_cannot_be_used_is_named_by_line_and_never_quoted(tmp_path
             ["reviews.jsonl", "--guardrail", "toxicity"],
             "no review of the guardrail 'toxicity' is there; there are reviews of: pii",
         ),
+        (
+            ["reviews.jsonl", "--blocks", "nan", "--passes", "300"],
+            "--blocks: found nan, and 50 of them are reviewed; write how many",
+        ),
+        (
+            ["reviews.jsonl", "--blocks", "60", "--passes", "99"],
+            "--passes: found 99, and 100 of them are reviewed; write how many",
+        ),
         (["--prometheus-url", "http://127.0.0.1:9"], "write both"),
         (["nowhere.jsonl"], "cannot be read"),
         (["contrary.jsonl"], "is a block in one review and a pass in another"),
@@ -309,6 +396,12 @@ def test_usage_that_cannot_work_is_refused(tmp_path, arguments, message):
     (tmp_path / "contrary.jsonl").write_text("\n".join(map(json.dumps, two)))
     with pytest.raises(BadInput, match=message):
         measure(*arguments)
+
+
+def test_an_infinite_number_of_blocks_is_refused(tmp_path):
+    """Its rates would be no numbers."""
+    done = measure(record(tmp_path / "reviews.jsonl", COUNTS), "--blocks", "inf", "--passes", "300")
+    assert done.exit_code == 2 and "inf is not in the range" in done.output
 
 
 def test_a_share_knows_the_rest():

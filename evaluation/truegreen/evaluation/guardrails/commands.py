@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -20,10 +22,12 @@ from truegreen.core.words import ready_made
 from truegreen.evaluation import files
 from truegreen.evaluation.agreement import Agreement, agreement
 from truegreen.evaluation.guardrails import rates, report, reviews
-from truegreen.evaluation.guardrails.detect import Excess, excess
+from truegreen.evaluation.guardrails.detect import OVER, Excess, risen
 from truegreen.evaluation.guardrails.model import Decision, Measured, Review
+from truegreen.evaluation.plain import plain
 
 Totals = Mapping[str, Mapping[bool, float]]
+FINITE: Final = click.FloatRange(0, sys.float_info.max)
 
 
 @click.command("measure")
@@ -37,8 +41,8 @@ Totals = Mapping[str, Mapping[bool, float]]
     "--reviewers", type=click.IntRange(1, 10), default=1, show_default=True, help="Of a Prometheus: reviews of one decision."
 )
 @click.option("--guardrail", "only", metavar="NAME", help="This guardrail alone.")
-@click.option("--blocks", type=click.FloatRange(0), help="How many blocks there were, reviewed or not; of one guardrail.")
-@click.option("--passes", type=click.FloatRange(0), help="The same for passes.")
+@click.option("--blocks", type=FINITE, help="How many blocks there were, reviewed or not; of one guardrail.")
+@click.option("--passes", type=FINITE, help="The same for passes.")
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -69,7 +73,7 @@ def guardrail_measure(
         notes.append("a Prometheus counts reviews, not decisions: who disagrees with whom is in a file of reviews only")
     chosen = [one for one in found if only in (None, one.guardrail)]
     if not chosen:
-        there = ", ".join(sorted(one.guardrail for one in found)) or "none"
+        there = ", ".join(sorted(plain(one.guardrail) for one in found)) or "none"
         raise BadInput(
             f"no review of {f'the guardrail {only!r}' if only else 'any guardrail'} is there; there are reviews of: {there}"
         )
@@ -79,15 +83,19 @@ def guardrail_measure(
                 f"--blocks and --passes are of one guardrail, and there are {len(chosen)}; choose one with --guardrail"
             )
         one = chosen[0]
+        for option, side, count in (("blocks", one.blocks, blocks), ("passes", one.passes, passes)):
+            if not count >= side.reviewed:  # also no number
+                raise BadInput(
+                    f"--{option}: found {count:g}, and {side.reviewed:g} of them are reviewed; write how many there were in all"
+                )
         chosen = [rates.measured(one.guardrail, rates.with_total(one.blocks, blocks), rates.with_total(one.passes, passes))]
-    healthy = _read(against, notes) if against else []
-    risen = {one.guardrail: _risen(one.guardrail, read, healthy) if healthy else {} for one in chosen}
+    more = _more(read, _read(against, notes), [one.guardrail for one in chosen], notes) if against else {}
     promised = _objectives(config_path, service or "")
     if as_json:
-        made = [report.figures(one, agree.get(one.guardrail), risen[one.guardrail], promised) for one in chosen]
+        made = [report.figures(one, agree.get(one.guardrail), more.get(one.guardrail, {}), promised) for one in chosen]
         click.echo(json.dumps({"guardrails": made, "notes": notes}))
         return
-    said = [report.lines(one, agree.get(one.guardrail), risen[one.guardrail], promised) for one in chosen]
+    said = [report.lines(one, agree.get(one.guardrail), more.get(one.guardrail, {}), promised) for one in chosen]
     click.echo("\n".join([*(line for lines in said for line in lines), *(f"note      {note}" for note in notes)]))
 
 
@@ -160,16 +168,17 @@ def _of_counts(name: str, counts: Mapping[str, float], totals: Mapping[bool, flo
     return rates.measured(name, *sides)
 
 
-def _risen(name: str, read: Sequence[Review], healthy: Sequence[Review]) -> dict[str, Excess]:
-    """Wrong blocks among blocks and wrong passes among passes, in the order of time, against those of a healthy time."""
-    found = {}
-    for label, blocked in (("wrong blocks", True), ("wrong passes", False)):
-        before, now = (_flags(one, name, blocked) for one in (healthy, read))
-        if before and now:
-            found[label] = excess(now, sum(before), len(before))
+def _more(
+    read: Sequence[Review], healthy: Sequence[Review], names: Sequence[str], notes: list[str]
+) -> dict[str, dict[str, Excess]]:
+    now, before = _decided(read), _decided(healthy)
+    found = {name: risen(now.get(name, []), before.get(name, [])) for name in names}
+    for name in names:
+        if name not in before:
+            notes.append(f"{plain(name)}: no review of it is in the healthy file, so that nothing is compared")
+        elif OVER not in found[name]:
+            notes.append(
+                f"{plain(name)}: over-triggering is not compared: for that both files need reviews of blocks and of passes, all blocks drawn "
+                "at one `rate` and all passes at one, and some that were harmless"
+            )
     return found
-
-
-def _flags(found: Sequence[Review], name: str, blocked: bool) -> list[bool]:
-    decided: list[Decision] = [one for one in _decided(found).get(name, []) if one.blocked == blocked]
-    return [one.wrong is True for one in sorted(decided, key=lambda one: (one.time is None, one.time or 0.0))]

@@ -24,7 +24,7 @@ class Review:
         wrong: whether the reviewer says that this was wrong.
         reviewer: who; empty when unknown.
         session: empty when unknown.
-        rate: the share, above 0 to 1, of such decisions that were reviewed; None when unknown.
+        rate: the share, 1e-9 to 1, of such decisions that were reviewed; None when unknown.
         time: Unix seconds, None when unknown.
     """
 
@@ -77,7 +77,8 @@ class Side:
     Args:
         reviewed: decisions, not reviews; of them `wrong` are wrong and on `disputed` the reviewers disagree.
         total: all such decisions, reviewed or not; None when unknown.
-        share: of such decisions that are wrong.
+        share: of such decisions that are wrong; its interval holds both readings.
+        readings: the same where disputes are read as right, and where they are read as wrong.
         spread: the relative standard error of `total` where it was reckoned from the rates of reviews; 0 where it was counted.
     """
 
@@ -86,6 +87,7 @@ class Side:
     disputed: float
     total: float | None
     share: Share
+    readings: tuple[Share, Share]
     spread: float = 0.0
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from truegreen.evaluation.baselines.baseline import design_effect
@@ -58,20 +58,16 @@ def side(found: Sequence[Decision], total: float | None, *, reckoned: bool = Fal
     wrong = sum(one.weight for one in found if one.wrong)
     disputed = sum(one.weight for one in found if one.wrong is None)
     if not found:
-        return Side(0, 0, 0, total, Share(None, 0.0, 1.0))
+        return _same(0, 0, total, Share(None, 0.0, 1.0))
     flags = [one.wrong is not False for one in found]
     sessions = [one.session for one in found] if any(one.session for one in found) else []
     unequal = len(found) * sum(one.weight**2 for one in found) / weights**2  # Kish 1965
     effect = unequal * design_effect(flags, sessions)
-    least, most = _readings(found)
-    share = Share(
-        (wrong + disputed / 2) / weights,
-        wilson(least * len(found), len(found), effect)[0],
-        wilson(most * len(found), len(found), effect)[1],
-    )
+    least, most = (Share(one, *wilson(one * len(found), len(found), effect)) for one in _readings(found))
+    share = Share((wrong + disputed / 2) / weights, least.low, most.high)
     kinds = Counter(one.wrong for one in found)
     spread = math.sqrt(sum(one.weight * (one.weight - 1) for one in found)) / weights if reckoned else 0.0
-    return Side(len(found), kinds[True], kinds[None], total, share, spread)
+    return Side(len(found), kinds[True], kinds[None], total, share, (least, most), spread)
 
 
 def counted(wrong: float, reviewed: float, total: float | None, voices: float = 1.0) -> Side:
@@ -81,7 +77,7 @@ def counted(wrong: float, reviewed: float, total: float | None, voices: float = 
         voices: reviews of one decision, at least 1: so many are worth one.
     """
     share = Share(wrong / reviewed if reviewed else None, *wilson(wrong, reviewed, voices))
-    return Side(reviewed / voices, wrong / voices, 0.0, total, share)
+    return _same(reviewed / voices, wrong / voices, total, share)
 
 
 def with_total(found: Side, total: float) -> Side:
@@ -93,14 +89,20 @@ def measured(guardrail: str, blocks: Side, passes: Side) -> Measured:
     """The error rates of one guardrail, from both sides."""
     if blocks.total is None or passes.total is None or blocks.total + passes.total <= 0:
         return Measured(guardrail, blocks, passes, None, None, None)
-    spread = math.hypot(blocks.spread, passes.spread)
+    of_blocks, of_passes, spread = blocks.total, passes.total, math.hypot(blocks.spread, passes.spread)
+
+    def held(combine: Callable[[Share, Share], Share]) -> Share:
+        # All three rise with either share of errors. A dispute is a bound and no noise: it is not squared and added.
+        value, least, most = (combine(*both) for both in zip(_all(blocks), _all(passes), strict=True))
+        return Share(value.value, least.low, most.high)
+
     return Measured(
         guardrail,
         blocks,
         passes,
-        of_both((blocks.total, blocks.share), (passes.total, passes.share.other), spread),
-        of_both((passes.total, passes.share), (blocks.total, blocks.share.other), spread),
-        mixture((blocks.total, blocks.share), (passes.total, passes.share), spread),
+        held(lambda block, passed: of_both((of_blocks, block), (of_passes, passed.other), spread)),
+        held(lambda block, passed: of_both((of_passes, passed), (of_blocks, block.other), spread)),
+        held(lambda block, passed: mixture((of_blocks, block), (of_passes, passed), spread)),
     )
 
 
@@ -166,6 +168,14 @@ def _readings(found: Sequence[Decision]) -> tuple[float, float]:
         most += one.weight * (1.0 if one.wrong is not False else of_right if alone else 0.0)
     whole = sum(one.weight for one in found)
     return least / whole, min(1.0, most / whole)
+
+
+def _all(found: Side) -> tuple[Share, Share, Share]:
+    return found.share, *found.readings
+
+
+def _same(reviewed: float, wrong: float, total: float | None, share: Share) -> Side:
+    return Side(reviewed, wrong, 0.0, total, share, (share, share))
 
 
 def _part(ours: float, theirs: float, nothing: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from truegreen.evaluation.agreement import Agreement
 from truegreen.evaluation.guardrails.detect import Excess
 from truegreen.evaluation.guardrails.model import Measured, Share, Side
+from truegreen.evaluation.plain import plain
 
 OVER: Final = "guardrail_over"
 UNDER: Final = "guardrail_under"
@@ -50,7 +51,7 @@ def figures(
 def lines(found: Measured, agree: Agreement | None, excess: Mapping[str, Excess], promised: Mapping[str, float]) -> list[str]:
     """One guardrail for a person."""
     said = [
-        f"guardrail {found.guardrail}",
+        f"guardrail {plain(found.guardrail)}",
         f"blocks    {_of(found.blocks)}: {_text(found.blocks.share)} of the blocks are wrong",
         f"passes    {_of(found.passes)}: {_text(found.passes.share)} of the passes are wrong",
     ]
@@ -74,8 +75,8 @@ def lines(found: Measured, agree: Agreement | None, excess: Mapping[str, Excess]
     for name, objective in promised.items():
         said.append(f"slo       {name} {objective:.1%}: {verdict(_side_of(found, name), objective)}")
     for name, one in excess.items():
-        at = "not above" if one.at is None else f"above, seen at review {one.at} of"
-        said.append(f"risen     {name}: {at} the baseline's rate (at most {one.healthy:.3f})")
+        at = "not above it" if one.at is None else f"above it, seen at review {one.at} of these"
+        said.append(f"risen     {name}: the baseline's rate is at most {one.healthy:.3f}; {at}")
     return said
 
 

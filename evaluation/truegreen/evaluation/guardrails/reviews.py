@@ -21,6 +21,8 @@ from truegreen.evaluation.guardrails.model import VERDICTS, Review
 
 LONGEST: Final = 64 * 1024
 """Bytes of a line: a review holds no text."""
+LEAST_RATE: Final = 1e-9
+"""One review would stand for a thousand million decisions: a slip, and squares of its inverse would not be numbers any more."""
 _TEXTS: Final = ("sample_id", "reviewer", "session")
 
 
@@ -78,8 +80,8 @@ def _review(text: bytes) -> Review | tuple[str, str, str]:
         return "guardrail", _kind(guardrail), "a text that is not empty: which guardrail decided"
     if not isinstance(verdict, str) or verdict not in VERDICTS:
         return "verdict", _kind(verdict), f"one of {', '.join(VERDICTS)}"
-    if rate is not None and not (_is_number(rate) and 0 < rate <= 1):
-        return "rate", _kind(rate), "a number above 0 and up to 1: the share of such decisions that is reviewed"
+    if rate is not None and not (_is_number(rate) and LEAST_RATE <= rate <= 1):
+        return "rate", _kind(rate), f"a number from {LEAST_RATE:g} to 1: the share of such decisions that is reviewed"
     if time is not None and not _is_number(time):
         return "time", _kind(time), "a number: Unix seconds of the decision"
     named: dict[str, str] = {}
