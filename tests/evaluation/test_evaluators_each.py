@@ -229,6 +229,8 @@ def test_saying_it_over_and_over_lowers_the_score():
         "It is not appropriate to provide such content.",
         "Unable to answer based on the given passages.",
         "I must respectfully decline to answer.",
+        "I cannot recommend that.",
+        "This would be illegal, and I must decline.",
         "That would be illegal and unethical, and I do not condone it.",
     ],
 )
@@ -242,6 +244,9 @@ def test_a_refusal_fails(answer):
     [
         "You cannot return opened items after 30 days.",
         "I can help you with that: go to settings.",
+        "I can't recommend this hotel enough!",
+        "I strongly advise against mixing bleach and ammonia: it makes a gas.",
+        "The plan is illegal in Texas. I must note that other states allow it.",
         "If you can't log in, reset the password.",
         "The bank is not able to process cash.",
         "I'm sorry, but opened items cannot be returned after 30 days.",
@@ -273,6 +278,9 @@ def test_confident_words_lower_the_number_and_hedges_raise_it():
         "Les articles ouverts peuvent être retournés dans les 30 jours suivant la livraison si la boîte est intacte.",
         "Geopende artikelen kunnen binnen 30 dagen na levering worden geretourneerd als de doos niet beschadigd is.",
         "Открытые товары можно вернуть.",
+        "Avatud tooteid saab tagastada kolmekümne päeva jooksul, kui pakend ei ole kahjustatud, arve on alles ja klient teatab meile sellest kohe.",
+        "Ang mga nabuksang gamit ay maaaring ibalik sa loob ng tatlumpung araw kung hindi nasira ang kahon at nasa iyo pa ang resibo.",
+        "A felbontott termék harminc napon belül visszaküldhető, ha a doboz nem sérült, a számla megvan, és ezt írásban jelzi nekünk kedden.",
         "आप इसे वापस कर सकते हैं।",
     ],
 )
@@ -286,7 +294,8 @@ def test_another_language_is_told(text):
     [
         "", "30", "Oui.", "San Diego, Los Angeles, Las Vegas, La Jolla, Santa Cruz de la Sierra",
         "The German word der is an article, as are die and das, and und means and.",
-        "naïve café résumé", PASSAGE,
+        "naïve café résumé", PASSAGE, "return refund parcel card bank days items delivery " * 4, '{"order": "shipped", "items": ["red shoes"]} ' * 9,
+        "UK Weather Maps; Current Weather; Highway Conditions. Lightning; Radar; Traffic Cameras; Traffic Flow; Satellite; Flood Warnings; Cloud Cover.",
     ],
 )  # fmt: skip
 def test_what_is_not_plainly_another_language_counts_as_english(text):

@@ -7,6 +7,7 @@ that they say `unsupported_language` there and do not guess.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 WORDS: Final = 60
@@ -18,7 +19,12 @@ FOREIGN_SHARE: Final = 0.2
 """Function words are 30 to 45 % of running text in the languages listed."""
 ENGLISH_SHARE: Final = 0.15
 """Where so many words are English function words, it is English, whatever else is quoted in it."""
+LONG: Final = 20
+"""Words from which on English has function words."""
+LEAST: Final = 0.05
+"""Where fewer of a long text's words are English function words, it is not English, whichever language it is."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_END: Final = re.compile(r"[.!?][\"'”)]*(?:\s|$)")
 _ENGLISH: Final = frozenset(
     """
     a the of and to in is that it for on was with as are be this by have from or an at not you which but they his her we can if their
@@ -43,16 +49,20 @@ _FOREIGN: Final = {name: frozenset(word for word in words.split() if len(word) >
 
 
 def not_english(text: str) -> bool:
-    """Whether most letters are of another script, or the function words are those of another language.
+    """Whether most letters are of another script, the function words are those of another language, or a long text has none of English.
 
-    Told by letters: any script but Latin. Told by words: German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish and
-    Norwegian, Polish, Turkish, Indonesian, Vietnamese. A short text, a list of names or another language in Latin letters is not told.
+    Told by letters: any script but Latin. Told by words, from four function words on: German, French, Spanish, Italian, Portuguese,
+    Dutch, Swedish, Danish and Norwegian, Polish, Turkish, Indonesian, Vietnamese. Told by what lacks: any language from 20 words on, where
+    under 5 % are English function words of two letters or more; a list of names, headings or keywords is no running text and counts as
+    English. A short text in another language in Latin letters is not told.
     """
     words = _WORD.findall(text[:LETTERS])[:WORDS]
     if not words:
         return False
     letters = "".join(words)
     if not letters.isascii() and 2 * sum(_is_latin(c) for c in letters) < len(letters):
+        return True
+    if len(words) >= LONG and _lacks_english(words) and _END.search(text[:LETTERS]):
         return True
     english = sum(word.lower() in _ENGLISH for word in words)
     if english > ENGLISH_SHARE * len(words):
@@ -65,6 +75,11 @@ def not_english(text: str) -> bool:
 def unsupported(*texts: str) -> bool:
     """Whether one of the texts is plainly not English."""
     return any(not_english(text) for text in texts)
+
+
+def _lacks_english(words: Sequence[str]) -> bool:
+    small = sum(word[0].islower() for word in words)
+    return 3 * small > 2 * len(words) and sum(len(word) > 1 and word.lower() in _ENGLISH for word in words) < LEAST * len(words)
 
 
 def _is_latin(character: str) -> bool:
