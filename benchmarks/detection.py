@@ -27,7 +27,7 @@ SEED: Final = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for, print it, and give the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=parts(), default=parts(), metavar="NAME", help=", ".join(parts()))
+    parser.add_argument("--only", nargs="+", action="extend", choices=parts(), metavar="NAME", help=", ".join(parts()))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("TRUEGREEN_DATA") or DATA))
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--json", action="store_true")
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     found: dict[str, dict[str, Any]] = {}
     print(f"Seed {options.seed}.", file=sys.stderr if options.json else sys.stdout, flush=True)
-    for name in options.only:  # each is said when it is there: some take minutes
+    for name in dict.fromkeys(options.only or parts()):  # each is said when it is there: some take minutes
         found[name] = measured(name, options.data, options.seed)
         print("\n" + "\n".join(markdown(name, found[name])), file=sys.stderr if options.json else sys.stdout, flush=True)
     if options.json:

@@ -44,6 +44,8 @@ def test_a_bar_that_is_held_or_missed_is_said_and_gives_the_exit_code(detection)
         assert line in said.splitlines(), line
     code, said = detection("--only", "held", "--json")
     assert code == 0 and json.loads(said)["seed"] == 7 and list(json.loads(said)["parts"]) == ["held"]
+    code, said = detection("--only", "missed", "--only", "held", "--json")
+    assert code == 1 and list(json.loads(said)["parts"]) == ["missed", "held"]
 
 
 def test_a_part_that_breaks_or_lacks_its_data_does_not_lose_the_others(detection):
