@@ -124,7 +124,7 @@ def test_answers_that_are_skipped_or_not_taken_are_missed(canary, tmp_path) -> N
     assert done.exit_code == 1 and "came out as skipped, not as fail (judged here: 2 no_baseline)" in probes(done)[1]["why"]
     for words, said in (
         (("--endpoint", "http://127.0.0.1:9"), "did not take a batch"),
-        (("--metrics", "http://127.0.0.1:9"), "no Prometheus answers"),
+        (("--metrics", "http://127.0.0.1:9"), "no collector or Prometheus answers"),
     ):
         done = canary(*words)
         assert done.exit_code == 1 and all(not one["caught"] and said in one["why"] for one in probes(done)), done.output
@@ -186,6 +186,20 @@ def test_what_slos_read_must_have_grown_too_and_each_answer_by_its_own() -> None
     ]
     unread = World(start, counted({"pass": 4}, {"fail": 4}, {"pass": 4, "fail": 3}))
     assert [one.caught for one in unread.round()] == [True, False] and unread.now >= 30.0
+
+
+def test_what_is_neither_is_not_called_a_prometheus() -> None:
+    """A server that knows no such path, says so otherwise, or answers with a page of its own."""
+    sys.path.append(str(Path(__file__).parents[1] / "core"))
+    from local_server import Reply, local
+
+    for reply, said in (
+        (Reply({}, status=403), "collector or Prometheus at"),
+        (Reply(text="<html>"), "is it the address of collector or Prometheus?"),
+    ):
+        with local(lambda _, reply=reply: reply) as server, pytest.raises(Failed) as told:
+            far_end.read(far_end.Seen(server[0], "s", "e", "v"))
+        assert said in str(told.value)
 
 
 def test_a_collector_that_began_anew_is_no_miss_and_silence_is_one() -> None:

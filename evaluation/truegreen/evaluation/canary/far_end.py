@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ JUDGED: Final = catalogue.EVALUATED_ANSWERS.prometheus
 _LINE: Final = re.compile(r"(\w+)\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\} (\S+)")
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _HINT: Final = "start it or name another with --metrics"
+_EITHER: Final = "collector or Prometheus"
 Counts = Mapping[tuple[str, str, str], float]
 """By metric, model (of `SLICED` alone) and result."""
 
@@ -59,7 +60,8 @@ def grown(before: Counts, after: Counts, key: tuple[str, str, str]) -> float:
 
 
 def _from_prometheus(seen: Seen) -> Counts:
-    server = prometheus.connect(seen.url, hint=_HINT)
+    # What answers neither as one nor with 404 may be anything.
+    server = replace(prometheus.connect(seen.url, hint=_HINT), name=_EITHER)
     where = f"service={quoted(seen.service)}", f"environment={quoted(seen.environment)}", f"evaluation={quoted(seen.evaluation)}"
     sliced = prometheus.query(server, f"sum by (model, result) ({selector(SLICED, *where)})")
     judged = prometheus.query(server, f"sum by (result) ({selector(JUDGED, *where)})")
