@@ -63,7 +63,9 @@ async def serve(settings: Settings, say: Callable[[str], None], clock: Callable[
             f"baselines of {settings.baselines}{part}; seed {settings.seed}"
         )
         if not there:
-            say(f"no baseline is in {settings.baselines} yet: nothing is compared until `truegreen baseline take` has put one there")
+            say(
+                f"no baseline is in {settings.baselines} yet: nothing is compared until `truegreen baseline take` has put one there"
+            )
         looking = asyncio.create_task(watch.run())
         await stop.wait()
         say(f"stopping, up to {server.GRACE_SECONDS:g} s")
