@@ -15,6 +15,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 
 from truegreen.collector.processor import Processor
+from truegreen.core.errors import BadInput
 from truegreen.core.words import catalogue
 from truegreen.core.words.shapes import Result
 from truegreen.instrumentation import TruegreenInstrumentor, answer, evaluate, events, failures, snapshot, traffic
@@ -268,6 +269,53 @@ def test_nonsense_from_an_evaluator_is_an_error_and_never_a_verdict(monkeypatch,
     assert (got["sampled"], got["skipped"]) == ("base", "error")
     assert not {"label", "score", "raw"} & got.keys()
     assert failures.counted() == {"evaluator judge": 1}
+
+
+def test_the_start_says_inline_of_no_evaluator_that_may_be_slow_by_its_own_word(caplog):
+    """Nothing of it is imported before the first answer; then it says where it is judged, and how many."""
+    with captured(Settings(evaluations={"retrieval_relevance": {}, "judge": {"background": True}})) as seen:
+        (line,) = [record.getMessage() for record in caplog.records if "evaluates: " in record.getMessage()]
+        assert "evaluates: retrieval_relevance 100% (inline unless slow), judge 5% (background); " in line
+        answered(seen)
+    assert "retrieval_relevance says of itself that it is slow: 5% of answers are judged, in the background" in caplog.text
+
+
+def test_what_keeps_an_evaluator_from_being_made_is_said_with_what_to_do(caplog):
+    """Once, on one line: the factory's word where it is for the user, the missing package, else the type of the error."""
+    told = {"judge": {"model": "m", "tries": 0.5, "url": "http://127.0.0.1:9"}, "retrieval_relevance": {"embedding": "bert"}}
+    with captured(Settings(evaluations=told, rate=1.0)) as seen:
+        answered(seen)
+        answered(seen)
+        seen.events  # noqa: B018  # waits for the background
+    said = [record.getMessage() for record in caplog.records if "failed in evaluator" in record.getMessage()]
+    assert [line for line in said if "tries: found 0.5, write a whole number of at least 1" in line]
+    assert [line for line in said if "evaluations.retrieval_relevance.embedding: found 'bert'; write auto" in line]
+    assert len(said) == 2 and not any("\n" in line for line in said)
+
+
+def test_a_package_that_an_evaluator_lacks_is_named(monkeypatch, caplog):
+    """Its module cannot be imported at all."""
+
+    def find(name):
+        raise ModuleNotFoundError("No module named 'httpx'", name="httpx")
+
+    monkeypatch.setattr(evaluate, "find", find)
+    with captured(Settings(evaluations={"judge": {}}, rate=1.0)) as seen:
+        assert part_of(answered(seen))["skipped"] == "error"
+    assert "failed in evaluator judge (the package httpx is not installed; " in caplog.text
+
+
+def test_what_an_evaluator_raises_while_it_judges_is_never_quoted(monkeypatch, caplog):
+    """Also where it raises our own error: the text of an answer was in its reach."""
+
+    def judge(sample):
+        raise BadInput(f"found {sample.answer}")
+
+    judged_by(monkeypatch, judge)
+    with captured(Settings(evaluations={"judge": {}}, rate=1.0)) as seen:
+        assert part_of(answered(seen, text="ZEBRA"))["skipped"] == "error"
+    assert "failed in evaluator judge (BadInput)" in caplog.text
+    assert "ZEBRA" not in caplog.text
 
 
 def test_a_factory_that_fails_is_not_tried_again_with_each_answer(monkeypatch):

@@ -106,7 +106,7 @@ class Answers:
             try:
                 slow = self._evaluators.is_slow(evaluation)
             except Exception as error:
-                failures.count(f"evaluator {evaluation}", error)
+                failures.count(f"evaluator {evaluation}", error, textless=True)
                 slow = False
             rate = self._settings.rate_of(evaluation, service, background=slow)
             if slow and rate != self._settings.rate_of(evaluation, service):

@@ -153,7 +153,11 @@ class Evaluators:
             notices.once("no text", NO_TEXT)
             return Result(evaluation, "", skipped="error")
         calibration = self._calibrations.get(service, environment, evaluation)
-        found = self._made(evaluation, service, environment, calibration)
+        try:
+            found = self._made(evaluation, service, environment, calibration)
+        except Exception as error:  # no sample was shown to it: what it says holds no text
+            failures.count(f"evaluator {evaluation}", error, textless=True)
+            found = None
         if found is None:
             return Result(evaluation, "", skipped="error")
         began = self._clock()

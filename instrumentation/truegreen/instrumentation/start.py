@@ -56,8 +56,9 @@ def _seen(modules: tuple[str, ...], native: tuple[str, ...]) -> str:
 
 
 def _judged(settings: Settings) -> list[str]:
+    """As the settings say it. An evaluator that is slow by its own word is imported with the first answer, and then it is said."""
     return [
-        f"{name} {settings.rate_of(name):.0%} ({'background' if said.get('background') is True else 'inline'})"
+        f"{name} {settings.rate_of(name):.0%} ({'background' if said.get('background') is True else 'inline unless slow'})"
         for name, said in settings.evaluations.items()
     ]
 
