@@ -1,7 +1,9 @@
 """`truegreen evaluator measure`, as a user calls it, and the statistics under it."""
 
+import itertools
 import json
 import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,7 +16,7 @@ from truegreen.core.words import calibration
 from truegreen.core.words.calibration import QUANTILES, Calibration
 from truegreen.core.words.ready_made import BY_NAME as READY_MADE
 from truegreen.core.words.shapes import ReplayRecord, Result
-from truegreen.evaluation.measure import measurement, statistics
+from truegreen.evaluation.measure import commands, judging, measurement, statistics
 from truegreen.evaluation.measure.commands import evaluator_measure
 from truegreen.evaluation.measure.judging import Judged, judged, sample_of
 from truegreen.evaluation.measure.report import LEVEL
@@ -76,6 +78,33 @@ def test_a_labelled_file_is_measured(tmp_path):
     assert found["floor_from"].startswith("break-even") and found["precision"] == pytest.approx(found["recall"], abs=0.1)
     assert 0 < found["milliseconds_per_answer"] < 100
     assert found["file"] is None
+
+
+def test_an_inline_evaluator_is_timed_by_its_own_processor_time(tmp_path, monkeypatch):
+    """A machine that is busy with others makes it no slower; one in the background may wait, and its time is that of the wall."""
+    source = record(tmp_path / "calls.jsonl", 30)
+    ticks, seconds = itertools.count(0, 0.25), itertools.count(0, 2)
+    monkeypatch.setattr(commands, "CLOCKS", {"cpu": lambda: next(ticks), "wall": lambda: next(seconds)})
+    inline = said(source)
+    assert (inline["clock"], inline["milliseconds_per_answer"]) == ("cpu", 250)
+    assert "250.00 ms an answer of processor time" in measure(source).output
+    (tmp_path / "truegreen.yaml").write_text("evaluations: {groundedness: {background: true}}\n")
+    waiting = said(source)
+    assert (waiting["clock"], waiting["milliseconds_per_answer"]) == ("wall", 2000)
+    assert judging.CLOCKS == {"cpu": time.thread_time, "wall": time.perf_counter}
+
+
+@pytest.mark.parametrize("seed", ["-1", "x"])
+def test_a_seed_that_is_none_is_refused(tmp_path, seed):
+    """Exit code 2 and one line."""
+    done = measure(record(tmp_path / "calls.jsonl", 30), "--seed", seed)
+    assert done.exit_code == 2 and "Invalid value for '--seed'" in done.output
+
+
+def test_an_evaluation_without_a_score_is_said_to_have_none(tmp_path):
+    """A sketch is nothing that could be right or wrong; its answers were not skipped by an error."""
+    with pytest.raises(BadInput, match="--signal: this evaluation gives no score"):
+        measure(record(tmp_path / "calls.jsonl", 30), "--signal", "embedding")
 
 
 def test_the_terminal_says_the_same_and_what_it_means(tmp_path):
@@ -251,6 +280,24 @@ def test_answers_of_one_group_widen_the_interval():
     alone = statistics.auroc_interval([raw for raw, _ in base], [flag for _, flag in base], range(90), 1)
     assert width([i // 4 for i in range(360)]) == pytest.approx(alone[1] - alone[0], rel=1e-9)
     assert width(range(360)) < 0.6 * width([i // 4 for i in range(360)])
+
+
+def test_answers_of_one_session_widen_the_interval_of_every_rate():
+    """Each answer written down four times: with its session known the intervals are those of the single ones, else half as wide."""
+    dice = random.Random(4)
+    base = [(dice.random() + 0.5 * (i % 3 > 0), i % 3 == 0) for i in range(150)]
+
+    def intervals(times, session):
+        calls = [
+            Judged("m", raw, "", wrong, session(place), "e", 0.0) for place, (raw, wrong) in enumerate(base) for _ in range(times)
+        ]
+        its = measurement.rates(measurement.columns(calls), 0.6)
+        return its.precision_interval, its.recall_interval, its.false_positive_interval, its.false_negative_interval
+
+    alone, known, unknown = intervals(1, lambda _: ""), intervals(4, lambda i: f"session {i}"), intervals(4, lambda _: "")
+    for (low, high), (low_known, high_known), (low_unknown, high_unknown) in zip(alone, known, unknown, strict=True):
+        assert (low_known, high_known) == pytest.approx((low, high), abs=0.005)
+        assert high_unknown - low_unknown < 0.6 * (high_known - low_known)
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from truegreen.evaluation import files
 from truegreen.evaluation.evaluators.groundedness import EVALUATION
 from truegreen.evaluation.installed import environ_of, judge_of
 from truegreen.evaluation.measure import measurement, report
-from truegreen.evaluation.measure.judging import judged
+from truegreen.evaluation.measure.judging import CLOCKS, clock_of, judged
 from truegreen.evaluation.measure.measurement import Labelled
 from truegreen.evaluation.measure.statistics import isotonic
 from truegreen.evaluation.progress import shown
@@ -41,7 +40,7 @@ SEED = 1
     help="Fail where the probability that an answer is right is at most P (default: the floor of the service's calibration, else "
     "break-even: as many fail as are wrong).",
 )
-@click.option("--seed", default=SEED, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=click.IntRange(0), default=SEED, show_default=True, help="Of the bootstrap.")
 @config_option
 @json_option
 def evaluator_measure(
@@ -60,14 +59,15 @@ def evaluator_measure(
         )
     told = settings.load(environ_of(config_path))
     broken = files.Broken()
-    judge = judge_of(signal, told.evaluations.get(signal, {}))
+    its_settings = told.evaluations.get(signal, {})
+    judge, clock = judge_of(signal, its_settings), clock_of(signal, its_settings)
     records = shown(files.read_replay(file, broken), "judge", None)
-    found = measurement.columns(list(judged(records, judge, time.perf_counter)))
+    found = measurement.columns(list(judged(records, judge, CLOCKS[clock])))
     notes = files.broken_lines(broken)
     before = _before(out or told.calibration, service, environment, signal, found, notes) if service and environment else None
     at, floor_from = _floor(found, before, floor)
     its, area = measurement.rates(found, at), measurement.area(found, seed)
-    said = report.figures(signal, found, area, measurement.within_models(found), its, floor_from, seed)
+    said = {**report.figures(signal, found, area, measurement.within_models(found), its, floor_from, seed), "clock": clock}
     made, path = None, ""
     if out is not None and service and environment is not None:
         errors = ErrorRates(

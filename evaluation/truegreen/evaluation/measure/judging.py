@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from truegreen.core.words.shapes import Judge, ReplayRecord, Sample
+
+CPU, WALL = "cpu", "wall"
+CLOCKS: Final[Mapping[str, Callable[[], float]]] = {CPU: time.thread_time, WALL: time.perf_counter}
+"""Seconds of the calling thread's processor time, and of the wall clock, which runs on while others have the processor."""
+NO_SCORE: Final = "no_score"
+"""A result that has neither a number nor a reason: the evaluation makes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,24 @@ def judged(records: Iterable[ReplayRecord], judge: Judge, clock: Callable[[], fl
         began = clock()
         result = judge(sample)
         took = clock() - began
-        skipped = "" if result.raw is not None else result.skipped or "error"
+        skipped = "" if result.raw is not None else result.skipped or NO_SCORE
         yield Judged(record.model, result.raw, skipped, record.wrong, _cluster(record), result.evaluator, took)
+
+
+def clock_of(signal: str, settings: Mapping[str, Any]) -> str:
+    """Which of CLOCKS times an evaluator: the caller's processor time where it runs inline, the wall where it may wait or use threads of its own.
+
+    Args:
+        settings: of this evaluation.
+
+    Raises:
+        Exception: its package cannot be imported.
+    """
+    from truegreen.instrumentation import evaluate
+
+    says = getattr(evaluate.find(evaluate.evaluator_of(signal, settings)), "background", False)
+    slow = (says(evaluate.settings_of(settings)) if callable(says) else says) is True
+    return WALL if slow or settings.get("background") is True else CPU
 
 
 def sample_of(record: ReplayRecord) -> Sample:

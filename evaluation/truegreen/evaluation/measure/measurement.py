@@ -12,7 +12,7 @@ from truegreen.core.errors import BadInput
 from truegreen.core.words.calibration import MINIMUM_LABELLED, QUANTILES, Calibration, ErrorRates
 from truegreen.core.words.terms import CALIBRATED
 from truegreen.evaluation.baselines.baseline import design_effect, quantile
-from truegreen.evaluation.measure.judging import Judged
+from truegreen.evaluation.measure.judging import NO_SCORE, Judged
 from truegreen.evaluation.measure.statistics import auroc, auroc_interval, isotonic, lower_pairs, wilson
 
 EACH: Final = 5
@@ -29,7 +29,7 @@ class Labelled:
 
     Args:
         clusters: one for each answer; an answer that has none stands alone.
-        judged: all judged answers, labelled or not; `milliseconds` is the mean time of one.
+        judged: all judged answers, labelled or not; `milliseconds` is the mean time of one, by the clock that timed them.
         skipped: by reason, labelled or not.
     """
 
@@ -72,6 +72,8 @@ def columns(calls: Sequence[Judged]) -> Labelled:
     kept = [call for call in calls if call.raw is not None]
     skipped = Counter(call.skipped for call in calls if call.raw is None)
     said = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+    if skipped and skipped[NO_SCORE] == len(calls):
+        raise BadInput("--signal: this evaluation gives no score, so that nothing of it can be measured; name another one")
     if not kept:
         raise BadInput(
             f"the evaluator skipped all {len(calls)} answers ({said}); give it what it needs, such as `context` for groundedness"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from truegreen.core.words.calibration import Calibration
+from truegreen.evaluation.measure.judging import CPU, WALL
 from truegreen.evaluation.measure.measurement import FEW, Interval, Labelled, Rates
 from truegreen.evaluation.measure.statistics import REPLICATES, wilson
 
@@ -15,6 +16,7 @@ GROUPS: Final = 20
 """Under so many groups a bootstrap over them is too sure of itself (Cameron, Gelbach and Miller 2008)."""
 RARE: Final = 0.01
 """A share of wrong answers that a service may well have, for the example."""
+_CLOCKS: Final = {CPU: "of processor time", WALL: "on the wall clock"}
 
 
 def figures(
@@ -110,7 +112,7 @@ def lines(said: Mapping[str, Any], made: Calibration | None, file: str, told: Se
         f"floor     {said['floor']:.6g} ({said['floor_from']})",
         f"          precision {rate('precision')}, recall {rate('recall')}",
         f"          right ones that fail {rate('false_positive_rate')}, wrong ones that pass {rate('false_negative_rate')}",
-        f"time      {said['milliseconds_per_answer']:.2f} ms an answer, mean of {said['judged']}",
+        f"time      {said['milliseconds_per_answer']:.2f} ms an answer {_CLOCKS[said['clock']]}, mean of {said['judged']}",
         *(f"note      {note}" for note in told),
     ]
     if made is not None:
