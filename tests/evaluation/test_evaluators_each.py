@@ -2,6 +2,7 @@
 
 import sys
 
+import onnxruntime
 import pytest
 
 from truegreen.core.errors import BadInput
@@ -10,6 +11,7 @@ from truegreen.evaluation.embedding import minilm
 from truegreen.evaluation.evaluators import comparing, expected, form, relevance, repetition, schema_validity, support, wording
 from truegreen.evaluation.lexical.language import not_english
 from truegreen.evaluation.lexical.overlap import f1, found
+from truegreen.instrumentation import notices
 
 WORDS = {"embedding": "lexical"}
 PASSAGE = "Opened items can be returned to Acme Bank within 30 days; a refund takes three working days and costs 1,000.50 euros."
@@ -100,6 +102,36 @@ def test_auto_takes_minilm_where_it_is_and_words_where_it_is_not(monkeypatch):
     assert not expected.make.background({})
     monkeypatch.undo()
     comparing._installed.cache_clear()
+
+
+@pytest.fixture
+def unloaded():
+    """MiniLM as in a new process."""
+    minilm.cache_clear()
+    comparing.model.cache_clear()
+    notices.close()
+    yield
+    minilm.cache_clear()
+    comparing.model.cache_clear()
+
+
+def test_auto_takes_the_words_where_minilm_is_installed_and_cannot_be_loaded(unloaded, monkeypatch, caplog):
+    """A library that the system lacks: tried once in a process, said once; `minilm` is refused as before."""
+    tried = []
+
+    def broken(*arguments, **more):
+        tried.append(1)
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", broken)
+    judges = [make({}, None) for make in (relevance.make_answer, relevance.make_retrieval, expected.make)]
+    assert judges[0](Sample(QUESTION, RELEVANT)).evaluator == "question-answer:words@1"
+    assert judges[1](Sample(QUESTION, RELEVANT, (RELEVANT,))).evaluator == "chunks-over-0.5:words@1"
+    (said,) = [record.getMessage() for record in caplog.records if "MiniLM" in record.getMessage()]
+    assert "cannot be imported (ImportError)" in said and "the words alone are compared" in said
+    assert len(tried) == 1
+    with pytest.raises(BadInput, match=r"cannot be imported \(ImportError\)"):
+        relevance.make_answer({"embedding": "minilm"}, None)
 
 
 def test_minilm_asked_for_and_missing_is_one_line(monkeypatch):

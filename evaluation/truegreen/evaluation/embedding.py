@@ -77,7 +77,13 @@ def minilm() -> Embedder:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
     except ImportError as error:
-        raise BadInput(MISSING.format(found=f"no module {error.name!r} is installed")) from None
+        missing = isinstance(error, ModuleNotFoundError) and error.name
+        found = (
+            f"no module {error.name!r} is installed"
+            if missing
+            else f"{error.name or 'its package'} cannot be imported ({type(error).__name__})"
+        )
+        raise BadInput(MISSING.format(found=found)) from None
     except Exception as error:  # whatever onnxruntime makes of a file that is not whole
         raise BadInput(MISSING.format(found=f"its weights cannot be loaded ({type(error).__name__})")) from None
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from truegreen.core.errors import BadInput
-from truegreen.evaluation.embedding import MINILM, minilm
+from truegreen.evaluation.embedding import MINILM, Embedder, minilm
 
 AUTO, LEXICAL_WAY, MINILM_WAY = "auto", "lexical", "minilm"
 WAYS: Final = (AUTO, LEXICAL_WAY, MINILM_WAY)
@@ -38,19 +38,19 @@ def chosen(evaluation: str, settings: Mapping[str, Any], words: Callable[[str, s
 
     Args:
         evaluation: whose settings they are.
-        settings: `embedding`: `auto` (the default: MiniLM where the extra `[evaluate]` is installed, else the words), `minilm`
-            or `lexical`.
+        settings: `embedding`: `auto` (the default: MiniLM where the extra `[evaluate]` is installed and can be loaded, else the
+            words), `minilm` or `lexical`.
         words: compares two texts by their words.
 
     Raises:
-        BadInput: the setting is another one, or it says `minilm` and the package is missing: one line says what to install.
+        BadInput: the setting is another one, or it says `minilm` and that is missing or cannot be loaded: one line says what to install.
     """
     way = settings.get("embedding", AUTO)
     if way not in WAYS:
         raise BadInput(f"evaluations.{evaluation}.embedding: found {str(way)[:60]!r}; write {', '.join(WAYS)}")
-    if not uses_model(settings):
+    embed = minilm() if way == MINILM_WAY else model() if uses_model(settings) else None
+    if embed is None:
         return Comparing("words@1", model=False, alike=lambda one, others: [words(one, other) for other in others])
-    embed = minilm()
 
     def alike(one: str, others: Sequence[str]) -> list[float]:
         rows = embed([one, *others])
@@ -63,6 +63,18 @@ def uses_model(settings: Mapping[str, Any]) -> bool:
     """Whether MiniLM compares, about 25 ms a text: the evaluator then runs in the background. Nothing is imported."""
     way = settings.get("embedding", AUTO)
     return way == MINILM_WAY or (way == AUTO and _installed())
+
+
+@cache
+def model() -> Embedder | None:
+    """MiniLM, None where it cannot be loaded: tried once in a process, and said."""
+    from truegreen.instrumentation import notices
+
+    try:
+        return minilm()
+    except BadInput as error:
+        notices.once("minilm", f"{error}. Until then the words alone are compared, by an evaluator of another name")
+        return None
 
 
 @cache
