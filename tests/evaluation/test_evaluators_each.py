@@ -326,7 +326,7 @@ def test_another_language_is_told(text):
     [
         "", "30", "Oui.", "San Diego, Los Angeles, Las Vegas, La Jolla, Santa Cruz de la Sierra",
         "The German word der is an article, as are die and das, and und means and.",
-        "naïve café résumé", PASSAGE, "return refund parcel card bank days items delivery " * 4, '{"order": "shipped", "items": ["red shoes"]} ' * 9,
+        "naïve café résumé", PASSAGE, "return refund parcel card bank days items delivery " * 4, '{"order": "shipped. red shoes"} ' * 9,
         "UK Weather Maps; Current Weather; Highway Conditions. Lightning; Radar; Traffic Cameras; Traffic Flow; Satellite; Flood Warnings; Cloud Cover.",
     ],
 )  # fmt: skip

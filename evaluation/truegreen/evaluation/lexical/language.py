@@ -25,6 +25,7 @@ LEAST: Final = 0.05
 """Where fewer of a long text's words are English function words, it is not English, whichever language it is."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _END: Final = re.compile(r"[.!?][\"'”)]*(?:\s|$)")
+_MARKUP: Final = ("{", "[", "<")
 _ENGLISH: Final = frozenset(
     """
     a the of and to in is that it for on was with as are be this by have from or an at not you which but they his her we can if their
@@ -53,8 +54,8 @@ def not_english(text: str) -> bool:
 
     Told by letters: any script but Latin. Told by words, from four function words on: German, French, Spanish, Italian, Portuguese,
     Dutch, Swedish, Danish and Norwegian, Polish, Turkish, Indonesian, Vietnamese. Told by what lacks: any language from 20 words on, where
-    under 5 % are English function words of two letters or more; a list of names, headings or keywords is no running text and counts as
-    English. A short text in another language in Latin letters is not told.
+    under 5 % are English function words of two letters or more; a list of names, headings or keywords, JSON and HTML are no running text
+    and count as English. A short text in another language in Latin letters is not told.
     """
     words = _WORD.findall(text[:LETTERS])[:WORDS]
     if not words:
@@ -62,7 +63,7 @@ def not_english(text: str) -> bool:
     letters = "".join(words)
     if not letters.isascii() and 2 * sum(_is_latin(c) for c in letters) < len(letters):
         return True
-    if len(words) >= LONG and _lacks_english(words) and _END.search(text[:LETTERS]):
+    if len(words) >= LONG and _is_running(text[:LETTERS]) and _lacks_english(words):
         return True
     english = sum(word.lower() in _ENGLISH for word in words)
     if english > ENGLISH_SHARE * len(words):
@@ -75,6 +76,10 @@ def not_english(text: str) -> bool:
 def unsupported(*texts: str) -> bool:
     """Whether one of the texts is plainly not English."""
     return any(not_english(text) for text in texts)
+
+
+def _is_running(text: str) -> bool:
+    return text.lstrip()[:1] not in _MARKUP and _END.search(text) is not None
 
 
 def _lacks_english(words: Sequence[str]) -> bool:
