@@ -73,6 +73,31 @@ def test_unknown_commands_and_bad_configuration_exit_2_without_a_traceback(tmp_p
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("lacking", ["click.testing", "numpy"])
+def test_a_package_that_is_missing_is_one_line_with_the_whole_command_and_what_to_install(lacking, tmp_path):
+    """Whether the command cannot be imported at all, as with the one that is planted, or lacks it when it runs."""
+    calls = [
+        {"query": "q", "context": ["It costs 5 euros."], "answer": f"It costs {n} euros.", "model": "m", "y": n % 2}
+        for n in range(20)
+    ]
+    (tmp_path / "calls.jsonl").write_text("\n".join(map(json.dumps, calls)))
+    code = (
+        "import sys, importlib.metadata as metadata\n"
+        "from truegreen.core import cli\n"
+        f"sys.modules[{lacking!r}] = None\n"
+        "planted = metadata.EntryPoint('evaluator.plant', 'click.testing:CliRunner [evaluate]', cli.GROUP)\n"
+        "known = cli._points()\n"
+        "cli._points = lambda: (*known, planted)\n"
+        f"cli.main(['evaluator', {'measure' if lacking == 'numpy' else 'plant'!r}, '--json', 'calls.jsonl'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    command = "truegreen evaluator measure" if lacking == "numpy" else "truegreen evaluator plant"
+    says = f"`{command}` needs the package {lacking}; run: pip install 'truegreen[evaluate]'"
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (1, [f"error: {says}"])
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout) == {"error": says, "exit_code": 1}
+
+
 def test_generate_writes_checks_and_shows_the_difference(tmp_path):
     """`--check` exits 0 when the files are fresh and 1 with the diff when one was edited."""
     out = tmp_path / "out"

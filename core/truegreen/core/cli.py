@@ -58,10 +58,7 @@ class Lazy(click.Group):
         try:
             loaded: click.Command = point.load()
         except ModuleNotFoundError as error:
-            extra = ",".join(point.extras) or "all"
-            raise Failed(
-                f"`truegreen {cmd_name}` needs the package {error.name}; run: pip install 'truegreen[{extra}]'"
-            ) from None
+            raise Failed(_missing(point, error)) from None
         return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -74,6 +71,18 @@ class Lazy(click.Group):
             rows.append((name, known or (f"(from {point.dist.name})" if point and point.dist else "")))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _missing(point: EntryPoint | None, error: ModuleNotFoundError) -> str:
+    command = f"truegreen {point.name.replace('.', ' ')}" if point else "truegreen"
+    extra = ",".join(point.extras) if point else ""
+    return f"`{command}` needs the package {error.name or error}; run: pip install 'truegreen[{extra or 'all'}]'"
+
+
+def _asked(given: Sequence[str]) -> EntryPoint | None:
+    """The command that the arguments name; options come after it."""
+    names = {point.name: point for point in _points()}
+    return next((names[name] for end in range(len(given), 0, -1) if (name := ".".join(given[:end])) in names), None)
 
 
 def _generate() -> click.Command | None:
@@ -120,6 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(given, str(error), 2)
     except Failed as error:
         _say(given, str(error), 1)
+    except ModuleNotFoundError as error:  # the command was loaded, and imports more when it runs
+        _say(given, _missing(_asked(given), error), 1)
     except BrokenPipeError:
         _unread()
         sys.exit(0)
