@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 
 TRIES = 10
 
@@ -31,6 +32,27 @@ def post(url: str, body: dict, token: str) -> dict:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
+def samples_of(lines: Iterable[str]) -> Iterator[dict]:
+    """Each line's sample, by its number."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"line {number} is not JSON ({error}); nothing of its batch was sent") from None
+
+
+def send(given: argparse.Namespace) -> tuple[int, int]:
+    """Send what is on standard input by batches; how many were accepted, and how many were there before."""
+    accepted = repeated = 0
+    samples = samples_of(sys.stdin)
+    while batch := list(itertools.islice(samples, given.batch)):
+        body = {"service": given.service, "environment": given.environment, "samples": batch}
+        said = post(given.url, body, os.environ.get("SAMPLING_TOKEN", ""))
+        accepted, repeated = accepted + said["accepted"], repeated + said["repeated"]
+    return accepted, repeated
+
+
 def main() -> int:
     """Send what is on standard input, a hundred at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -39,18 +61,18 @@ def main() -> int:
     parser.add_argument("--environment", required=True)
     parser.add_argument("--batch", type=int, default=100)
     given = parser.parse_args()
-    lines = (json.loads(line) for line in sys.stdin if line.strip())
-    accepted = repeated = 0
-    while samples := list(itertools.islice(lines, given.batch)):
-        body = {"service": given.service, "environment": given.environment, "samples": samples}
-        try:
-            said = post(given.url, body, os.environ.get("SAMPLING_TOKEN", ""))
-        except urllib.error.HTTPError as error:
-            print(f"{given.url} answers {error.code}: {error.read().decode()}", file=sys.stderr)
-            return 1
-        accepted, repeated = accepted + said["accepted"], repeated + said["repeated"]
-    print(f"{accepted} accepted, {repeated} were there before")
-    return 0
+    try:
+        accepted, repeated = send(given)
+    except urllib.error.HTTPError as error:
+        print(f"{given.url} answers {error.code}: {error.read().decode(errors='replace')}", file=sys.stderr)
+    except OSError as error:  # urllib.error.URLError is one
+        print(f"{given.url} cannot be reached: {getattr(error, 'reason', error)}; is the endpoint running?", file=sys.stderr)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+    else:
+        print(f"{accepted} accepted, {repeated} were there before")
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

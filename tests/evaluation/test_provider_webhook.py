@@ -69,12 +69,28 @@ def test_two_secrets_while_one_replaces_the_other(post: Callable[..., Any], tmp_
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff", b'{"items": 1}', b'{"items": [1]}', b"[" * 60_000, b'{"items": [{"id": "1", "_truegreen": 1}]}']
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b'{"items": []}',
+        b'{"items": 1}',
+        b'{"items": [1]}',
+        b"[" * 60_000,
+        b'{"items": [{"id": "1", "_truegreen": 1}]}',
+        b'{"items": [{"id": "1", "_truegreen": {"models": ["\\ud800"]}}]}',
+        b'{"items": [{"id": 1e400}]}',
+        b'{"provider": "\\ud800\\u200b", "items": [{"id": "1"}]}',
+        b'{"provider": 1, "items": [{"id": "1"}]}',
+    ],
 )
-def test_a_signed_body_that_is_no_feed_is_400(post: Callable[..., Any], body: bytes) -> None:
+def test_a_signed_body_that_is_no_feed_is_400(post: Callable[..., Any], tmp_path: Path, body: bytes) -> None:
     """One line that says what is wrong."""
     answer = post(body=body)
     assert answer.status_code == 400 and "\n" not in answer.json()["error"]
+    assert not [*tmp_path.glob("*.json"), *tmp_path.glob(".*")]
 
 
 def test_a_large_body_is_not_read_to_its_end(post: Callable[..., Any]) -> None:

@@ -2,8 +2,9 @@
 
 import base64
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
+import httpx
 import pytest
 from endpoint_server import WHO, Sink, serving, tokens, until
 
@@ -51,7 +52,8 @@ def lines(server, count, said=b"", source="127.0.0.1"):
             for _ in range(count)
         ]
         for line in found:
-            line.sendall(said)
+            with suppress(OSError):  # it had to make room
+                line.sendall(said)
         yield found
 
 
@@ -60,14 +62,14 @@ def test_more_idle_connections_than_may_be_open_shut_nobody_out(sink):
     with serving(sink.address, {}, connections={"most": 10, "seconds": 600.0}) as server:
         for said in (b"", b"POST /v1/feedb", GET):
             with lines(server, 15, said):
-                assert server.client.get("/healthz").status_code == 200
-                assert server.feedback(1).status_code == 202
+                asked = httpx.post(f"{server.running.url}/v1/feedback", json={**WHO, "feedback": [{"score": 1}]}, trust_env=False)
+                assert asked.status_code == 202
 
 
 def test_headers_that_do_not_come_and_bytes_after_an_answer_end_the_connection(sink):
     """Nothing at all, half of the headers, half of a second request's, a body that trickles on behind its refusal."""
     refused = post(b"/v1/feedback", 99, b"text/xml")
-    with serving(sink.address, {}, connections={"seconds": 0.2}) as server:
+    with serving(sink.address, {}, connections={"seconds": 0.5}) as server:
         with (
             lines(server, 1) as silent,
             lines(server, 1, GET[:20]) as half,

@@ -1,10 +1,12 @@
 """What becomes of what the sampling endpoint took: judged, sent, kept while nobody takes it, and never lost without a word."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
 
+import httpx
 import pytest
 from endpoint_server import BAD, PASSAGE, SAMPLE, WHO, Sink, serving, until
 
@@ -69,11 +71,13 @@ def test_samples_are_judged_and_leave_as_spans_of_their_service_without_a_word_o
     assert not [word for word in WORDS if word in everything]
 
 
-def test_without_passages_it_is_said_why_nothing_was_judged(sink, environ):
+def test_without_passages_it_is_said_why_nothing_was_judged(sink, environ, caplog):
     """As in an application: `no_context`; and no version of the folder in which the endpoint runs stands for a prompt."""
     with serving(sink.address, environ) as server:
         server.post("/v1/samples", {**WHO, "samples": [{**SAMPLE, "context": []}, {**SAMPLE, "answer": ""}]})
     first, empty = (at for _, _, at in chats(sink))
+    told = [record.getMessage() for record in caplog.records if "no_context" in record.getMessage()]
+    assert len(told) == 1 and "send them as `context`" in told[0]
     assert first["truegreen.evaluation.groundedness.skipped"] == "no_context"
     assert empty["truegreen.answer.markers"] == ["empty"]
     assert "truegreen.version.prompt" not in first
@@ -157,6 +161,10 @@ def test_the_example_waits_while_there_is_no_room_and_may_be_run_again(sink, rep
         )
         wrong = sent('{"answer": "a"}\n')
         assert wrong.returncode == 1 and "samples[0].model" in wrong.stderr
+        broken = sent('{"answer": "a"}\n\n{"answer": "a\n')
+        assert broken.returncode == 1 and broken.stderr.startswith("line 3 is not JSON") and broken.stderr.count("\n") == 1
+    gone = sent(lines)
+    assert gone.returncode == 1 and "cannot be reached" in gone.stderr and gone.stderr.count("\n") == 1
     assert len(chats(sink)) == 12
 
 
@@ -186,6 +194,78 @@ def test_the_end_delivers_what_was_taken_and_says_what_it_could_not(sink):
         server.feedback(1, 1)
     assert str(running.lost(server.running)) == "0 of 2 accepted items were delivered; lost: 2 feedback stopped"
     assert "it answers 401" in server.said[0]
+
+
+def test_the_bytes_of_texts_are_bounded_and_not_the_items_alone(sink, monkeypatch):
+    """Few items with long texts: the next one is told to come again, and is taken once the others are delivered."""
+    monkeypatch.setattr(running, "BYTES", 60_000)
+    status = [503]
+    sink.answer = lambda _path, _body: status[0]
+    long = {**WHO, "samples": [{**SAMPLE, "answer": "goes back " * 4_000}]}
+    with serving(sink.address, {}) as server:
+        assert [server.post("/v1/samples", long).status_code for _ in range(2)] == [202, 503]
+        assert server.feedback(1).status_code == 202
+        status[0] = 200
+        until(lambda: server.count("waiting") == 0, "nothing waits")
+        assert server.post("/v1/samples", long).status_code == 202
+
+
+def test_the_end_takes_the_time_that_it_was_given_for_more_than_one_batch(sink):
+    """The endpoint is slow to come back and takes everything only when the end has begun: several batches, none of them lost."""
+    with serving(sink.address, {}) as server:
+        sink.answer = lambda _path, _body: 200 if server.running.waiting.closed else 503
+        server.feedback(*[1] * 600)
+    assert running.lost(server.running) is None and len(sink.spans()) == 600
+    assert "600 items wait" in server.said[-2]
+
+
+def test_an_end_that_is_hurried_waits_for_nobody(sink):
+    """Whatever time it was given."""
+    sink.answer = lambda _path, _body: 503
+    with serving(sink.address, {}, drain=600.0) as server:
+        server.feedback(1)
+        server.running.worker.hurry()
+    assert "lost: 1 feedback stopped" in str(running.lost(server.running))
+
+
+@pytest.mark.full
+def test_a_second_interrupt_does_not_wait_for_what_cannot_be_delivered(sink, repo):
+    """The first one says for how long it tries; after the second one the command ends, and says what is lost."""
+    sink.answer = lambda _path, _body: 503
+    command = [
+        sys.executable,
+        "-m",
+        "truegreen.core",
+        "evaluator",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--endpoint",
+        sink.address,
+    ]
+    with subprocess.Popen(
+        [*command, "--drain", "600"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repo
+    ) as process:
+        url = process.stdout.readline().split()[2].rstrip(",")
+        assert httpx.post(f"{url}/v1/feedback", json={**WHO, "feedback": [{"score": 1}]}, trust_env=False).status_code == 202
+        process.send_signal(signal.SIGINT)
+        said = next(line for line in process.stderr if "Ctrl-C again" in line)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 1 and "for at most 600 s" in said
+        assert "lost: 1 feedback stopped" in process.stderr.read()
+
+
+def test_a_sample_that_was_refused_may_be_sent_again_under_its_name(sink):
+    """It is lost, and counted as that: sent again it is a new one, and a third time it was there before."""
+    status = [400]
+    sink.answer = lambda _path, _body: status[0]
+    body = {**WHO, "samples": [{**SAMPLE, "id": "message-1"}]}
+    with serving(sink.address, {}) as server:
+        server.post("/v1/samples", body)
+        until(lambda: server.count("dropped_total") == 1, "it is refused")
+        status[0] = 200
+        assert [server.post("/v1/samples", body).json()["accepted"] for _ in range(2)] == [1, 0]
+        until(lambda: server.count("delivered_total") == 1, "it is delivered")
 
 
 def test_a_worker_that_ends_is_seen_and_what_waits_is_called_lost(sink, monkeypatch):

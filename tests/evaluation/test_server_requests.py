@@ -16,7 +16,7 @@ from endpoint_server import PASSAGE, SAMPLE, WHO, Sink, serving, tokens
 
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.provider import signature, store, webhook
-from truegreen.evaluation.server import running
+from truegreen.evaluation.server import gate, running
 from truegreen.evaluation.server.access import address, listening
 from truegreen.evaluation.server.commands import serve
 
@@ -119,6 +119,18 @@ def test_a_body_of_a_million_keys_is_described_in_one_sentence(server):
     assert answer.status_code == 422 and "over 32 keys" in answer.json()["error"] and not answer.json()["problems"]
 
 
+@pytest.mark.parametrize("item", ["1", "[]", '"a,"'])
+def test_a_body_of_very_many_values_is_refused_before_it_is_read(server, item):
+    """Commas in texts are none of them."""
+    many = f'{{"service": "a", "environment": "b", "feedback": [{",".join([item] * 300)}, {{"score": 1}}]}}'.encode()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gate, "VALUES", 100)
+        answer = server.post("/v1/feedback", many)
+        assert answer.status_code == 422 and "over 100 values" in answer.json()["error"]
+        texts = {**WHO, "samples": [{**SAMPLE, "answer": 'a, "b\\", ' * 300}]}
+        assert server.post("/v1/samples", texts).status_code == 202
+
+
 def test_a_body_without_a_length_is_counted_while_it_comes(server):
     """Chunked: refused as soon as it is too large; one that never ends is refused after a while."""
     large = server.client.post(
@@ -137,6 +149,7 @@ def test_texts_are_limited_and_so_are_passages_and_batches(server):
     """Each limit is said with its key."""
     for change, says in (
         ({"context": ["x"] * 65}, "samples[0].context"),
+        ({"context": ["x", 1, 2]}, "samples[0].context[1]"),
         ({"latency_seconds": -1}, "latency_seconds"),
         ({"retrieval": {"data_source": "kb", "latency_seconds": 0.1, "scores": [0.1] * 65}}, "samples[0].retrieval.scores"),
     ):
@@ -195,8 +208,13 @@ def test_only_who_has_a_token_may_send_and_a_renewed_file_counts_at_once(sink, t
         path.write_text("third\n")
         assert server.feedback(1, **bearers[0]).status_code == 401
         assert server.feedback(1, Authorization="Bearer third").status_code == 202
+        assert server.count("token_file_stale", Authorization="Bearer third") == 0
         path.write_text("")  # half written: what was read before stays
         assert server.feedback(1, Authorization="Bearer third").status_code == 202
+        assert server.count("token_file_stale", Authorization="Bearer third") == 1
+        assert len(server.said) == 1 and "there is no token in it" in server.said[0]
+        path.write_text("fourth\n")
+        assert server.count("token_file_stale", Authorization="Bearer fourth") == 0 and "read again" in server.said[1]
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "collector.internal:0"])
@@ -261,6 +279,10 @@ def test_a_signed_report_of_a_provider_needs_no_token_and_an_unsigned_one_gets_n
         assert server.post(webhook.PATH, body, **signed).json() == {"new": 1, "kept": 1}
         assert server.post(webhook.PATH, body, **signed | {"Content_Type": "text/xml"}).status_code == 415
         assert server.feedback(1).status_code == 401
+        page = unescape(server.client.get("/docs").text)
+        section = page.partition(f"<h2>POST {webhook.PATH}")[2].partition("<script>")[0]
+        assert "-H 'webhook-signature: WEBHOOK-SIGNATURE'" in section and "gpt-4-0613" in section
+        assert "<form" not in section and "Bearer" not in section
     assert [entry.provider for entry in store.read(changes)] == ["openai"]
 
 

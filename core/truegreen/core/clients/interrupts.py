@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -34,10 +34,13 @@ def held() -> Iterator[None]:
 
 
 @contextmanager
-def raised() -> Iterator[None]:
+def raised(again: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Until the block ends, let SIGTERM, SIGINT and SIGHUP raise `KeyboardInterrupt`, so that all is cleaned up on the way out.
 
     The first one only: what comes after it does not stop the cleaning. One that is ignored stays so (a background job, nohup).
+
+    Args:
+        again: called for each later one, in the midst of whatever the main thread does.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -53,6 +56,7 @@ def raised() -> Iterator[None]:
         over.append(number)
         if len(over) == 1:
             raise KeyboardInterrupt
+        again()
 
     try:
         for number in before:

@@ -30,7 +30,8 @@ _BODY: Final = {
         "required": True,
         "content": {"application/json": {
             "schema": {"type": "object", "required": ["items"], "properties": {
-                "provider": {"type": "string"}, "items": {"type": "array", "items": {"type": "object"}}}},
+                "provider": {"type": "string", "description": "whose changes they are"},
+                "items": {"type": "array", "minItems": 1, "items": {"type": "object"}, "description": "as in a JSON Feed (jsonfeed.org)"}}},
             "example": EXAMPLE,
         }},
     },
@@ -58,7 +59,7 @@ def router(changes: Path, secret_file: Path, clock: Callable[[], float] = time.t
     made = APIRouter()
 
     @made.post(
-        PATH, summary="Report changes of a provider.", openapi_extra=_BODY, status_code=200,
+        PATH, summary="Changes of a provider", openapi_extra=_BODY, status_code=200,
         responses={400: {"description": "No items of a JSON Feed."}, 401: {"description": "The signature does not fit."},
                    413: {"description": f"Over {LARGEST} bytes."}, 503: {"description": "It cannot be written now."}},
     )  # fmt: skip
@@ -97,6 +98,8 @@ class _Unwritable(Exception):
 def _taken(body: bytes, changes: Path, now: float) -> tuple[int, int]:
     text = screen.text_of(body, "body")
     entries = feeds.of_json(text, _provider(text), "webhook", now)
+    if not entries:
+        raise BadInput("body: items: found none, send at least one")
     try:
         new, kept = store.merge(changes, entries, now)
     except BadInput as error:  # the file's fault, not the sender's
@@ -111,8 +114,11 @@ def _provider(text: str) -> str:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
         return "webhook"
-    given = data.get("provider") if isinstance(data, dict) else None
-    return feeds.line(given, 80) if isinstance(given, str) and given.strip() else "webhook"
+    given = data.get("provider", "webhook") if isinstance(data, dict) else "webhook"
+    name = feeds.line(given, 80) if isinstance(given, str) else ""
+    if not name:
+        raise BadInput("body: provider: found no text that can be shown, write a name such as openai or leave it out")
+    return name
 
 
 def _said(status: int, why: str, headers: dict[str, str] | None = None) -> JSONResponse:

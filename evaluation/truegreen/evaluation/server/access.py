@@ -27,12 +27,17 @@ _PORTS: Final = range(65_536)
 class Tokens:
     """The tokens of a file, one a line; it is read anew when it changes, and what was read before stays while it cannot be.
 
+    Args:
+        say: takes a line when it cannot be read, and when it can again.
+
     Raises:
         BadInput: the file cannot be read, or has no token.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        self._path, self._say = path, say
+        self.stale = False
+        """Whether those known are not those of the file."""
         self._stamp = _stamp(path)
         self._known = _digests(path)
 
@@ -46,11 +51,17 @@ class Tokens:
 
     def _digests(self) -> tuple[bytes, ...]:
         stamp = _stamp(self._path)
-        if stamp != self._stamp:
+        if stamp != self._stamp or self.stale:
             try:
                 self._known, self._stamp = _digests(self._path), stamp
-            except BadInput:  # half written: it is whole at one of the next requests
+            except BadInput as error:  # half written, it is whole at one of the next requests
+                if not self.stale:
+                    self._say(f"{error}; the tokens that it had before still open everything, restart to take them away")
+                self.stale = True
                 return self._known
+            if self.stale:
+                self._say(f"--token-file {self._path}: read again, {len(self._known)} tokens")
+            self.stale = False
         return self._known
 
 

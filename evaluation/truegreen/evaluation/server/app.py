@@ -79,7 +79,7 @@ def made(
         )
     for router in routers:
         app.include_router(router)
-    _pages(app, taking, health, refused, verdicts, guarded=tokens is not None)
+    _pages(app, taking, health, refused, verdicts, tokens)
     _errors(app, refused)
     own = frozenset(getattr(route, "path", "") for router in routers for route in router.routes)
     return Gate(app, tokens, refused, own=own, **(limits or {}))
@@ -108,18 +108,21 @@ def _endpoint(kind: str, body: Any, taking: Taking) -> Callable[..., Any]:
 
 
 def _pages(
-    app: FastAPI, taking: Taking, health: Health, refused: Counter[str], verdicts: Callable[[], int], *, guarded: bool
+    app: FastAPI, taking: Taking, health: Health, refused: Counter[str], verdicts: Callable[[], int], tokens: Tokens | None
 ) -> None:
     waiting = taking.waiting
 
     @app.get("/", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
     async def docs(request: HttpRequest) -> Response:
-        return HTMLResponse(page.html(app.openapi(), str(request.base_url), guarded=guarded), headers=page.HEADERS)
+        return HTMLResponse(page.html(app.openapi(), str(request.base_url), guarded=tokens is not None), headers=page.HEADERS)
 
     @app.get("/metrics", include_in_schema=False)
     async def counters() -> Response:
-        return Response(metrics.text(waiting, health, refused, verdicts()), media_type=metrics.CONTENT_TYPE)
+        return Response(
+            metrics.text(waiting, health, refused, verdicts(), stale=bool(tokens and tokens.stale)),
+            media_type=metrics.CONTENT_TYPE,
+        )
 
     @app.get("/healthz", include_in_schema=False)
     async def alive() -> Response:

@@ -53,7 +53,9 @@ class Retrieval(Strict):
 
     data_source: Name = Field(description="the index or knowledge base")
     latency_seconds: Seconds = Field(description="how long the retrieval took")
-    scores: list[Number] | None = Field(None, max_length=PASSAGES, description="similarity of each passage that was found")
+    scores: list[Number] | None = Field(
+        None, max_length=PASSAGES, fail_fast=True, description="similarity of each passage that was found"
+    )
 
 
 class Sample(Strict):
@@ -66,13 +68,18 @@ class Sample(Strict):
     query: Text = Field("", description="the user's question")
     answer: Text = Field(description="the text of the answer; may be empty")
     context: list[Text] = Field(
-        default_factory=list, max_length=PASSAGES, description="the retrieved passages, in the order given to the model"
+        default_factory=list,
+        max_length=PASSAGES,
+        fail_fast=True,
+        description="the retrieved passages, in the order given to the model",
     )
     model: Name = Field(description="the model that was asked")
     latency_seconds: Seconds = Field(description="how long the call of the model took; it is counted as its duration")
     provider: Name | None = Field(None, description="such as openai")
     served_model: Name | None = Field(None, description="the model that the provider says answered")
-    finish_reasons: list[Name] = Field(default_factory=lambda: ["stop"], max_length=8, description="as the provider gave them")
+    finish_reasons: list[Name] = Field(
+        default_factory=lambda: ["stop"], max_length=8, fail_fast=True, description="as the provider gave them"
+    )
     input_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
     session_id: Name | None = None

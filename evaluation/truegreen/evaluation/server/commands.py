@@ -53,7 +53,7 @@ def serve(
 ) -> None:  # fmt: skip
     """Take answers, feedback, escalations, downstream records and guardrail reviews by HTTP, judge the answers, send all by OTLP.
 
-    For systems that make no spans. Ends on SIGTERM or Ctrl-C, after what was accepted is delivered.
+    For systems that make no spans. Ends on SIGTERM or Ctrl-C, after what was accepted is delivered; a second one does not wait for that.
     """
     from truegreen.evaluation.installed import environ_of
     from truegreen.evaluation.server import access, running
@@ -70,8 +70,13 @@ def serve(
         access.address(listen), endpoint, environ_of(config_path), token_file, tls, items, rate, drain, routers=_webhook(changes, webhook_secret)
     )  # fmt: skip
     ended: running.Running | None = None
+
+    def hurry() -> None:
+        if ended is not None:
+            ended.worker.hurry()
+
     try:
-        with interrupts.raised(), running.serving(asked, lambda line: click.echo(line, err=True)) as ended:
+        with interrupts.raised(hurry), running.serving(asked, lambda line: click.echo(line, err=True)) as ended:
             _say(as_json, {"listening": ended.url, "endpoint": endpoint}, f"listening at {ended.url}, explained at {ended.url}/docs; "
                  f"spans go to {endpoint}")  # fmt: skip
             threading.Event().wait()

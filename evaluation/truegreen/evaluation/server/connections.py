@@ -11,10 +11,10 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-CONNECTIONS: Final = 700
+CONNECTIONS: Final = 600
 """So many at a time; for the next one the one that has been idle for longest is closed."""
-BACKLOG: Final = 256
-"""So many may be accepted before the first of them is looked at: with `CONNECTIONS` less than the 1,024 files that a process may have open."""
+BACKLOG: Final = 100
+"""So many are accepted at a time, and two or three times so many before the first is looked at: with `CONNECTIONS` under 1,024 open files."""
 PER_PEER: Final = 200
 """So many of one other machine, by the same rule; whoever comes from this machine has the same address as all others here."""
 HEADERS_SECONDS: Final = 10.0

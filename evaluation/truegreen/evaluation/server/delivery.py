@@ -120,8 +120,12 @@ class Delivery:
 
     def stop(self, seconds: float) -> None:
         """Give up what is not delivered within so many seconds."""
-        self._deadline = self.clock() + seconds
+        self._deadline = min(self._deadline, self.clock() + seconds)
         self._stop.set()
+
+    def hurry(self) -> None:
+        """Give up what is not delivered now; takes no lock, since a signal's handler calls it."""
+        self._deadline = float("-inf")
 
     @property
     def over(self) -> bool:

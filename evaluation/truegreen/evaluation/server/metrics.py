@@ -13,7 +13,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _REASONS: Final = ("error", "refused", "stopped")
 
 
-def text(waiting: Waiting, health: Health, refused: Mapping[str, int], verdicts: int) -> str:
+def text(waiting: Waiting, health: Health, refused: Mapping[str, int], verdicts: int, *, stale: bool) -> str:
     """The page at /metrics; every series that can be told beforehand is there from the start, at 0."""
     lines: list[str] = []
 
@@ -42,4 +42,6 @@ def text(waiting: Waiting, health: Health, refused: Mapping[str, int], verdicts:
     family("waiting_limit", "gauge", "Items that may wait.", iter([("", waiting.limit)]))
     family("waiting_bytes", "gauge", "Bytes that they may hold.", iter([("", waiting.bytes)]))
     family("failing", "gauge", "1 while the OTLP endpoint does not take spans.", iter([("", int(bool(health.why)))]))
+    says = "1 while the token file cannot be read, so that the tokens it had before still count."
+    family("token_file_stale", "gauge", says, iter([("", int(stale))]))
     return "\n".join(lines) + "\n"

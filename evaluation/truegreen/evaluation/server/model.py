@@ -9,7 +9,7 @@ from typing import Final
 
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from truegreen.evaluation.server.bodies import Body
+from truegreen.evaluation.server.bodies import Body, Sample
 
 SAMPLE, FEEDBACK, ESCALATION, DOWNSTREAM, REVIEW = KINDS = ("sample", "feedback", "escalation", "downstream", "guardrail_review")
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -58,3 +58,8 @@ def context_of(header: str) -> SpanContext | None:
     _, trace_id, span_id, _ = header.split("-")
     found = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=_SAMPLED)
     return found if found.is_valid else None
+
+
+def named_by_sender(item: Item) -> int:
+    """The trace of a sample that its sender has named; 0 for anything else."""
+    return item.span.trace_id if item.span and isinstance(item.body, Sample) and item.body.id is not None else 0

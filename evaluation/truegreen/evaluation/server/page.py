@@ -50,10 +50,10 @@ def examples(described: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     for path, methods in described["paths"].items():
         if "post" not in methods or "requestBody" not in methods["post"]:
             continue
-        schema = methods["post"]["requestBody"]["content"].get("application/json", {}).get("schema", {})
-        named = _resolved(schema, described)
-        if named.get("examples"):
-            yield path, methods["post"]["summary"], named["examples"][0]
+        content = methods["post"]["requestBody"]["content"].get("application/json", {})
+        shown = [content["example"]] if "example" in content else _resolved(content.get("schema", {}), described).get("examples")
+        if shown:
+            yield path, methods["post"]["summary"], shown[0]
 
 
 def html(described: Mapping[str, Any], base: str, *, guarded: bool) -> str:
@@ -73,17 +73,20 @@ def html(described: Mapping[str, Any], base: str, *, guarded: bool) -> str:
     ]
     for path, says, example in examples(described):
         body = json.dumps(example, indent=2, ensure_ascii=False)
-        header = " -H 'Authorization: Bearer TOKEN'" if guarded else ""
+        said = described["paths"][path]["post"]
+        signed = [one["name"] for one in said.get("parameters", ()) if one["in"] == "header" and one.get("required")]
+        asked = [f"{name}: {name.upper()}" for name in signed] or (["Authorization: Bearer TOKEN"] if guarded else [])
+        header = "".join(f" -H {shlex.quote(one)}" for one in asked)
         command = (
             f"curl -sS {base.rstrip('/')}{path} -H 'Content-Type: application/json'{header} -d {shlex.quote(json.dumps(example))}"
         )
-        schema = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        schema = said["requestBody"]["content"]["application/json"]["schema"]
         parts += [
-            f"<h2>POST {escape(path)}</h2><p>{escape(says)}.</p>",
+            f"<h2>POST {escape(path)}</h2><p>{escape(says)}{': sign it, by the Standard Webhooks specification' if signed else ''}.</p>",
             "<table><tr><th>key<th>type<th>what it is", *_rows(_resolved(schema, described), described, ""), "</table>",
             f"<pre>{escape(command)}</pre>",
             (f"<form data-path='{escape(path.lstrip('/'))}'><textarea name='body' rows='8' spellcheck='false'>{escape(body)}</textarea>"
-            "<button>Send it</button><output></output></form>"),
+            "<button>Send it</button><output></output></form>") if not signed else "",
         ]  # fmt: skip
     return "\n".join([*parts, f"<script>{_SCRIPT}</script></html>"])
 

@@ -54,6 +54,10 @@ class Repeats:
         """Whether a sample with this trace was taken before."""
         return trace in self._taken
 
+    def forget(self, trace: int) -> None:
+        """A sample is lost: sent again it is a new one."""
+        self._taken.pop(trace, None)
+
     def take(self, trace: int) -> None:
         """Remember a sample."""
         self._taken[trace] = None

@@ -85,7 +85,7 @@ def serving(asked: Asked, say: Callable[[str], None]) -> Iterator[Running]:
         Failed: the address cannot be listened at.
     """
     delivery.silence()
-    tokens = Tokens(asked.token_file) if asked.token_file else None
+    tokens = Tokens(asked.token_file, say) if asked.token_file else None
     if tokens is None and not asked.listen.loopback:
         raise BadInput(
             f"--listen {asked.listen}: others than this machine reach it, and anybody could send; "
@@ -110,6 +110,8 @@ def serving(asked: Asked, say: Callable[[str], None]) -> Iterator[Running]:
         finally:
             server.should_exit = True
             thread.join(REQUESTS_SECONDS + 5)
+            if waiting.held:
+                say(f"{waiting.held} items wait to be delivered, for at most {asked.drain:.0f} s; Ctrl-C again drops them")
             worker.stop(asked.drain)
 
 

@@ -13,7 +13,7 @@ from truegreen.evaluation.server import model
 from truegreen.evaluation.server.access import Rates
 from truegreen.evaluation.server.bodies import Accepted, Batch, Body, Sample
 from truegreen.evaluation.server.gate import Refused
-from truegreen.evaluation.server.model import Item
+from truegreen.evaluation.server.model import Item, named_by_sender
 from truegreen.evaluation.server.repeats import Repeats
 from truegreen.evaluation.server.waiting import Waiting
 
@@ -60,6 +60,8 @@ class Taking:
         Raises:
             Refused: nothing of it was taken.
         """
+        while self.waiting.lost:  # another thread adds to it
+            self.repeats.forget(self.waiting.lost.popleft())
         items = self._items(kind, batch, request)
         spans = [model.traceparent(item.span) for item in items if item.kind == model.SAMPLE and item.span]
         before = self._before(request) if request.key else None
@@ -71,7 +73,7 @@ class Taking:
         if not self.waiting.offer(new):
             raise self._full()
         for item in new:
-            if named := _named(item):
+            if named := named_by_sender(item):
                 self.repeats.take(named)
         if request.key:
             self.repeats.keep(request.who, request.key, request.digest, repeated)
@@ -82,7 +84,7 @@ class Taking:
         seen: set[int] = set()
         found = []
         for item in items:
-            named = _named(item)
+            named = named_by_sender(item)
             if named and (named in seen or self.repeats.taken(named)):
                 continue
             seen.add(named)
@@ -134,8 +136,3 @@ class Taking:
         return [
             Item(kind, batch.service, batch.environment, body, at, span(body, place), size) for place, body in enumerate(bodies)
         ]
-
-
-def _named(item: Item) -> int:
-    """The trace of a sample that its sender has named; 0 for anything else."""
-    return item.span.trace_id if item.span and isinstance(item.body, Sample) and item.body.id is not None else 0

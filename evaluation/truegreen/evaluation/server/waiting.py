@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from truegreen.evaluation.server.model import Item
+from truegreen.evaluation.server.model import Item, named_by_sender
 
 ITEMS: Final = 10_000
 BYTES: Final = 64_000_000
@@ -40,6 +40,8 @@ class Waiting:
         self.delivered: Counter[str] = Counter()
         self.dropped: Counter[tuple[str, str]] = Counter()
         """By kind and reason."""
+        self.lost: deque[int] = deque()
+        """Traces of dropped samples that their sender has named, until they are forgotten where it is known what was taken."""
 
     def fits(self, count: int, size: int) -> bool:
         """Whether so many items with so many bytes of texts would be taken now."""
@@ -75,6 +77,8 @@ class Waiting:
                 self._bytes -= item.size + ITEM_BYTES
                 if dropped:
                     self.dropped[item.kind, dropped] += 1
+                    if named := named_by_sender(item):
+                        self.lost.append(named)
                 else:
                     self.delivered[item.kind] += 1
             if not dropped:

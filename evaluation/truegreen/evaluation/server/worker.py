@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,14 +16,17 @@ from truegreen.evaluation.server.model import Item
 from truegreen.evaluation.server.services import Ids, Services, Verdicts
 from truegreen.evaluation.server.spans import Maker
 from truegreen.evaluation.server.waiting import Waiting
-from truegreen.instrumentation import TruegreenInstrumentor, failures, settings
+from truegreen.instrumentation import TruegreenInstrumentor, failures, notices, settings
 
 BATCH: Final = 128
 """Items that are judged before they are sent."""
-JUDGES_MILLISECONDS: Final = 30_000
+JUDGES_SECONDS: Final = 30
 """How long a batch waits for judges in the background: the queue fills meanwhile, and no judge is asked for more than it can do."""
+_LOOK_MILLISECONDS: Final = 500
+"""After so long it is looked whether the end has come."""
 VERDICT: Final = "verdict"
 """The kind of an event that a judge in the background made after its sample's span."""
+NO_CONTEXT: Final = "no_context"
 FAILED, REFUSED, STOPPED = "error", "refused", "stopped"
 """Reasons of a drop: it could not be made into spans; the endpoint refuses it as it is; the end came first."""
 
@@ -96,6 +100,10 @@ class Worker:
         """Whether it works."""
         return self._thread.is_alive()
 
+    def hurry(self) -> None:
+        """Do not wait any longer for what is not delivered; for the handler of a signal."""
+        self._delivery.hurry()
+
     def stop(self, seconds: float) -> None:
         """Take no more, deliver what waits for at most so many seconds, and drop the rest, counted."""
         self._waiting.close()
@@ -111,12 +119,13 @@ class Worker:
         instrumentor = TruegreenInstrumentor()
         instrumentor.instrument(tracer_provider=services, logger_provider=verdicts, settings=known)
         services.add_span_processor(spans)
+        # What an application is told to do about it is of no use to a sender: `_say_missing` says it in other words.
+        notices.once("no context", "", logging.DEBUG)
         maker = Maker(services, ids, verdicts, known.retrieval_floor)
         try:
             while items := self._waiting.take(BATCH):
                 made = [(item, found) for item in items if (found := self._made(maker, item, spans)) is not None]
-                if not self._delivery.over:
-                    services.force_flush(JUDGES_MILLISECONDS)
+                self._judged(services)
                 self._deliver(made)
                 self._deliver_verdicts(records.take())
                 if self._delivery.over:
@@ -127,15 +136,22 @@ class Worker:
             for door in (self._traces, self._logs):
                 door.close()
 
+    def _judged(self, services: Services) -> None:
+        for _ in range(JUDGES_SECONDS * 1_000 // _LOOK_MILLISECONDS):
+            if self._delivery.over or services.force_flush(_LOOK_MILLISECONDS):
+                return
+
     def _made(self, maker: Maker, item: Item, spans: _Kept) -> list[ReadableSpan] | None:
         try:
             maker.make(item)
-            return spans.take()
         except Exception as error:
             failures.count(f"sampling {item.kind}", error)
             spans.take()
             self._waiting.settle([item], FAILED)
             return None
+        found = spans.take()
+        _say_missing(span.attributes for span in found)
+        return found
 
     def _deliver(self, made: Sequence[tuple[Item, list[ReadableSpan]]]) -> None:
         if not made:
@@ -149,6 +165,7 @@ class Worker:
     def _deliver_verdicts(self, records: Sequence[Any]) -> None:
         if not records:
             return
+        _say_missing(record.log_record.attributes for record in records)
         taken, refused = self._delivery.send(records, list, self._logs)
         self.verdicts += len(taken)
         self._waiting.dropped[VERDICT, REFUSED] += len(refused)
@@ -157,3 +174,10 @@ class Worker:
 
 def _spans(parts: Sequence[tuple[Item, list[ReadableSpan]]]) -> list[ReadableSpan]:
     return [span for _, found in parts for span in found]
+
+
+def _say_missing(said: Iterable[Mapping[str, Any] | None]) -> None:
+    if any(value == NO_CONTEXT and name.endswith(".skipped") for one in said for name, value in (one or {}).items()):
+        notices.once(
+            "no passages", "samples without passages are not judged (skipped: no_context): send them as `context`, see /docs"
+        )
