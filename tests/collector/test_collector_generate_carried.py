@@ -37,8 +37,8 @@ SECURED = {"tls": {"cert": "c.pem", "key": "k.pem", "client_ca": "ca.pem"}, "tok
 CARRIED: Mapping[str, Any] = {
     "tls": SECURED["tls"], "token_file": "tokens", "limits": {"request": "30MiB"}, "forward": FORWARD, "flush": "90s",
 }  # fmt: skip
-OURS = {"http_endpoint", "grpc_endpoint", "metrics_endpoint", "backends", "kubernetes", "state"}
-"""What the manifests answer themselves: the ports of pods, how many there are, a volume."""
+OURS = {"http_endpoint", "grpc_endpoint", "metrics_endpoint", "backends", "kubernetes", "state", "canary_endpoint"}
+"""What the manifests answer themselves: the ports of pods, how many there are, a volume; and where the canary, which runs elsewhere, is scraped."""
 
 
 def read(**collector: Any) -> Config:
