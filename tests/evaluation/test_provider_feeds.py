@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.evaluation.provider import feeds, mentions, screen, store
+from truegreen.evaluation.provider import feeds, fetch, mentions, screen, store
 from truegreen.evaluation.provider.commands import changes
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC).timestamp()
@@ -88,6 +89,19 @@ HOSTILE: dict[str, str | bytes] = {
     "an item of another kind": '{"items": ["x"]}',
     "a title of another kind": '{"items": [{"id": "1", "title": ["x"]}]}',
     "an extension of another kind": '{"items": [{"id": "1", "_truegreen": {"models": "gpt-4"}}]}',
+    "a crowd of attributes": '<rss version="2.0"><channel><item '
+    + " ".join(f'a{n}="x"' for n in range(100))
+    + "/></channel></rss>",
+    "a crowd of name spaces": '<rss version="2.0"><channel>'
+    + "".join(f'<x xmlns:n{n}="u:{n}"/>' for n in range(100))
+    + "</channel></rss>",
+    "a crowd of elements": '<rss version="2.0"><channel><item>' + "<category>x</category>" * 3_000 + "</item></channel></rss>",
+    "a model that is an escape": '{"items": [{"id": "1", "_truegreen": {"models": ["gpt-4\\u001b[31m\\nkept 99"]}}]}',
+    "a model that is half a character": '{"items": [{"id": "1", "_truegreen": {"models": ["\\ud800"]}}]}',
+    "a model that is Markdown": '{"items": [{"id": "1", "_truegreen": {"models": ["| x ](javascript:a)"]}}]}',
+    "a model that is empty": '{"items": [{"id": "1", "_truegreen": {"models": [""]}}]}',
+    "a number without end": '{"items": [{"id": 1e400}]}',
+    "no number": '{"items": [{"id": "1", "title": NaN}]}',
     "a date of another kind": '{"items": [{"id": "1", "date_published": "soon"}]}',
 }
 
@@ -115,6 +129,21 @@ def test_a_document_type_is_refused_as_that() -> None:
             read(HOSTILE[kind])
     with pytest.raises(BadInput, match="deep"):
         read(HOSTILE["a tower"])
+
+
+def test_a_feed_ends_after_its_first_entries() -> None:
+    """What comes then is not parsed, in any of the spellings; what is open is closed by its own name."""
+    items = "".join(f"<item><title>t{n}</title></item>" for n in range(30_000))
+    rss = read(f'<rss version="2.0"><channel>{items}</channel></rss>')
+    assert (len(rss), rss[-1].title) == (screen.MOST_ENTRIES, "t999")
+    entries = "".join(f"<a:entry><a:title>t{n} é</a:title></a:entry>" for n in range(1_100))
+    text = f'<a:feed xmlns:a="http://www.w3.org/2005/Atom"><a:title>x</a:title>{entries}'
+    kept = screen.checked(text, "feed.xml")
+    assert kept.count(b"<a:entry>") == screen.MOST_ENTRIES and kept.endswith(
+        "<a:title>t999 é</a:title></a:entry></a:feed>".encode()
+    )
+    rich = "<item>" + "<category>x</category>" * 1_500 + "</item>"
+    assert screen.checked(f"<rss><channel>{rich * 100}</channel></rss>", "feed.xml").count(b"<item>") == 14
 
 
 def test_text_from_outside_stays_on_one_line() -> None:
@@ -162,6 +191,44 @@ def test_a_broken_file_is_named_and_left_as_it_is(tmp_path: Path, text: str) -> 
     with pytest.raises(BadInput, match=r"changes\.json"):
         store.merge(path, read(RSS), NOW)
     assert path.read_text() == text
+
+
+def test_a_name_that_no_request_writes_is_not_read_from_the_file(tmp_path: Path) -> None:
+    """A file of an earlier time prints nothing raw; the entry stays."""
+    path = tmp_path / "changes.json"
+    store.merge(path, read(RSS), NOW)
+    path.write_text(path.read_text().replace('"gpt-4-turbo"', '"gpt-4-turbo\\u001b[31m\\nforged"'))
+    assert [e.models for e in store.read(path)] == [(), ("gpt-4-0613",)]
+
+
+def test_what_cannot_be_written_leaves_no_other_file(tmp_path: Path) -> None:
+    """Neither half a file nor a temporary one."""
+    path = tmp_path / "changes.json"
+    (entry, _) = read(RSS)
+    with pytest.raises(UnicodeEncodeError):
+        store.merge(path, [replace(entry, source="\ud800")], NOW)
+    assert [one.name for one in tmp_path.iterdir()] == ["changes.json.lock"]
+
+
+def test_a_feed_that_drips_ends(tmp_path: Path) -> None:
+    """Thirty seconds for all of it, however often a byte comes."""
+    times = iter(range(0, 1_000, 20))
+    page = b"<rss>" + b" " * 200_000 + b"</rss>"
+    with serving({"/drip": (200, {}, page)}) as url:
+        found = fetch.gather([fetch.Feed("openai", f"{url}/drip")], tmp_path / "changes.json", NOW, clock=lambda: next(times))
+    assert found.failed == (f"{url}/drip did not end within 30 s; look at its load, or name a file",)
+
+
+def test_a_feed_that_breaks_its_reader_loses_nothing_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is raised; a provider's name from the command line is shown as titles are."""
+    whole = feeds.read
+    monkeypatch.setattr(feeds, "read", lambda data, *rest: whole(data, *rest) if data else {}["x"])
+    for name, text in (("bad.xml", ""), ("good.xml", RSS)):
+        (tmp_path / name).write_text(text)
+    wanted = [fetch.feed_of(f"open\udcffai\x1b={tmp_path / name}") for name in ("bad.xml", "good.xml")]
+    found = fetch.gather(wanted, tmp_path / "changes.json", NOW)
+    assert found.failed == (f"{tmp_path / 'bad.xml'}: cannot be read (KeyError); name another feed",)
+    assert {entry.provider for entry in found.new} == {"open ai"} and found.kept == 2
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import calendar
 import hashlib
 import io
 import json
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,10 +14,8 @@ from typing import Any, Final
 
 from truegreen.core.errors import BadInput
 from truegreen.evaluation.provider import mentions, screen
-from truegreen.evaluation.provider.model import CHANGE, DEPRECATION, Entry
+from truegreen.evaluation.provider.model import CHANGE, DEPRECATION, MODEL, Entry
 
-MOST_ENTRIES: Final = 1_000
-"""Entries of one feed that are read, in its order: the newest first in nearly all of them."""
 OURS: Final = "_truegreen"
 """An extension of a JSON Feed's item (they begin with an underscore): `models` and `retires`, where the words need not be read."""
 _DAY: Final = 86_400
@@ -49,7 +48,7 @@ def read(data: bytes, provider: str, source: str, now: float) -> tuple[Entry, ..
     if not found.get("version") and not found.get("entries"):
         raise BadInput(f"{source}: it is no RSS, Atom or JSON feed; name the address of the feed, not of the page about it")
     made = []
-    for item in found.entries[:MOST_ENTRIES]:
+    for item in found.entries[: screen.MOST_ENTRIES]:
         when = item.get("published_parsed") or item.get("updated_parsed")
         content = " \n".join(str(part.get("value", "")) for part in item.get("content", ()))
         made.append(_entry(
@@ -72,7 +71,7 @@ def of_json(text: str, provider: str, source: str, now: float) -> tuple[Entry, .
     items = data.get("items") if isinstance(data, dict) else data
     if not isinstance(items, list):
         raise BadInput(f"{source}: items: found {type(items).__name__}, write the list of entries of a JSON Feed")
-    return tuple(_of_item(item, at, provider, source, now) for at, item in enumerate(items[:MOST_ENTRIES]))
+    return tuple(_of_item(item, at, provider, source, now) for at, item in enumerate(items[: screen.MOST_ENTRIES]))
 
 
 def _of_item(item: Any, at: int, provider: str, source: str, now: float) -> Entry:
@@ -81,7 +80,7 @@ def _of_item(item: Any, at: int, provider: str, source: str, now: float) -> Entr
 
     def word(key: str) -> str:
         value = item.get(key, "")
-        if not isinstance(value, str | int | float):
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             raise BadInput(f"{source}: items[{at}].{key}: found {type(value).__name__}, write a text")
         return str(value)
 
@@ -101,7 +100,12 @@ def _ours(ours: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     models = ours.get("models", [])
     if not isinstance(models, list) or not all(isinstance(name, str) for name in models):
         raise BadInput(f"{where}.models: found {type(models).__name__}, write a list of model names")
-    return {"models": tuple(name.lower()[:64] for name in models[: mentions.MOST_MODELS]),
+    names = tuple(name.lower() for name in models[: mentions.MOST_MODELS])
+    for at, name in enumerate(names):
+        if not MODEL.fullmatch(name):
+            raise BadInput(f"{where}.models[{at}]: found a text of {len(name)} characters, write a model's name as requests do: at most 64 of "
+                           "a-z, 0-9 and . _ : / @ -")  # fmt: skip
+    return {"models": names,
             "retires": _date(str(ours.get("retires") or ""), f"{where}.retires")}  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from truegreen.evaluation.provider import feeds, screen, store
 from truegreen.evaluation.provider.model import Entry
 
 SECONDS: Final = 10.0
+"""For connecting, and for each read."""
+LONGEST: Final = 30.0
+"""Seconds for a whole feed, after which a read is the last."""
 REDIRECTS: Final = 3
 _CHUNK: Final = 65_536
 
@@ -42,12 +46,23 @@ def feed_of(text: str) -> Feed:
     """`openai=https://…`, or an address or file alone: then the provider is its host or the file's name."""
     name, equals, source = text.partition("=")
     if equals and name and not set(name) & set("/:?.&"):
-        return Feed(name, source)
+        return Feed(feeds.line(name, 80) or "provider", source)
     return Feed(urlsplit(text).hostname or Path(text).stem or "provider", text)
 
 
-def gather(wanted: Sequence[Feed], path: Path, now: float, shown: Callable[[Iterable[Feed]], Iterable[Feed]] = iter) -> Gathered:
+def gather(
+    wanted: Sequence[Feed],
+    path: Path,
+    now: float,
+    shown: Callable[[Iterable[Feed]], Iterable[Feed]] = iter,
+    clock: Callable[[], float] = time.monotonic,
+) -> Gathered:
     """Read every feed and merge what is good; one that cannot be read is said and loses nothing of the others.
+
+    Args:
+        now: unix seconds.
+        shown: passes the feeds on, and shows how far it is.
+        clock: seconds, for the time that a feed takes.
 
     Raises:
         BadInput: the file of changes cannot be read.
@@ -56,12 +71,13 @@ def gather(wanted: Sequence[Feed], path: Path, now: float, shown: Callable[[Iter
     found: list[Entry] = []
     failed: list[str] = []
     for feed in shown(wanted):
+        where = http.bare(feed.source) if _remote(feed.source) else feed.source
         try:
-            found += feeds.read(
-                _bytes(feed.source), feed.provider, http.bare(feed.source) if _remote(feed.source) else feed.source, now
-            )
+            found += feeds.read(_bytes(feed.source, clock), feed.provider, where, now)
         except (BadInput, Failed) as error:
             failed.append(str(error))
+        except Exception as error:  # somebody else's text through somebody else's parser
+            failed.append(f"{where}: cannot be read ({type(error).__name__}); name another feed")
     new, kept = store.merge(path, found, now)
     return Gathered(new, kept, tuple(failed))
 
@@ -70,7 +86,7 @@ def _remote(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def _bytes(source: str) -> bytes:
+def _bytes(source: str, clock: Callable[[], float]) -> bytes:
     if not _remote(source):
         try:
             with Path(source).open("rb") as stream:
@@ -83,6 +99,7 @@ def _bytes(source: str) -> bytes:
         "Accept-Encoding": "identity",
         "Accept": "application/atom+xml, application/rss+xml, application/feed+json, application/json, */*;q=0.5",
     }
+    end = clock() + LONGEST
     try:
         with http.client(server) as client:
             client.max_redirects = REDIRECTS
@@ -98,6 +115,8 @@ def _bytes(source: str) -> bytes:
                     data += part
                     if len(data) > screen.MOST:
                         break
+                    if clock() > end:
+                        raise Failed(f"{http.bare(source)} did not end within {LONGEST:.0f} s; look at its load, or name a file")
                 return bytes(data)
     except httpx.TransportError as error:
         raise http.unreached(server, error) from None

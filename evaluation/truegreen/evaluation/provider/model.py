@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,9 @@ DEPRECATION: Final = "deprecation"
 CHANGED: Final = "changed"
 SAME: Final = "same"
 TOO_FEW: Final = "too few"
+
+MODEL: Final = re.compile(r"[a-z0-9._:/@-]{1,64}")
+"""A model's name in an entry: it is printed, and becomes a label, a line of a postmortem and a row of a board."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,29 @@ MOST: Final = 4 * 1024 * 1024
 """Bytes of one feed; a provider's changelog of years has some hundred thousand."""
 DEEPEST: Final = 200
 """Elements within each other; a feed has a dozen."""
+MOST_ATTRIBUTES: Final = 64
+"""Of one element, and name spaces of a feed: what reads them takes a time that grows with their square. A feed has a handful."""
+MOST_IN_ENTRY: Final = 2_000
+"""Elements of one entry, or of what stands outside of entries."""
+MOST_ELEMENTS: Final = 20_000
+"""No entry begins after so many elements: some two seconds of reading."""
+MOST_ENTRIES: Final = 1_000
+"""Entries of one feed that are read, in its order: the newest first in nearly all of them."""
 _ENCODINGS: Final = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "iso8859-1", "cp1252"}
 _DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_TAG: Final = re.compile(rb"<([^\s/>]+)")
 _AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 class _Hostile(Exception):
     pass
+
+
+class _Enough(Exception):
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
 
 
 def text_of(data: bytes, where: str) -> str:
@@ -51,34 +66,54 @@ def text_of(data: bytes, where: str) -> str:
 
 
 def checked(text: str, where: str) -> bytes:
-    """The XML as UTF-8 that says so itself; a bare ampersand or an entity of HTML is mended, nothing else is.
+    """The XML as UTF-8 that says so itself; a bare ampersand or an entity of HTML is mended, and it ends after its first entries.
 
     Raises:
         BadInput: it is not well-formed (what reads tag soup takes a time that grows with the square of its size), or has what a feed does not need
-            and an attack does: a document type, and with it entities of its own, or a tower of elements.
+            and an attack does: a document type, and with it entities of its own, a tower or a crowd of elements, or a crowd of attributes.
     """
     text = _undeclared(text)
-    first = _parsed(text, where)
-    if first is not None:
-        text = _AMPERSAND.sub("&amp;", text)
-        again = _parsed(text, where)
-        if again is not None:
-            raise BadInput(f"{where}: no well-formed XML ({again}); tell its owner, or name another feed")
-    return ('<?xml version="1.0" encoding="utf-8"?>' + text).encode()
+    try:
+        kept = _parsed(text, where)
+    except expat.ExpatError:
+        try:
+            kept = _parsed(_AMPERSAND.sub("&amp;", text), where)
+        except expat.ExpatError as error:
+            raise BadInput(f"{where}: no well-formed XML ({str(error)[:80]}); tell its owner, or name another feed") from None
+    return b'<?xml version="1.0" encoding="utf-8"?>' + kept
 
 
-def _parsed(text: str, where: str) -> str | None:
-    depth = 0
+def _parsed(text: str, where: str) -> bytes:
+    try:
+        data = text.encode()
+    except UnicodeError:
+        raise BadInput(f"{where}: no well-formed XML (half a surrogate pair); tell its owner, or name another feed") from None
+    opened: list[int] = []
+    spaces: set[tuple[object, ...]] = set()
+    entries = elements = since = 0
 
-    def begin(*_: object) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > DEEPEST:
+    def begin(name: str, attributes: list[str]) -> None:
+        nonlocal entries, elements, since
+        elements, since = elements + 1, since + 1
+        if name.rpartition(" ")[2] in ("item", "entry"):
+            if entries == MOST_ENTRIES or elements > MOST_ELEMENTS:
+                raise _Enough(parser.CurrentByteIndex)
+            entries, since = entries + 1, 0
+        opened.append(parser.CurrentByteIndex)
+        if len(opened) > DEEPEST:
             raise _Hostile(f"elements lie more than {DEEPEST} deep in each other")
+        if since > MOST_IN_ENTRY:
+            raise _Hostile(f"one entry, or what stands outside of them, has more than {MOST_IN_ENTRY:,} elements")
+        if len(attributes) > 2 * MOST_ATTRIBUTES:
+            raise _Hostile(f"an element has more than {MOST_ATTRIBUTES} attributes")
 
     def end(*_: object) -> None:
-        nonlocal depth
-        depth -= 1
+        opened.pop()
+
+    def space(*named: object) -> None:
+        spaces.add(named)
+        if len(spaces) > MOST_ATTRIBUTES:
+            raise _Hostile(f"it has more than {MOST_ATTRIBUTES} name spaces")
 
     def refused(*_: object) -> None:
         raise _Hostile(
@@ -86,17 +121,17 @@ def _parsed(text: str, where: str) -> str | None:
         )
 
     parser = expat.ParserCreate("utf-8", " ")
-    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    parser.ordered_attributes = True
+    parser.StartElementHandler, parser.EndElementHandler, parser.StartNamespaceDeclHandler = begin, end, space
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refused
     try:
-        parser.Parse(text.encode(), True)
+        parser.Parse(data, True)
     except _Hostile as error:
         raise BadInput(f"{where}: refused: {error}") from None
-    except expat.ExpatError as error:
-        return str(error)[:80]
-    except UnicodeError:
-        return "half a surrogate pair"
-    return None
+    except _Enough as enough:
+        names = [found[1] for at in reversed(opened) if (found := _TAG.match(data, at))]
+        return data[: enough.at] + b"".join(b"</%s>" % name for name in names)
+    return data
 
 
 def _undeclared(text: str) -> str:

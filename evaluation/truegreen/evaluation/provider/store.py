@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.evaluation.provider.model import Entry
+from truegreen.evaluation.provider.model import MODEL, Entry
 
 FORMAT: Final = 1
 MOST: Final = 5_000
@@ -79,7 +79,7 @@ def _entry(row: Any) -> Entry:
     models, retires = row.pop("models"), row.pop("retires")
     if not all(isinstance(name, str) for name in models):
         raise TypeError("models")
-    made = Entry(**row, models=tuple(models), retires=None if retires is None else float(retires))
+    made = Entry(**row, models=tuple(filter(MODEL.fullmatch, models)), retires=None if retires is None else float(retires))
     if not all(isinstance(text, str) for text in (made.id, made.provider, made.kind, made.title, made.link, made.source)):
         raise TypeError("an entry of other kinds")
     return replace(made, time=float(made.time))
@@ -110,6 +110,6 @@ def _write(path: Path, data: Any) -> None:
             os.fsync(stream.fileno())
         Path(made).chmod(0o644)
         Path(made).replace(path)
-    except OSError:
+    except BaseException:
         Path(made).unlink(missing_ok=True)
         raise
