@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -217,6 +218,29 @@ def test_a_feed_that_drips_ends(tmp_path: Path) -> None:
     with serving({"/drip": (200, {}, page)}) as url:
         found = fetch.gather([fetch.Feed("openai", f"{url}/drip")], tmp_path / "changes.json", NOW, clock=lambda: next(times))
     assert found.failed == (f"{url}/drip did not end within 30 s; look at its load, or name a file",)
+
+
+@pytest.mark.parametrize("begun", [b"X-Slow: ", b"\r\n"], ids=["head", "body"])
+def test_what_drips_by_the_byte_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+    """Each byte comes in time, and the answer never begins, or never ends."""
+    monkeypatch.setattr(fetch, "LONGEST", 0.3)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            peer, _ = server.accept()
+            with peer, suppress(OSError):
+                peer.sendall(b"HTTP/1.1 200 OK\r\n" + begun)
+                while not over.wait(0.02):
+                    peer.sendall(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/feed"
+        found = fetch.gather([fetch.Feed("openai", url)], tmp_path / "changes.json", NOW)
+        over.set()
+        thread.join()
+    assert found.failed == (f"{url} did not end within 0.3 s; look at its load, or name a file",)
 
 
 def test_a_feed_that_breaks_its_reader_loses_nothing_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

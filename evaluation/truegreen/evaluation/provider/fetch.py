@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,9 +22,8 @@ from truegreen.evaluation.provider.model import Entry
 SECONDS: Final = 10.0
 """For connecting, and for each read."""
 LONGEST: Final = 30.0
-"""Seconds for a whole feed, after which a read is the last."""
+"""Seconds for a whole feed, from the first connection to the last byte."""
 REDIRECTS: Final = 3
-_CHUNK: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,30 @@ def _bytes(source: str, clock: Callable[[], float]) -> bytes:
                 return stream.read(screen.MOST + 1)
         except OSError as error:
             raise BadInput(f"{source}: cannot be read: {error.strerror or error}; name an address or a file") from None
+    came: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            came.put(_asked(source, clock))
+        except Exception as error:
+            came.put(error)
+
+    # A head that comes byte by byte keeps every time-out of a read: it is left to a thread that nobody waits for.
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = came.get(timeout=LONGEST)
+    except queue.Empty:
+        raise _endless(source) from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _endless(source: str) -> Failed:
+    return Failed(f"{http.bare(source)} did not end within {LONGEST:g} s; look at its load, or name a file")
+
+
+def _asked(source: str, clock: Callable[[], float]) -> bytes:
     server = Server("the feed", source, "look whether the address is right", timeout=SECONDS)
     # Inflated bytes have no bound that is known before: none are asked for.
     asked = {
@@ -111,12 +136,12 @@ def _bytes(source: str, clock: Callable[[], float]) -> bytes:
                         f"{http.bare(source)} answers packed although it was asked not to; name another address or a file"
                     )
                 data = bytearray()
-                for part in answer.iter_raw(_CHUNK):
+                for part in answer.iter_raw():
                     data += part
                     if len(data) > screen.MOST:
                         break
                     if clock() > end:
-                        raise Failed(f"{http.bare(source)} did not end within {LONGEST:.0f} s; look at its load, or name a file")
+                        raise _endless(source)
                 return bytes(data)
     except httpx.TransportError as error:
         raise http.unreached(server, error) from None
