@@ -83,6 +83,7 @@ def test_headers_that_do_not_come_and_bytes_after_an_answer_end_the_connection(s
         assert server.feedback(1).status_code == 202
 
 
+@pytest.mark.full
 def test_one_machine_takes_no_more_than_its_share_of_connections(sink, monkeypatch):
     """Busy ones too: the next of it is closed at once, another machine's is answered; a place that becomes free is given again."""
     monkeypatch.setattr(connections, "_here", lambda _: False)

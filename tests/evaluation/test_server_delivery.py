@@ -219,6 +219,7 @@ def test_the_end_takes_the_time_that_it_was_given_for_more_than_one_batch(sink):
     assert "600 items wait" in server.said[-2]
 
 
+@pytest.mark.full
 def test_an_end_that_is_hurried_waits_for_nobody(sink):
     """Whatever time it was given."""
     sink.answer = lambda _path, _body: 503
