@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,6 +164,29 @@ def test_a_broken_sketch_is_named_and_kept(tmp_path, damage):
         with pytest.raises(BadInput, match=sketch.name):
             attempt()
     assert sketch.read_bytes() == left
+
+
+def test_a_sketch_that_is_gone_says_whose_it_is_and_what_to_do(place):
+    """The Parquet file alone would not say which baseline cannot be read without it."""
+    name = store.save(place, LARGE)
+    sketch = name.replace(".baseline.json", ".parquet")
+    text = store.places.read(place, name)
+    store.places.create(f"{place}/copied", name, text)
+    with pytest.raises(
+        BadInput, match=f"{sketch}: there is no such file, and {name} needs it; put it back beside that, or take a new baseline"
+    ):
+        store.load(f"{place}/copied", name)
+
+
+def test_without_pyarrow_the_baseline_that_needs_it_is_named(tmp_path, monkeypatch):
+    """With what to install; small ones are read all the same."""
+    small, name = store.save(str(tmp_path), SMALL), store.save(str(tmp_path), LARGE)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert store.load(str(tmp_path), small) == SMALL
+    with pytest.raises(
+        BadInput, match=name.removesuffix(".baseline.json") + r"\.parquet: needs pyarrow; pip install 'truegreen\[evaluate\]'"
+    ):
+        store.load(str(tmp_path), name)
 
 
 def test_a_sketch_of_another_baseline_is_noticed(tmp_path):

@@ -19,7 +19,7 @@ def to_parquet(profiles: Sequence[Profile]) -> bytes:
     Raises:
         BadInput: pyarrow is missing.
     """
-    pa, pq = _arrow()
+    pa, pq = _arrow("the sketches of a large baseline need pyarrow")
     kept = [(place, name, row) for place, one in enumerate(profiles) for name in serial.SKETCHES for row in getattr(one, name)]
     style = [list(row) if name == "style" else None for _, name, row in kept]
     vector = [None if name == "style" else list(row) for _, name, row in kept]
@@ -43,7 +43,7 @@ def put_back(data: Any, content: bytes, where: str) -> None:
         serial.SerialError: it is no such file, or belongs to other profiles.
         BadInput: pyarrow is missing.
     """
-    pa, pq = _arrow()
+    pa, pq = _arrow(f"{where}: needs pyarrow")
     profiles = data.get("profiles") if isinstance(data.get("profiles"), list) else []
     for one in profiles:
         if isinstance(one, dict):
@@ -67,10 +67,10 @@ def _rows(table: Any, name: str) -> Callable[[int], list[float]]:
     return lambda place: numbers[starts[place] : starts[place + 1]]
 
 
-def _arrow() -> tuple[Any, Any]:
+def _arrow(missing: str) -> tuple[Any, Any]:
     try:
         import pyarrow as pa
         from pyarrow import parquet as pq
     except ImportError:
-        raise BadInput("the sketches of a large baseline need pyarrow; pip install 'truegreen[evaluate]'") from None
+        raise BadInput(f"{missing}; pip install 'truegreen[evaluate]'") from None
     return pa, pq

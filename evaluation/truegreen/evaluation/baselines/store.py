@@ -117,7 +117,11 @@ def _decoded(address: str, name: str, where: str, raw: bytes) -> FrozenBaseline:
     data = json.loads(raw)
     if isinstance(data, dict) and data.get("sketches"):
         sketch = name.removesuffix(_BASELINE) + ".parquet"
-        sketches.put_back(data, places.read(address, sketch), places.at(address, sketch))
+        try:
+            content = places.read(address, sketch)
+        except BadInput as error:
+            raise BadInput(f"{error}, and {name} needs it; put it back beside that, or take a new baseline") from None
+        sketches.put_back(data, content, places.at(address, sketch))
     frozen = serial.from_data(data, where)
     found, made = data.get("digest"), serial.digest(frozen)
     if found != made:
