@@ -27,6 +27,10 @@ NAME = "truegreen.evaluation.embedding.evaluator"
 def value(one):
     if isinstance(one, bool):
         return AnyValue(bool_value=one)
+    if isinstance(one, int):
+        return AnyValue(int_value=one)
+    if isinstance(one, float):
+        return AnyValue(double_value=one)
     if isinstance(one, str):
         return AnyValue(string_value=one)
     return AnyValue(array_value=ArrayValue(values=[AnyValue(double_value=float(x)) for x in one]))
@@ -104,6 +108,54 @@ def test_which_events_are_watched(tmp_path, more, count):
     one = watch(tmp_path)
     assert one.logs(events(more)) == count
     assert kept(one) == (0, count)
+
+
+def retrieval(below=1, documents=3, **more):
+    """The attributes of a span of a retrieval."""
+    return {"truegreen.answer.style": None, "truegreen.evaluation.sampled": None, "gen_ai.data_source.id": "orders",
+            "truegreen.retrieval.documents.count": documents, "truegreen.retrieval.relevance.below_floor": below, **more}  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "count"), [
+    ({}, 1),
+    ({"truegreen.duplicate": True}, 0),
+    ({"below": None}, 0),
+    ({"documents": None}, 0),
+    ({"below": 0, "documents": 0}, 0),
+    ({"below": 4}, 0),
+    ({"below": -1}, 0),
+    ({"below": 0.5}, 0),
+    ({"below": float("nan")}, 0),
+    ({"documents": 1 << 40}, 0),
+    ({"documents": "three"}, 0),
+])  # fmt: skip
+def test_which_retrievals_are_watched(tmp_path, more, count):
+    one = watch(tmp_path)
+    assert one.traces(spans(retrieval(**more))) == count
+    found = one.windows.kept.get(("bot", "production", "orders"))
+    assert (list(found.retrievals) if found else []) == [(1, 3)] * count
+    assert kept(one) == (0, 0)
+
+
+def test_a_retrieval_that_brings_worse_chunks_than_the_baseline_is_told(tmp_path):
+    """The healthy window itself becomes the baseline, as `/profiles` gives it; then the index is another one."""
+    healthy = [retrieval(int(at % 20 == 0)) for at in range(240)]
+    before = watch(tmp_path)
+    before.traces(spans(*healthy))
+    profile = before.windows.kept["bot", "production", "orders"].profile("orders")
+    store.save(str(tmp_path), FrozenBaseline("bot", "production", "2026-11-01T00:00:00+00:00", profiles=(profile,)))
+    one = watch(tmp_path)
+
+    def shown():
+        asyncio.run(one.look())
+        found = {shown.metric.name: shown.series for shown in one.copy()}
+        changed = {labels[2] for labels, cell in found["truegreen.drift.changed"].items() if cell[0]}
+        return changed, {labels[2:] for labels in found["truegreen.drift.zscore"]}
+
+    one.traces(spans(*healthy[:100]))
+    assert shown() == (set(), {("retrieval", "orders")})
+    one.traces(spans(*[retrieval(int(at % 3 == 0)) for at in range(100)]))
+    assert shown() == ({"retrieval"}, {("retrieval", "orders")})
 
 
 def test_neither_the_canary_nor_a_service_of_another_shard_is_watched(tmp_path):
@@ -235,7 +287,7 @@ def test_gauges_leave_with_their_template(tmp_path):
     def shown():
         return {made.metric.name: len(made.series) for made in one.copy() if made.metric.failure_mode == "drift"}
 
-    assert shown() == {"truegreen.drift.zscore": 1, "truegreen.drift.answers": 1, "truegreen.drift.changed": 4}
+    assert shown() == {"truegreen.drift.zscore": 1, "truegreen.drift.answers": 1, "truegreen.drift.changed": 5}
     assert json.dumps(one.answer("bot", "production"))
     now[0] = module.IDLE + 1
     asyncio.run(one.look())

@@ -26,6 +26,7 @@ SMALL = FrozenBaseline(
     "bot", "production", "2026-11-01T12:00:00+00:00", "abc", {"latency": of_values([1.0, 2.0])}, {"escalation": Ratio(1, 20, 2.5)},
     (Profile("greet@1", 900, rows(3, 10), rows(3, 64), rows(3, 64), "lexical-64@1"), Profile("é:✓/..", 1, rows(1, 10), source="expected")), 1,
 )  # fmt: skip
+RETRIEVED = replace(SMALL, profiles=(*SMALL.profiles, Profile("orders", 0, (), retrievals=((0, 3), (2, 5)))))
 LARGE = replace(SMALL, profiles=(Profile("greet@1", 900, rows(140, 10), rows(140, 384), (), "minilm"),))
 
 
@@ -35,7 +36,9 @@ def place(request, tmp_path):
     return str(tmp_path / "deep" / "er") if request.param == "folder" else f"memory://{tmp_path.name}/baselines"
 
 
-@pytest.mark.parametrize("frozen", [SMALL, LARGE], ids=["json", "parquet"])
+@pytest.mark.parametrize(
+    "frozen", [RETRIEVED, replace(LARGE, profiles=LARGE.profiles + RETRIEVED.profiles[-1:])], ids=["json", "parquet"]
+)
 def test_what_is_kept_comes_back_whole_and_a_second_time_is_the_same_file(place, frozen):
     """Large sketches lie in a Parquet file beside the JSON; the name holds service, environment, date and digest."""
     name = store.save(place, frozen)
@@ -48,12 +51,14 @@ def test_what_is_kept_comes_back_whole_and_a_second_time_is_the_same_file(place,
 def test_a_change_of_any_part_is_another_name(place):
     """The digest is over everything, sketches included."""
     changed = [
+        RETRIEVED,
+        replace(SMALL, profiles=(*SMALL.profiles, replace(RETRIEVED.profiles[-1], retrievals=((0, 3), (3, 5))))),
         replace(SMALL, ratios={"escalation": Ratio(2, 20, 2.5)}),
         replace(SMALL, seed=2),
         replace(SMALL, profiles=(replace(SMALL.profiles[0], style=rows(3, 10)), SMALL.profiles[1])),
         replace(SMALL, profiles=SMALL.profiles[:1]),
     ]
-    assert len({store.save(place, one) for one in (SMALL, *changed)}) == 5
+    assert len({store.save(place, one) for one in (SMALL, *changed)}) == 7
 
 
 def test_baselines_are_listed_of_one_service_by_their_dates(place):

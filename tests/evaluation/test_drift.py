@@ -20,6 +20,7 @@ from truegreen.evaluation.drift.model import (
     MMD,
     OUTPUT,
     QUERY,
+    RETRIEVAL,
     SIGNALS,
     STYLE,
     Window,
@@ -223,7 +224,7 @@ def test_the_same_seed_gives_the_same_verdict_in_any_order_and_another_seed_anot
 def test_answers_that_are_all_alike_are_compared_without_an_infinity():
     same = Profile("t", 60, ((1.0, 1.0, 1.0, *[0.0] * 7),) * 60, ((1.0, 0.0),) * 60, ((0.0, 1.0),) * 60, "test")
     alike = judge(Window(same.style[:25], same.answer_vectors[:25], same.query_vectors[:25], "test"), same)
-    assert {one.signal for one in alike} == set(SIGNALS)
+    assert {one.signal for one in alike} == {*SIGNALS} - {RETRIEVAL}
     assert change(alike) == ""
     other = judge(Window(((300.0, 20.0, 15.0, *[0.0] * 7),) * 25, ((0.0, 1.0),) * 25, same.query_vectors[:25], "test"), same)
     assert change(other) == OUTPUT
@@ -235,6 +236,26 @@ def test_too_few_answers_and_too_small_a_baseline_give_no_verdict():
     assert judge(window(rng, SIZES[0] - 1), profile(rng)) == ()
     assert judge(window(rng, 100), profile(rng, 2 * SIZES[0] - 1)) == ()
     assert all(one.answers == SIZES[0] for one in judge(window(rng, 100), profile(rng, 2 * SIZES[-1] - 1)))
+
+
+def retrieved(rng, many, low):
+    return tuple((int(below), 3) for below in rng.binomial(3, low, many))
+
+
+@pytest.mark.parametrize(("before", "now", "said"), [(0.04, 0.2, RETRIEVAL), (0.04, 0.04, ""), (0.3, 0.05, "")])
+def test_more_chunks_under_the_floor_are_a_change_of_the_retrieval_and_fewer_are_none(before, now, said):
+    rng = np.random.default_rng(5)
+    known = Reference(Profile("orders", 0, (), retrievals=retrieved(rng, 400, before)))
+    found = [known.judge(Window(retrievals=retrieved(rng, 100, now))) for _ in range(20)]
+    assert {change(verdicts, 5.0) for verdicts in found} == {said}
+    assert all(set(by_signal(verdicts)) == {RETRIEVAL} for verdicts in found)
+
+
+def test_where_no_chunk_was_ever_under_the_floor_the_first_retrieval_that_is_writes_no_ticket():
+    known = Reference(Profile("orders", 0, (), retrievals=((0, 3),) * 400))
+    assert not change(known.judge(Window(retrievals=(*((0, 3),) * 99, (3, 3)))), 5.0)
+    assert change(known.judge(Window(retrievals=(*((0, 3),) * 90, *((1, 3),) * 30))), 5.0) == RETRIEVAL
+    assert not Reference(Profile("orders", 0, (), retrievals=((0, 3),) * 49)).judge(Window(retrievals=((3, 3),) * 100))
 
 
 def test_vectors_of_another_embedder_or_size_are_not_compared():

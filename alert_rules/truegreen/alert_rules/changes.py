@@ -61,7 +61,8 @@ def rules(routes: Routes, clock: Clock, severities: Label, slo: str) -> tuple[Al
         }
         notes = for_watcher(routes, ANSWERS_CHANGED, f"{at}: prompt template {{{{ $labels.template }}}} is not as its baseline ({{{{ $labels.change }}}})",
                             "The newest answers are unlike those of the frozen baseline, far beyond chance. input: other questions come; output: other answers to the same "
-                            "questions; both; either: other answers, and the questions are not watched. A change, not a failure: whether it is for the worse, the quality SLOs say.",
+                            "questions; both; either: other answers, and the questions are not watched; retrieval: more retrieved chunks under the similarity floor, of the data source that "
+                            "`template` names. A change, not a failure: whether it is for the worse, the quality SLOs say.",
                             triage_of(slo), clock, board_of("drift"))  # fmt: skip
         return Alert(
             ANSWERS_CHANGED, expr, labels, {**notes, "hypotheses": hypotheses("drift", NO_PILLAR)}, wait=clock.text("1h")

@@ -161,7 +161,7 @@ BY_ALERT: Final = {
     ),
     changes.ANSWERS_CHANGED: Words(
         "The newest answers of a prompt template are unlike those of its frozen baseline, or their questions are, far beyond chance and for an hour. "
-        "The label `change` says which: `input`, `output` (the same questions are answered otherwise), `both`, or `either` where nobody watches the questions.",
+        "The label `change` says which: `input`, `output` (the same questions are answered otherwise), `both`, `either` where nobody watches the questions, or `retrieval` (more of the retrieved chunks are under the similarity floor; the template is the data source).",
         "Perhaps none: an improvement looks the same. When an SLO burns as well, this says what moved, and on which template.",
         "under 5 (the distance from the baseline in standard deviations of what chance does at the same number of answers)",
         f'max by (signal) (truegreen_drift_zscore{{{_AT},template="TEMPLATE"}})',
@@ -170,6 +170,7 @@ BY_ALERT: Final = {
                f"sum by (model, served, fingerprint) (increase(truegreen_model_served_total{{{_AT}}}[1h])) > 0", MOVES["served_model"]),
          Cause("A version of ours began to serve under the same template name (`output`)", f"truegreen_snapshot_since_timestamp_seconds{{{_AT}}}", MOVES["snapshot_change"]),
          Cause("Another kind of question comes (`input`)", f"sum by (cohort) (increase(truegreen_answers_total{{{_AT}}}[1h]))", MOVES["traffic_mix"]),
+         Cause("Retrieval brings other chunks than before (`retrieval`)", f"sum by (data_source, relevance) (increase(truegreen_retrieval_chunks_total{{{_AT}}}[1h]))", MOVES["retrieval_relevance"]),
          Cause("It was meant", f"truegreen_baseline_timestamp_seconds{{{_AT}}}",
                "Take a baseline of the new answers once they are known to be good, and choose it (`truegreen baseline choose`): the watch compares with it within a minute.")),
     ),

@@ -12,6 +12,8 @@ LIVE: Final = "live"
 EXPECTED: Final = "expected"
 
 Rows = tuple[tuple[float, ...], ...]
+Retrievals = tuple[tuple[int, int], ...]
+"""Of each retrieval, how many chunks are under the similarity floor of how many, at least one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Profile:
         query_vectors: the same of their questions; may be empty.
         embedder: name@version of what made the vectors; empty where there are none.
         source: `live`, or `expected`: made from an evaluation set's expected answers.
+        retrievals: a reservoir, where `template` is a data source.
     """
 
     template: str
@@ -66,6 +69,7 @@ class Profile:
     query_vectors: Rows = ()
     embedder: str = ""
     source: str = LIVE
+    retrievals: Retrievals = ()
 
 
 @dataclass(frozen=True, slots=True)

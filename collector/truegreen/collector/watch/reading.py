@@ -18,18 +18,24 @@ from truegreen.core.words.terms import STYLE
 
 LONGEST: Final = 4_096
 """Numbers of one vector, at most."""
+MOST: Final = 10_000
+"""Documents of one retrieval, at most."""
 UNKNOWN: Final = "unknown"
 """The template of answers that name none."""
 Identity = Callable[[Callable[[str], bytes | None]], tuple[str, str]]
 """Attributes of a resource to its service and environment."""
-_STYLE: Final = wire.head_of(names.ANSWER_STYLE)
+_HEADS: Final = wire.head_of(names.ANSWER_STYLE), wire.head_of(names.RELEVANCE_BELOW_FLOOR)
 _EVENT: Final = names.EVALUATION_EVENT.encode()
 _NAMED_EVENT: Final = wire.encoded(names.EVALUATION_EVENT)
 _BASE: Final = wire.encoded("base")
 
 
-def styles(data: bytes, identity: Identity, watched: Callable[[str], bool]) -> Iterator[tuple[Key, array[float]]]:
-    """The style of each answer of the base sample in an ExportTraceServiceRequest; no duplicate, and nothing of the canary.
+def spans(
+    data: bytes, identity: Identity, watched: Callable[[str], bool]
+) -> Iterator[tuple[Key, array[float] | tuple[int, int]]]:
+    """Of an ExportTraceServiceRequest the style of each answer of the base sample, and of each retrieval the chunks under the floor, of how many.
+
+    A retrieval has its data source for a template. No duplicate, and nothing of the canary.
 
     Raises:
         wire.DecodeError: the bytes are no such message.
@@ -39,10 +45,14 @@ def styles(data: bytes, identity: Identity, watched: Callable[[str], bool]) -> I
         if service == CANARY or not watched(service):
             continue
         for span in chain.from_iterable(scope.spans for scope in one.scope_spans):
-            if not any(pair.startswith(_STYLE) for pair in span.attributes):
+            if not any(pair.startswith(_HEADS) for pair in span.attributes):
                 continue
             found = wire.named(span.attributes)
-            if not _counts(found) or found.get(names.DUPLICATE) == wire.TRUE:
+            if found.get(names.DUPLICATE) == wire.TRUE:
+                continue
+            if row := _retrieval(found):
+                yield (service, environment, _named(found, names.DATA_SOURCE_ID)), row
+            if names.ANSWER_STYLE not in found or not _counts(found):
                 continue
             style = _numbers(found[names.ANSWER_STYLE])
             if len(style) == len(STYLE):
@@ -81,7 +91,19 @@ def _counts(found: Mapping[str, bytes]) -> bool:
 
 
 def _template(found: Mapping[str, bytes]) -> str:
-    return clean(wire.text(found.get(names.PROMPT_TEMPLATE, b"")) or UNKNOWN, catalogue.VALUE_LENGTH)
+    return _named(found, names.PROMPT_TEMPLATE)
+
+
+def _named(found: Mapping[str, bytes], name: str) -> str:
+    return clean(wire.text(found.get(name, b"")) or UNKNOWN, catalogue.VALUE_LENGTH)
+
+
+def _retrieval(found: Mapping[str, bytes]) -> tuple[int, int] | None:
+    if names.RELEVANCE_BELOW_FLOOR not in found or names.RETRIEVAL_COUNT not in found:
+        return None
+    below, documents = (float(wire.number(found[name])) for name in (names.RELEVANCE_BELOW_FLOOR, names.RETRIEVAL_COUNT))
+    whole = below.is_integer() and documents.is_integer()
+    return (int(below), int(documents)) if whole and 0 <= below <= documents <= MOST and documents else None
 
 
 def _numbers(value: Any) -> array[float]:

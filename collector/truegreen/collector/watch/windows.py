@@ -31,6 +31,7 @@ class Kept:
         style: of spans.
         sketches: of events; they hold their style too.
         embedder: what made the sketches: those of another one begin the window anew.
+        retrievals: chunks under the floor, and chunks, of each retrieval from the data source of this name.
         fed: when the newest came, Unix seconds.
         new: whether something came since the last look.
         answers: how many came in all.
@@ -38,6 +39,7 @@ class Kept:
 
     style: deque[array[float]] = field(default_factory=lambda: deque(maxlen=RESERVOIR))
     sketches: deque[Sketch] = field(default_factory=lambda: deque(maxlen=RESERVOIR))
+    retrievals: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RESERVOIR))
     embedder: str = ""
     fed: float = 0.0
     new: bool = False
@@ -45,24 +47,29 @@ class Kept:
 
     def numbers(self) -> int:
         """What it costs, in numbers."""
-        return sum(len(row) + ROW for row in self.style) + sum(one.numbers + 3 * ROW for one in self.sketches)
+        return (
+            sum(len(row) + ROW for row in self.style)
+            + sum(one.numbers + 3 * ROW for one in self.sketches)
+            + ROW * len(self.retrievals)
+        )
 
     def window(self) -> Window:
         """As the detectors want it: the newest rows only."""
         newest = list(self.sketches)[-max(SIZES) :]
         asked = tuple(tuple(one.query) for one in newest)
         return Window(
-            tuple(map(tuple, list(self.style)[-max(SIZES) :])), tuple(tuple(one.answer) for one in newest), asked if all(asked) else (), self.embedder
+            tuple(map(tuple, list(self.style)[-max(SIZES) :])), tuple(tuple(one.answer) for one in newest), asked if all(asked) else (), self.embedder,
+            tuple(self.retrievals)[-max(SIZES) :],
         )  # fmt: skip
 
     def profile(self, template: str) -> Profile:
         """As a baseline keeps it: row i of each sketch is the same answer where there are enough sketches, else the style alone."""
         whole = [one for one in self.sketches if one.style and one.query]
         if len(whole) < LEAST:
-            return Profile(template, self.answers, _rows(self.style))
+            return Profile(template, self.answers, _rows(self.style), retrievals=tuple(self.retrievals))
         return Profile(
             template, self.answers, _rows(one.style for one in whole), _rows(one.answer for one in whole),
-            _rows(one.query for one in whole), self.embedder,
+            _rows(one.query for one in whole), self.embedder, retrievals=tuple(self.retrievals),
         )  # fmt: skip
 
 
@@ -88,6 +95,13 @@ class Windows:
         kept.style.append(row)
         kept.answers += 1
         self._holds(len(row) + ROW - oldest)
+
+    def retrieval(self, key: Key, row: tuple[int, int]) -> None:
+        """Keep how many chunks of one retrieval are under the floor, of how many."""
+        kept = self._of(key)
+        more = 0 if len(kept.retrievals) == RESERVOIR else ROW
+        kept.retrievals.append(row)
+        self._holds(more)
 
     def sketch(self, key: Key, by: str, row: Sketch) -> None:
         """Keep one answer's sketch."""

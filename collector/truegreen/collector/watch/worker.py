@@ -46,14 +46,17 @@ class Watch:
         self._forgotten = 0
 
     def traces(self, data: bytes) -> int:
-        """Take the style of the answers in an ExportTraceServiceRequest; how many.
+        """Take the style of the answers and what the retrievals brought in an ExportTraceServiceRequest; how many.
 
         Raises:
             wire.DecodeError: the bytes are no such message.
         """
         taken = 0
-        for key, style in reading.styles(data, self._identity, self._settings.shard.has):
-            self.windows.style(key, style)
+        for key, row in reading.spans(data, self._identity, self._settings.shard.has):
+            if isinstance(row, tuple):
+                self.windows.retrieval(key, row)
+            else:
+                self.windows.style(key, row)
             taken += 1
         self.store.accepted[0] += taken
         return taken

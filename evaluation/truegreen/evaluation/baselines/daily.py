@@ -122,6 +122,7 @@ def lines(address: str, name: str, frozen: FrozenBaseline, notes: Iterable[str])
     said += [
         f"template  {plain(one.template)}: {len(one.style)} of {one.answers} {'expected ' if one.source == EXPECTED else ''}answers kept"
         + (f", vectors by {one.embedder}" if one.embedder else "")
+        + (f", {len(one.retrievals)} retrievals" if one.retrievals else "")
         for one in frozen.profiles
     ]
     return [*said, *(f"note      {note}" for note in notes), f"written   {places.at(address, name)}"]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from truegreen.core.words.calibration import canonical
 from truegreen.core.words.terms import STYLE
-from truegreen.evaluation.model import EXPECTED, LIVE, Distribution, FrozenBaseline, Profile, Ratio, Rows
+from truegreen.evaluation.model import EXPECTED, LIVE, Distribution, FrozenBaseline, Profile, Ratio, Retrievals, Rows
 
 VERSION: Final = 1
 SKETCHES: Final = ("style", "answer_vectors", "query_vectors")
@@ -58,6 +58,7 @@ def profile_data(profile: Profile) -> dict[str, Any]:
         "template": profile.template, "answers": profile.answers, "style": [list(row) for row in profile.style],
         "answer_vectors": [list(row) for row in profile.answer_vectors],
         "query_vectors": [list(row) for row in profile.query_vectors], "embedder": profile.embedder, "source": profile.source,
+        **({"retrievals": [list(row) for row in profile.retrievals]} if profile.retrievals else {}),
     }  # fmt: skip
 
 
@@ -103,7 +104,20 @@ def profile(data: Any, where: str) -> Profile:
     if source not in (LIVE, EXPECTED):
         raise SerialError(f"{where}: source: found {source!r:.40}, expected {LIVE} or {EXPECTED}")
     style, answers, queries = (_rows(data, key, where, len(STYLE) if key == "style" else None) for key in SKETCHES)
-    return Profile(data["template"], _whole(data, "answers", where), style, answers, queries, data["embedder"], source)
+    retrievals = _retrievals(data, where) if "retrievals" in data else ()
+    return Profile(
+        data["template"], _whole(data, "answers", where), style, answers, queries, data["embedder"], source, retrievals
+    )
+
+
+def _retrievals(data: Mapping[str, Any], where: str) -> Retrievals:
+    rows = _rows(data, "retrievals", where, 2)
+    for place, (below, documents) in enumerate(rows):
+        if not below.is_integer() or not documents.is_integer() or not 0 <= below <= documents or documents < 1:
+            raise SerialError(
+                f"{where}: retrievals[{place}]: found {below:g} of {documents:g}, expected so many documents of at least one"
+            )
+    return tuple((int(below), int(documents)) for below, documents in rows)
 
 
 def _number_data(one: Distribution) -> dict[str, Any]:

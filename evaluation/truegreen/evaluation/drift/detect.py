@@ -20,6 +20,7 @@ from truegreen.evaluation.drift.model import (
     OF_ANSWERS,
     OUTPUT,
     QUERY,
+    RETRIEVAL,
     SIGNALS,
     STYLE,
     Verdict,
@@ -66,6 +67,7 @@ class Reference:
         self.embedder, self.is_live = profile.embedder, profile.source == LIVE
         self._style = statistics.logged(_array(profile.style))
         self._answers, self._queries = _array(profile.answer_vectors), _array(profile.query_vectors)
+        self._retrievals = _array(profile.retrievals)
         self._strange = 0.0
         self._tests: dict[str, _Test | None] = {}
         self._nulls: dict[tuple[str, int], _Null] = {}
@@ -106,6 +108,17 @@ class Reference:
             style = self._style
             return _Test(style, lambda rows: statistics.style_distance(rows, style), lambda chosen: statistics.style_null(style, chosen)) \
                 if len(style) >= LEAST else None  # fmt: skip
+        if signal == RETRIEVAL:
+            if len(self._retrievals) < LEAST:
+                return None
+            # As if one more retrieval had brought one chunk under the floor: where none ever did, the first is no alarm.
+            one_more = np.array([[1.0, max(1.0, self._retrievals[:, 1].mean())]])
+            retrievals = np.concatenate([self._retrievals, one_more])
+            return _Test(
+                retrievals,
+                lambda rows: float(statistics.share_distance(rows)),
+                lambda chosen: statistics.share_distance(retrievals[chosen]),
+            )
         answers, queries = self._answers, self._queries
         rows = queries if signal == QUERY else answers
         if signal == CONDITIONAL:
@@ -128,6 +141,8 @@ class Reference:
         """The rows of a window as this signal compares them; None where there are none that can be."""
         if signal == STYLE:
             return statistics.logged(_array(window.style[-max(SIZES) :])) if window.style else None
+        if signal == RETRIEVAL:
+            return _array(window.retrievals[-max(SIZES) :]) if window.retrievals else None
         if window.embedder != self.embedder or not window.answers:
             return None
         # The questions of expected answers are those of an evaluation set, not those that come.
@@ -167,7 +182,7 @@ def change(verdicts: Sequence[Verdict], over: float | None = None) -> str:
     if asked:
         return BOTH if given else INPUT
     if not answers and not given:
-        return ""
+        return RETRIEVAL if moved.get(RETRIEVAL) else ""
     return OUTPUT if asked is not None else EITHER
 
 

@@ -6,29 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from truegreen.evaluation.model import Rows
+from truegreen.evaluation.model import Retrievals, Rows
 
 STYLE: Final = "style"
 EMBEDDING: Final = "embedding"
 MMD: Final = "mmd"
 QUERY: Final = "query"
 CONDITIONAL: Final = "conditional"
-SIGNALS: Final = (STYLE, EMBEDDING, MMD, QUERY, CONDITIONAL)
-"""How the answers are written; the centroid of their embeddings; their distribution; that of the questions; the answers given their questions."""
+RETRIEVAL: Final = "retrieval"
+SIGNALS: Final = (STYLE, EMBEDDING, MMD, QUERY, CONDITIONAL, RETRIEVAL)
+"""How the answers are written; the centroid of their embeddings; their distribution; that of the questions; the answers given their questions; the share of
+retrieved chunks under the similarity floor."""
 OF_ANSWERS: Final = (STYLE, EMBEDDING, MMD)
 
 INPUT: Final = "input"
 OUTPUT: Final = "output"
 BOTH: Final = "both"
 EITHER: Final = "either"
-CHANGES: Final = (INPUT, OUTPUT, BOTH, EITHER)
-"""Other questions; other answers to the same questions; both; other answers, and nobody has looked at the questions."""
+CHANGES: Final = (INPUT, OUTPUT, BOTH, EITHER, RETRIEVAL)
+"""Other questions; other answers to the same questions; both; other answers, and nobody has looked at the questions; only the retrieved chunks are worse."""
 SAYS: Final[Mapping[str, str]] = {
     "": "nothing has changed that these numbers see",
     INPUT: "the input changed: other questions come; those that are like questions of before are answered as they were",
     OUTPUT: "the output changed for the same input",
     BOTH: "input and output changed: other questions come, and those that are like questions of before are answered otherwise",
     EITHER: "the answers changed; whether the questions did is not known, for their embeddings are not watched",
+    RETRIEVAL: "more of the retrieved chunks are under the similarity floor",
 }
 
 
@@ -41,12 +44,14 @@ class Window:
         answers: embeddings of answers.
         queries: of their questions: none, or one for each of `answers`.
         embedder: what made the vectors; those of another one than the baseline's are not compared.
+        retrievals: of the newest retrievals of a data source, how many chunks are under the floor of how many.
     """
 
     style: Rows = ()
     answers: Rows = ()
     queries: Rows = ()
     embedder: str = ""
+    retrievals: Retrievals = ()
 
 
 @dataclass(frozen=True, slots=True)

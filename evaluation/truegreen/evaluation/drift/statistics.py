@@ -95,6 +95,15 @@ def logged(rows: Array) -> Array:
     return np.asarray(np.log1p(np.maximum(rows.astype(float), 0.0)))
 
 
+def share_distance(rows: Array) -> Array:
+    """The first number of the rows out of the second, over all rows of each window, to the power of 1.5.
+
+    Its cube root is the square root of the share, which varies as much for any small share (Bartlett, 1936, "The square root transformation").
+    """
+    bad, of = np.moveaxis(rows.sum(axis=-2), -1, 0)
+    return np.asarray((bad / of) ** 1.5)
+
+
 def residuals(answers: Array, alike: Array, known_answers: Array, near: int = NEAR) -> Array:
     """Each answer less the mean answer to the most similar questions of the baseline: what of it the question does not explain.
 
