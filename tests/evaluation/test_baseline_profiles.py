@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.baselines import serial, store
-from truegreen.evaluation.baselines.commands import baseline_diff, baseline_take
+from truegreen.evaluation.baselines.commands import baseline_choose, baseline_diff, baseline_take
 from truegreen.evaluation.evalsets import files as sets
 from truegreen.evaluation.evalsets import keeping, result
 from truegreen.evaluation.evalsets.model import FAILED, PASSED, Verdict
@@ -181,6 +181,16 @@ def test_a_comparison_needs_two(arguments):
     """Named, or a service's chosen and newest one."""
     with pytest.raises(BadInput, match=r"write two baselines|none is newer"):
         run(baseline_diff, *arguments)
+
+
+def test_a_choice_whose_baselines_were_removed_is_no_pair(tmp_path):
+    """One line, whatever the note says."""
+    take("out", "--from", record(tmp_path / "a.jsonl", 100))
+    (name,) = (path.name for path in Path("out").glob("*.baseline.json"))
+    run(baseline_choose, name, "--in", "out")
+    Path("out", name).unlink()
+    with pytest.raises(BadInput, match="none is newer"):
+        run(baseline_diff, "--in", "out", *WHO)
 
 
 def test_vectors_of_two_embedders_are_not_compared(tmp_path):

@@ -23,7 +23,7 @@ def pair(a: str | None, b: str | None, place: str | None, service: str | None, e
         )
     names = store.names(place, service, environment)
     chosen = store.chosen(place, service, environment)
-    if chosen is None or names[-1] == chosen:
+    if chosen is None or not names or names[-1] == chosen:
         raise BadInput(
             f"--in: {place} has {len(names)} baselines of {service!r} in {environment!r}, and none is newer than the chosen one; "
             "take another with `truegreen baseline take --daily`"
