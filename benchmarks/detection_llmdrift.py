@@ -107,6 +107,7 @@ def _of(named: dict[str, Any], before: list[_Row], after: list[_Row], seed: int)
         "false tickets": _share([bool(change(verdicts, TICKET)) for verdicts in null]),
         "found at 25": _share([bool(change(verdicts)) for verdicts in quick]),
         "found at 100": _share([bool(change(verdicts)) for verdicts in slow]),
+        "tickets at 25": _share([bool(change(verdicts, TICKET)) for verdicts in quick]),
         "tickets at 100": _share([bool(change(verdicts, TICKET)) for verdicts in slow]),
         "after": float(statistics.median(first)), "says": max(set(said), key=said.count) or "nothing",
         "by": max((verdict for verdict in slow[0]), key=lambda one: one.z).signal,
