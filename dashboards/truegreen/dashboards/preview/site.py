@@ -31,8 +31,8 @@ _PLACE: Final = {"x": 0, "y": 0, "w": 12, "h": 8}
 _FIELDS: Final[Json] = {"defaults": {}, "overrides": []}
 """What Grafana takes where a dashboard says nothing."""
 _NOT_YET: Final = {
-    "watch": "no producer yet: `truegreen watch` makes it",
-    "canary": "no producer yet: `truegreen canary` makes it",
+    "watch": "does not run here: `truegreen watch` makes it",
+    "canary": "does not run here: `truegreen canary` makes it",
     "drill": "no producer yet: whoever holds drills exposes it",
     "changelog": "no feed is read: `truegreen provider changes --feed URL` reads one, `truegreen collect --provider-changes FILE` shows it",
 }
