@@ -160,7 +160,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch):
     def full(_handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr("truegreen.core.whole.os.fsync", full)
     with pytest.raises(Failed, match="cannot be written: No space left on device"):
         write_calibration(tmp_path, FROZEN)
     assert path.read_text() == before and os.listdir(tmp_path) == [path.name]

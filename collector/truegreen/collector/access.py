@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
 from truegreen.collector.model import Settings
 from truegreen.collector.refusals import UNAUTHENTICATED, Refused
 from truegreen.collector.renewed import Renewed
-from truegreen.core.errors import BadInput
+from truegreen.core import tokens
 
-SCHEME: Final = "bearer "
 Allow = Callable[[str], None]
 """Takes the Authorization header, empty where there is none; raises `Refused`."""
 
@@ -29,14 +25,10 @@ def by_token(path: Path, say: Callable[[str], None]) -> Allow:
     Raises:
         BadInput: the file cannot be read, or has no token.
     """
-    known = Renewed([path], lambda: _digests(path), say)
+    known = Renewed([path], lambda: tokens.digests(path), say)
 
     def allow(header: str) -> None:
-        scheme, given = header[: len(SCHEME)], header[len(SCHEME) :]
-        digest = hashlib.sha256(given.strip().encode("utf-8", "replace")).digest()
-        # All are compared, each in constant time, as digests: neither which one nor how much of it was right shows in the time.
-        same = [hmac.compare_digest(digest, one) for one in known()]
-        if scheme.lower() != SCHEME or not any(same):
+        if not tokens.known(header, known()):
             raise Refused(
                 "unauthenticated",
                 401,
@@ -67,14 +59,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _digests(path: Path) -> tuple[bytes, ...]:
-    try:
-        tokens = [line.strip() for line in path.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"--token-file {path}: cannot be read ({type(error).__name__}); write one token a line") from None
-    made = tuple(hashlib.sha256(token.encode()).digest() for token in tokens if token)
-    if not made:
-        raise BadInput(f"--token-file {path}: there is no token in it; write one a line")
-    return made

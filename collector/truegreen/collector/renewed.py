@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from truegreen.core import tokens
 from truegreen.core.errors import BadInput
 
 CHECK_SECONDS: Final = 1.0
 """The files are looked at when they are needed, at most so often."""
 Made = TypeVar("Made")
-Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Renewed(Generic[Made]):
@@ -67,13 +67,5 @@ class Renewed(Generic[Made]):
             self._said = ""
             self._say(f"read anew: {', '.join(map(str, self._paths))}")
 
-    def _stamped(self) -> Stamp:
-        return tuple(_stamp(path) for path in self._paths)
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+    def _stamped(self) -> tuple[tokens.Stamp, ...]:
+        return tuple(tokens.stamp(path) for path in self._paths)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.core.options import config_option, json_option
+from truegreen.core.options import config_option, json_option, per_second
 from truegreen.core.words.shapes import ReplayRecord
 from truegreen.core.words.terms import FAIL, PASS
 from truegreen.evaluation import files
@@ -21,25 +21,17 @@ from truegreen.evaluation.progress import shown
 from truegreen.evaluation.replay import of_models, select
 
 
-def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """The calls a second, above 0, from `50` or `50/s`."""
-    if value is None:
-        return None
-    try:
-        rate = float(value.removesuffix("/s"))
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise click.BadParameter(f"found {value!r}, write a number of calls a second such as 50/s", ctx, param)
-    return rate
-
-
 @click.command("replay")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--service", default="recorded-answers", show_default=True, help="service.name of the spans.")
 @click.option("--environment", default="production", show_default=True, help="deployment.environment.name of the spans.")
 @click.option("--model", "models", multiple=True, help="Only this model's calls; repeatable.")
-@click.option("--rate", callback=_rate, metavar="N/s", help="Calls a second (default: as fast as they can be judged and sent).")
+@click.option(
+    "--rate",
+    callback=per_second("calls"),
+    metavar="N/s",
+    help="Calls a second (default: as fast as they can be judged and sent).",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Send so many calls (default: all).")
 @click.option("--seed", type=int, help="Draw the calls at random, with replacement, by this seed (default: in the file's order).")
 @click.option("--endpoint", default="http://127.0.0.1:4318", show_default=True, help="Where OTLP over HTTP is received.")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from truegreen.core.errors import BadInput, Failed
+from truegreen.core import whole
+from truegreen.core.errors import BadInput
 from truegreen.core.words import calibration
 from truegreen.core.words.calibration import Calibration
 from truegreen.core.words.shapes import ReplayRecord
@@ -98,20 +97,7 @@ def write_calibration(folder: Path, frozen: Calibration) -> Path:
         Failed: the folder or the file cannot be written (no permission, disk full).
     """
     target = folder / calibration.file_name(frozen.service, frozen.environment, frozen.signal)
-    made = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, made = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(calibration.to_text(frozen))
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(made).chmod(0o644)
-        Path(made).replace(target)
-    except OSError as error:
-        if made is not None:
-            Path(made).unlink(missing_ok=True)
-        raise Failed(f"{target}: cannot be written: {error.strerror or error}") from None
+    whole.write(target, calibration.to_text(frozen))
     return target
 
 

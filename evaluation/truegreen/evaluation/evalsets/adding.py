@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
+from truegreen.core import whole
 from truegreen.core.errors import BadInput
 from truegreen.core.words.calibration import CalibrationError, canonical, file_name, from_text
 from truegreen.evaluation.evalsets import files, judging, keeping
@@ -106,7 +107,7 @@ def add(path: Path, made: Mapping[str, Any]) -> tuple[str, str]:
             text += "" if text.endswith("\n") or not text else "\n"
         text += json.dumps(made, ensure_ascii=False) + "\n"
         after = files.parse(text.encode(), path).version
-        keeping.write(path, text)
+        whole.write(path, text)
     return before, after
 
 

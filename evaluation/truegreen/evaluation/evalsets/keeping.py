@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
+from truegreen.core import whole
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.evalsets import result
 from truegreen.evaluation.evalsets.model import VERDICTS, Verdict
@@ -109,29 +109,11 @@ def _locked(beside: Path, *, wait: bool) -> IO[str]:
         lock.close()
 
 
-def write(path: Path, content: str) -> None:
-    """Write a file whole or not at all; raises `Failed`."""
-    made = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, made = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(made).chmod(0o644)
-        Path(made).replace(path)
-    except OSError as error:
-        if made is not None:
-            Path(made).unlink(missing_ok=True)
-        raise Failed(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
 def keep(folder: Path, run: Mapping[str, Any]) -> Path:
     """Keep a run under its version, moment and digest; returns its file."""
     moment = "".join(letter for letter in run["ended"].partition("+")[0] if letter.isalnum())
     path = folder / f"{run['evalset']}-{moment}Z-{run['digest']}.json"
-    write(path, json.dumps(run, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    whole.write(path, json.dumps(run, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return path
 
 

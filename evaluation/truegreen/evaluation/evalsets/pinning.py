@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from truegreen.core import whole
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words.calibration import canonical
-from truegreen.evaluation.evalsets import files, keeping, result
+from truegreen.evaluation.evalsets import files, result
 
 LOCK: Final = "truegreen.lock"
 FORMAT: Final = 1
@@ -65,7 +66,7 @@ def save(path: Path, models: Sequence[Entry], history: Sequence[Entry]) -> None:
     """Write the lock file whole or not at all; raises `Failed`."""
     ordered = sorted(models, key=lambda one: (one["provider"], one["model"]))
     body = {"format": FORMAT, "models": ordered, "history": list(history)}
-    keeping.write(path, json.dumps({**body, "digest": _digest(body)}, indent=1, ensure_ascii=False) + "\n")
+    whole.write(path, json.dumps({**body, "digest": _digest(body)}, indent=1, ensure_ascii=False) + "\n")
 
 
 def found(models: Sequence[Entry], provider: str, model: str) -> Entry | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
+from truegreen.core import whole
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.provider.model import MODEL, Entry
 
@@ -71,7 +71,8 @@ def merge(path: Path, entries: Iterable[Entry], now: float) -> tuple[tuple[Entry
             known[entry.id] = entry if before is None else replace(entry, time=min(entry.time, before.time))
         newest = sorted(known.values(), key=lambda e: (-e.time, e.id))
         kept = newest[:MOST] + [e for e in newest[MOST:] if e.retires and e.retires > now]
-        _write(path, {"format": FORMAT, "entries": [asdict(entry) for entry in kept]})
+        text = json.dumps({"format": FORMAT, "entries": [asdict(entry) for entry in kept]}, ensure_ascii=False, indent=1)
+        whole.write(path, text)
         return tuple(new), len(kept)
 
 
@@ -99,17 +100,3 @@ def _locked(path: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise Failed(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _write(path: Path, data: Any) -> None:
-    handle, made = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(data, stream, ensure_ascii=False, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(made).chmod(0o644)
-        Path(made).replace(path)
-    except BaseException:
-        Path(made).unlink(missing_ok=True)
-        raise

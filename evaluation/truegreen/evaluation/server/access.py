@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import math
 import socket
@@ -14,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from truegreen.core import tokens
 from truegreen.core.errors import BadInput, Failed
 
-_SCHEME: Final = "bearer "
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 BURST_SECONDS: Final = 10.0
 """So many seconds' worth of items may come at once."""
@@ -38,22 +36,18 @@ class Tokens:
         self._path, self._say = path, say
         self.stale = False
         """Whether those known are not those of the file."""
-        self._stamp = _stamp(path)
-        self._known = _digests(path)
+        self._stamp = tokens.stamp(path)
+        self._known = tokens.digests(path)
 
     def allow(self, header: str) -> str:
         """A name for the token in an Authorization header, for nobody to read; empty where it is missing or unknown."""
-        scheme, given = header[: len(_SCHEME)], header[len(_SCHEME) :]
-        digest = hashlib.sha256(given.strip().encode("utf-8", "replace")).digest()
-        # All are compared, each in constant time, as digests: neither which one nor how much of it was right shows in the time.
-        same = [hmac.compare_digest(digest, one) for one in self._digests()]
-        return digest.hex() if scheme.lower() == _SCHEME and any(same) else ""
+        return tokens.known(header, self._digests())
 
     def _digests(self) -> tuple[bytes, ...]:
-        stamp = _stamp(self._path)
+        stamp = tokens.stamp(self._path)
         if stamp != self._stamp or self.stale:
             try:
-                self._known, self._stamp = _digests(self._path), stamp
+                self._known, self._stamp = tokens.digests(self._path), stamp
             except BadInput as error:  # half written, it is whole at one of the next requests
                 if not self.stale:
                     self._say(f"{error}; the tokens that it had before still open everything, restart to take them away")
@@ -144,22 +138,3 @@ def local_host(header: str) -> bool:
     """Whether a Host header names this machine: a page of another site that points its own name here says that one."""
     host = header.rpartition(":")[0] if header.rpartition(":")[2].isdecimal() else header
     return host.strip("[]").lower() in _LOCAL
-
-
-def _digests(path: Path) -> tuple[bytes, ...]:
-    try:
-        tokens = [line.strip() for line in path.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"--token-file {path}: cannot be read ({type(error).__name__}); write one token a line") from None
-    made = tuple(hashlib.sha256(token.encode()).digest() for token in tokens if token)
-    if not made:
-        raise BadInput(f"--token-file {path}: there is no token in it; write one a line")
-    return made
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -12,21 +12,9 @@ import click
 
 from truegreen.core.clients import interrupts
 from truegreen.core.errors import BadInput
-from truegreen.core.options import config_option, json_option
+from truegreen.core.options import config_option, json_option, per_second
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-
-def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        rate = float(value.removesuffix("/s"))
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise click.BadParameter(f"found {value!r}, write a number of items a second such as 50/s", ctx, param)
-    return rate
 
 
 @click.command("serve")
@@ -35,7 +23,9 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
 @click.option("--token-file", metavar="FILE", type=_FILE, help="Take requests only with one of these bearer tokens, one a line.")
 @click.option("--tls-cert", metavar="FILE", type=_FILE, help="Speak TLS with this certificate chain (PEM).")
 @click.option("--tls-key", metavar="FILE", type=_FILE, help="Its private key.")
-@click.option("--rate", callback=_rate, metavar="N/s", help="Items a second that each token may send (default: no limit).")
+@click.option(
+    "--rate", callback=per_second("items"), metavar="N/s", help="Items a second that each token may send (default: no limit)."
+)
 @click.option(
     "--queue", "items", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Items that may wait."
 )
