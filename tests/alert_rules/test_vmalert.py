@@ -88,7 +88,7 @@ def test_a_storm_pages_at_the_oracles_minute_and_a_calm_stream_does_not(config, 
         _fill(url, start, 60, {"storm": STORM, "calm": CALM})
         replay = [
             engine("vmalert"), f"-rule={folder / 'chosen.yml'}", f"-datasource.url={url}", f"-remoteWrite.url={url}",
-            "-remoteWrite.flushInterval=100ms", "-replay.rulesDelay=1200ms", "-replay.disableProgressBar",
+            "-remoteWrite.flushInterval=100ms", "-replay.rulesDelay=2500ms", "-replay.disableProgressBar",
             f"-replay.timeFrom={_utc(start + 3_600)}", f"-replay.timeTo={_utc(start + minutes * 60)}",
         ]  # fmt: skip
         ran = subprocess.run(replay, capture_output=True, text=True, timeout=1_000, check=False)
