@@ -5,11 +5,27 @@ from __future__ import annotations
 from typing import Final
 
 PINNED_MODEL: Final = "pinned_model"
-"""The model to use in place of the configured one; empty is off."""
+FALLBACK_MODEL: Final = "fallback_model"
+REDUCED_CONTEXT: Final = "reduced_context"
+CACHED_RESPONSE: Final = "cached_response"
+STRICT_GUARDRAIL: Final = "strict_guardrail"
+FEATURE_DISABLED: Final = "feature_disabled"
+DEGRADED_MODE: Final = "degraded_mode"
+RETRIEVAL_INDEX: Final = "retrieval_index"
+ROLLOUT: Final = "rollout"
 EVALUATION_BOOST: Final = "evaluation_boost"
-"""The share of answers to evaluate while an incident runs, such as `100%`; empty is off. Read by `truegreen.instrumentation.boost`."""
+EVERY: Final = "*"
+"""As the value of `feature_disabled`: every feature."""
 FLAGS: Final = {
-    PINNED_MODEL: "the model to use in place of the configured one; empty is off",
-    EVALUATION_BOOST: "the share of answers to evaluate, beyond the fixed sample and outside of SLOs, such as 100%; empty is off",
+    PINNED_MODEL: "the model to use in place of the configured one, such as gpt-5-2026-01-15",
+    FALLBACK_MODEL: "a model to use in place of the configured one, or PROVIDER:MODEL (openai, anthropic, google) to leave its provider",
+    REDUCED_CONTEXT: "how many passages a prompt may have at most, a whole number",
+    CACHED_RESPONSE: "answer from the cache, with nothing that was cached at or after this moment (unix seconds)",
+    STRICT_GUARDRAIL: "on: guardrails take their strict setting",
+    FEATURE_DISABLED: "the features that are off, with commas between them, or * for all",
+    DEGRADED_MODE: "call no model, and tell the user this",
+    RETRIEVAL_INDEX: "the index, collection or namespace to search in place of the configured one",
+    ROLLOUT: 'a staged rollout as JSON: {"component": "model|prompt|guardrail", "to": VERSION, "percent": 0..100, "shadow": 0..100}',
+    EVALUATION_BOOST: "the share of answers to evaluate, beyond the fixed sample and outside of SLOs, such as 100%; read by `truegreen.instrumentation.boost`",
 }
-"""Every flag with its meaning; all are strings, and empty is off."""
+"""Every flag with what its value says; all are strings, and empty is off."""

@@ -18,12 +18,11 @@ from truegreen.core.config.model import (
     Cohorts,
     Collector,
     Config,
-    Containment,
-    Incidents,
     Kubernetes,
     Service,
 )
 from truegreen.core.config.receiver import receiver
+from truegreen.core.config.response import containment, incidents
 from truegreen.core.config.routes import routes
 from truegreen.core.config.source import Path, Source
 from truegreen.core.config.units import seconds
@@ -79,8 +78,8 @@ def config(source: Source, path: File | None) -> Config:
         cohorts=Cohorts(data["cohorts"]["attribute"], tuple(data["cohorts"]["values"]), tuple(data["cohorts"]["boost"]))
         if data.get("cohorts")
         else None,
-        containment=Containment(**data["containment"]),
-        incidents=Incidents(**{**data["incidents"], "smoke": tuple(data["incidents"]["smoke"])}),
+        containment=containment(source),
+        incidents=incidents(source, path),
         scrape_interval_seconds=float(seconds(data["scrape_interval"])),
         calibration=data["calibration"],
         retrieval_floor=data["retrieval"].get("floor"),

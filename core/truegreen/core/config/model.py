@@ -9,6 +9,7 @@ from typing import Any
 
 from truegreen.core.config.forward import Destination
 from truegreen.core.config.receiver import Receiver
+from truegreen.core.config.response import Containment, Incidents
 from truegreen.core.config.source import Path, Source
 from truegreen.core.words.catalogue_own import Catalogue
 from truegreen.core.words.sampling import INLINE_RATE
@@ -135,34 +136,6 @@ class Collector:
     backends: tuple[str, ...]
     kubernetes: Kubernetes
     canary_endpoint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Containment:
-    """The flag file that the application reads."""
-
-    flags: str
-
-
-@dataclass(frozen=True, slots=True)
-class Incidents:
-    """Where incidents are kept and what the runbook talks to.
-
-    Args:
-        store: an SQLAlchemy address, such as `sqlite:///incidents.db`.
-        evidence: the folder of evidence bundles.
-        prometheus_url, alertmanager_url, collector_url: the servers to ask.
-        smoke: a command (list of arguments, never a shell) that exits 0 when the smoke suite passes.
-        prompt: the Langfuse prompt that `rollback prompt` moves.
-    """
-
-    store: str
-    evidence: str
-    prometheus_url: str
-    alertmanager_url: str
-    collector_url: str
-    smoke: tuple[str, ...]
-    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
