@@ -13,7 +13,7 @@ import httpx
 
 from truegreen.core.errors import Failed
 from truegreen.core.words.calibration import Calibration, from_text
-from truegreen.demo import corpus, measures
+from truegreen.demo import beside, corpus, measures
 from truegreen.demo.measures import Count, Green
 from truegreen.demo.model import ENVIRONMENT, SERVICE, Settings
 from truegreen.demo.pager import Notification
@@ -82,6 +82,9 @@ def warm_up(play: Play) -> None:
             on, "baseline", "take", "--service", SERVICE, "--environment", ENVIRONMENT,
             "--from", f"http://{on.collector_metrics}", "--out", str(on.folder / "calibration"),
         )  # fmt: skip
+        says("measuring the evaluator on labelled answers")
+        beside.freeze(on, play.exchanges, settings.seed)
+        beside.read_changelog(on)
     file = next((on.folder / "calibration").glob("*.json"))
     frozen = play.calibration = from_text(file.read_text("utf-8"), file.name)
     play.story.tell(
@@ -91,6 +94,7 @@ def warm_up(play: Play) -> None:
         baseline=taken,
     )
     with play.story.waiting("starting Prometheus and Alertmanager"):
+        beside.start(on)
         prometheus, alertmanager = start_engines(on, on.addresses["agent"])
         boards = show_boards(on) if settings.keep else ""
     play.story.tell(

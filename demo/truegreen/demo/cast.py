@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 
 from truegreen.core.errors import Failed
+from truegreen.demo import beside
 from truegreen.demo.model import ENVIRONMENT, MODEL_ALIAS, PROMPT, SERVICE, Settings
 from truegreen.demo.stage import Stage, truegreen
 from truegreen.demo.world import prompts
@@ -38,10 +39,11 @@ def sections(folder: Path, addresses: Mapping[str, str]) -> dict[str, Any]:
         "signals": ["traces"],
         "headers": {"Authorization": {"file": str(secret)}},
     }
+    around = beside.sections(addresses)
     return {
         "retrieval": {"floor": RELEVANCE_FLOOR},
         "snapshot": {"tool_schema": "support-tools@2", "eval_dataset": "support-questions@4", "provider_changelog": "2026-11"},
-        "collector": {"forward": [langfuse], "flush": "1s"},
+        "collector": {"forward": [langfuse, *around["forward"]], "canary_endpoint": around["canary_endpoint"], "flush": "1s"},
     }
 
 

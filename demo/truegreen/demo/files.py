@@ -46,15 +46,18 @@ def configuration(
     return path
 
 
-def prometheus(folder: Path, *, collector: str, agent: str, alertmanager: str, time_scale: int) -> Path:
+def prometheus(folder: Path, *, collector: str, agent: str, watch: str, alertmanager: str, time_scale: int) -> Path:
     """Write `prometheus.yml` around the generated scrape configuration and rules, with the contrast rules beside them."""
     generated = folder / "generated"
     scrape = yaml.safe_load((generated / "collector" / "scrape.yml").read_text("utf-8"))["scrape_configs"]
-    for job in scrape:
-        job["static_configs"] = [{"targets": [collector]}]
+    scrape[0]["static_configs"] = [{"targets": [collector]}]
     interval = scrape[0]["scrape_interval"]
     if agent:
         scrape.append({"job_name": SERVICE, "scrape_interval": interval, "static_configs": [{"targets": [agent]}]})
+    if watch:
+        scrape.append({
+            "job_name": "truegreen-watch", "honor_labels": True, "scrape_interval": interval, "static_configs": [{"targets": [watch]}],
+        })  # fmt: skip
     contrast_file = folder / "contrast.rules.yml"
     contrast_file.write_text(yaml.safe_dump(contrast.rules(time_scale), sort_keys=False, width=200), "utf-8")
     path = folder / "prometheus.yml"

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from truegreen.demo import acts, cast, recording
+from truegreen.demo import acts, beside, cast, recording
 from truegreen.demo.acts import Play
 from truegreen.demo.model import BAD_PROMPT, GOOD_MODEL, GOOD_PROMPT, MODEL_ALIAS, OTHER_MODEL, PROMPT, SERVICE, Settings
 from truegreen.demo.stage import stage, truegreen
@@ -30,7 +30,8 @@ def run(settings: Settings, story: Story, at_end: Callable[[Play], None]) -> Non
     """
     with (
         stage(
-            time_scale=settings.time_scale, slos=acts.SLOS, services=(SERVICE,), smoke=cast.smoke, more=cast.sections, boards=settings.keep
+            time_scale=settings.time_scale, slos=acts.SLOS, services=(SERVICE,), smoke=cast.smoke, more=cast.sections,
+            collect=lambda folder: ("--provider-changes", str(beside.changes(folder))), boards=settings.keep,
         ) as on,
         ExitStack() as stack,
     ):  # fmt: skip

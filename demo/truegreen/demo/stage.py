@@ -27,6 +27,8 @@ _FOREIGN: Final = ("OTEL_", "TRUEGREEN_", "LANGFUSE_", "OPENAI_")
 """Variables of the user's own set-up, which must not reach the demo's processes; where the engines lie is passed on."""
 _COMMAND_SECONDS: Final = 120.0
 _BAD_USAGE: Final = 2
+ADDRESSES: Final = ("agent", "provider", "prompts", "watch", "watch_http", "watch_grpc", "canary")
+"""Of the processes that listen, beside the engines and the collector."""
 _EXEMPLARS: Final = "--enable-feature=exemplar-storage"
 
 
@@ -110,6 +112,7 @@ def stage(
     services: tuple[str, ...],
     smoke: Callable[[Mapping[str, str]], list[str]] | None = None,
     more: Callable[[Path, Mapping[str, str]], dict[str, Any]] | None = None,
+    collect: Callable[[Path], Sequence[str]] | None = None,
     boards: bool = False,
 ) -> Iterator[Stage]:
     """Write the configuration, start the collector behind a tap and the pager, and stop everything at the end.
@@ -119,6 +122,7 @@ def stage(
         slos, services: those of the configuration.
         smoke: addresses to the command of the smoke suite.
         more: the stage's folder and addresses to further sections of the configuration.
+        collect: the stage's folder to further arguments of the collector.
         boards: alerts link to the boards' preview, which `show_boards` starts.
     """
     for name in engines.NAMES:
@@ -131,7 +135,7 @@ def stage(
         supervisor = stack.enter_context(Supervisor(folder / "logs", environment(os.environ)))
         phone = stack.enter_context(pager())
         http, grpc, metrics, prom, alerts = (files.free_address() for _ in range(5))
-        addresses = {"agent": files.free_address(), "provider": files.free_address(), "prompts": files.free_address()}
+        addresses = {name: files.free_address() for name in ADDRESSES}
         addresses |= {"boards": files.free_address()} if boards else {}
         config = files.configuration(
             folder,
@@ -154,6 +158,7 @@ def stage(
                 "collect",
                 *("--http-endpoint", http, "--grpc-endpoint", grpc, "--metrics-endpoint", metrics),
                 *("--scrape-interval", "1s", "--config", str(config), "--calibration", str(folder / "calibration")),
+                *(collect(folder) if collect else ()),
             ],
         )
         supervisor.ready(f"http://{metrics}/readyz", collector)
@@ -171,12 +176,17 @@ def start_engines(on: Stage, agent: str) -> tuple[str, str]:
 
     Args:
         on: the stage.
-        agent: HOST:PORT of the agent's own metrics, empty when there is no agent.
+        agent: HOST:PORT of the agent's own metrics, empty when there is no agent; with one, the watch is scraped too.
     """
     truegreen(on, "generate", "all", "--out", str(on.folder / "generated"), "--time-scale", str(on.time_scale))
     routes = on.folder / "generated" / "rules" / "alertmanager.yml"
     config = files.prometheus(
-        on.folder, collector=on.collector_metrics, agent=agent, alertmanager=on.alertmanager_address, time_scale=on.time_scale
+        on.folder,
+        collector=on.collector_metrics,
+        agent=agent,
+        watch=on.addresses["watch"] if agent else "",
+        alertmanager=on.alertmanager_address,
+        time_scale=on.time_scale,
     )
     for context in (
         engines.alertmanager(routes, on.folder / "alertmanager", port=_port(on.alertmanager_address)),

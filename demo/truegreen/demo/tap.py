@@ -13,6 +13,7 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from truegreen.demo.loopback import Quiet, serving
+from truegreen.evaluation.canary.probe import SERVICE as CANARY
 
 _SHINGLE: Final = 5
 """Words in a row that count as text of a prompt or an answer: names and labels are shorter."""
@@ -20,7 +21,7 @@ _SHINGLE: Final = 5
 
 @dataclass(slots=True)
 class Tap:
-    """What went through: spans and chat spans, and every string of five words or more."""
+    """What went through: spans, chat spans but for the canary's, and every string of five words or more."""
 
     url: str = ""
     spans: int = 0
@@ -66,9 +67,14 @@ def tap(destination: str) -> Iterator[Tap]:
 
 def _look(seen: Tap, body: bytes) -> None:
     request = ExportTraceServiceRequest.FromString(body)
-    spans = [span for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans]
-    seen.spans += len(spans)
-    seen.answers += sum(a.key == "gen_ai.operation.name" and a.value.string_value == "chat" for s in spans for a in s.attributes)
+    for resource in request.resource_spans:
+        spans = [span for scope in resource.scope_spans for span in scope.spans]
+        seen.spans += len(spans)
+        # The canary's answers are nobody's: the score compares with the questions that were asked.
+        if not any(a.key == "service.name" and a.value.string_value == CANARY for a in resource.resource.attributes):
+            seen.answers += sum(
+                a.key == "gen_ai.operation.name" and a.value.string_value == "chat" for s in spans for a in s.attributes
+            )
     seen.texts += [text for text in _strings(request) if len(text.split()) >= _SHINGLE]
 
 

@@ -1,7 +1,7 @@
 """A local server that speaks the OpenAI chat-completions contract, with a model alias that can be moved to another model.
 
 `python -m truegreen.demo.world.provider --port N`. Moving the alias: `POST /admin/alias {"alias": ..., "model": ...}`; errors on demand:
-`POST /admin/fault {"status": 500, "count": 3}`; counts: `GET /admin/state`.
+`POST /admin/fault {"status": 500, "count": 3}`; counts: `GET /admin/state`. What it announces, as a JSON feed: `GET /changelog.json`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from random import Random
 from typing import Any, Final
@@ -28,6 +29,8 @@ FINGERPRINTS: Final = {FAITHFUL: "fp_5c1d0e613a", CARELESS: "fp_9e7b41106b"}
 IGNORES: Final = 0.54
 """The share of requests in which the careless model does not look at the passages."""
 _BORN: Final = {FAITHFUL: 1686588896, CARELESS: 1698957206}
+_ANNOUNCED_DAYS: Final = 10
+_STOPS_DAYS: Final = 60
 _KINDS: Final = {401: "invalid_request_error", 429: "rate_limit_error"}
 
 
@@ -76,9 +79,19 @@ def application(seed: int = 7, latency: float = 0.004, jitter: float = 0.006) ->
         web.post("/admin/alias", _alias),
         web.post("/admin/fault", _fault),
         web.get("/admin/state", _state),
+        web.get("/changelog.json", _changelog),
         web.route("*", "/v1/{rest:.*}", _unknown),
     ])  # fmt: skip
     return app
+
+
+def changelog(now: float) -> dict[str, Any]:
+    """The provider's JSON feed: what it said ten days ago of a model that stops in two months. Of moving an alias it says nothing."""
+    said, stops = (datetime.fromtimestamp(now + days * 86_400, UTC) for days in (-_ANNOUNCED_DAYS, _STOPS_DAYS))
+    title = f"{FAITHFUL} will be retired on {stops:%Y-%m-%d}"
+    item = {"id": f"retire-{FAITHFUL}", "title": title, "content_text": title, "date_published": said.isoformat()}
+    return {"version": "https://jsonfeed.org/version/1.1", "title": "Model changes", "items": [
+        {**item, "_truegreen": {"models": [FAITHFUL], "retires": f"{stops:%Y-%m-%d}"}}]}  # fmt: skip
 
 
 def answer(state: State, served: str, messages: list[Mapping[str, Any]]) -> Answer:
@@ -175,6 +188,10 @@ async def _fault(request: web.Request) -> web.Response:
     state = request.app[_STATE]
     state.fault_status, state.fault_count = status, count
     return web.json_response({"status": status, "count": count})
+
+
+async def _changelog(_: web.Request) -> web.Response:
+    return web.json_response(changelog(time.time()))
 
 
 async def _state(request: web.Request) -> web.Response:
