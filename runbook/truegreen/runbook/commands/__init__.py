@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import truegreen.runbook.commands.channels  # noqa: F401 - adds to `incident`
 from truegreen.runbook.commands.contain import contain
 from truegreen.runbook.commands.incident import incident
 from truegreen.runbook.commands.postmortem import postmortem

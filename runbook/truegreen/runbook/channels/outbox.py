@@ -1,0 +1,175 @@
+"""Deliver what the log is to tell: each item once, tried again with longer and longer pauses, never in the way of a command."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from truegreen.core.errors import BadInput, Failed
+from truegreen.runbook import log as store
+from truegreen.runbook.channels import contacts, deliveries, github, jira, slack, words
+from truegreen.runbook.channels.model import BEGUN, CHANNEL, CONTACT, DONE, INVITE, REFUSED, TICKET, Item, Outcome, Undelivered
+from truegreen.runbook.channels.plan import GRAVE, plan, since
+from truegreen.runbook.clean import clean
+from truegreen.runbook.log import Log
+from truegreen.runbook.model import Event, Incident
+
+if TYPE_CHECKING:
+    from truegreen.runbook.commands.common import Desk
+
+FIRST: Final = 5.0
+"""Seconds until a refused item is tried again, doubled each time up to `LONGEST`."""
+LONGEST: Final = 300.0
+AFTER: Final = 86_400.0
+"""Seconds after its end for which an incident still tells: its last lines, and what could not be told before."""
+_BUSY: Final = threading.Lock()
+
+
+def tick(desk: Desk, log: Log, incident: Incident, events: Sequence[Event], now: float) -> None:  # noqa: ARG001 - the shape of a hook
+    """Deliver in the background what all incidents are to tell; while that is still going on, nothing more is begun.
+
+    A hook of `incident serve`: a target that hangs must not hold up the others' clocks. What fails is in the log and tried again.
+    """
+    if _BUSY.acquire(blocking=False):
+        threading.Thread(target=_in_background, args=(desk, log, now), name="truegreen-outbox", daemon=True).start()
+
+
+def _in_background(desk: Desk, log: Log, now: float) -> None:
+    try:
+        deliver(desk, log, now)
+    except (BadInput, Failed):
+        pass  # The store does not answer: the next tick tries again, and the loop says so by itself.
+    finally:
+        _BUSY.release()
+
+
+def deliver(desk: Desk, log: Log, now: float) -> list[Outcome]:
+    """Try everything that is due, of every incident that is open or closed less than a day ago.
+
+    Raises:
+        Failed: the store cannot be used.
+    """
+    deliveries.prepare(log)
+    return [
+        outcome
+        for incident in store.incidents(log)
+        if incident.closed is None or now - incident.closed < AFTER
+        for outcome in _of(desk, log, incident, now)
+    ]
+
+
+def pending(desk: Desk, log: Log, incident: Incident, events: Sequence[Event]) -> tuple[Item, ...]:
+    """What is not delivered yet."""
+    known = deliveries.known(log, incident.id)
+    return tuple(i for i in plan(events, desk.config.incidents) if i.key not in known or known[i.key].state != DONE)
+
+
+def _of(desk: Desk, log: Log, incident: Incident, now: float) -> Iterator[Outcome]:
+    events = store.events(log, incident.id)
+    refs = {key: each.ref for key, each in deliveries.known(log, incident.id).items() if each.state == DONE}
+    if incident.closed is not None and not refs:
+        return  # It was over before anybody was to be told.
+    stopped: set[str] = set()
+    for item in plan(events, desk.config.incidents):
+        if item.key in refs or item.lane in stopped or (item.what == INVITE and f"channel {events[0].hash}" not in refs):
+            continue
+        before = deliveries.claim(log, incident.id, item.key, now)
+        if before is None:
+            stopped.add(item.lane)
+            continue
+        try:
+            ref, facts = _send(desk, incident, events, item, refs, unsure=before.state == BEGUN)
+        except (Undelivered, BadInput) as error:
+            wait = error.wait if isinstance(error, Undelivered) else 0.0
+            unsure = isinstance(error, Undelivered) and error.unsure
+            due = now + max(wait, min(FIRST * 2 ** min(before.attempts, 10), LONGEST))
+            deliveries.settle(log, item.key, BEGUN if unsure else REFUSED, due, said=str(error))
+            _once(log, incident, item.lane, now, "delivery failed", f"{item.lane}: {error}", {"target": item.lane})
+            stopped.add(item.lane)
+            yield Outcome(item, ok=False, ref="", said=str(error))
+            continue
+        if facts:
+            _once(log, incident, item.key, now, *_told(item, facts), facts)
+        deliveries.settle(log, item.key, DONE, now, ref=ref)
+        refs[item.key] = ref
+        yield Outcome(item, ok=True, ref=ref)
+
+
+def _send(
+    desk: Desk, incident: Incident, events: Sequence[Event], item: Item, refs: Mapping[str, str], *, unsure: bool
+) -> tuple[str, dict[str, Any]]:
+    # What the target calls it, and what the log keeps of it (nothing of a message: it would have to tell itself).
+    config, opened = desk.config, events[0]
+    asked, where = config.incidents, words.links(config, incident, events)
+    sev = GRAVE if since(events) else incident.sev
+    own = refs.get(f"channel {opened.hash}", "")
+    if item.what == TICKET:
+        return _ticket(desk, incident, events, item, sev, where)
+    if item.what == CONTACT and not item.lane.endswith(": Slack"):
+        return _contact(desk, incident, item, sev, where)
+    server = slack.connect(asked.slack.url, asked.slack.token_file)
+    if item.what == CHANNEL:
+        channel = slack.open_channel(server, item.name)
+        return channel, {"target": item.key, "channel": channel, "name": item.name}
+    if item.what == INVITE:
+        slack.invite(server, own, asked.slack.invite)
+        return own, {}
+    if item.what == CONTACT:
+        channel, message = (
+            asked.contacts[item.name].channel,
+            {"text": words.slack_text(words.contact(item, incident, sev, where))},
+        )
+        facts = {"target": item.key, "contact": item.name, "name": asked.contacts[item.name].name, "way": "Slack"}
+        return slack.post(server, channel, message, item.key)[1], facts
+    channel = asked.slack.channel or own
+    # In a channel that is there already, an incident is one thread below its first message.
+    thread = refs.get(f"message {opened.hash}", "") if asked.slack.channel else ""
+    place, _, root = thread.partition(" ")
+    if unsure and (ts := slack.find(server, place or channel, item.event.hash, incident.opened - 1, root)):
+        return f"{place or channel} {ts}", {}
+    message = words.slack(item, incident, sev, where)
+    return " ".join(slack.post(server, place or channel, message, item.event.hash, root)), {}
+
+
+def _ticket(
+    desk: Desk, incident: Incident, events: Sequence[Event], item: Item, sev: str, where: Mapping[str, str]
+) -> tuple[str, dict[str, Any]]:
+    tracker = desk.config.incidents.tickets[item.name]
+    rows, steps, title = (
+        words.facts(item, incident, sev, events[0]),
+        words.advice(item, incident),
+        words.title(item, incident, sev),
+    )
+    if tracker.type == "jira":
+        key, url, found = jira.ticket(tracker, item.once, title, words.jira(rows, steps, where))
+    else:
+        key, url, found = github.ticket(tracker, item.once, title, words.github(item, rows, steps, where))
+    facts = {"target": item.key, "ticket": item.name, "key": key, "url": url, "found": found, "event": item.event.seq}
+    return f"{key} {url}", facts
+
+
+def _contact(desk: Desk, incident: Incident, item: Item, sev: str, where: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    contact, text = desk.config.incidents.contacts[item.name], words.contact(item, incident, sev, where)
+    if item.lane.endswith(": webhook"):
+        contacts.incoming(contact, f"incidents.contacts.{item.name}", text)
+    else:
+        target = incident.target
+        facts = {"incident": incident.id, "sev": sev, "service": target.service, "environment": target.environment, "slo": target.slo,
+                 "kind": item.event.kind, "time": item.event.time, "url": where["incident"], "key": item.event.hash}  # fmt: skip
+        contacts.plain(contact, text, facts)
+    return "", {"target": item.key, "contact": item.name, "name": contact.name, "way": item.lane.rpartition(": ")[2]}
+
+
+def _told(item: Item, facts: Mapping[str, Any]) -> tuple[str, str]:
+    if item.what == CHANNEL:
+        return "channel opened", f"Slack: #{facts['name']}"
+    if item.what == TICKET:
+        return "ticket opened", f"{item.name}: {facts['key']} {facts['url']}{' (it was there)' if facts['found'] else ''}"
+    return "contact told", f"{facts['name']} ({item.name}) by {facts['way']}: {item.event.kind}"
+
+
+def _once(log: Log, incident: Incident, target: str, now: float, kind: str, text: str, facts: Mapping[str, Any]) -> None:
+    # Killed between the line and the mark that it is done, the next attempt finds the line.
+    if not any(e.kind == kind and e.data.get("target") == target for e in store.events(log, incident.id)):
+        store.append(log, incident.id, now, "detect", kind, clean(text, 1_000), facts)
