@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 PINNED_MODEL: Final = "pinned_model"
 FALLBACK_MODEL: Final = "fallback_model"
@@ -14,6 +14,8 @@ DEGRADED_MODE: Final = "degraded_mode"
 RETRIEVAL_INDEX: Final = "retrieval_index"
 ROLLOUT: Final = "rollout"
 EVALUATION_BOOST: Final = "evaluation_boost"
+PROVIDERS: Final = ("openai", "anthropic", "google")
+"""The providers that a flag may name before a colon."""
 EVERY: Final = "*"
 """As the value of `feature_disabled`: every feature."""
 FLAGS: Final = {
@@ -29,3 +31,24 @@ FLAGS: Final = {
     EVALUATION_BOOST: "the share of answers to evaluate, beyond the fixed sample and outside of SLOs, such as 100%; read by `truegreen.instrumentation.boost`",
 }
 """Every flag with what its value says; all are strings, and empty is off."""
+
+
+class Target(NamedTuple):
+    """A model and whose it is; the provider is empty where nobody said."""
+
+    provider: str
+    model: str
+
+
+class Choice(NamedTuple):
+    """What one call uses while a staged rollout runs.
+
+    Args:
+        version: the version that answers the user.
+        shadow: mirror this call to `candidate`, for its score alone.
+        candidate: the version that the rollout brings in; empty while there is none.
+    """
+
+    version: str
+    shadow: bool = False
+    candidate: str = ""

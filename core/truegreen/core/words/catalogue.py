@@ -95,6 +95,7 @@ SPANS: Final[Mapping[str, Condition]] = {
     "feedback": Condition(op="present", read=Read(kind="attribute", names=("truegreen.feedback.score",))),
     "escalation": Condition(op="present", read=Read(kind="attribute", names=("truegreen.escalation.reason",))),
     "downstream": Condition(op="present", read=Read(kind="attribute", names=("truegreen.downstream.outcome",))),
+    "containable": Condition(op="in", read=Read(kind="attribute", names=("gen_ai.operation.name",)), values=("chat", "generate_content", "text_completion", "embeddings", "contained")),
 }
 """The classes of spans: each metric looks at one."""
 
@@ -188,12 +189,12 @@ CONTAINED_REQUESTS: Final = Metric(
     name="truegreen.contained.requests",
     unit="{request}",
     kind="counter",
-    description="Calls that were served while a containment switch was on.",
+    description="Calls that were served while a containment switch was on, and what a switch gave in place of a call.",
     layer="infrastructure",
     source="span",
     stock="full",
     label_set=(_CONTAINMENT,),
-    span="llm",
+    span="containable",
     when=Condition(op="present", read=Read(kind="attribute", names=("truegreen.containment",))),
 )
 EVALUATED_ANSWERS: Final = Metric(

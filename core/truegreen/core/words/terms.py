@@ -74,6 +74,10 @@ CONTAINMENTS: Final = (
     "circuit_open",
     "strict_guardrail",
 )
+CONTAINED_OPERATION: Final = "contained"
+"""The operation of a span that says a switch was in force where it is not a call's: the answer was another one, or there was none."""
+SHADOW: Final = "-shadow"
+"""What is behind the environment's name on the spans of mirrored calls: they are scored, and in none of the environment's own SLOs."""
 OVERFLOW: Final = "__overflow__"
 """The label value that stands for every value past a label's limit."""
 
