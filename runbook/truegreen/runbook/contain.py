@@ -1,67 +1,164 @@
-"""Flip a switch that the application obeys: evidence first, then the file, then the log, then the spans."""
+"""Flip a switch that the application obeys: evidence first, then the flag, then the log. Who flips at the same time waits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
-from truegreen.containment.model import PINNED_MODEL
-from truegreen.core.clients import prometheus as prom
-from truegreen.core.clients.http import Server
+from filelock import FileLock, Timeout
+
+from truegreen.core.config.response import Containment
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook import bundle, flags, freeze, names, selectors, standing
+from truegreen.runbook import argv, bundle, flags, freeze, standing
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
-from truegreen.runbook.model import Event, Target
+from truegreen.runbook.clean import clean
+from truegreen.runbook.model import Event
+from truegreen.runbook.standing import Active
+from truegreen.runbook.switches import OWN, shown
 from truegreen.runbook.times import iso
-from truegreen.runbook.watch import OTHER, Key
 
-_MODEL: Final = "served by it"
-_STAMP: Final = "stamped"
-KINDS: Final = (_MODEL, _STAMP)
+WAIT: Final = 30.0
+"""Seconds to wait for another command that holds the flag file."""
 
 
-def pin(case: Case, model: str, seconds: float) -> tuple[freeze.Bundle, Event]:
-    """Pin a model until the team unpins it, at the latest when it expires.
+class Unanswered(Failed):
+    """The team's own flag system gave no answer: the flag may have changed or not."""
 
-    A pin of the same model that was begun and never finished is completed: its undo leads to what was before it.
+
+def turn(
+    case: Case, flag: str, value: str | Callable[[str], str], expires: float, words: str, *,
+    how: Containment | None = None, facts: Mapping[str, Any] | None = None,
+) -> tuple[freeze.Bundle, Event]:  # fmt: skip
+    """Turn a switch on until it is undone, at the latest until it expires.
+
+    A switch to the same value that was begun and never finished is completed: its undo leads to what was before it.
+
+    Args:
+        flag: one of `containment.model.FLAGS`, or `run:NAME` for a switch of the team's own.
+        value: or a function of the value that is in force now (empty for off).
+        expires: seconds from now.
+        words: the change, such as `pin m-1`.
+        how: where flags are set, when not in the file alone.
+        facts: more for the log.
 
     Returns:
         the evidence bundle and the log's event: its number undoes it.
 
     Raises:
-        Failed: the evidence or the file cannot be written: the switch is as it was.
+        BadInput, Failed: the evidence or the flag cannot be written: the switch is as it was.
+        Unanswered: the team's command did not end in time; the change is listed as not finished.
     """
-    before = flags.state(flags.load(case.flags), PINNED_MODEL)
-    held = bundle.hold(case, "contain", f"contain pin-model {model}")
-    now = case.clock()
-    expires = round(now + seconds, 3)
-    facts = {
-        "flag": PINNED_MODEL,
-        "value": model,
-        "previous": before.value,
-        "previous_expires": before.expires,
-        "expires": expires,
-    }
-    half = next((a for a in reversed(standing.switches(store.events(case.log))) if a.flag == PINNED_MODEL), None)
-    if half and not half.finished and half.value == model and before.value in (half.value, half.previous):
-        facts |= {"previous": half.previous, "previous_expires": half.previous_expires, "completes": half.begun}
-    store.append(case.log, case.incident.id, now, "contain", "contain begun", f"about to pin {model}", facts)
-    try:
-        flags.save(case.flags, flags.turned(flags.load(case.flags), PINNED_MODEL, flags.Switch(model, expires)))
-    except (BadInput, Failed) as error:
-        store.append(case.log, case.incident.id, case.clock(), "contain", "contain failed", str(error), facts)
-        raise
-    text = f"pinned model {model} until {iso(expires)} (evidence {held.sha256[:12]})"
-    return held, store.append(case.log, case.incident.id, case.clock(), "contain", "contain applied", text, facts)
+    how = how or Containment("")
+    _argv(how, flag, flags.Switch("on", None), case)
+    held = bundle.hold(case, "contain", f"contain {words}")
+    with _alone(case):
+        told = store.events(case.log)
+        now = case.clock()
+        before = _state(case, how, told, flag)
+        made = value if isinstance(value, str) else value("" if _over(before, now) else before.value)
+        until = round(now + expires, 3)
+        said = {"flag": flag, "value": made, "previous": before.value, "previous_expires": before.expires, "expires": until}
+        half = next((a for a in reversed(standing.switches(told)) if a.flag == flag), None)
+        if half and not half.finished and half.value == made and before.value in (half.value, half.previous):
+            said |= {"previous": half.previous, "previous_expires": half.previous_expires, "completes": half.begun}
+        said |= facts or {}
+        _tell(case, "contain begun", f"about to {words}", said)
+        try:
+            _set(case, how, flag, flags.Switch(made, until))
+        except Unanswered as error:
+            _tell(case, "contain unanswered", str(error), {"error": str(error)})
+            raise
+        except (BadInput, Failed) as error:
+            _tell(case, "contain failed", str(error), said)
+            raise
+        text = f"{words}: {flag} = {shown(flag, made)} until {iso(until)} (evidence {held.sha256[:12]})"
+        return held, _tell(case, "contain applied", text, said)
 
 
-def undo(case: Case, number: int) -> tuple[freeze.Bundle, Event]:
+def undo(
+    case: Case, number: int, *, how: Containment | None = None, by_hand: bool = False, facts: Mapping[str, Any] | None = None
+) -> tuple[freeze.Bundle, Event]:
     """Put one switch back to what it was before event `number`, whether or not the change was finished.
+
+    Args:
+        how: as in `turn`.
+        by_hand: it was done already, by somebody: only the log is written.
+        facts: more for the log.
 
     Raises:
         BadInput: that event did not turn a switch, is undone already, or another change came after it.
     """
+    how = how or Containment("")
+    found = _undoable(case, how, number)
+    to = flags.Switch(found.previous, found.previous_expires)
+    if not by_hand:
+        _argv(how, found.flag, to, case)
+    held = bundle.hold(case, "contain", f"contain undo {found.number}")
+    with _alone(case):
+        found = _undoable(case, how, number)
+        said = {"undone": found.number, "flag": found.flag, "value": found.previous, **(facts or {})}
+        _tell(case, "undo begun", f"about to undo event {found.number}", said)
+        if not by_hand:
+            _set(case, how, found.flag, to)
+        back = shown(found.flag, found.previous) or "off"
+        text = f"{found.flag} back to {back} (undo of event {found.number}, evidence {held.sha256[:12]})"
+        return held, _tell(case, "contain undone", text + (", done by hand" if by_hand else ""), said)
+
+
+def renew(
+    case: Case, number: int, expires: float, *, how: Containment | None = None, facts: Mapping[str, Any] | None = None
+) -> tuple[freeze.Bundle | None, Event]:
+    """Let a switch hold for longer; one that has expired is turned on anew, with evidence, and the new event takes its place.
+
+    Args:
+        expires: seconds from now.
+
+    Raises:
+        BadInput: that event did not turn a switch that is on, or another change came after it.
+    """
+    how = how or Containment("")
+    found = _undoable(case, how, number)
+    if not found.finished:
+        raise BadInput(f"event {found.number} was never finished: give its command again, or undo it first")
+    if case.clock() >= found.expires:
+        kept = {"replaces": found.number, "previous": found.previous, "previous_expires": found.previous_expires}
+        return turn(case, found.flag, found.value, expires, f"renew event {number}", how=how, facts={**kept, **(facts or {})})
+    with _alone(case):
+        found = _undoable(case, how, number)
+        until = round(case.clock() + expires, 3)
+        if not found.flag.startswith(OWN):
+            _set(case, how, found.flag, flags.Switch(found.value, until))
+        said = {"renewed": found.number, "flag": found.flag, "value": found.value, "expires": until, **(facts or {})}
+        return None, _tell(
+            case, "contain renewed", f"{found.flag} = {shown(found.flag, found.value)} holds until {iso(until)}", said
+        )
+
+
+def expire(case: Case, told: tuple[Event, ...]) -> list[Event]:
+    """Log, once for each expiry, the switches of this incident that went off because nobody renewed them."""
+    logged = {(e.data.get("expired"), e.data.get("expires")) for e in told if e.kind == "contain expired"}
+    late = [
+        a for a in standing.switches(told)
+        if a.incident == case.incident.id and a.finished and case.clock() >= a.expires and (a.number, a.expires) not in logged
+    ]  # fmt: skip
+    return [
+        _tell(case, "contain expired", f"{a.flag} = {shown(a.flag, a.value)} expired {iso(a.expires)} and is off: renew it, or undo it",
+              {"expired": a.number, "flag": a.flag, "value": a.value, "expires": a.expires})
+        for a in late
+    ]  # fmt: skip
+
+
+def standing_switches(log: store.Log, incident: int) -> list[str]:
+    """The switches of an incident that are on, or may be, in words: none may be when it closes."""
+    return [
+        f"event {a.number}: {a.flag} = {shown(a.flag, a.value)}, expires {iso(a.expires)} (truegreen contain undo {a.number})"
+        for a in standing.switches(store.events(log)) if a.incident == incident
+    ]  # fmt: skip
+
+
+def _undoable(case: Case, how: Containment, number: int) -> Active:
     told = store.events(case.log)
     active = standing.switches(told)
     found = next((a for a in active if number in (a.number, a.begun)), None)
@@ -74,49 +171,79 @@ def undo(case: Case, number: int) -> tuple[freeze.Bundle, Event]:
             f"event {newer.number} set {found.flag} to {newer.value!r} after event {number}: undo the newer change first: "
             f"truegreen contain undo {newer.number}"
         )
-    current = flags.state(flags.load(case.flags), found.flag)
+    current = _state(case, how, told, found.flag)
     # A command that was killed half way, this undo or the change itself, may have left the file on either side.
     half = not found.finished or standing.announced(told, found.number)
     if current.value != found.value and not (half and current.value == found.previous):
         raise BadInput(
             f"{found.flag} is {current.value or 'off'!r} now, event {number} set it to {found.value!r}: undo the newer change first"
         )
-    held = bundle.hold(case, "contain", f"contain undo {found.number}")
-    facts = {"undone": found.number, "flag": found.flag, "value": found.previous}
-    store.append(case.log, case.incident.id, case.clock(), "contain", "undo begun", f"about to undo event {found.number}", facts)
-    flags.save(case.flags, flags.turned(flags.load(case.flags), found.flag, flags.Switch(found.previous, found.previous_expires)))
-    text = f"{found.flag} back to {found.previous or 'off'} (undo of event {found.number}, evidence {held.sha256[:12]})"
-    return held, store.append(case.log, case.incident.id, case.clock(), "contain", "contain undone", text, facts)
+    return found
 
 
-def reader(server: Server, target: Target) -> Callable[[], Mapping[Key, float]]:
-    """Reads the counters that show who serves and what is stamped."""
-    where = selectors.at(target)
-
-    def read() -> Mapping[Key, float]:
-        served = prom.query(server, f"sum by (model, served) ({names.SERVED}{where})")
-        stamped = prom.query(server, f"sum by (containment) ({names.CONTAINED}{where})")
-        return {
-            **{("served", s.labels.get("model", ""), s.labels.get("served", "")): s.value for s in served},
-            **{("stamped", s.labels.get("containment", ""), ""): s.value for s in stamped},
-        }
-
-    return read
+@contextmanager
+def _alone(case: Case) -> Iterator[None]:
+    """Nobody else changes the flag file meanwhile; a process that is killed lets go of it."""
+    try:
+        case.flags.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(case.flags.with_name(f".{case.flags.name}.lock"), timeout=WAIT):
+            yield
+    except Timeout:
+        raise Failed(f"{case.flags}: another command has held it for {WAIT:g} s; nothing was changed, try again") from None
+    except OSError as error:
+        raise Failed(f"{case.flags}: cannot be locked: {error.strerror or error}; nothing was changed") from None
 
 
-def classifier(pinned: str, replaced: Sequence[str]) -> Callable[[Key], str]:
-    """Tells the pinned model's requests from those that should not be any more.
+def _over(switch: flags.Switch, now: float) -> bool:
+    return switch.expires is not None and now >= switch.expires
 
-    Args:
-        replaced: requested names that the pin replaces; empty means every other name.
+
+def _state(case: Case, how: Containment, told: tuple[Event, ...], flag: str) -> flags.Switch:
+    """How a flag stands: by the file, else by the log, for another system cannot be asked."""
+    if not how.command and not flag.startswith(OWN):
+        return flags.state(flags.load(case.flags), flag)
+    newest = next((a for a in reversed(standing.switches(told)) if a.flag == flag), None)
+    return flags.Switch(newest.value, newest.expires) if newest else flags.Switch("", None)
+
+
+def _argv(how: Containment, flag: str, to: flags.Switch, case: Case) -> tuple[list[str], str]:
+    """The command that sets the flag and the key that it is from; no command where the file is written.
+
+    Raises:
+        BadInput: there is none, or a value would become an option of it.
     """
+    if flag.startswith(OWN):
+        name = flag.removeprefix(OWN)
+        own = how.commands.get(name)
+        key = f"containment.commands.{clean(name, 60)}"
+        if own is None:
+            known = ", ".join(sorted(how.commands)) or "none"
+            raise BadInput(f"{key}: there is none; known: {known}")
+        if not to.value and not own.undo:
+            raise BadInput(f"{key}.undo is not set: take it back yourself, then say so with --by-hand")
+        target = case.incident.target
+        part, command = ("apply", own.apply) if to.value else ("undo", own.undo)
+        return argv.fill(command, {"service": target.service, "environment": target.environment}, f"{key}.{part}"), key
+    if not how.command:
+        return [], ""
+    values = {"flag": flag, "value": to.value, "expires": iso(to.expires) if to.value and to.expires is not None else ""}
+    return argv.fill(how.command, values, "containment.command"), "containment.command"
 
-    def classify(key: Key) -> str:
-        kind, name, served = key
-        if kind == "stamped":
-            return _STAMP if name == PINNED_MODEL else "ignored"
-        if served == pinned:
-            return _MODEL
-        return OTHER if not replaced or name in replaced or name == pinned else "ignored"
 
-    return classify
+def _set(case: Case, how: Containment, flag: str, to: flags.Switch) -> None:
+    command, key = _argv(how, flag, to, case)
+    if not command:
+        flags.save(case.flags, flags.turned(flags.load(case.flags), flag, to))
+        return
+    ended = argv.run(command)
+    if ended.late:
+        raise Unanswered(
+            f"{key}: {ended.said}: whether {flag} changed is not known; look there, then give the command again or undo it"
+        )
+    if ended.code != 0:
+        how_so = "could not be started" if ended.code is None else f"ended with exit code {ended.code}"
+        raise Failed(f"{key} {how_so} ({ended.said}); it is taken as not changed")
+
+
+def _tell(case: Case, kind: str, text: str, facts: Mapping[str, Any]) -> Event:
+    return store.append(case.log, case.incident.id, case.clock(), "contain", kind, text, facts)

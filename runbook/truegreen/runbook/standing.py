@@ -49,10 +49,12 @@ class Moved:
 
 
 def switches(events: Sequence[Event]) -> tuple[Active, ...]:
-    """The switches that the log says are on, oldest first."""
+    """The switches that the log says are on, oldest first; one that was renewed expires when its renewal does."""
     undone = {_number(e.data.get("undone")) for e in events if e.kind == "contain undone"}
+    undone |= {_number(e.data.get("replaces")) for e in events if e.kind == "contain applied"} - {None}
+    renewed = {_number(e.data.get("renewed")): e.data["expires"] for e in events if e.kind == "contain renewed"}
     return tuple(
-        Active(e.seq, e.incident, e.data["flag"], e.data["value"], e.data["previous"], e.time, e.data["expires"],
+        Active(e.seq, e.incident, e.data["flag"], e.data["value"], e.data["previous"], e.time, renewed.get(e.seq, e.data["expires"]),
                e.data.get("previous_expires"), begun, finished)
         for e, begun, finished in _made(events, "contain", ("flag", "value")) if e.seq not in undone
     )  # fmt: skip
