@@ -89,7 +89,7 @@ def moments(incident: Incident, events: Sequence[Event]) -> tuple[Mark, ...]:
     triaged = next((e for e in reversed(events) if e.kind == "triaged"), None)
     start = triaged.data.get("start") if triaged else None
     found: list[tuple[str, float]] = []
-    if isinstance(start, Mapping) and isinstance(start.get("time"), int | float):
+    if isinstance(start, Mapping) and isinstance(start.get("time"), int | float) and 0 < start["time"] <= incident.opened:
         found.append(("true start", float(start["time"])))
     found.append(("detected", incident.opened))
     words = {"contain applied": "contained", "rollback applied": "rolled back", "incident closed": "closed"}

@@ -51,7 +51,7 @@ def view(
     triaged, owner, seen = newest(events, "triaged"), newest(events, "owner set"), newest(events, "acknowledged")
     facts = triaged.data if triaged else {}
     start = facts.get("start")
-    began = start["time"] if isinstance(start, Mapping) and isinstance(start.get("time"), int | float) else None
+    began = _number(start.get("time")) if isinstance(start, Mapping) else None
     return {
         "incident": incident.id,
         "open": incident.closed is None,
@@ -93,7 +93,7 @@ def next_steps(incident: Incident, events: Sequence[Event]) -> list[dict[str, st
     if triaged is None:
         return [{"says": "Find out what broke, and whose doing it is.", "command": f"truegreen triage {name}"}]
     if changed is None:
-        told = [str(one) for one in triaged.data.get("commands", ()) if isinstance(one, str)]
+        told = _texts(triaged.data.get("commands"))
         return [
             *({"says": "Stop the harm.", "command": command} for command in told),
             {"says": "Look again, with what is known by then.", "command": f"truegreen triage {name}"},
@@ -168,25 +168,31 @@ def _mode(events: Sequence[Event]) -> tuple[str, str]:
 def _triage(config: Config, triaged: Event) -> dict[str, Any]:
     facts = triaged.data
     trace = config.routes.trace_url
-    findings = [f for f in facts.get("findings", ()) if isinstance(f, Mapping)]
+    findings = _rows(facts.get("findings"), "says", "because", "state")
+    start = facts.get("start")
+    told = (
+        {key: _number(start.get(key)) for key in ("time", "low", "high", "before", "after")} if isinstance(start, Mapping) else {}
+    )
     return {
         "time": triaged.time,
         "whose": str(facts.get("whose", "")),
         "says": WHOSE.get(str(facts.get("whose")), UNSURE),
         "because": str(facts.get("because", "")),
-        "start": facts.get("start"),
-        "changes": [c for c in facts.get("changes", ()) if isinstance(c, Mapping)],
-        "same": list(facts.get("same", ())),
-        "suspects": [f for f in findings if f.get("state") != "ruled out"],
-        "ruled_out": [f for f in findings if f.get("state") == "ruled out"],
-        "affected": facts.get("affected"),
-        "sessions": facts.get("sessions"),
-        "users": facts.get("users"),
-        "slices": [str(one) for one in facts.get("slices", ())],
-        "missing": [str(one) for one in facts.get("missing", ())],
+        "start": told if told and None not in told.values() else None,
+        "changes": [
+            {**row, "time": _number(given.get("time"))}
+            for row, given in zip(
+                _rows(facts.get("changes"), "component", "old", "new"), _mappings(facts.get("changes")), strict=True
+            )
+        ],
+        "suspects": [f for f in findings if f["state"] != "ruled out"],
+        "ruled_out": [f for f in findings if f["state"] == "ruled out"],
+        **{name: _number(facts.get(name)) for name in ("affected", "sessions", "users")},
+        "slices": _texts(facts.get("slices")),
+        "missing": _texts(facts.get("missing")),
         "traces": [
-            {"id": str(one), "url": trace.replace("{trace_id}", str(one)) if trace and str(one).isalnum() else ""}
-            for one in facts.get("failing", ())
+            {"id": one, "url": trace.replace("{trace_id}", one) if trace and one.isalnum() else ""}
+            for one in _texts(facts.get("failing"))
         ],
     }
 
@@ -195,5 +201,24 @@ def _checks(events: Sequence[Event]) -> dict[str, Any] | None:
     validated = newest(events, "validated")
     if validated is None:
         return None
-    rows = [c for c in validated.data.get("checks", ()) if isinstance(c, Mapping)]
+    rows = _rows(validated.data.get("checks"), "name", "state", "number", "bound", "says")
     return {"time": validated.time, "ok": bool(validated.data.get("ok")), "text": validated.text, "rows": rows}
+
+
+def _mappings(given: object) -> list[Mapping[str, Any]]:
+    return [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+
+
+def _rows(given: object, *keys: str) -> list[dict[str, str]]:
+    # What an older or another writer left out is empty: the page must not fail at night.
+    return [{key: str(one.get(key) if one.get(key) is not None else "") for key in keys} for one in _mappings(given)]
+
+
+def _texts(given: object) -> list[str]:
+    return [str(one) for one in given] if isinstance(given, list) else []
+
+
+def _number(given: object) -> float | None:
+    # A time far beyond any calendar is none.
+    good = isinstance(given, int | float) and not isinstance(given, bool) and abs(given) < 1e11
+    return float(given) if good else None  # type: ignore[arg-type]
