@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from channel_servers import GITHUB_TOKEN, JIRA_EMAIL, JIRA_TOKEN, TOKEN, GitHub,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truegreen.core.config import load
+from truegreen.core.config import load, parse_text
 from truegreen.runbook import log as store
 from truegreen.runbook.channels import calls, deliveries, outbox, plan, words
 from truegreen.runbook.channels.model import BEGUN, Item
@@ -393,3 +394,12 @@ def test_what_was_begun_by_another_is_not_claimed_twice(world: World) -> None:
     assert first.state == ""
     assert deliveries.claim(world.log, 1, "k", AT + 1) is None
     assert deliveries.claim(world.log, 1, "k", AT + deliveries.LEASE).state == BEGUN
+
+
+def test_the_example_of_the_page_is_a_configuration(repo: Path) -> None:
+    """What docs/channels.md shows is read as it stands."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (repo / "docs/channels.md").read_text(), re.DOTALL)
+    config = parse_text(block, "truegreen.yaml", {}, None)
+    opened = Event(1, 1, AT, "detect", "incident opened", "x", {"sev": "1"}, "", "a" * 64)
+    lanes = plan.lanes(plan.plan((opened,), config.incidents))
+    assert set(lanes) == {"ticket incident", "ticket compliance", "contact legal: Slack", "contact compliance: webhook", "Slack", "Slack invitations"}  # fmt: skip
