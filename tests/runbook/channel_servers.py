@@ -38,7 +38,8 @@ class Asked:
 class Vendor:
     """What is wrong with the requests that came, and how the next ones fail.
 
-    `faults` are taken one for each request: a status, `hang` (no answer until the server ends), `cut` (it is done, and the answer is lost), or a
+    `faults` are taken one for each request: a status, `hang` (no answer until the server ends), `cut` (it is done, and the answer is lost), `late` (it is done,
+    and no answer comes until the server ends), or a
     pair of a status and headers.
     """
 
@@ -66,6 +67,10 @@ def serving(vendor: Vendor) -> Iterator[str]:
             vendor.calls.append(asked)
             fault = vendor.faults.pop(0) if vendor.faults else None
             if fault == "hang":
+                vendor.over.wait()
+                return
+            if fault == "late":
+                vendor.answer(asked)
                 vendor.over.wait()
                 return
             if fault == "cut":

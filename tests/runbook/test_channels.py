@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -175,6 +178,36 @@ def test_killed_between_the_message_and_its_record_it_is_not_sent_twice(world: W
     assert len(hashes) == len(set(hashes))
     assert event.hash in hashes
     assert [m.get("thread_ts") for m in sent] == [None, *[sent[0]["ts"]] * (len(sent) - 1)]
+
+
+@pytest.mark.parametrize("vendor", ["jira", "github"])
+def test_kill_9_between_the_request_and_its_record_makes_no_second_ticket(
+    world: World, until: Callable[..., None], vendor: str
+) -> None:
+    """A real process is killed while the vendor has the ticket and has not answered; another takes it up after the lease."""
+    world.given["slack"], world.given["contacts"], world.given["escalation"] = {}, {}, []
+    world.write()
+    world.open()
+    server = getattr(world, vendor)
+    server.faults = [None, "late"]
+    command = [
+        sys.executable,
+        "-m",
+        "truegreen.core",
+        "incident",
+        "deliver",
+        "--once",
+        "--config",
+        str(world.folder / "truegreen.yaml"),
+    ]
+    with subprocess.Popen(command, cwd=world.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until(lambda: len(server.issues) == 1)
+        process.send_signal(signal.SIGKILL)
+    assert store.verify(world.log) == ""
+    assert world.kinds().count("ticket opened") == (0 if vendor == "jira" else 1)
+    world.told(time.time() + deliveries.LEASE)
+    assert (len(world.jira.issues), len(world.github.issues)) == (1, 1)
+    assert world.kinds().count("ticket opened") == 2
 
 
 def test_a_channel_whose_answer_was_lost_is_found_by_its_name_page_by_page(world: World) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -207,6 +208,9 @@ def test_the_page_and_its_json_change_with_the_log_and_else_cost_nothing(site: S
     assert [e["seq"] for e in facts["events"]] == [3, 2, 1]
     assert facts["head"] == site.events()[-1].hash
     assert "groundedness" in facts["asks"][0]["promql"]
+    board = urlsplit(facts["links"]["board"])
+    asked = dict(parse_qsl(board.query))
+    assert (board.path, asked["var-service"], asked["from"]) == ("/d/truegreen-overview", "them", f"{(END - 1_800) * 1_000:.0f}")
 
 
 def test_a_prometheus_that_is_down_takes_only_the_charts_away(site: Site) -> None:

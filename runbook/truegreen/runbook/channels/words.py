@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from truegreen.core.config.model import Config
-from truegreen.core.words.boards import board_of, runbook_page
+from truegreen.core.words.boards import ALL, board_of, runbook_page
 from truegreen.runbook.channels.model import Item
 from truegreen.runbook.clean import clean
 from truegreen.runbook.model import Event, Incident
@@ -19,6 +20,8 @@ TITLE: Final = 240
 SECTION: Final = 2_900
 """Characters of one block: Slack takes 3,000."""
 HEADER: Final = 150
+AROUND: Final = 1_800
+"""Seconds before and after an incident that its board shows."""
 LEGAL: Final = (
     "A person who knows the law decides whether this must be reported, to whom and by when.",
     "The page of the incident shows the clocks of the law. They are advice; they say of nothing that it is not required.",
@@ -37,13 +40,18 @@ def page(config: Config, incident: int) -> str:
 
 
 def links(config: Config, incident: Incident, events: Sequence[Event]) -> dict[str, str]:
-    """What to open, name to address: page, board and runbook page, by the labels of the alert."""
+    """What to open, name to address: page, board (of the last triage, else of the alert's failure mode, at its time) and runbook page."""
     labels = events[0].data.get("labels") if events else None
     found = labels if isinstance(labels, Mapping) else {}
     alert = str(found.get("alertname", ""))
+    triaged = next((e.data.get("board") for e in reversed(events) if e.kind == "triaged"), None)
+    uid = triaged if triaged in ALL else board_of(str(found.get("failure_mode", "")))
+    target, end = incident.target, "now" if incident.closed is None else f"{(incident.closed + AROUND) * 1_000:.0f}"
+    at = {"var-service": target.service, "var-environment": target.environment, "var-slo": target.slo,
+          "from": f"{(incident.opened - AROUND) * 1_000:.0f}", "to": end}  # fmt: skip
     made = {
         "incident": page(config, incident.id),
-        "board": f"{config.routes.dashboard_url.rstrip('/')}/d/{board_of(str(found.get('failure_mode', '')))}",
+        "board": f"{config.routes.dashboard_url.rstrip('/')}/d/{uid}?{urlencode(at)}",
     }
     return (
         {**made, "runbook": runbook_page(config.routes.runbook_url, alert)}
