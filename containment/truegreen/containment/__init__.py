@@ -1,6 +1,13 @@
 """Switches that the application obeys while an incident runs."""
 
+from truegreen.containment.breaking import breaker
+from truegreen.containment.caching import acached, cached
+from truegreen.containment.errors import CircuitOpen, counts
+from truegreen.containment.routing import route
 from truegreen.containment.staged import rollout
 from truegreen.containment.switches import contained, context, degraded, feature, guardrail, index, model
 
-__all__ = ["contained", "context", "degraded", "feature", "guardrail", "index", "model", "rollout"]
+__all__ = [
+    "CircuitOpen", "acached", "breaker", "cached", "contained", "context", "counts", "degraded", "feature", "guardrail", "index", "model",
+    "rollout", "route",
+]  # fmt: skip

@@ -76,6 +76,10 @@ CONTAINMENTS: Final = (
 )
 CONTAINED_OPERATION: Final = "contained"
 """The operation of a span that says a switch was in force where it is not a call's: the answer was another one, or there was none."""
+CIRCUIT_EVENT: Final = "truegreen.circuit"
+"""The span event of a circuit's transition, with `circuit`, `kind`, `from` and `to`."""
+FAILOVER_EVENT: Final = "truegreen.failover"
+"""The span event of a call that went to the fallback, with `from`, `to` and `error.type`."""
 SHADOW: Final = "-shadow"
 """What is behind the environment's name on the spans of mirrored calls: they are scored, and in none of the environment's own SLOs."""
 OVERFLOW: Final = "__overflow__"
