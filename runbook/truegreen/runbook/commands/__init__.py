@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import truegreen.runbook.commands.channels  # noqa: F401 - adds to `incident`
+import truegreen.runbook.commands.channels
+import truegreen.runbook.commands.lift  # noqa: F401 - adds to `contain`
 from truegreen.runbook.commands.contain import contain
 from truegreen.runbook.commands.incident import incident
+from truegreen.runbook.commands.law import law
 from truegreen.runbook.commands.postmortem import postmortem
 from truegreen.runbook.commands.rollback import rollback
 from truegreen.runbook.commands.triage import triage
 from truegreen.runbook.commands.validate import validate
 
-__all__ = ["contain", "incident", "postmortem", "rollback", "triage", "validate"]
+__all__ = ["contain", "incident", "law", "postmortem", "rollback", "triage", "validate"]
