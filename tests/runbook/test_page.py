@@ -22,7 +22,7 @@ from truegreen.core.config import parse_text
 from truegreen.runbook import log as store
 from truegreen.runbook import selectors
 from truegreen.runbook.model import Event, Incident, Target
-from truegreen.runbook.page import access, html, sli, svg
+from truegreen.runbook.page import access, clocks, html, sli, svg
 from truegreen.runbook.page.view import next_steps, phases, view
 
 NOBODY = "http://127.0.0.1:9"
@@ -258,6 +258,23 @@ def test_the_charts_are_those_of_prometheus(tmp_path: Path, filled: str) -> None
         assert min(t for t, _ in chart.ratio) <= END - 1_237 - sli.BEFORE + 60
 
 
+def test_the_clocks_of_the_law_wait_for_a_person_and_are_advice(site: Site) -> None:
+    """Nothing runs before somebody recorded since when it is known; then the clock counts, with its source and what it is worth."""
+    site.open()
+    before = httpx.get(f"{site.url}/incidents/1.json", headers=BEARER).json()["law"]
+    waiting = [one for one in before["waiting"] if "Art. 73(2)" in one["source"]]
+    assert waiting
+    assert not [one for one in before["running"] if "Art. 73" in one["source"]]
+    site.write(1, "review", "law awareness", "aware", {"at": END - 3_600, "by": "Lee"})
+    law = httpx.get(f"{site.url}/incidents/1.json", headers=BEARER).json()["law"]
+    fifteen = next(one for one in law["running"] if "Art. 73(2)" in one["source"])
+    assert (fifteen["due"], fifteen["status"]) == (END - 3_600 + 15 * 86_400, "advisory")
+    shown = httpx.get(f"{site.url}/incidents/1", headers=BEARER).text
+    assert "14 d 23 h" in shown
+    assert "no legal opinion" in shown
+    assert "not required" not in shown
+
+
 def _event(seq: int, phase: str, kind: str, **data: Any) -> Event:
     return Event(seq, 1, END + seq, phase, kind, kind, data, "", f"{seq:064}")
 
@@ -321,7 +338,11 @@ def _page(text: str) -> str:
         Event(4, 1, END, "detect", "acknowledged", text, {"by": text}, "", "c" * 64),
         Event(5, 1, END, "validate", "validated", text, {"ok": False, "checks": [check], "url": text}, "", "c" * 64),
     )
-    return html.page("incident", **view(CONFIG, incident, log, (), END), visitor=access.Visitor(text or "n", text))
+    return html.page(
+        "incident",
+        **view(CONFIG, incident, log, (), clocks.of_law(incident, log, CONFIG.incidents.law, END), END),
+        visitor=access.Visitor(text or "n", text),
+    )
 
 
 PLAIN = _Shape(_page("x")).tags
@@ -345,7 +366,7 @@ def test_whatever_data_an_event_has_the_page_stands(given_events: list[Any]) -> 
     """Another version wrote the log: what is not as expected is left out, and the page is there."""
     incident = Incident(1, Target("s", "production", "grounding"), "1", END)
     log = [_event(1, "detect", "incident opened"), *(Event(n, 1, END, "triage", kind, "t", data, "", f"{n:064}") for n, (kind, data) in enumerate(given_events, 2))]  # fmt: skip
-    facts = view(CONFIG, incident, log, (), END)
+    facts = view(CONFIG, incident, log, (), clocks.of_law(incident, log, CONFIG.incidents.law, END), END)
     assert "</html>" in html.page("incident", **facts, visitor=access.Visitor("n", "f"))
     svg.drawing(sli.gather(Server("Prometheus", NOBODY, "x"), None, incident, log, END))
 

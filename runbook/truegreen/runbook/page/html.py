@@ -25,6 +25,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 STATIC: Final = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
+DAY: Final = 86_400.0
 _HERE: Final = Path(__file__).parent
 
 
@@ -37,7 +38,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(iso=iso, span=span, clock=lambda time: iso(time)[11:19], left=left, percent=percent)
+    made.filters.update(iso=iso, span=span, clock=lambda time: iso(time)[11:19], left=left, percent=percent, moment=moment)
     return made
 
 
@@ -60,6 +61,11 @@ def left(seconds: float) -> str:
     days, hours = divmod(hours, 24)
     shown = f"{days} d {hours} h" if days else f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
     return f"-{shown}" if seconds < 0 else shown
+
+
+def moment(time: float, now: float) -> str:
+    """A time in UTC; with its day where that is not plain."""
+    return f"{iso(time)[11:16]} UTC" if abs(time - now) < DAY / 2 else f"{iso(time)[:10]} {iso(time)[11:16]} UTC"
 
 
 def percent(ratio: float) -> str:

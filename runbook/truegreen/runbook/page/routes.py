@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -22,7 +22,7 @@ from truegreen.runbook.clean import clean
 from truegreen.runbook.commands.common import Desk, newest
 from truegreen.runbook.log import Log
 from truegreen.runbook.model import Event, Incident
-from truegreen.runbook.page import access, acts, html, sli, svg
+from truegreen.runbook.page import access, acts, clocks, html, sli, svg
 from truegreen.runbook.page.view import view
 
 MOST_BODY: Final = 16_384
@@ -150,7 +150,7 @@ def _do(
 def _facts(desk: Desk, log: Log, number: int) -> dict[str, Any]:
     incident, events = _found(log, number)
     now = desk.clock()
-    return view(desk.config, incident, events, (), now)
+    return view(desk.config, incident, events, (), clocks.of_law(incident, events, desk.config.incidents.law, now), now)
 
 
 class _Nothing(Exception):
@@ -233,8 +233,17 @@ def _secure(desk: Desk) -> bool:
 
 def _tag(facts: Mapping[str, Any], whose: str) -> str:
     # What a second changes is counted down in the browser; what a clock's end changes is in its state.
-    kept = {**facts, "now": 0, "clocks": [{**one, "left": 0} for one in facts["clocks"]]}
+    kept = {
+        **facts,
+        "now": 0,
+        "clocks": _still(facts["clocks"]),
+        "law": [_still(facts["law"][part]) for part in ("running", "waiting")],
+    }
     return f'"{hashlib.sha256(json.dumps([kept, whose], sort_keys=True, default=str).encode()).hexdigest()[:32]}"'
+
+
+def _still(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "left": 0} for row in rows]
 
 
 def _page(template: str, status: int, more: Mapping[str, str] | None = None, **context: Any) -> Response:

@@ -39,13 +39,18 @@ _OPTIONAL: Final = ("contain", "mitigate")
 
 
 def view(
-    config: Config, incident: Incident, events: Sequence[Event], clocks: Sequence[Mapping[str, Any]], now: float
+    config: Config,
+    incident: Incident,
+    events: Sequence[Event],
+    clocks: Sequence[Mapping[str, Any]],
+    law: Mapping[str, Any],
+    now: float,
 ) -> dict[str, Any]:
     """Everything that the page of one incident says.
 
     Args:
         events: of this incident, oldest first.
-        clocks: as `clocks.shown` makes them.
+        clocks, law: as `page.clocks` makes them.
         now: unix seconds.
     """
     triaged, owner, seen = newest(events, "triaged"), newest(events, "owner set"), newest(events, "acknowledged")
@@ -68,6 +73,7 @@ def view(
         "owner": str(owner.data.get("owner", "")) if owner else "",
         "acknowledged": {"by": str(seen.data.get("by", "")), "time": seen.time} if seen else None,
         "clocks": list(clocks),
+        "law": dict(law),
         "triage": _triage(config, triaged) if triaged else None,
         "next": next_steps(incident, events),
         "phases": phases(incident, events),
