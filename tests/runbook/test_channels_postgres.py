@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pgserver
 import pytest
@@ -27,18 +26,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.cleanup()
 
 
-def at_once(work) -> None:
-    threads = [threading.Thread(target=work) for _ in range(PEOPLE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def at_once(work: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(PEOPLE) as pool:
+        for done in [pool.submit(work) for _ in range(PEOPLE)]:
+            done.result()
 
 
 def test_each_item_is_one_persons_and_again_after_its_lease(address: str) -> None:
     """Six make the table at once, six claim the same twenty items: each has one taker, and after a minute one more."""
-    at_once(lambda: deliveries.prepare(store.open_log(address)))
     log, got = store.open_log(address), []
+    at_once(lambda: deliveries.prepare(log))
 
     def claims(now: float):
         def work() -> None:
