@@ -191,6 +191,16 @@ def test_a_server_that_is_gone_is_said_and_a_session_that_ended_asks_again(phone
     phone.until("document.getElementById('lost').hidden")
 
 
+@pytest.mark.full
+def test_a_new_incident_appears_in_the_list_by_itself(phone: Any, site: Site) -> None:
+    site.open()
+    enter(phone, site, "/")
+    site.open("index", sev="2")
+    phone.until("document.querySelector('a[href=\"/incidents/2\"]')")
+    phone.click("a[href='/incidents/2']")
+    phone.until(f"location.pathname === '/incidents/2' && {READY}")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_text_can_be_told_from_its_ground(phone: Any, site: Site, theme: str) -> None:
     """WCAG 2.2: 4.5:1, measured on the words that stand there."""

@@ -1,8 +1,8 @@
 "use strict";
 // The server says everything once and whole; this counts seconds, copies lines, and swaps in what is new.
 (() => {
-  const POLL = 3000, CHARTS = 30000;
-  const main = document.querySelector("main[data-incident]");
+  const CHARTS = 30000;
+  const main = document.querySelector("main[data-poll]");
   const ahead = main ? Number(main.dataset.now) - Date.now() / 1000 : 0;
   const now = () => Date.now() / 1000 + ahead;
 
@@ -86,19 +86,20 @@
   };
   const charts = async () => {
     const place = document.querySelector("[data-from]");
-    if (document.hidden || !place) return;
+    if (document.hidden) return;
     try {
-      const answer = await fetch(place.dataset.from, { cache: "no-store" });
-      if (answer.ok) place.replaceWith(document.importNode((await parsed(answer)).getElementById("charts"), true));
+      const answer = place && (await fetch(place.dataset.from, { cache: "no-store" }));
+      if (answer && answer.ok) place.replaceWith(document.importNode((await parsed(answer)).getElementById("charts"), true));
     } catch { /* the banner says it */ }
     document.documentElement.dataset.ready = "1";
   };
 
   if (main) {
+    const pause = 1000 * Number(main.dataset.poll);
     count();
     setInterval(count, 1000);
-    const again = () => poll().finally(() => setTimeout(again, POLL));
-    setTimeout(again, POLL);
+    const again = () => poll().finally(() => setTimeout(again, pause));
+    setTimeout(again, pause);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) { poll(); charts(); } });
     setInterval(charts, CHARTS);
     charts();
