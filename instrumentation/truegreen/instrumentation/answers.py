@@ -155,14 +155,15 @@ class Answers:
     def _deferred(
         self, call: Call, evaluation: str, sampled: str, identified: tuple[str, str], sample: Sample, known: Mapping[str, Any]
     ) -> bool:
-        span, copied = call.context, events.labels(known)
+        span, copied, resource = call.context, events.labels(known), call.resource
         targets = self._targets(evaluation)
         run = forward.run_id(known) if "langsmith" in targets else ""
 
         def done(judged: Result | None) -> None:
             result = judged or Result(evaluation, "", skipped="error")
             if events.destination():
-                events.emit(result, sampled, span, copied, {**evaluate.attributes(result), **sketch.attributes(result, sample)})
+                found = {**evaluate.attributes(result), **sketch.attributes(result, sample)}
+                events.emit(result, sampled, span, copied, found, resource=resource)
             elif not targets:
                 failures.count("evaluation event", LookupError())
             if targets:

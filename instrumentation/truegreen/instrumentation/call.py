@@ -13,6 +13,7 @@ from opentelemetry.trace import StatusCode
 from truegreen.core.words import attributes as names
 from truegreen.core.words.dialects import CANONICAL, Dialect
 from truegreen.core.words.normalise import COMPILED, View
+from truegreen.core.words.terms import SHADOW
 from truegreen.core.words.view import Event
 from truegreen.instrumentation.model import State
 
@@ -132,7 +133,7 @@ def scope_of(span: ReadableSpan) -> str:
 
 
 def identity(of: Resource) -> tuple[str, str]:
-    """Service and environment of a resource, as the collector names them."""
+    """Service and environment of a resource, as the collector names them; of a mirrored call those of the users' calls, whose baseline judges it."""
     resource = of.attributes
     environment = resource.get(names.ENVIRONMENT_NAME) or resource.get(names.ENVIRONMENT_NAME_OLD) or UNKNOWN_ENVIRONMENT
-    return str(resource.get(names.SERVICE_NAME) or UNKNOWN_SERVICE), str(environment)
+    return str(resource.get(names.SERVICE_NAME) or UNKNOWN_SERVICE), str(environment).removesuffix(SHADOW)

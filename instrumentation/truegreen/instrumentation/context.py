@@ -46,6 +46,7 @@ class Carried(NamedTuple):
         request: the passages of the enclosing `traffic` block, None outside of one.
         boost: answers are evaluated beyond the base sample.
         agent: the agent's block.
+        mirrored: the spans are those of a mirrored call (`mirrored`).
     """
 
     stamps: Mapping[str, Value] = _NONE
@@ -53,6 +54,7 @@ class Carried(NamedTuple):
     request: Passages | None = None
     boost: bool = False
     agent: Agent | None = None
+    mirrored: bool = False
 
 
 NOTHING: Final = Carried()
@@ -67,6 +69,11 @@ def carried(context: Context | None = None) -> Carried:
 def with_agent(agent: Agent, context: Context) -> Context:
     """The context with this agent around it."""
     return otel.set_value(_KEY, carried(context)._replace(agent=agent), context)
+
+
+def with_mirrored(request: Passages, context: Context) -> Context:
+    """The context of a mirrored call, which has passages of its own."""
+    return otel.set_value(_KEY, carried(context)._replace(request=request, mirrored=True), context)
 
 
 def linked(context: Context | None = None) -> str:
@@ -118,6 +125,7 @@ def carry(
             known.request if request_ is None else request_,
             known.boost or boost,
             known.agent,
+            known.mirrored,
         )
         ours = otel.set_value(_KEY, inside)
         token = otel.attach(ours)

@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
 from truegreen.core.words import attributes as names
 from truegreen.core.words.shapes import Result
+from truegreen.instrumentation import mirrored
 from truegreen.instrumentation.shared import shared
 
 SCOPE = "truegreen.instrumentation"
@@ -37,7 +39,13 @@ def destination() -> bool:
 
 
 def emit(
-    result: Result, sampled: str, span: SpanContext, copied: Mapping[str, Any], attributes: Mapping[str, Any], logger: Any = None
+    result: Result,
+    sampled: str,
+    span: SpanContext,
+    copied: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    logger: Any = None,
+    resource: Resource | None = None,
 ) -> None:
     """Emit one verdict as an event of its span.
 
@@ -47,6 +55,7 @@ def emit(
         copied: what `labels` gave.
         attributes: the verdict as it would be on the span.
         logger: of the SDK; None takes one of the provider in use.
+        resource: the span's; an event of a mirrored call goes where its span goes.
     """
     found: dict[str, Any] = {
         **copied, **attributes, names.EVALUATION_EVENT_NAME: result.evaluation, names.evaluation(result.evaluation, "sampled"): sampled,
@@ -58,7 +67,7 @@ def emit(
         found[names.EVALUATION_EVENT_LABEL] = result.label
     if result.skipped == "error":
         found[names.ERROR_TYPE] = "_OTHER"  # the conventions ask for a type where an evaluation failed
-    logger = logger or _provider().get_logger(SCOPE)
+    logger = mirrored.logger(logger or _provider().get_logger(SCOPE), resource)
     logger.emit(_record(found, span, logger))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import Span, SpanProcessor
 
-from truegreen.instrumentation import around, background, failures
+from truegreen.instrumentation import around, background, failures, mirrored
+from truegreen.instrumentation.context import carried
 from truegreen.instrumentation.enrich import Enricher
 from truegreen.instrumentation.model import State
 
@@ -26,7 +27,10 @@ class TruegreenSpanProcessor(SpanProcessor):
             earlier = own.get("end")
             if isinstance(earlier, State):
                 return
-            own["end"] = state = State(span, get_current() if parent_context is None else parent_context, self, earlier)
+            context = get_current() if parent_context is None else parent_context
+            own["end"] = state = State(span, context, self, earlier)
+            if mirrored.state["used"] and carried(context).mirrored:
+                span._resource = mirrored.apart(span._resource)
             if (spans := around.window.get()) is not None:
                 spans.append(span)
             self.enricher.at_start(span, state)
