@@ -57,23 +57,25 @@ class App:
     prompt: Callable[[], int] = lambda: 5
     obeys: bool = True
     models: dict[str, int] = field(default_factory=lambda: {"support-large": 0})
-    stamped: int = 0
+    stamped: dict[str, int] = field(default_factory=dict)
     prompts: dict[int, int] = field(default_factory=dict)
 
     def metrics(self, *_: Any) -> tuple[int, str]:
         """Answer a scrape."""
-        pinned = self._pinned() if self.obeys else ""
+        on = self._on() if self.obeys else {}
+        pinned = on.get("pinned_model", "")
         model = pinned or "support-large"
         self.models[model] = self.models.get(model, 0) + 7
-        self.stamped += 7 if pinned else 0
+        for flag in on:
+            self.stamped[flag] = self.stamped.get(flag, 0) + 7
         version = self.prompt()
         self.prompts[version] = self.prompts.get(version, 0) + 7
         lines, who = [], f'service="{self.service}",environment="production"'
         for name, value in self.models.items():
             served = "support-large-1106" if name == "support-large" else name
             lines.append(f'truegreen_model_served_total{{{who},model="{name}",served="{served}",fingerprint="fp"}} {value}')
-        if self.stamped:
-            lines.append(f'truegreen_contained_requests_total{{{who},containment="pinned_model"}} {self.stamped}')
+        for flag, value in self.stamped.items():
+            lines.append(f'truegreen_contained_requests_total{{{who},containment="{flag}"}} {value}')
         for number, value in self.prompts.items():
             lines.append(f'truegreen_snapshot_info{{{who},snapshot="s{number}",prompt_version="support@{number}"}} 1')
             lines.append(
@@ -81,10 +83,14 @@ class App:
             )
         return 200, "\n".join(lines) + "\n"
 
-    def _pinned(self) -> str:
+    def _on(self) -> dict[str, str]:
         from truegreen.containment.document import read
 
-        return read(json.loads(self.flags.read_text())).get("pinned_model", "") if self.flags.exists() else ""
+        return (
+            {name: value for name, value in read(json.loads(self.flags.read_text())).items() if value}
+            if self.flags.exists()
+            else {}
+        )
 
 
 @dataclass

@@ -76,5 +76,5 @@ def test_the_number_of_answers_behind_the_frozen_baseline_decides_what_is_news(
         "state": "ok",
         "number": "4.1% (29 of 699)",
         "bound": "3.0% in the frozen baseline, budget 5.0%",
-        "says": "z 1.1, at most 1.6",
+        "says": "z 1.1, at most 1.6, 95% interval 2.9% to 5.9%",
     }

@@ -56,12 +56,13 @@ def fill(command: Sequence[str], values: Mapping[str, str], where: str) -> list[
     return made
 
 
-def run(command: Sequence[str], timeout: float = SECONDS) -> Ended:
+def run(command: Sequence[str], timeout: float | None = None) -> Ended:
     """Run it; its whole process group is ended when the time is up or somebody interrupts.
 
     Args:
-        timeout: seconds.
+        timeout: seconds, SECONDS without.
     """
+    timeout = timeout or SECONDS
     try:
         with ExitStack() as stack:
             with interrupts.held():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from truegreen.evaluation.measure.statistics import wilson
 from truegreen.runbook.model import NOT_OK, OK, UNKNOWN, Check
 from truegreen.runbook.statistics import two_shares_z, wilson_low
 from truegreen.runbook.times import span
@@ -75,6 +77,8 @@ def ratio(bad: float, events: float, baseline: float | None, budget: float | Non
         low = wilson_low(bad, events, ONE_SIDED)
         like, told = low <= baseline, f"lower bound {low:.1%}"
     good = like and bad / events <= budget
+    low, high = wilson(bad, events)
+    told += f", 95% interval {low:.1%} to {high:.1%}"
     return Check(name, OK if good else NOT_OK, number, f"{baseline:.1%} {whence}, budget {budget:.1%}", told)
 
 
@@ -90,24 +94,30 @@ def latency(now: float | None, before: float | None) -> Check:
 
 
 def guardrail(
-    blocked: float, decided: float, blocked_before: float, decided_before: float, reviews: float, seen: bool = False
-) -> Check:
-    """The share of blocks against what it was; its error rates need reviews.
+    blocked: float, decided: float, blocked_before: float, decided_before: float,
+    errors: Mapping[str, tuple[float, float, float, float]], seen: bool = False,
+) -> Check:  # fmt: skip
+    """The share of blocks against what it was, and its error rates, where people reviewed its decisions on both sides.
 
     Args:
+        errors: name of an error to the decisions reviewed before and now, and the wrong ones before and now.
         seen: whether calls of the service were seen on both sides: only then does no decision mean that it makes none.
     """
     if decided <= 0 and decided_before <= 0 and seen:
         return _none("guardrail", "guardrail decisions")
-    told = "" if reviews > 0 else "error rates unknown: no reviews"
+    rates = {name: each for name, each in errors.items() if each[0] > 0 and each[1] > 0}
+    told = "" if rates else "error rates unknown: no reviews on both sides"
     if decided <= 0 or decided_before <= 0:
         return Check("guardrail", UNKNOWN, "no decisions", "some on both sides", told or "nothing to compare")
     z = two_shares_z(blocked, decided, blocked_before, decided_before)
     number = f"{blocked / decided:.1%} blocked ({decided:.0f})"
     bound = f"{blocked_before / decided_before:.1%} before, |z| at most {DIFFERENT:g}"
-    return Check(
-        "guardrail", OK if abs(z) <= DIFFERENT else NOT_OK, number, bound, "; ".join(filter(None, (f"z {z:+.1f}", told)))
-    )
+    worse = {
+        name: two_shares_z(wrong, of, wrong_before, of_before) for name, (of_before, of, wrong_before, wrong) in rates.items()
+    }
+    said = [f"z {z:+.1f}", *(f"{name} {rates[name][3] / rates[name][1]:.1%} (z {by:+.1f})" for name, by in worse.items()), told]
+    good = abs(z) <= DIFFERENT and all(by <= DIFFERENT for by in worse.values())
+    return Check("guardrail", OK if good else NOT_OK, number, bound, "; ".join(filter(None, said)))
 
 
 def relevance(now: float | None, before: float | None, retrievals: float = 0.0, seen: bool = False) -> Check:
@@ -152,7 +162,7 @@ def quiet(calm: Calm, budget: float | None) -> Check:
         (f"only {span(calm.since)} since the last change", calm.since < calm.wanted),
         (f"ratio {share:.1%} is over the sev 2 threshold {threshold:.1%}", share > threshold),
         (f"ratio {share:.1%} is over the budget beyond chance", wilson_low(calm.bad, calm.events) > budget),
-        (f"only {sampled:.0%} of answers are sampled", sampled < ALL),
+        (f"only {sampled:.0%} of answers are sampled: truegreen contain boost 100%", sampled < ALL),
         (f"only {judged:.0%} of sampled answers were judged", judged < 0.9),
         (f"pending: {', '.join(calm.pending)}", bool(calm.pending)),
         (f"firing: {', '.join(calm.others)}", bool(calm.others)),

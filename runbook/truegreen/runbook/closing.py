@@ -11,7 +11,7 @@ from truegreen.core.errors import Failed
 from truegreen.runbook import changes, checks, names, selectors
 from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Event, Incident, Target
-from truegreen.runbook.standing import CHANGES
+from truegreen.runbook.standing import disturbs, half_lifted
 from truegreen.runbook.times import span
 
 AGAIN: Final = "alerted again"
@@ -27,10 +27,11 @@ def lacking(events: Sequence[Event], server: Server, incident: Incident, now: fl
         now: unix seconds.
         scale: what the windows of the validation must have been divided by; 1 in production.
     """
-    return [*_unvalidated(events, now, scale), *_active(server, incident)]
+    return [*unvalidated(events, now, scale), *_active(server, incident)]
 
 
-def _unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
+def unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
+    """What is wrong with the last validation, in words; empty when it is green, recent, and nothing came after it."""
     validated = next((e for e in reversed(events) if e.kind == "validated"), None)
     if validated is None:
         return ["truegreen validate was never run"]
@@ -46,8 +47,10 @@ def _unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
         wrong.append(f"the last validation is {span(now - validated.time)} old, expected at most {span(FRESH / scale)}")
     wrong += [
         f"event {e.seq} ({e.kind}) came after the last validation"
-        for e in events if e.seq > validated.seq and e.kind in (*CHANGES, AGAIN)
+        for e in events if e.seq > validated.seq and (disturbs(e) or e.kind == AGAIN)
     ][-1:]  # fmt: skip
+    if half_lifted(events):
+        wrong.append("truegreen contain lift was cut off before it saw the service without its switches: validate again")
     return wrong
 
 

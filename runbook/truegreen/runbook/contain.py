@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Final
-
-from filelock import FileLock, Timeout
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from truegreen.core.config.response import Containment
 from truegreen.core.errors import BadInput, Failed
@@ -18,13 +15,6 @@ from truegreen.runbook.model import Event
 from truegreen.runbook.standing import Active
 from truegreen.runbook.switches import OWN, shown
 from truegreen.runbook.times import iso
-
-WAIT: Final = 30.0
-"""Seconds to wait for another command that holds the flag file."""
-
-
-class Unanswered(Failed):
-    """The team's own flag system gave no answer: the flag may have changed or not."""
 
 
 def turn(
@@ -48,12 +38,12 @@ def turn(
 
     Raises:
         BadInput, Failed: the evidence or the flag cannot be written: the switch is as it was.
-        Unanswered: the team's command did not end in time; the change is listed as not finished.
+        flags.Unanswered: the team's command did not end in time; the change is listed as not finished.
     """
     how = how or Containment("")
     _argv(how, flag, flags.Switch("on", None), case)
     held = bundle.hold(case, "contain", f"contain {words}")
-    with _alone(case):
+    with flags.alone(case.flags):
         told = store.events(case.log)
         now = case.clock()
         before = _state(case, how, told, flag)
@@ -67,7 +57,7 @@ def turn(
         _tell(case, "contain begun", f"about to {words}", said)
         try:
             _set(case, how, flag, flags.Switch(made, until))
-        except Unanswered as error:
+        except flags.Unanswered as error:
             _tell(case, "contain unanswered", str(error), {"error": str(error)})
             raise
         except (BadInput, Failed) as error:
@@ -96,7 +86,7 @@ def undo(
     if not by_hand:
         _argv(how, found.flag, to, case)
     held = bundle.hold(case, "contain", f"contain undo {found.number}")
-    with _alone(case):
+    with flags.alone(case.flags):
         found = _undoable(case, how, number)
         said = {"undone": found.number, "flag": found.flag, "value": found.previous, **(facts or {})}
         _tell(case, "undo begun", f"about to undo event {found.number}", said)
@@ -125,7 +115,7 @@ def renew(
     if case.clock() >= found.expires:
         kept = {"replaces": found.number, "previous": found.previous, "previous_expires": found.previous_expires}
         return turn(case, found.flag, found.value, expires, f"renew event {number}", how=how, facts={**kept, **(facts or {})})
-    with _alone(case):
+    with flags.alone(case.flags):
         found = _undoable(case, how, number)
         until = round(case.clock() + expires, 3)
         if not found.flag.startswith(OWN):
@@ -181,19 +171,6 @@ def _undoable(case: Case, how: Containment, number: int) -> Active:
     return found
 
 
-@contextmanager
-def _alone(case: Case) -> Iterator[None]:
-    """Nobody else changes the flag file meanwhile; a process that is killed lets go of it."""
-    try:
-        case.flags.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(case.flags.with_name(f".{case.flags.name}.lock"), timeout=WAIT):
-            yield
-    except Timeout:
-        raise Failed(f"{case.flags}: another command has held it for {WAIT:g} s; nothing was changed, try again") from None
-    except OSError as error:
-        raise Failed(f"{case.flags}: cannot be locked: {error.strerror or error}; nothing was changed") from None
-
-
 def _over(switch: flags.Switch, now: float) -> bool:
     return switch.expires is not None and now >= switch.expires
 
@@ -207,42 +184,30 @@ def _state(case: Case, how: Containment, told: tuple[Event, ...], flag: str) -> 
 
 
 def _argv(how: Containment, flag: str, to: flags.Switch, case: Case) -> tuple[list[str], str]:
-    """The command that sets the flag and the key that it is from; no command where the file is written.
+    """The team's command that sets the flag and the key that it is from; none where the file is written.
 
     Raises:
-        BadInput: there is none, or a value would become an option of it.
+        BadInput: there is no such command, or a value would become an option of it.
     """
-    if flag.startswith(OWN):
-        name = flag.removeprefix(OWN)
-        own = how.commands.get(name)
-        key = f"containment.commands.{clean(name, 60)}"
-        if own is None:
-            known = ", ".join(sorted(how.commands)) or "none"
-            raise BadInput(f"{key}: there is none; known: {known}")
-        if not to.value and not own.undo:
-            raise BadInput(f"{key}.undo is not set: take it back yourself, then say so with --by-hand")
-        target = case.incident.target
-        part, command = ("apply", own.apply) if to.value else ("undo", own.undo)
-        return argv.fill(command, {"service": target.service, "environment": target.environment}, f"{key}.{part}"), key
-    if not how.command:
-        return [], ""
-    values = {"flag": flag, "value": to.value, "expires": iso(to.expires) if to.value and to.expires is not None else ""}
-    return argv.fill(how.command, values, "containment.command"), "containment.command"
+    if not flag.startswith(OWN):
+        return (flags.elsewhere(how.command, flag, to), "containment.command") if how.command else ([], "")
+    name = flag.removeprefix(OWN)
+    own, key = how.commands.get(name), f"containment.commands.{clean(name, 60)}"
+    if own is None:
+        raise BadInput(f"{key}: there is none; known: {', '.join(sorted(how.commands)) or 'none'}")
+    if not to.value and not own.undo:
+        raise BadInput(f"{key}.undo is not set: take it back yourself, then say so with --by-hand")
+    target = case.incident.target
+    part, command = ("apply", own.apply) if to.value else ("undo", own.undo)
+    return argv.fill(command, {"service": target.service, "environment": target.environment}, f"{key}.{part}"), key
 
 
 def _set(case: Case, how: Containment, flag: str, to: flags.Switch) -> None:
     command, key = _argv(how, flag, to, case)
-    if not command:
-        flags.save(case.flags, flags.turned(flags.load(case.flags), flag, to))
-        return
-    ended = argv.run(command)
-    if ended.late:
-        raise Unanswered(
-            f"{key}: {ended.said}: whether {flag} changed is not known; look there, then give the command again or undo it"
-        )
-    if ended.code != 0:
-        how_so = "could not be started" if ended.code is None else f"ended with exit code {ended.code}"
-        raise Failed(f"{key} {how_so} ({ended.said}); it is taken as not changed")
+    if command:
+        flags.ran(command, key, flag)
+    else:
+        flags.put(case.flags, (), flag, to)
 
 
 def _tell(case: Case, kind: str, text: str, facts: Mapping[str, Any]) -> Event:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
 
 from truegreen.containment.document import document, read
 from truegreen.containment.model import FLAGS
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook import freeze
+from truegreen.runbook import argv, freeze
 from truegreen.runbook.times import iso
+
+WAIT: Final = 30.0
+"""Seconds to wait for another command that holds the flag file."""
+
+
+class Unanswered(Failed):
+    """The team's own flag system gave no answer: the flag may have changed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +93,56 @@ def save(path: Path, data: Mapping[str, Any]) -> None:
         freeze.replace(path, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         raise Failed(f"{path}: the switch cannot be written: {error.strerror or error}; nothing was changed") from None
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else changes the flag file meanwhile; a process that is killed lets go of it.
+
+    Raises:
+        Failed: another command holds it, or it cannot be locked.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT)
+        lock.acquire()
+    except Timeout:
+        raise Failed(f"{path}: another command has held it for {WAIT:g} s; nothing was changed, try again") from None
+    except OSError as error:
+        raise Failed(f"{path}: cannot be locked: {error.strerror or error}; nothing was changed") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def put(path: Path, command: Sequence[str], flag: str, to: Switch) -> None:
+    """Set one flag: in the file, or by the team's command where there is one.
+
+    Raises:
+        BadInput: the file is no flagd document, or a value would become an option of the command.
+        Failed: it cannot be set; it is as it was.
+        Unanswered: the command did not end in time.
+    """
+    if command:
+        ran(elsewhere(command, flag, to), "containment.command", flag)
+    else:
+        save(path, turned(load(path), flag, to))
+
+
+def elsewhere(command: Sequence[str], flag: str, to: Switch) -> list[str]:
+    """The arguments that set a flag in another system; raises `BadInput` where a value would become an option."""
+    values = {"flag": flag, "value": to.value, "expires": iso(to.expires) if to.value and to.expires is not None else ""}
+    return argv.fill(command, values, "containment.command")
+
+
+def ran(command: Sequence[str], key: str, flag: str) -> None:
+    """Run a command that sets a flag; `key` is where it is configured; raises as `put`."""
+    ended = argv.run(command)
+    if ended.late:
+        raise Unanswered(
+            f"{key}: {ended.said}: whether {flag} changed is not known; look there, then give the command again or undo it"
+        )
+    if ended.code != 0:
+        how_so = "could not be started" if ended.code is None else f"ended with exit code {ended.code}"
+        raise Failed(f"{key} {how_so} ({ended.said}); it is taken as not changed")

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from truegreen.containment.model import EVALUATION_BOOST
 from truegreen.runbook.model import Event
 
-CHANGES: Final = ("contain begun", "contain applied", "undo begun", "contain undone", "rollback begun", "rollback applied")
-"""Events after which a validation says nothing any more."""
+CHANGES: Final = (
+    "contain begun", "contain applied", "contain expired", "undo begun", "contain undone", "rollback begun", "rollback applied",
+)  # fmt: skip
+"""Events after which a validation says nothing any more, when they change what serves."""
+LIFTED: Final = "containment lifted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,24 @@ class Moved:
     old: int | None
     begun: int
     finished: bool
+
+
+def serves(event: Event) -> bool:
+    """Whether another thing may serve since an event; the share of answers that is evaluated is none."""
+    return event.kind in CHANGES and event.data.get("flag") != EVALUATION_BOOST
+
+
+def disturbs(event: Event) -> bool:
+    """Whether a validation of before an event says nothing any more: not after what `contain lift` took away and watched."""
+    return serves(event) and not event.data.get("lift")
+
+
+def half_lifted(events: Sequence[Event]) -> bool:
+    """Whether a `contain lift` was cut off after it took a switch away: nobody saw then how the service does without it."""
+    newest = next(
+        (e for e in reversed(events) if e.kind == LIFTED or disturbs(e) or (e.kind == "contain undone" and serves(e))), None
+    )
+    return newest is not None and bool(newest.data.get("lift"))
 
 
 def switches(events: Sequence[Event]) -> tuple[Active, ...]:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from truegreen.core.clients import interrupts
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.words import records
 from truegreen.core.words.attributes import CHAT_OPERATIONS
 from truegreen.core.words.slo import BASELINE, Slo
 from truegreen.evaluation.evalsets import choosing, files, result
-from truegreen.runbook import checks, names, selectors
+from truegreen.runbook import argv, checks, names, selectors
 from truegreen.runbook.clean import clean
 from truegreen.runbook.evidence import LOOKBACK, STEP, Sources, stream
 from truegreen.runbook.model import NOT_OK, OK, UNKNOWN, Check, Event, Incident
-from truegreen.runbook.standing import CHANGES
+from truegreen.runbook.standing import CHANGES, serves
 
 BEFORE: Final = 3_600
 """Seconds before the onset that count as healthy, before scaling."""
 SMOKE_SECONDS: Final = 120.0
+_ERRORS: Final = (
+    ("false positives", "false_positive", "true_positive"),
+    ("false negatives", "false_negative", "true_negative"),
+)
+"""Of a guardrail's reviews: the error, its verdict, and the verdict of what was right among the same decisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ def moments(incident: Incident, events: Sequence[Event], now: float) -> Moments:
             start = event.data.get("start")
             onset = float(start["low"]) if start else float(event.data.get("onset", onset))
         elif event.kind in CHANGES:
-            changed = began = event.time
+            # What verifies a raised sampling later is no sign of the change before it.
+            began = event.time if serves(event) else None
+            changed = began or changed
         elif event.kind == "verified by spans" and began is not None:
             changed = event.time
     return Moments(onset, changed if changed is not None else onset, now)
@@ -58,18 +60,12 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
         Failed: Prometheus does not answer.
     """
     look = _Look(sources, incident, when, scale)
-    since = max(when.changed, when.now - LOOKBACK / scale)
-    bad, events = look.judged(slo, since)
-    budget = look.record(records.ERROR_BUDGET)
-    if budget is None and slo is not None and slo.objective != BASELINE:
-        budget = float(1 - slo.objectives.get(incident.target.service, slo.objective))  # type: ignore[operator]
-    baseline, whence = look.record(records.BASELINE_BAD_RATIO), "in the frozen baseline"
-    of = look.record(records.BASELINE_EVENTS)
-    start = triaged.data.get("start") if triaged else None
-    if baseline is None and start:
-        baseline, whence, of = float(start["before"]), "before the onset", None
+    judged, budget = _bound(look, slo, triaged)
     decided, blocked = look.pair(names.DECISIONS, action="block")
-    _, reviews = look.pair(names.REVIEWS)
+    errors = {
+        name: (*(look.pair(names.REVIEWS, verdict=f"~{bad}|{good}")[1]), *(look.pair(names.REVIEWS, verdict=bad)[1]))
+        for name, bad, good in _ERRORS
+    }
     requests, _ = look.pair(names.REQUESTS)
     retrievals, _ = look.pair(names.RETRIEVALS)
     # Dead telemetry shows no decisions either: only calls on both sides say that there were none.
@@ -79,14 +75,37 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
     pending, others, still = look.alerts()
     answers, sampled = (look.grown(names.ANSWERS, when.now, quiet, **more) or 0.0 for more in ({}, {"sampled": "~base|boost"}))
     return [
-        checks.ratio(bad, events, baseline, budget, whence, of),
+        judged,
         checks.latency(*look.p99()),
-        checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], reviews[1], seen),
+        checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], errors, seen),
         checks.relevance(*look.relevance(), sum(retrievals), seen),
         checks.quiet(
             checks.Calm(when.now - when.changed, quiet, calm_bad, calm_events, answers, sampled, pending, others, still), budget
         ),
     ]
+
+
+def sli(
+    sources: Sources, incident: Incident, slo: Slo | None, when: Moments, scale: int, triaged: Event | None
+) -> tuple[Check, float]:
+    """The check of the bad ratio alone, and how many events were judged since `when.changed`; raises as `ask`."""
+    look = _Look(sources, incident, when, scale)
+    return _bound(look, slo, triaged)[0], look.judged(slo, when.changed)[1]
+
+
+def _bound(look: _Look, slo: Slo | None, triaged: Event | None) -> tuple[Check, float | None]:
+    """The check of the bad ratio, and the error budget behind it."""
+    since = max(look.when.changed, look.when.now - LOOKBACK / look.scale)
+    bad, events = look.judged(slo, since)
+    budget = look.record(records.ERROR_BUDGET)
+    if budget is None and slo is not None and slo.objective != BASELINE:
+        budget = float(1 - slo.objectives.get(look.incident.target.service, slo.objective))  # type: ignore[operator]
+    baseline, whence = look.record(records.BASELINE_BAD_RATIO), "in the frozen baseline"
+    of = look.record(records.BASELINE_EVENTS)
+    start = triaged.data.get("start") if triaged else None
+    if baseline is None and start:
+        baseline, whence, of = float(start["before"]), "before the onset", None
+    return checks.ratio(bad, events, baseline, budget, whence, of), budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +179,8 @@ def smoke(command: Sequence[str], timeout: float = SMOKE_SECONDS) -> Check:
     """Run the smoke suite: no shell, limited in time, its whole process group ended when the time is up or somebody interrupts."""
     if not command:
         return checks.smoke(None, "no smoke suite is configured (incidents.smoke)")
-    try:
-        with ExitStack() as stack:
-            with interrupts.held():
-                running = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-                )
-                stack.callback(_end, running)
-            output, _ = running.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return checks.smoke(124, f"ended after {timeout:g} s without a result")
-    except OSError as error:
-        return checks.smoke(None, f"{command[0]}: {error.strerror or error}")
-    lines = output.decode("utf-8", "replace").strip().splitlines()
-    return checks.smoke(running.returncode, clean(lines[-1], 200) if lines else "it printed nothing")
+    ended = argv.run(command, timeout)
+    return checks.smoke(124 if ended.late else ended.code, ended.said)
 
 
 def smoke_of_run(path: Path, evalset: Path, since: float, require: float = 1.0, endpoint: str = "", model: str = "") -> Check:
@@ -198,12 +205,3 @@ def smoke_of_run(path: Path, evalset: Path, since: float, require: float = 1.0, 
     good = run["complete"] and result.enough(run["pass"], run["cases"], require)
     told = f"{run['evalset']} by {', '.join(run['served']) or 'an unknown model'} at {run['endpoint']}, run {run['digest']}"
     return Check("smoke", OK if good else NOT_OK, f"{run['pass']} of {run['cases']} pass", bound, clean(told, 300))
-
-
-def _end(running: subprocess.Popen[bytes]) -> None:
-    """End the whole group of a suite that has not ended by itself; in a session of its own, it hears no Ctrl-C."""
-    if running.poll() is None:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-    if running.stdout is not None:
-        running.stdout.close()  # not read to its end: a grandchild in a session of its own may hold it open

@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "triage": "What broke, since when, who is affected, us or them, what next.",
     "contain": "Flip a switch that the application obeys; logged, with an undo.",
     "rollback": "Move back to a version that served before, and watch it serve.",
+    "rollout": "Bring a model, prompt or guardrail in by steps, on evidence, and back by itself.",
     "validate": "The six checks that must be green before an incident closes.",
     "incident": "The incident's log: open, list, note, show, log, close.",
     "law": "The clocks of the law: show, record, draft. Advice, no legal opinion.",

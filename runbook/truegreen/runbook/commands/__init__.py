@@ -9,7 +9,8 @@ from truegreen.runbook.commands.incident import incident
 from truegreen.runbook.commands.law import law
 from truegreen.runbook.commands.postmortem import postmortem
 from truegreen.runbook.commands.rollback import rollback
+from truegreen.runbook.commands.rollout import rollout
 from truegreen.runbook.commands.triage import triage
 from truegreen.runbook.commands.validate import validate
 
-__all__ = ["contain", "incident", "law", "postmortem", "rollback", "triage", "validate"]
+__all__ = ["contain", "incident", "law", "postmortem", "rollback", "rollout", "triage", "validate"]
