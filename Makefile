@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install ready engines browser otelcol rule-engines weaviate grafana-data demo test test-full lint generate incident recorded pictures clean
+.PHONY: help install ready engines browser otelcol rule-engines weaviate grafana-data temporal demo test test-full lint generate incident recorded pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ weaviate: ## Build a Weaviate server for a slow test into .engines/bin (needs Go
 grafana-data: ## Install Grafana's own library for a slow test (needs Node; a minute, once)
 	@bash tools/grafana_data.sh
 
+temporal: ## Fetch Temporal's test server for a slow test (needs Java and Maven; half a minute, once)
+	@bash tools/temporal.sh
+
 demo: install engines ## The whole path: incident, page, triage, containment, postmortem (under three minutes)
 	@$(BIN)/truegreen demo
 
@@ -51,7 +54,7 @@ test: ready lint ## The fast half of the tests, end to end included
 	$(BIN)/python -m pytest -q -m "not full and alone" tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not full and not alone" tests/end_to_end
 
-test-full: ready otelcol rule-engines weaviate grafana-data lint ## All tests, the slow half included
+test-full: ready otelcol rule-engines weaviate grafana-data temporal lint ## All tests, the slow half included
 	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m alone tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not alone" tests/end_to_end

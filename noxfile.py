@@ -192,6 +192,20 @@ def evaluators(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", "--noconftest", "tests/evaluation/test_adapters_packages.py", *session.posargs)
 
 
+@nox.session(name="litellm")
+def litellm(session: nox.Session) -> None:
+    """Run the callback of LiteLLM's router on the real package, which is no dependency of ours."""
+    session.install(
+        "-e",  # an environment that is used again would keep the code of before: uv looks at pyproject.toml alone
+        ".",
+        "pytest>=8",
+        "pytest-timeout>=2.3",
+        "litellm==1.110.2",
+        env=_sources(),
+    )
+    session.run("python", "-m", "pytest", "-q", "--noconftest", "tests/containment/test_litellm.py", *session.posargs)
+
+
 @nox.session(name="benchmark_instrumentation")
 def benchmark_instrumentation(session: nox.Session) -> None:
     """Print what truegreen costs on the OpenAI SDK under three instrumentors, side by side."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from inspect import iscoroutinefunction
 from typing import Any
-
-from opentelemetry import trace
 
 from truegreen.containment import applied, errors, switches
 from truegreen.containment.breaking import Breaker
 from truegreen.containment.model import FALLBACK_MODEL, Target
-from truegreen.core.words.terms import FAILOVER_EVENT
 from truegreen.instrumentation import notices
 
 Call = Callable[..., Any]
@@ -68,7 +64,7 @@ def route(
             for at, (target, by) in enumerate(steps):
                 call, guard = calls[target.provider], guards.get(target.provider)
                 try:
-                    with _stamped(by):
+                    with applied.inside(by):
                         if guard is None:
                             return await call(target.model, messages, **options)
                         return await guard.acall(call, target.model, messages, **options)
@@ -84,7 +80,7 @@ def route(
         for at, (target, by) in enumerate(steps):
             call, guard = calls[target.provider], guards.get(target.provider)
             try:
-                with _stamped(by):
+                with applied.inside(by):
                     if guard is None:
                         return call(target.model, messages, **options)
                     return guard.call(call, target.model, messages, **options)
@@ -105,21 +101,11 @@ def _known(value: str, providers: Sequence[str], what: str) -> Target:
     return found
 
 
-def _stamped(by: str) -> AbstractContextManager[None]:
-    return applied.inside(by) if by else nullcontext()
-
-
 def _is_async(call: Call) -> bool:
     return iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004 - an object that is called
 
 
 def _say(before: Target, after: Target, error: Exception) -> None:
-    found = {
-        "from": f"{before.provider}:{before.model}",
-        "to": f"{after.provider}:{after.model}",
-        "error.type": type(error).__qualname__,
-    }
-    trace.get_current_span().add_event(FAILOVER_EVENT, found)
-    notices.once(
-        f"failover:{found['from']}", f"{found['from']} failed ({type(error).__name__}); {found['to']} is asked in its place"
-    )
+    asked, served = f"{before.provider}:{before.model}", f"{after.provider}:{after.model}"
+    applied.failed_over(asked, served, error)
+    notices.once(f"failover:{asked}", f"{asked} failed ({type(error).__name__}); {served} is asked in its place")

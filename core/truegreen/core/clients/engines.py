@@ -36,6 +36,7 @@ BUILT: Final = {
     "weaviate-server": "weaviate",
     **dict.fromkeys(("chromium", "chromedriver"), "browser"),
     "grafana-data": "grafana-data",
+    "temporal-test-server": "temporal",
     **dict.fromkeys(("promtool3", "prometheus3", "vmalert", "victoria-metrics", "amtool34", "alertmanager34"), "rule-engines"),
 }
 """Programs of tests alone, and the target of the Makefile that builds or installs them."""
