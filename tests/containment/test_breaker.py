@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -235,7 +237,6 @@ def test_wrong_limits_are_refused_where_it_is_made():
 
 def test_without_pybreaker_calls_go_through(monkeypatch, caplog):
     """And it is said once."""
-    import sys
 
     monkeypatch.setitem(sys.modules, "pybreaker", None)
     one = containment.breaker("openai", fail_max=1)
@@ -323,3 +324,40 @@ def test_nothing_is_held_after_many_calls():
         except (Refused, containment.CircuitOpen):
             pass
     assert one._probes == {}
+
+
+PROCESS = """
+import redis, sys
+from truegreen import containment
+one = containment.breaker("shared", fail_max=4, redis=redis.Redis(port=int(sys.argv[1]), socket_timeout=5))
+def fails():
+    raise TimeoutError
+for _ in range(2):
+    try:
+        one.call(fails)
+    except TimeoutError:
+        pass
+print(one.state)
+"""
+
+
+def test_two_processes_open_it_together_over_a_connection():
+    """Each has seen half of the failures; fakeredis speaks Redis' protocol on a port of the loopback."""
+    from fakeredis import TcpFakeServer
+
+    from truegreen.core.clients.engines import free_port
+
+    port = free_port()
+    server = TcpFakeServer(("127.0.0.1", port), server_type="redis")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        states = [
+            subprocess.run(
+                [sys.executable, "-c", PROCESS, str(port)], capture_output=True, text=True, timeout=60, check=True
+            ).stdout
+            for _ in range(2)
+        ]
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert states == ["closed\n", "open\n"]

@@ -9,9 +9,19 @@ UNWELL: Final = frozenset((408, 425, 429))
 _NAMES: Final = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "ABORTED"))
 """gRPC's."""
 _KINDS: Final = frozenset(
-    ("APIConnectionError", "APITimeoutError", "TransportError", "Timeout", "ServiceUnavailableError", "RateLimitError")
+    (
+        "APIConnectionError",
+        "APITimeoutError",
+        "ConnectionError",
+        "TransportError",
+        "Timeout",
+        "ServiceUnavailableError",
+        "RateLimitError",
+    )
 )
 """Classes of SDKs and HTTP clients, by name: openai, anthropic, httpx, httpx2, requests, litellm."""
+_INSIDE: Final = ("source", "reason")
+"""Where qdrant's client and urllib keep the error that theirs is about."""
 _DEEP = 4
 
 
@@ -42,7 +52,10 @@ def counts(error: BaseException) -> bool:
             return found in UNWELL or found >= 500
         if _grpc(at) in _NAMES or any(kind.__name__ in _KINDS for kind in type(at).__mro__):
             return True
-        at = at.__cause__
+        at = next(
+            (one for one in (at.__cause__, *(getattr(at, name, None) for name in _INSIDE)) if isinstance(one, BaseException)),
+            None,
+        )
     return False
 
 
