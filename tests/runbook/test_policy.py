@@ -1,0 +1,126 @@
+"""What switches do by themselves: they expire, and degraded mode follows an open sev 1 where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from truegreen.core.config import load
+from truegreen.core.errors import Failed
+from truegreen.runbook import flags, policy, standing
+from truegreen.runbook import log as store
+from truegreen.runbook.commands.common import Desk
+from truegreen.runbook.model import Incident, Target
+
+MESSAGE = "Back soon."
+Tick = Callable[[float], None]
+
+
+@pytest.fixture
+def opened(run: Any, tmp_path: Path) -> Callable[..., tuple[store.Log, Incident, Tick]]:
+    """`opened(sev)`: an incident, and `tick(now)` as the loop of `incident serve` calls it."""
+
+    def begin(sev: str, wanted: bool = True) -> tuple[store.Log, Incident, Tick]:
+        given = {"containment": {"degraded_on_sev1": wanted, "degraded_message": MESSAGE, "expires": "10m"}}
+        (tmp_path / "truegreen.yaml").write_text(yaml.safe_dump(given))
+        config = load(tmp_path / "truegreen.yaml", {})
+        nobody = dict.fromkeys(("prometheus_url", "alertmanager_url", "collector_url"), "http://127.0.0.1:9")
+        desk = Desk(replace(config, incidents=replace(config.incidents, **nobody)), as_json=False, number=None)  # type: ignore[arg-type]
+        log = desk.log()
+        made = store.open_incident(log, Target("s", "e", "grounding"), sev, 1_000.0, "x", {})
+
+        def tick(now: float) -> None:
+            one = next(i for i in store.incidents(log) if i.id == made.id)
+            policy.tick(desk, log, one, store.events(log, made.id), now)
+
+        return log, made, tick
+
+    return begin
+
+
+def _message(folder: Path) -> flags.Switch:
+    return flags.state(flags.load(folder / "flags.json"), "degraded_mode")
+
+
+def test_degraded_mode_follows_an_open_sev_1_and_is_renewed_until_it_closes(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], tmp_path: Path
+) -> None:
+    """With evidence and log like any other; off when the incident is closed."""
+    log, incident, tick = opened("1")
+    for now in (1_001.0, 1_002.0, 1_300.0):
+        tick(now)
+    assert _message(tmp_path) == flags.Switch(MESSAGE, 1_601.0)
+    tick(1_500.0)
+    assert _message(tmp_path) == flags.Switch(MESSAGE, 2_100.0)
+    kinds = [e.kind for e in store.events(log)]
+    assert kinds == ["incident opened", "evidence frozen", "contain begun", "contain applied", "contain renewed"]
+    store.close_incident(log, incident.id, 1_600.0, "over", {})
+    tick(1_601.0)
+    assert (_message(tmp_path).value, standing.switches(store.events(log))) == ("", ())
+    assert store.verify(log) == ""
+
+
+@pytest.mark.parametrize(("sev", "wanted"), [("2", True), ("1", False)])
+def test_it_stays_off_without_a_sev_1_or_where_nobody_wants_it(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], tmp_path: Path, sev: str, wanted: bool
+) -> None:
+    """It is opt-in."""
+    _, _, tick = opened(sev, wanted)
+    tick(1_001.0)
+    assert not (tmp_path / "flags.json").exists()
+
+
+def test_a_person_has_the_last_word(opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path) -> None:
+    """Who undoes it is not overruled a second later."""
+    log, _, tick = opened("1")
+    tick(1_001.0)
+    number = standing.switches(store.events(log))[0].number
+    assert run("contain", "undo", str(number)).code == 0
+    tick(1_003.0)
+    assert _message(tmp_path).value == ""
+
+
+def test_another_switch_over_its_own_is_left_alone(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path
+) -> None:
+    """Only its own is taken back."""
+    log, incident, tick = opened("1")
+    tick(1_001.0)
+    assert run("contain", "degraded", "--message", "By hand.", "--verify-count", "0").code == 0
+    store.close_incident(log, incident.id, 1_100.0, "over", {})
+    tick(1_101.0)
+    assert _message(tmp_path).value == "By hand."
+
+
+def test_an_expiry_is_logged_once_for_each_time(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path
+) -> None:
+    """Nobody has to look at a list to know that the harm is back."""
+    log, _, tick = opened("2")
+    assert run("contain", "pin-model", "m-1", "--expires", "5m", "--verify-count", "0").code == 0
+    until = standing.switches(store.events(log))[0].expires
+    for now in (until - 1, until, until + 1, until + 60):
+        tick(now)
+    late = [e for e in store.events(log) if e.kind == "contain expired"]
+    assert [(e.data["flag"], e.data["expires"]) for e in late] == [("pinned_model", until)]
+    assert standing.disturbs(late[0])
+
+
+def test_a_switch_that_cannot_be_turned_is_tried_again_after_a_minute(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not each second, and not never."""
+    log, _, tick = opened("1")
+    with monkeypatch.context() as broken:
+        broken.setattr(flags, "save", lambda *_: (_ for _ in ()).throw(Failed("no room")))
+        with pytest.raises(Failed, match="no room"):
+            tick(1_001.0)
+        tick(1_030.0)
+    assert [e.kind for e in store.events(log)].count("contain failed") == 1
+    tick(1_062.0)
+    assert _message(tmp_path).value == MESSAGE
