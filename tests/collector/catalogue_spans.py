@@ -28,6 +28,7 @@ OPERATIONS: Final = (
     "execute_tool",
     "invoke_agent",
     "create_agent",
+    "contained",
 )
 FINISHES: Final = ("stop", "tool_calls", "tool_use", "end_turn", "MAX_TOKENS", "Strange", "")
 MARKERS: Final = ("overconfident", "refusal", "empty", "truncated", "strange")
