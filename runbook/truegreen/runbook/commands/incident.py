@@ -141,6 +141,7 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
     from dataclasses import replace
 
     from truegreen.runbook.closing import lacking, serving
+    from truegreen.runbook.contain import standing_switches
     from truegreen.runbook.log import close_incident, events
 
     log = desk.log()
@@ -155,16 +156,24 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
     text = f"closed {span(now - one.opened)} after it was opened"
     if wrong:
         text += f", overridden by {clean(override, 100)}: {clean(reason)}"
+    left = standing_switches(log, one.id)
+    if left:
+        text += f"; {len(left)} switch{'' if len(left) == 1 else 'es'} left on"
     facts = {
         "override": clean(override, 100),
         "reason": clean(reason),
         "not over": wrong,
+        "standing": left,
         "versions": serving(sources, one.target, 300 / time_scale),
     }
     made = close_incident(log, one.id, now, text, facts)
     desk.say(
-        (f"incident {one.id} {text}", f"next: truegreen postmortem {one.id} --out postmortem.md"),
-        {"incident": one.id, "closed": made.time, "overridden": bool(wrong), "text": text, "head": made.hash},
+        (
+            f"incident {one.id} {text}",
+            *(f"warning: still on, until somebody undoes it: {line}" for line in left),
+            f"next: truegreen postmortem {one.id} --out postmortem.md",
+        ),
+        {"incident": one.id, "standing": left, "closed": made.time, "overridden": bool(wrong), "text": text, "head": made.hash},
     )
 
 
