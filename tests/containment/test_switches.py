@@ -137,6 +137,51 @@ def test_a_decorated_answer_is_not_made_while_degraded_or_off(flagged):
     assert calls == ["q"] * 3
 
 
+def test_a_decorated_stream_gives_the_message_as_its_one_item(flagged):
+    """Of both kinds; else it is read as it is, and closed when its reader stops."""
+    closed = []
+
+    @containment.contained("chat", off="not now")
+    def stream():
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            closed.append("plain")
+
+    @containment.contained("chat", off="not now")
+    async def asynchronous():
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            closed.append("asynchronous")
+
+    async def read(most=9):
+        found = []
+        made = asynchronous()
+        async for item in made:
+            found.append(item)
+            if len(found) == most:
+                await made.aclose()
+        return found
+
+    assert (list(stream()), asyncio.run(read())) == (["a", "b"], ["a", "b"])
+    assert (next(stream()), asyncio.run(read(1))) == ("a", ["a"])
+    assert closed == ["plain", "asynchronous"] * 2
+    flagged(feature_disabled="chat")
+    assert (list(stream()), asyncio.run(read())) == (["not now"], ["not now"])
+
+
+def test_a_feature_without_a_name_is_on(flagged):
+    """Unless all are off; an empty part of the flag names nothing."""
+    assert containment.feature("")
+    flagged(feature_disabled=" , ,x")
+    assert containment.feature("")
+    flagged(feature_disabled="*")
+    assert not containment.feature("")
+
+
 def test_index_and_degraded_come_as_the_flag_says(flagged):
     """The index is a rollback, not a containment: no stamp."""
     flagged(retrieval_index="kb-2026-10")

@@ -209,8 +209,11 @@ class Breaker:
 
     def _changed(self, before: str, after: str) -> None:
         """A transition becomes an event of the current span; an opened circuit is probed."""
-        found = {"circuit": self.name, "kind": self.kind, "from": before, "to": after}
-        trace.get_current_span().add_event(CIRCUIT_EVENT, found)
+        try:
+            found = {"circuit": self.name, "kind": self.kind, "from": before, "to": after}
+            trace.get_current_span().add_event(CIRCUIT_EVENT, found)
+        except Exception as error:  # a span of the application's own making
+            failures.count("breaker event", error)
         if after == OPEN and self._prober is not None:
             self._prober.begin()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar, cast
 
 from truegreen.containment import applied, flags
@@ -111,7 +111,7 @@ def guardrail() -> str:
 
 def feature(name: str) -> bool:
     """Whether a feature may run: not while flag `feature_disabled` names it, or every one by `*`."""
-    off = {each.strip() for each in flags.string(FEATURE_DISABLED).split(",")}
+    off = {each.strip() for each in flags.string(FEATURE_DISABLED).split(",")} - {""}
     if name not in off and EVERY not in off:
         return True
     applied.moment(FEATURE_DISABLED)
@@ -135,7 +135,9 @@ def index(default: str) -> str:
 
 
 def contained(name: str = "", *, says: Callable[[str], Any] = str, off: str = "") -> Callable[[F], F]:
-    """Decorate a function or coroutine that answers a user: while degraded mode is on, or its feature is off, it is not called.
+    """Decorate what answers a user: while degraded mode is on, or its feature is off, it is not called.
+
+    A function, a coroutine or a stream of either kind; a stream gives the message as its one item.
 
     Args:
         name: the feature; empty looks at degraded mode alone.
@@ -155,6 +157,30 @@ def contained(name: str = "", *, says: Callable[[str], Any] = str, off: str = ""
                 return await function(*args, **kwargs) if message is None else says(message)
 
             return cast("F", asynchronous)
+        if isasyncgenfunction(function):
+
+            @wraps(function)
+            async def stream(*args: Any, **kwargs: Any) -> Any:
+                message = instead()
+                if message is not None:
+                    yield says(message)
+                    return
+                async with aclosing(function(*args, **kwargs)) as made:
+                    async for item in made:
+                        yield item
+
+            return cast("F", stream)
+        if isgeneratorfunction(function):
+
+            @wraps(function)
+            def generator(*args: Any, **kwargs: Any) -> Any:
+                message = instead()
+                if message is None:
+                    return (yield from function(*args, **kwargs))
+                yield says(message)
+                return None
+
+            return cast("F", generator)
 
         @wraps(function)
         def plain(*args: Any, **kwargs: Any) -> Any:
