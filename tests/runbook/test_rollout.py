@@ -20,6 +20,7 @@ from truegreen.runbook import flags
 from truegreen.runbook import log as store
 from truegreen.runbook.commands import common
 from truegreen.runbook.rollout import decide, drive
+from truegreen.runbook.rollout.model import flag
 
 BEGIN = END - LENGTH + 900
 RULE = ("--window", "5m", "--events", "100", "--margin", "6%")
@@ -233,3 +234,29 @@ def test_a_rollout_that_makes_no_sense_is_not_begun(begin: Callable[..., Any], t
     ended = begin("good", *words)
     assert ended.code == 2, ended.out
     assert not (tmp_path / "flags.json").exists()
+
+
+def test_a_step_that_was_killed_before_it_was_logged_is_finished_by_the_next_one(
+    run: Callable[..., Any], begin: Callable[..., Any], now: list[float], tmp_path: Path
+) -> None:
+    """The flag is ahead of the log, and the evidence of that look is the same."""
+    assert begin("good").code == 0
+    road = drive.running(store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}"))
+    path = tmp_path / "flags.json"
+    ahead = flags.Switch(flag(road, road.stages[1]), BEGIN + 1_200)
+    flags.save(path, flags.turned(flags.load(path), "rollout", ahead))
+    now[0] += 310
+    assert run("rollout", "step").code == 0
+    assert _kinds(tmp_path) == ["rollout started", "rollout step"]
+    assert _flag(tmp_path)[0]["percent"] == 1.0
+
+
+def test_a_start_that_was_killed_before_it_was_logged_is_begun_by_the_same_words(
+    begin: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The flag that it left is its own."""
+    assert begin("good").code == 0
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    store.append(log, 0, BEGIN, "mitigate", "rollout rolled back", "x", {"rollout": drive.running(log).id})
+    assert begin("good").code == 0
+    assert _kinds(tmp_path).count("rollout started") == 2
