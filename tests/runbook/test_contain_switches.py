@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runbook_shop import App
+from runbook_shop import App, Impatient
 
 from truegreen.core.clients import prometheus
 from truegreen.runbook import argv, flags
@@ -25,7 +25,7 @@ QUICK = ("--verify-count", "0")
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the commands' clock says."""
     moment = [1_800_000_000.0]
-    monkeypatch.setattr(common, "Desk", functools.partial(common.Desk, clock=lambda: moment[0]))
+    monkeypatch.setattr(common, "Desk", functools.partial(Impatient, clock=lambda: moment[0]))
     return moment
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from runbook_shop import Impatient
 
 from truegreen.core.config import load
 from truegreen.core.errors import Failed
 from truegreen.runbook import flags, policy, standing
 from truegreen.runbook import log as store
-from truegreen.runbook.commands.common import Desk
 from truegreen.runbook.model import Incident, Target
 
 MESSAGE = "Back soon."
@@ -30,7 +30,7 @@ def opened(run: Any, tmp_path: Path) -> Callable[..., tuple[store.Log, Incident,
         (tmp_path / "truegreen.yaml").write_text(yaml.safe_dump(given))
         config = load(tmp_path / "truegreen.yaml", {})
         nobody = dict.fromkeys(("prometheus_url", "alertmanager_url", "collector_url"), "http://127.0.0.1:9")
-        desk = Desk(replace(config, incidents=replace(config.incidents, **nobody)), as_json=False, number=None)  # type: ignore[arg-type]
+        desk = Impatient(replace(config, incidents=replace(config.incidents, **nobody)), as_json=False, number=None)  # type: ignore[arg-type]
         log = desk.log()
         made = store.open_incident(log, Target("s", "e", "grounding"), sev, 1_000.0, "x", {})
 
