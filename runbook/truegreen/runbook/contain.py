@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from truegreen.core.config.response import Containment
 from truegreen.core.errors import BadInput, Failed
@@ -11,10 +12,14 @@ from truegreen.runbook import argv, bundle, flags, freeze, standing
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.clean import clean
+from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Event
 from truegreen.runbook.standing import Active
 from truegreen.runbook.switches import OWN, shown
 from truegreen.runbook.times import iso
+
+IMPATIENT: Final = 3.0
+"""Seconds for one answer to what an evidence bundle asks, while users are harmed."""
 
 
 def turn(
@@ -42,7 +47,7 @@ def turn(
     """
     how = how or Containment("")
     _argv(how, flag, flags.Switch("on", None), case)
-    held = bundle.hold(case, "contain", f"contain {words}")
+    held = bundle.hold(_quick(case), "contain", f"contain {words}")
     with flags.alone(case.flags):
         told = store.events(case.log)
         now = case.clock()
@@ -85,7 +90,7 @@ def undo(
     to = flags.Switch(found.previous, found.previous_expires)
     if not by_hand:
         _argv(how, found.flag, to, case)
-    held = bundle.hold(case, "contain", f"contain undo {found.number}")
+    held = bundle.hold(_quick(case), "contain", f"contain undo {found.number}")
     with flags.alone(case.flags):
         found = _undoable(case, how, number)
         said = {"undone": found.number, "flag": found.flag, "value": found.previous, **(facts or {})}
@@ -169,6 +174,18 @@ def _undoable(case: Case, how: Containment, number: int) -> Active:
             f"{found.flag} is {current.value or 'off'!r} now, event {number} set it to {found.value!r}: undo the newer change first"
         )
     return found
+
+
+def _quick(case: Case) -> Case:
+    """The case with servers that are not waited for: what a slow one does not say in time is listed as missing."""
+    asked = case.sources
+    servers = (asked.prometheus, asked.alertmanager, asked.collector)
+    return replace(case, sources=Sources(*(replace(each, timeout=min(each.timeout, IMPATIENT), sleep=_once) for each in servers)))
+
+
+def _once(_: float) -> None:
+    """In place of a pause before the second attempt."""
+    raise Failed("its server did not answer, and was not asked twice while users are harmed")
 
 
 def _over(switch: flags.Switch, now: float) -> bool:
