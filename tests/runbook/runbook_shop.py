@@ -31,7 +31,7 @@ def serving(answer: Callable[[str, str, Any, str], tuple[int, Any]]) -> Iterator
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PATCH = _go
+        do_GET = do_PATCH = do_PUT = do_POST = _go
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -125,6 +125,9 @@ class Langfuse:
             return 200, self._prompt(version)
         if self.get_fault:
             return self.get_fault, {"message": "no"}
+        if where.endswith("/prompts"):
+            listed = {"name": "support", "type": "text", "versions": sorted(self.labels), "labels": [], "tags": []}
+            return 200, {"data": [listed] if "name=support" in query else [], "meta": {"totalPages": 1}}
         version = int(query.removeprefix("version=")) if query.startswith("version=") else self.production()
         return (
             (200, self._prompt(version))

@@ -47,7 +47,7 @@ def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(
     assert ended.code == 1
     assert f"support version 3 never served {live.service}/production" in ended.err
     assert [m for m, _ in langfuse.calls if m == "PATCH"] == []
-    assert run("rollback", "prompt", "--name", "support", "--to", "3", "--force", "ann").code == 2
+    assert run("rollback", "prompt", "--name", "support", "--to", "3", "--override", "ann").code == 2
     forced = run(
         "rollback",
         "prompt",
@@ -55,7 +55,7 @@ def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(
         "support",
         "--to",
         "3",
-        "--force",
+        "--override",
         "ann",
         "--reason",
         "tested in staging",
@@ -75,7 +75,9 @@ def test_a_refused_move_is_one_line_and_is_logged(
 ) -> None:
     """The label is where it was."""
     langfuse.fault = status
-    ended = run("rollback", "prompt", "--name", "support", "--to", "4", "--force", "ann", "--reason", "r", "--verify-count", "0")
+    ended = run(
+        "rollback", "prompt", "--name", "support", "--to", "4", "--override", "ann", "--reason", "r", "--verify-count", "0"
+    )
     assert (ended.code, ended.err.count("\n")) == (1, 1)
     assert says in ended.err
     assert langfuse.production() == 5
@@ -85,7 +87,7 @@ def test_a_refused_move_is_one_line_and_is_logged(
 def test_a_version_that_does_not_exist_is_refused(run: Callable[..., Any], live: App) -> None:
     """Nothing is moved to nowhere."""
     ended = run("rollback", "prompt", "--name", "support", "--to", "9")
-    assert (ended.code, "has no prompt 'support' with version 9" in ended.err) == (1, True)
+    assert (ended.code, "has no version '9'; there are: 3, 4, 5" in ended.err) == (2, True)
 
 
 def test_without_a_version_the_one_before_the_onset_is_taken_or_asked_for(run: Callable[..., Any], live: App) -> None:

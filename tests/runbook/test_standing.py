@@ -31,7 +31,7 @@ flags.save = save
 from truegreen.core.cli import main
 main(sys.argv[2:])
 """
-FORCED = ("--verify-count", "0", "--force", "ann", "--reason", "drill")
+FORCED = ("--verify-count", "0", "--override", "ann", "--reason", "drill")
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_rollback_killed_half_way_is_completed_by_the_same_words(
     assert run("rollback", "prompt", "--name", "support", "--to", "4", *FORCED).code != 0
     cut(False)
     assert langfuse.production() == 4
-    again = run("rollback", "prompt", "--name", "support", "--to", "4", "--force", "ann", "--reason", "r", "--timeout", "30s")
+    again = run("rollback", "prompt", "--name", "support", "--to", "4", "--override", "ann", "--reason", "r", "--timeout", "30s")
     assert again.code == 0, again.err
     assert "verified by spans: 20 of 20 by support@4" in again.out
     applied = [e for e in run("incident", "log", "--json").facts["events"] if e["kind"] == "rollback applied"]

@@ -38,20 +38,21 @@ class Case:
     clock: Callable[[], float]
 
 
-def hold(case: Case, phase: str, before: str) -> freeze.Bundle:
+def hold(case: Case, phase: str, before: str, more: Mapping[str, Callable[[], Any]] | None = None) -> freeze.Bundle:
     """Freeze the evidence and log it.
 
     What a server does not answer is listed as missing: a change at 3 AM does not wait for it.
 
     Args:
         before: the change that follows, in words.
+        more: name of a part to what gathers it, beside those of every bundle.
 
     Raises:
         Failed: the bundle cannot be written; then nothing may be changed.
     """
     now, missing = case.clock(), []
     parts: dict[str, Any] = {}
-    for name, gather in _gatherers(case, now).items():
+    for name, gather in {**_gatherers(case, now), **(more or {})}.items():
         try:
             parts[name] = gather()
         except (Failed, BadInput) as error:

@@ -41,15 +41,16 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A label that was moved, or may be; `old` is None when no version had it. The rest as in `Active`."""
+    """A component that was moved, or may be; `old` is None when no version was set before. The rest as in `Active`."""
 
     number: int
     incident: int
     name: str
-    to: int
-    old: int | None
+    to: int | str
+    old: int | str | None
     begun: int
     finished: bool
+    component: str = "prompt"
 
 
 def serves(event: Event) -> bool:
@@ -83,11 +84,11 @@ def switches(events: Sequence[Event]) -> tuple[Active, ...]:
 
 
 def moves(events: Sequence[Event]) -> tuple[Moved, ...]:
-    """The labels that the log says are moved, oldest first."""
+    """The components that the log says are moved, oldest first."""
     undone = {_number(e.data.get("undone")) for e in events if e.kind == "rollback applied"}
     return tuple(
-        Moved(e.seq, e.incident, str(e.data["name"]), int(e.data["to"]), e.data.get("from"), begun, finished)
-        for e, begun, finished in _made(events, "rollback", ("name", "to")) if e.seq not in undone
+        Moved(e.seq, e.incident, str(e.data["name"]), e.data["to"], e.data.get("from"), begun, finished, e.data.get("component", "prompt"))
+        for e, begun, finished in _made(events, "rollback", ("component", "name", "to")) if e.seq not in undone
     )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def announced(events: Sequence[Event], number: int) -> bool:
 
 def first(events: Sequence[Event]) -> Event | None:
     """The event with which somebody began to change the system, None when nobody did; a change that failed is none."""
-    parts = (*_made(events, "contain", ("flag", "value")), *_made(events, "rollback", ("name", "to")))
+    parts = (*_made(events, "contain", ("flag", "value")), *_made(events, "rollback", ("component", "name", "to")))
     began = {begun for _, begun, _ in parts}
     return next((e for e in events if e.seq in began), None)
 

@@ -64,6 +64,7 @@ class Server:
         hint: what to do when nobody answers there.
         auth: user and password for Basic authentication; a user in `url` is used when there is none.
         token: for `Authorization: Bearer`.
+        headers: name and value of more of them, such as a key of the server's own.
         timeout: seconds for one attempt.
         most: bytes that are read of an answer, all within `timeout`; None is without bound.
         sleep: called with the seconds between two attempts.
@@ -74,6 +75,7 @@ class Server:
     hint: str
     auth: tuple[str, str] | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout: float = TIMEOUT
     most: int | None = None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
@@ -137,7 +139,7 @@ def client(server: Server) -> httpx.Client:
     return httpx.Client(
         timeout=server.timeout,
         auth=server.auth or _user_of(server.url),
-        headers={"Authorization": f"Bearer {server.token}"} if server.token else {},
+        headers={**({"Authorization": f"Bearer {server.token}"} if server.token else {}), **dict(server.headers)},
         trust_env=environment,
         verify=_trusted(environment, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
     )

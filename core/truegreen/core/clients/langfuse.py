@@ -112,7 +112,7 @@ def list_prompts(server: Server, name: str | None = None) -> list[Listed]:
 def set_labels(server: Server, name: str, version: int, labels: Sequence[str]) -> Prompt:
     """Give `version` these labels; Langfuse takes each away from the version that had it. Returns the version as it is then.
 
-    Sent once: after a lost connection look at the labels before trying again.
+    Sent again on a lost connection and on 429, 502, 503 and 504 (with the server's Retry-After): the same labels twice change nothing.
 
     Raises:
         BadInput: `labels` has the reserved `latest`.
@@ -122,7 +122,7 @@ def set_labels(server: Server, name: str, version: int, labels: Sequence[str]) -
         raise BadInput(f"label {RESERVED!r} is Langfuse's own and marks the newest version; give another label")
     path = f"{_path(name)}/versions/{version}"
     try:
-        answer = http.send(server, "PATCH", path, {"newLabels": list(labels)})
+        answer = http.send(server, "PATCH", path, {"newLabels": list(labels)}, tries=http.TRIES)
     except http.HttpFailed as error:
         raise _explained(server, error, f"prompt {name!r} with version {version}") from None
     return http.shaped(server, path, answer, _prompt)

@@ -1,0 +1,208 @@
+"""Move a component back: look, freeze the evidence, move, look again, log. What was cut off half way is finished by the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from truegreen.core.clients.http import Server
+from truegreen.core.config.model import Config
+from truegreen.core.config.response import Way
+from truegreen.core.errors import BadInput, Failed
+from truegreen.runbook import bundle, freeze, standing
+from truegreen.runbook import log as store
+from truegreen.runbook.bundle import Case
+from truegreen.runbook.model import Event
+from truegreen.runbook.rollback import seen
+from truegreen.runbook.rollback.model import LABELS, Place, Plan, version
+from truegreen.runbook.rollback.ways import KINDS
+from truegreen.runbook.standing import Moved
+
+Tell = Callable[[str, str], Event]
+
+
+def place(config: Config, component: str, environ: Mapping[str, str], flags: Path, name: str = "") -> Place:
+    """Where a component is moved. A prompt is Langfuse's where nothing else is said.
+
+    Args:
+        name: in place of the configured one.
+
+    Raises:
+        BadInput: nothing is configured for it, or nobody says which prompt.
+    """
+    asked = config.incidents
+    way = asked.rollback.get(component)
+    if way is None and component != "prompt":
+        raise BadInput(
+            f"no way back of the {component} is configured: write incidents.rollback.{component} into truegreen.yaml, such as "
+            f"{{type: command, current: […], dry_run: […], apply: […]}}"
+        )
+    way = way or Way("langfuse", asked.prompt)
+    way = replace(way, name=name or way.name)
+    if not way.name and way.type == "langfuse":
+        raise BadInput("which prompt? --name P, or incidents.prompt in truegreen.yaml")
+    named = way.name or (way.path.resolve().name if way.type == "folder" and way.path else way.file) or component
+    return Place(component, way, named, environ, flags, config.containment.command)
+
+
+def dry_run(config: Config, component: str, environ: Mapping[str, str], flags: Path) -> str:
+    """Whether the way back of a component would work, in words; nothing is changed.
+
+    Raises:
+        BadInput, Failed: it would not, with what to write or start instead.
+    """
+    where = place(config, component, environ, flags)
+    return KINDS[where.way.type].ready(where, "")
+
+
+def configured(config: Config) -> tuple[str, ...]:
+    """The components that can be moved back as the configuration is."""
+    asked = config.incidents
+    return tuple(name for name in LABELS if name in asked.rollback or (name == "prompt" and asked.prompt))
+
+
+def look(where: Place, prometheus: Server, case: Case, to: str) -> Plan:
+    """What a rollback would do; nothing is changed.
+
+    Raises:
+        BadInput: there is no such version; the message has those that there are.
+        Failed: the place does not answer.
+    """
+    version("--to", to)
+    made = _look(where, to)
+    good, because = seen.known(prometheus, case.incident.target, where, to)
+    return replace(made, seen=good, because=because)
+
+
+def half_done(case: Case, made: Plan) -> Moved | None:
+    """The newest move of this thing, when it was to this version and was never finished."""
+    newest = next((m for m in reversed(standing.moves(store.events(case.log))) if _same(m, made.place)), None)
+    return newest if newest and not newest.finished and str(newest.to) == made.to else None
+
+
+def undoable(case: Case, number: int) -> Moved:
+    """The move of event `number`, which can be undone.
+
+    Raises:
+        BadInput: that event moved nothing that could go back, is undone already, or another change came after it.
+    """
+    active = standing.moves(store.events(case.log))
+    found = next((m for m in active if number in (m.number, m.begun)), None)
+    if found is None or found.old is None:
+        known = ", ".join(str(m.number) for m in active if m.old is not None) or "none"
+        raise BadInput(
+            f"event {number} moved nothing that could go back, or is undone; to undo: {known} (truegreen incident log)"
+        )
+    newer = next(
+        (m for m in reversed(active) if (m.component, m.name) == (found.component, found.name) and m.number > found.number), None
+    )
+    if newer:
+        raise BadInput(
+            f"event {newer.number} moved {found.name} to {newer.to} after event {number}: undo the newer change first: "
+            f"truegreen rollback undo {newer.number}"
+        )
+    return found
+
+
+def back(case: Case, where: Place, found: Moved) -> Plan:
+    """What undoing a move would do; nothing is changed.
+
+    Raises:
+        BadInput: somebody moved it since.
+        Failed: the place does not answer.
+    """
+    made = replace(_look(where, str(found.old)), seen=True, because="it was set before")
+    # A command that was killed half way, this undo or the move itself, may have left it on either side.
+    half = not found.finished or standing.announced(store.events(case.log), found.number)
+    if made.current != str(found.to) and not (half and made.current == str(found.old)):
+        raise BadInput(
+            f"{where} is on {made.current or 'no version'} now, event {found.number} moved it to {found.to}: somebody moved it since; "
+            f"to move it all the same: truegreen rollback {where.component} --to {found.old}"
+        )
+    return made
+
+
+def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bundle, Event]:
+    """Freeze, move, log; what is there already stays.
+
+    Args:
+        facts: for the log, such as who took a version that never served, and why.
+
+    Raises:
+        Failed: the evidence cannot be written, the move was refused, or somebody else moved it meanwhile.
+    """
+    where, kind = made.place, KINDS[made.place.way.type]
+    evidence = {"component": where.component, "type": where.way.type, "name": where.name, "current": made.current, "to": made.to}
+    asked = where.name if where.way.type == "langfuse" else case.prompt
+    before = f"rollback {where} to {made.to or 'off'}"
+    held = bundle.hold(replace(case, prompt=asked), "mitigate", before, {"rollback.json": lambda: evidence})
+    facts = {**_logged(made), **facts}
+
+    def tell(event: str, text: str) -> Event:
+        return store.append(case.log, case.incident.id, case.clock(), "mitigate", event, text, facts)
+
+    tell("rollback begun", f"about to move {where} to {made.to or 'off'}")
+    if made.moves:
+        try:
+            now = kind.current(where)
+            if now not in (made.current, made.to):
+                raise BadInput(f"{where} is on {now or 'no version'} now and was on {made.current or 'none'} a moment ago: somebody else moved it; look again")  # fmt: skip
+            if now != made.to:
+                kind.move(where, made.to, made.current)
+        except (BadInput, Failed) as error:
+            _explain(tell, made, str(error))
+            raise
+        _confirm(tell, made)
+    old = facts["from"] or "no version"
+    what = f"prompt {where.name}: label production" if where.way.type == "langfuse" else f"{where}:"
+    return held, tell("rollback applied", f"{what} moved from {old} to {made.to or 'off'} (evidence {held.sha256[:12]})")
+
+
+def _look(where: Place, to: str) -> Plan:
+    kind = KINDS[where.way.type]
+    current = kind.current(where)
+    there = kind.versions(where)
+    if to not in (there or (to,)) and to != current and not (where.way.type == "git" and len(to) == 40):
+        known = ", ".join((there or ())[-20:]) or "none"
+        raise BadInput(f"{where} has no version {to!r}; there are: {known}")
+    if not to and not kind.empty:
+        raise BadInput(f"{where} was on no version before, and cannot go back to none")
+    return Plan(where, to, current, current != to, None, "")
+
+
+def _logged(made: Plan) -> dict[str, Any]:
+    """What the log keeps of a move. Of a prompt in Langfuse versions are numbers, and the component goes without saying."""
+    where = made.place
+    if where.way.type == "langfuse":
+        facts = {"name": where.name, "to": int(made.to), "from": int(made.current) if made.current else None}
+    else:
+        facts = {"name": where.name, "to": made.to, "from": made.current if made.current or KINDS[where.way.type].empty else None}
+    return facts if where.component == "prompt" else {**facts, "component": where.component}
+
+
+def _explain(tell: Tell, made: Plan, said: str) -> None:
+    """Log how a move that raised has ended: by what is set now, if that can be told."""
+    try:
+        now = KINDS[made.place.way.type].current(made.place)
+    except (BadInput, Failed):
+        now = None
+    # Where it may have moved, the change stands until somebody completes or undoes it.
+    tell("rollback failed" if now == made.current else "rollback unanswered", said)
+
+
+def _confirm(tell: Tell, made: Plan) -> None:
+    try:
+        now = KINDS[made.place.way.type].current(made.place)
+    except (BadInput, Failed) as error:
+        tell("rollback unanswered", str(error))
+        raise
+    if now != made.to:
+        said = f"{made.place} was moved to {made.to or 'off'} and is on {now or 'no version'}: somebody else moved it, or the move does nothing"
+        tell("rollback failed" if now == made.current else "rollback unanswered", said)
+        raise Failed(said)
+
+
+def _same(moved: Moved, where: Place) -> bool:
+    return (moved.component, moved.name) == (where.component, where.name)
