@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from truegreen.core.config import load
+from truegreen.core.config.model import Config
 from truegreen.core.errors import BadInput
 from truegreen.core.words.slo import EvaluationSli
 from truegreen.runbook import log as store
 from truegreen.runbook import selectors
+from truegreen.runbook.model import Event, Incident
 
 
 def facts(incident: int, address: str | None, config_path: Path | None) -> Mapping[str, Any]:
@@ -29,12 +31,17 @@ def facts(incident: int, address: str | None, config_path: Path | None) -> Mappi
     if incident not in known:
         there = ", ".join(map(str, known)) or "none"
         raise BadInput(f"--from-incident {incident}: {log.address} has no incident of that number; known: {there}")
-    target = known[incident].target
+    return told(config, known[incident], store.events(log, incident))
+
+
+def told(config: Config, incident: Incident, events: Sequence[Event]) -> Mapping[str, Any]:
+    """The same of an incident that was read already."""
+    target = incident.target
     slo = selectors.slo_named(target.slo, config.slos)
-    triaged = [event for event in store.events(log, incident) if event.kind == "triaged"]
+    triaged = [event for event in events if event.kind == "triaged"]
     traces = (trace for event in reversed(triaged) for trace in event.data.get("failing", ()))
     return {
-        "id": incident, "service": target.service, "environment": target.environment, "slo": target.slo,
+        "id": incident.id, "service": target.service, "environment": target.environment, "slo": target.slo,
         "evaluation": slo.sli.evaluation if slo is not None and isinstance(slo.sli, EvaluationSli) else "",
         "traces": list(dict.fromkeys(traces)),
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import truegreen.runbook.commands.actions
+import truegreen.runbook.commands.archive
 import truegreen.runbook.commands.channels
 import truegreen.runbook.commands.lift  # noqa: F401 - adds to `contain`
 from truegreen.runbook.commands.contain import contain

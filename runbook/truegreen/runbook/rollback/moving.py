@@ -133,7 +133,7 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
     Raises:
         Failed: the evidence cannot be written, the move was refused, or somebody else moved it meanwhile.
     """
-    where, kind = made.place, KINDS[made.place.way.type]
+    where = made.place
     evidence = {"component": where.component, "type": where.way.type, "name": where.name, "current": made.current, "to": made.to}
     asked = where.name if where.way.type == "langfuse" else case.prompt
     before = f"rollback {where} to {made.to or 'off'}"
@@ -146,11 +146,7 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
     tell("rollback begun", f"about to move {where} to {made.to or 'off'}")
     if made.moves:
         try:
-            now = kind.current(where)
-            if now not in (made.current, made.to):
-                raise BadInput(f"{where} is on {now or 'no version'} now and was on {made.current or 'none'} a moment ago: somebody else moved it; look again")  # fmt: skip
-            if now != made.to:
-                kind.move(where, made.to, made.current)
+            _move(made)
         except (BadInput, Failed) as error:
             _explain(tell, made, str(error))
             raise
@@ -158,6 +154,17 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
     old = facts["from"] or "no version"
     what = f"prompt {where.name}: label production" if where.way.type == "langfuse" else f"{where}:"
     return held, tell("rollback applied", f"{what} moved from {old} to {made.to or 'off'} (evidence {held.sha256[:12]})")
+
+
+def _move(made: Plan) -> None:
+    where, kind = made.place, KINDS[made.place.way.type]
+    now = kind.current(where)
+    if now not in (made.current, made.to):
+        raise BadInput(
+            f"{where} is on {now or 'no version'} now and was on {made.current or 'none'} a moment ago: somebody else moved it; look again"
+        )
+    if now != made.to:
+        kind.move(where, made.to, made.current)
 
 
 def _look(where: Place, to: str) -> Plan:
