@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from runbook_shop import serving
 
+from truegreen.evaluation.evalsets import pinning
+
 STAND = ("--override", "ann", "--reason", "it served in May", "--verify-count", "0")
 
 
@@ -122,8 +124,8 @@ def test_a_command_gets_the_version_as_one_argument_and_is_believed_only_when_it
     assert run("incident", "log", "--json").facts["events"][-1]["kind"] == "rollback failed"
 
 
-def test_aliases_of_weaviate_and_qdrant_move_in_one_call(answer: Callable[..., Any]) -> None:
-    """By their documented contracts."""
+def test_an_alias_of_weaviate_moves_in_one_call(answer: Callable[..., Any]) -> None:
+    """By the documented contract."""
     kept, calls = {"Kb": "Kb_v2"}, []
 
     def weaviate(method: str, path: str, body: Any, _: str) -> tuple[int, Any]:
@@ -139,3 +141,94 @@ def test_aliases_of_weaviate_and_qdrant_move_in_one_call(answer: Callable[..., A
         _there_and_back(run, "index", "Kb_v1", lambda: kept["Kb"], "Kb_v2")
         assert run("rollback", "index", "--to", "Kb_v9", *STAND).code == 2
     assert calls[0] == ("/v1/aliases/Kb", {"class": "Kb_v1"})
+
+
+def test_an_alias_of_qdrant_moves_in_one_call(answer: Callable[..., Any], tmp_path: Path) -> None:
+    """Deleted and made in one request, which Qdrant does as one; the key goes as a header and into no message."""
+    kept, calls = {"kb": "kb_v2"}, []
+    (tmp_path / "key").write_text("sesame\n")
+
+    def qdrant(method: str, path: str, body: Any, _: str) -> tuple[int, Any]:
+        if path == "/collections":
+            return 200, {"result": {"collections": [{"name": "kb_v1"}, {"name": "kb_v2"}]}, "status": "ok"}
+        if path == "/aliases":
+            return 200, {"result": {"aliases": [{"alias_name": a, "collection_name": c} for a, c in kept.items()]}}
+        if (method, path) == ("POST", "/collections/aliases"):
+            calls.append(body)
+            for action in body["actions"]:
+                if gone := action.get("delete_alias"):
+                    kept.pop(gone["alias_name"])
+                if made := action.get("create_alias"):
+                    kept[made["alias_name"]] = made["collection_name"]
+            return 200, {"result": True, "status": "ok"}
+        return 404, {}
+
+    with serving(qdrant) as url:
+        run = answer("index", {"type": "qdrant", "url": url, "name": "kb", "secret_file": "key"})
+        _there_and_back(run, "index", "kb_v1", lambda: kept["kb"], "kb_v2")
+        assert "kb_v1, kb_v2" in run("rollback", "index", "--to", "kb_v9", *STAND).err
+    assert calls[0] == {
+        "actions": [
+            {"delete_alias": {"alias_name": "kb"}},
+            {"create_alias": {"collection_name": "kb_v1", "alias_name": "kb"}},
+        ]
+    }
+    away = run("rollback", "index", "--to", "kb_v1", *STAND)
+    assert (away.code, "sesame" in away.err + away.out) == (1, False)
+
+
+def test_a_model_goes_back_in_the_lock_file_with_the_evidence_that_it_had(answer: Callable[..., Any], tmp_path: Path) -> None:
+    """What was pinned meanwhile is kept in the history; a version with a passing run needs no override."""
+    evidence = {"run": "r" * 12, "evalset": "e" * 12, "date": "2026-11-01", "passed": 20, "cases": 20, "ratio": 1.0}
+    pin = {"provider": "openai", "model": "support-large", "pinned": "2026-11-01T00:00:00Z", "evalset": "e", "require": 1.0}
+    old = {**pin, "version": "support-large-0613", "evidence": evidence, "until": "2026-11-20T00:00:00Z", "let_go_by": "r"}
+    new = {**pin, "version": "support-large-1106", "evidence": None}
+    pinning.save(tmp_path / "truegreen.lock", [new], [old])
+    run = answer("model", {"type": "lock", "path": "truegreen.lock", "name": "support-large"})
+    assert run("rollback", "check").code == 0
+    done = run("rollback", "model", "--to", "support-large-0613", "--verify-count", "0", "--json")
+    models, history = pinning.load(tmp_path / "truegreen.lock")
+    assert [(one["version"], one["evidence"]) for one in models] == [("support-large-0613", evidence)], done.err
+    assert [one["version"] for one in history] == ["support-large-0613", "support-large-1106"]
+    assert run("rollback", "undo", str(done.facts["event"]), "--verify-count", "0").code == 0
+    assert [one["version"] for one in pinning.load(tmp_path / "truegreen.lock")[0]] == ["support-large-1106"]
+    unknown = run("rollback", "model", "--to", "support-large-0301", "--verify-count", "0")
+    assert (unknown.code, "--override" in unknown.err) == (1, True)
+
+
+def test_an_index_is_refreshed_by_the_teams_command_and_believed_when_the_application_says_so(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Evidence first; a command that fails is a failure; what no span shows is not verified."""
+    mark = tmp_path / "mark"
+    touch = [sys.executable, "-c", "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('x')", str(mark)]
+
+    def prometheus(_: str, path: str, _body: Any, _auth: str) -> tuple[int, Any]:
+        value = "1900000000" if mark.exists() else "1700000000"
+        found = [{"metric": {}, "value": [1, value]}] if "rebuilt" in path else []
+        return 200, {"status": "success", "data": {"resultType": "vector", "result": found}}
+
+    def configured(words: list[str]) -> None:
+        (tmp_path / "truegreen.yaml").write_text(json.dumps({"incidents": {"refresh": words}}))
+
+    configured([])
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "index_freshness").code == 0
+    assert run("index", "refresh").code == 2
+    with serving(prometheus) as url:
+        configured(touch)
+        assert "2023-11-14" in run("index", "refresh", "--dry-run", "--prometheus-url", url).out
+        assert not mark.exists()
+        done = run("index", "refresh", "--prometheus-url", url, "--json")
+        assert (done.code, done.facts["verified"]) == (0, 1_900_000_000.0), done.err
+        configured(["false"])
+        assert run("index", "refresh", "--prometheus-url", url).code == 1
+        configured(touch)
+        late = run("index", "refresh", "--prometheus-url", url, "--timeout", "1s")
+        assert (late.code, "the refresh stands" in late.err) == (1, True)
+    kinds = [e["kind"] for e in run("incident", "log", "--json").facts["events"]]
+    assert kinds == [
+        "incident opened",
+        *["evidence frozen", "refresh begun", "refresh applied", "verified by spans"],
+        *["evidence frozen", "refresh begun", "refresh failed"],
+        *["evidence frozen", "refresh begun", "refresh applied", "not verified"],
+    ]

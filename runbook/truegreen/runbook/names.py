@@ -23,3 +23,4 @@ REQUESTS: Final = catalogue.LLM_REQUESTS.prometheus
 RETRIEVALS: Final = catalogue.RETRIEVALS.prometheus
 DECISIONS: Final = catalogue.GUARDRAIL_DECISIONS.prometheus
 REVIEWS: Final = catalogue.GUARDRAIL_REVIEWS.prometheus
+REBUILT: Final = catalogue.RETRIEVAL_INDEX_REBUILT_TIMESTAMP.prometheus

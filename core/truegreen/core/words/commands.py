@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "validate": "The six checks that must be green before an incident closes.",
     "incident": "The incident's log: open, list, note, show, log, close.",
     "law": "The clocks of the law: show, record, draft. Advice, no legal opinion.",
+    "index": "The retrieval index: rebuild a stale one.",
     "postmortem": "Write the postmortem from the log and the metrics.",
 }
 """Command, with its group where it has one, to one line of help. A plugin of somebody else's is listed by its distribution."""
