@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runbook_shop import serving
+from runbook_shop import Impatient, serving
 
 from truegreen.evaluation.evalsets import pinning
+from truegreen.runbook.commands import common
 
 STAND = ("--override", "ann", "--reason", "it served in May", "--verify-count", "0")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of these tests have no Prometheus."""
+    monkeypatch.setattr(common, "Desk", Impatient)
 
 
 @pytest.fixture
