@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "dashboard push": "Write the boards to a Grafana: the difference first, all of it or nothing.",
     "dashboard lint": "Say where a board of yours cannot work, and what to write instead.",
     "dashboard preview": "Show the boards in a browser, without a Grafana.",
+    "doctor": "Look for the likeliest mistakes of a set-up, and say how each is mended.",
     "demo": "Run the whole path on this machine: incident, page, fix, postmortem.",
     "triage": "What broke, since when, who is affected, us or them, what next.",
     "contain": "Flip a switch that the application obeys; logged, with an undo.",

@@ -7,6 +7,7 @@ import truegreen.runbook.commands.archive
 import truegreen.runbook.commands.channels
 import truegreen.runbook.commands.lift  # noqa: F401 - adds to `contain`
 from truegreen.runbook.commands.contain import contain
+from truegreen.runbook.commands.doctor import doctor
 from truegreen.runbook.commands.incident import incident
 from truegreen.runbook.commands.index import index
 from truegreen.runbook.commands.law import law
@@ -16,4 +17,4 @@ from truegreen.runbook.commands.rollout import rollout
 from truegreen.runbook.commands.triage import triage
 from truegreen.runbook.commands.validate import validate
 
-__all__ = ["contain", "incident", "index", "law", "postmortem", "rollback", "rollout", "triage", "validate"]
+__all__ = ["contain", "doctor", "incident", "index", "law", "postmortem", "rollback", "rollout", "triage", "validate"]
