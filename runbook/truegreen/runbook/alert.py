@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +48,46 @@ def parse(content: bytes, where: str) -> Alert:
     if not firing:
         raise BadInput(f"{where}: alerts: none of {len(alerts)} has labels; give the body of an Alertmanager webhook")
     return min(firing, key=lambda a: (a.labels.get("sev") or "9", not a.labels.get("service")))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One alert of a notification.
+
+    Args:
+        key: the same for every repeat of this alert, from whichever replica: its fingerprint and when it began.
+        resolved: whether it is over.
+    """
+
+    alert: Alert
+    key: str
+    resolved: bool
+
+
+def every(content: bytes, where: str) -> tuple[str, tuple[Heard, ...]]:
+    """All alerts of a notification, the gravest first, and Alertmanager's group key.
+
+    Raises:
+        BadInput: as `parse`.
+    """
+    parse(content, where)
+    data = json.loads(content)
+    made = []
+    for given in data["alerts"][:MOST_ALERTS]:
+        found = _alert(given)
+        if found is None:
+            continue
+        printed = given.get("fingerprint")
+        print_ = clean(printed, 64) if isinstance(printed, str) and printed else _digest(found[1].labels)
+        made.append(Heard(found[1], f"{print_}@{found[1].started or 0:.3f}", found[0] == "resolved"))
+    key = data.get("groupKey")
+    return clean(key, 2_000) if isinstance(key, str) else "", tuple(
+        sorted(made, key=lambda one: one.alert.labels.get("sev") or "9")
+    )
+
+
+def _digest(labels: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(sorted(labels.items())).encode()).hexdigest()[:16]
 
 
 def _alert(given: Any) -> tuple[str, Alert] | None:

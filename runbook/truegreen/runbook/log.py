@@ -44,7 +44,10 @@ _EVENTS: Final = sql.Table(
 )  # fmt: skip
 _SECRET: Final = re.compile("pass|secret|token|key", re.IGNORECASE)
 _TRIES: Final = 5
-"""On servers without BEGIN IMMEDIATE two writers may pick one seq: the primary key refuses the second, which tries again."""
+"""On servers without a lock of ours two writers may pick one seq: the primary key refuses the second, which tries again."""
+_LOCK: Final = 0x7472_7565_6C6F_67
+"""The number of the advisory lock on a PostgreSQL: `truelog` in ASCII."""
+_READS: Final = "truegreen_reads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ def open_log(address: str) -> Log:
             engine = sql.create_engine(url, connect_args={"timeout": 10})
             _careful(engine)
         else:
-            engine = sql.create_engine(url, isolation_level="SERIALIZABLE")
+            # With the advisory lock of `_alone`, each statement must see what the writer before has committed.
+            engine = sql.create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
     except (ArgumentError, ValueError, ImportError) as error:
         said = _line(error).replace(address, shown(address))
         raise BadInput(f"incidents.store: {shown(address)!r} cannot be used ({said}); write sqlite:///incidents.db") from None
@@ -81,7 +85,10 @@ def open_log(address: str) -> Log:
         raise Failed(f"{shown(address)}: cannot be opened: {error.strerror or error}") from None
     log = Log(engine, shown(address))
     with _telling(log):
-        _META.create_all(engine)
+        if not sql.inspect(engine).has_table(_EVENTS.name):
+            with engine.begin() as connection:
+                _alone(connection)
+                _META.create_all(connection)
     return log
 
 
@@ -95,19 +102,43 @@ def shown(address: str) -> str:
     return url.set(query=hidden).render_as_string(hide_password=True)
 
 
-def open_incident(log: Log, target: Target, sev: str, time: float, text: str, data: Mapping[str, Any]) -> Incident:
-    """Begin an incident; its first event is `detect, incident opened`."""
-    facts = {"service": target.service, "environment": target.environment, "slo": target.slo, "sev": sev, **data}
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The log inside one transaction, with no other writer in it: what is read here is still so when it is written."""
 
-    def write(connection: sql.Connection) -> Incident:
-        number = (connection.execute(sql.select(sql.func.max(_INCIDENTS.c.id))).scalar() or 0) + 1
+    _connection: sql.Connection
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """All incidents, oldest first."""
+        return _incidents(self._connection)
+
+    def events(self, incident: int) -> tuple[Event, ...]:
+        """The events of one incident, in order."""
+        return _events(self._connection, incident)
+
+    def open(self, target: Target, sev: str, time: float, text: str, data: Mapping[str, Any]) -> Incident:
+        """Begin an incident; its first event is `detect, incident opened`."""
+        facts = {"service": target.service, "environment": target.environment, "slo": target.slo, "sev": sev, **data}
+        number = (self._connection.execute(sql.select(sql.func.max(_INCIDENTS.c.id))).scalar() or 0) + 1
         made = Incident(number, target, sev, _ms(time))
-        connection.execute(_INCIDENTS.insert().values(
+        self._connection.execute(_INCIDENTS.insert().values(
             id=number, service=target.service, environment=target.environment, slo=target.slo, sev=sev, opened=made.opened))  # fmt: skip
-        _append(connection, number, time, "detect", "incident opened", text, facts)
+        self.append(number, time, "detect", "incident opened", text, facts)
         return made
 
-    return _write(log, write)
+    def append(self, incident: int, time: float, phase: str, kind: str, text: str, data: Mapping[str, Any]) -> Event:
+        """Add one event."""
+        return _append(self._connection, incident, time, phase, kind, text, data)
+
+
+def alone(log: Log, work: Callable[[Draft], _T]) -> _T:
+    """Look and write in one step: all of it is on disk when this returns, or nothing is."""
+    return _write(log, lambda connection: work(Draft(connection)))
+
+
+def open_incident(log: Log, target: Target, sev: str, time: float, text: str, data: Mapping[str, Any]) -> Incident:
+    """Begin an incident; its first event is `detect, incident opened`."""
+    return alone(log, lambda draft: draft.open(target, sev, time, text, data))
 
 
 def append(log: Log, incident: int, time: float, phase: str, kind: str, text: str, data: Mapping[str, Any]) -> Event:
@@ -127,35 +158,31 @@ def close_incident(log: Log, incident: int, time: float, text: str, data: Mappin
 
 def incidents(log: Log) -> tuple[Incident, ...]:
     """All incidents, oldest first."""
-    with _telling(log), log.engine.connect() as connection:
-        rows = connection.execute(sql.select(_INCIDENTS).order_by(_INCIDENTS.c.id)).all()
-    return tuple(Incident(r.id, Target(r.service, r.environment, r.slo), r.sev, r.opened, r.closed) for r in rows)
+    with _reading(log) as connection:
+        return _incidents(connection)
 
 
 def events(log: Log, incident: int | None = None) -> tuple[Event, ...]:
     """The events of one incident, or of the whole log, in order."""
-    query = sql.select(_EVENTS).order_by(_EVENTS.c.seq)
-    if incident is not None:
-        query = query.where(_EVENTS.c.incident == incident)
-    with _telling(log), log.engine.connect() as connection:
-        rows = connection.execute(query).all()
-    return tuple(Event(r.seq, r.incident, r.time, r.phase, r.kind, r.text, _data(r.data), r.previous, r.hash) for r in rows)
+    with _reading(log) as connection:
+        return _events(connection, incident)
 
 
 def head(log: Log) -> str:
     """The newest hash, or the genesis hash of an empty log."""
-    with _telling(log), log.engine.connect() as connection:
+    with _reading(log) as connection:
         return connection.execute(sql.select(_EVENTS.c.hash).order_by(_EVENTS.c.seq.desc()).limit(1)).scalar() or chain.GENESIS
 
 
 def verify(log: Log, expected_head: str = "") -> str:
     """What is wrong with the log, in one line; empty when the chain holds and every incident's row says what its events say."""
-    wrong = chain.fault(all_events := events(log), expected_head)
+    with _reading(log) as connection:  # both in one snapshot: a writer beside it alters nothing
+        all_events, rows = _events(connection), _incidents(connection)
+    wrong = chain.fault(all_events, expected_head)
     if wrong:
         return wrong
     opened = {e.incident: e for e in all_events if e.kind == "incident opened"}
     closed = {e.incident: e.time for e in all_events if e.kind == "incident closed"}
-    rows = incidents(log)
     for row in rows:
         event = opened.get(row.id)
         said = (row.target.service, row.target.environment, row.target.slo, row.sev, row.opened, row.closed)
@@ -167,6 +194,19 @@ def verify(log: Log, expected_head: str = "") -> str:
             return f"incident {row.id} does not say what its events say"
     gone = sorted(set(opened) - {row.id for row in rows})
     return f"incident {gone[0]} is missing, its events are there" if gone else ""
+
+
+def _incidents(connection: sql.Connection) -> tuple[Incident, ...]:
+    rows = connection.execute(sql.select(_INCIDENTS).order_by(_INCIDENTS.c.id)).all()
+    return tuple(Incident(r.id, Target(r.service, r.environment, r.slo), r.sev, r.opened, r.closed) for r in rows)
+
+
+def _events(connection: sql.Connection, incident: int | None = None) -> tuple[Event, ...]:
+    query = sql.select(_EVENTS).order_by(_EVENTS.c.seq)
+    if incident is not None:
+        query = query.where(_EVENTS.c.incident == incident)
+    rows = connection.execute(query).all()
+    return tuple(Event(r.seq, r.incident, r.time, r.phase, r.kind, r.text, _data(r.data), r.previous, r.hash) for r in rows)
 
 
 def _append(
@@ -198,11 +238,31 @@ def _write(log: Log, work: Callable[[sql.Connection], _T]) -> _T:
     for left in reversed(range(_TRIES)):
         try:
             with _telling(log), log.engine.begin() as connection:
+                _alone(connection)
                 return work(connection)
         except _Again as error:
             if not left:
                 raise Failed(str(error)) from None
     raise AssertionError("unreachable")
+
+
+def _alone(connection: sql.Connection) -> None:
+    """Wait until no other writer is at the log; SQLite does so at BEGIN IMMEDIATE, and the lock goes with the transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(_LOCK)))
+
+
+@contextmanager
+def _reading(log: Log) -> Iterator[sql.Connection]:
+    """A connection that sees one state of the log and keeps no writer waiting."""
+    level = {} if log.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with (
+        _telling(log),
+        log.engine.connect() as plain,
+        plain.execution_options(**{_READS: True}, **level) as connection,
+        connection.begin(),
+    ):
+        yield connection
 
 
 class _Again(Exception):
@@ -233,7 +293,8 @@ def _careful(engine: sql.Engine) -> None:
 
     @sql.event.listens_for(engine, "begin")
     def _(connection: sql.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Of the file's journal a reader has a state of its own without any lock.
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
 
 
 def _data(text: str) -> Mapping[str, Any]:

@@ -88,17 +88,19 @@ OVERFLOW: Final = "__overflow__"
 
 @dataclass(frozen=True, slots=True)
 class Severity:
-    """One severity with its clocks, in minutes; `resolve_minutes` is None where the clock is the next sprint."""
+    """One severity with its clocks, in minutes; None where nothing is paged, or where the clock is the next sprint."""
 
     sev: str
     action: str
     classify_minutes: int | None
     resolve_minutes: int | None
     says: str
+    acknowledge_minutes: int | None = None
 
 
 SEVERITIES: Final = (
-    Severity("1", "page", 15, 60, "page; classify within 15 min, resolve within 60 min"),
-    Severity("2", "notify", None, 240, "notify; resolve within 4 h"),
+    Severity("1", "page", 15, 60, "page; classify within 15 min, resolve within 60 min", 5),
+    Severity("2", "notify", None, 240, "notify; resolve within 4 h", 30),
     Severity("3", "ticket", None, None, "ticket; next sprint"),
 )
+"""The minutes to acknowledge are what pagers escalate after by default; the others are the incident targets of the runbook."""

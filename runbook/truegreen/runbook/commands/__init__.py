@@ -5,7 +5,9 @@ from __future__ import annotations
 import truegreen.runbook.commands.actions
 import truegreen.runbook.commands.archive
 import truegreen.runbook.commands.channels
-import truegreen.runbook.commands.lift  # noqa: F401 - adds to `contain`
+import truegreen.runbook.commands.lift
+import truegreen.runbook.commands.people
+import truegreen.runbook.commands.serve  # noqa: F401 - they add to `contain` and `incident`
 from truegreen.runbook.commands.contain import contain
 from truegreen.runbook.commands.doctor import doctor
 from truegreen.runbook.commands.incident import incident

@@ -10,6 +10,7 @@ import click
 from truegreen.core.errors import BadInput, Failed
 from truegreen.core.words.terms import SEVERITIES
 from truegreen.runbook import alert as alerts
+from truegreen.runbook import clocks
 from truegreen.runbook.clean import clean
 from truegreen.runbook.commands.common import Desk, any_one, desk, newest, open_one, scale_option
 from truegreen.runbook.model import Event, Incident, Target
@@ -31,7 +32,7 @@ def incident() -> None:
 def open_(desk: Desk, service: str | None, environment: str | None, slo: str | None, sev: str | None, alert_file: Any) -> None:
     """Open an incident for one service, environment and SLO, or from an alert."""
     from truegreen.runbook.closing import AGAIN
-    from truegreen.runbook.log import append, incidents, open_incident
+    from truegreen.runbook.log import Draft, alone
 
     found = alerts.parse(alert_file.read(alerts.MOST_BYTES + 1), getattr(alert_file, "name", "-")) if alert_file else None
     labels = found.labels if found else {}
@@ -46,16 +47,24 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
     target = Target(**parts)
     text = found.summary if found and found.summary else f"opened by hand for {target}"
     facts = {"labels": dict(labels), "fired": found.started if found else None}
-    log = desk.log()
-    same = next((i for i in incidents(log) if i.closed is None and i.target == target), None)
-    if same is not None:
-        append(log, same.id, desk.clock(), "detect", AGAIN, text, facts)
+    now, opened = desk.clock(), str(sev)
+
+    def join(draft: Draft) -> tuple[Incident, bool]:
+        same = next((i for i in draft.incidents() if i.closed is None and i.target == target), None)
+        if same is None:
+            return draft.open(target, opened, now, text, facts), False
+        draft.append(same.id, now, "detect", AGAIN, text, facts)
+        return same, True
+
+    # In one step: of two who open at once one opens, and the other joins.
+    made, again = alone(desk.log(), join)
+    if again:
+        same = made
         desk.say(
             (f"incident {same.id} is open for {target} already; noted",),
             {"incident": same.id, "sev": same.sev, **asdict(target), "again": True},
         )
         return
-    made = open_incident(log, target, sev, desk.clock(), text, facts)
     desk.say(
         (f"incident {made.id} opened: sev {sev} {target}", f"next: truegreen triage --incident {made.id}"),
         {"incident": made.id, "sev": sev, **asdict(target), "opened": made.opened, "text": text},
@@ -83,13 +92,22 @@ def show(desk: Desk, number: int | None) -> None:
     log = desk.log()
     one = any_one(desk, log, number)
     told = events(log, one.id)
-    validated = newest(told, "validated")
+    validated, owner = newest(told, "validated"), newest(told, "owner set")
+    standing = clocks.clocks(one, told, desk.clock()) if one.closed is None else ()
     lines = [
         _line(one),
+        *([f"owner: {owner.data.get('owner', '')}"] if owner else []),
+        *(_clock(c, desk.clock()) for c in standing),
         *(_event(e) for e in told if e.kind != "note"),
         f"last validation: {validated.text if validated else 'none'}",
     ]
-    desk.say(lines, {**asdict(one), "events": [asdict(e) for e in told]})
+    desk.say(lines, {**asdict(one), "clocks": [asdict(c) for c in standing], "events": [asdict(e) for e in told]})
+
+
+def _clock(one: clocks.Clock, now: float) -> str:
+    colour = {clocks.RAN_OUT: "red", clocks.LATE: "yellow", clocks.MET: "green"}.get(one.state)
+    left = f"{span(one.due - now)} left" if one.state == clocks.RUNNING else f"due {clock(one.due)} UTC"
+    return f"{one.name:<12}{click.style(one.state, fg=colour)}, {left}"
 
 
 @incident.command("log")

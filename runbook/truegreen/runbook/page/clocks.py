@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from truegreen.core.config.response import Law
+from truegreen.runbook import clocks
 from truegreen.runbook.law.clocks import NOTE, legal
 from truegreen.runbook.model import Event, Incident
+
+_SAYS: Final = {clocks.ACKNOWLEDGE: "Acknowledge", clocks.CLASSIFY: "Classify", clocks.RESOLVE: "Resolve"}
+
+
+def of_sev(incident: Incident, events: Sequence[Event], now: float) -> list[dict[str, Any]]:
+    """The clocks of the incident's severity."""
+    return [
+        {
+            "name": c.name,
+            "says": f"{_SAYS[c.name]} (sev {c.of})",
+            "due": c.due,
+            "left": c.due - now,
+            "met": c.met,
+            "state": c.state,
+        }
+        for c in clocks.clocks(incident, events, now)
+    ]
 
 
 def of_law(incident: Incident, events: Sequence[Event], law: Law, now: float) -> dict[str, Any]:

@@ -150,7 +150,14 @@ def _do(
 def _facts(desk: Desk, log: Log, number: int) -> dict[str, Any]:
     incident, events = _found(log, number)
     now = desk.clock()
-    return view(desk.config, incident, events, (), clocks.of_law(incident, events, desk.config.incidents.law, now), now)
+    return view(
+        desk.config,
+        incident,
+        events,
+        clocks.of_sev(incident, events, now),
+        clocks.of_law(incident, events, desk.config.incidents.law, now),
+        now,
+    )
 
 
 class _Nothing(Exception):

@@ -1,0 +1,87 @@
+"""The application: the webhook of Alertmanager, health, metrics, and the page."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from truegreen.core import tokens
+from truegreen.core.errors import BadInput, Failed
+from truegreen.runbook import alert
+from truegreen.runbook.clean import clean
+from truegreen.runbook.commands.common import Desk
+from truegreen.runbook.page import router
+from truegreen.runbook.serve import hearing, metrics
+
+WHERE: Final = "the webhook"
+
+
+def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
+    """The ASGI application.
+
+    Args:
+        desk: whose configuration, log, servers and clock it uses.
+        failures: how many runs of a hook have failed.
+    """
+    app = FastAPI(title="truegreen incident", docs_url=None, redoc_url=None, openapi_url=None)
+    opened = functools.cache(desk.log)
+    file = desk.config.incidents.serve.token_file
+
+    def allowed(request: Request) -> bool:
+        return file is None or bool(tokens.known(request.headers.get("authorization", ""), tokens.digests(file)))
+
+    @app.get("/-/healthy")
+    async def healthy() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/-/ready")
+    async def ready() -> Response:
+        try:
+            await run_in_threadpool(opened)
+        except (BadInput, Failed) as error:
+            return PlainTextResponse(f"{clean(str(error), 300)}\n", 503)
+        return PlainTextResponse("ready\n")
+
+    @app.get("/metrics")
+    async def exposed() -> Response:
+        try:
+            text = await run_in_threadpool(lambda: metrics.expose(desk, opened(), failures()))
+        except Failed as error:
+            return PlainTextResponse(f"# {clean(str(error), 300)}\n", 503)
+        return Response(text, media_type=metrics.TYPE)
+
+    @app.post("/alertmanager")
+    async def heard(request: Request) -> Response:
+        if not await run_in_threadpool(allowed, request):
+            return JSONResponse({"error": "the bearer token is missing or unknown"}, 401, {"WWW-Authenticate": "Bearer"})
+        body = await _read(request)
+        if body is None:
+            return JSONResponse({"error": f"longer than {alert.MOST_BYTES} bytes"}, 413)
+        try:
+            group, alerts = alert.every(body, WHERE)
+            made = await run_in_threadpool(hearing.hear, opened(), alerts, group, desk.clock())
+        except BadInput as error:
+            return JSONResponse({"error": clean(str(error), 300)}, 400)
+        except Failed as error:
+            # Alertmanager tries a 5xx again, and what was written of it already is known then.
+            return JSONResponse({"error": clean(str(error), 300)}, 503, {"Retry-After": "5"})
+        return JSONResponse({"alerts": [{"was": was, "incident": number or None} for was, number in made]})
+
+    app.include_router(router(desk))
+    return app
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body, None as soon as it is too long."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > alert.MOST_BYTES:
+            return None
+        parts.append(part)
+    return b"".join(parts)
