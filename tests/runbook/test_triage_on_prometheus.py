@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from runbook_shop import serving
 from runbook_world import END, ONSET, STEP
 
 
@@ -67,7 +68,7 @@ def test_an_index_change_is_ours_and_no_command_of_another_component_is_given(tr
     """Relevance fell and the index version changed."""
     found = triage("index")
     assert (found["whose"], [c["component"] for c in found["changes"]]) == ("us", ["retrieval_index"])
-    assert "kb@7" in found["commands"][0]
+    assert found["commands"][0].startswith("truegreen rollback index") and "kb@7" in found["commands"][0]
     assert found["findings"][0]["state"] == "supported"
 
 
@@ -136,3 +137,26 @@ def test_triage_without_prometheus_is_one_line_and_exit_1(run: Callable[..., Any
     assert ended.code == 1
     assert "no Prometheus answers" in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_an_alert_is_named_by_its_name_or_its_fingerprint(run: Callable[..., Any], filled: str) -> None:
+    """One that does not fire is refused with those that do, harmless on a terminal; two of one name and sev want more words."""
+    burns = {"alertname": "TruegreenBudgetBurn", "environment": "production", "slo": "grounding", "sev": "1"}
+
+    def answer(_: str, path: str, _body: Any, _auth: str) -> tuple[int, Any]:
+        alerts = [{**burns, "service": "them"}, {**burns, "service": "us-model"},
+                  {**burns, "alertname": "Other\x1b[31m", "service": "healthy", "sev": "2"}]  # fmt: skip
+        made = [
+            {"labels": labels, "annotations": {}, "status": {"state": "active", "silencedBy": [], "inhibitedBy": []}, "receivers": [],
+             "startsAt": "2026-01-02T03:00:00Z", "endsAt": "2026-01-02T04:00:00Z", "fingerprint": f"f{n}"} for n, labels in enumerate(alerts)
+        ]  # fmt: skip
+        return (200, made) if path.startswith("/api/v2/alerts") else (404, {})
+
+    with serving(answer) as url:
+        where = ("--prometheus-url", filled, "--alertmanager-url", url, "--at", str(END))
+        assert run("triage", "f1", *where, "--json").facts["service"] == "us-model"
+        both = run("triage", "TruegreenBudgetBurn", *where)
+        assert (both.code, "say which" in both.err) == (2, True)
+        gone = run("triage", "TruegreenDrift", *where)
+        assert (gone.code, "TruegreenBudgetBurn" in gone.err, "\x1b" in gone.err) == (2, True, False)
+        assert run("triage", "f1", "--service", "them", *where).code == 2

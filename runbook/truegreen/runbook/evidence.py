@@ -244,17 +244,25 @@ def _newest(collector: Server, target: Target, evaluation: str) -> tuple[str, ..
     ))  # fmt: skip
 
 
-def firing_target(sources: Sources) -> Target | None:
+def firing_target(sources: Sources, named: str = "") -> Target | None:
     """The target of the gravest alert of ours that is active in Alertmanager; None when none is.
 
+    Args:
+        named: only alerts of this name, or the one of this fingerprint.
+
     Raises:
-        BadInput: alerts of several targets are equally grave.
+        BadInput: alerts of several targets are equally grave, or none is named so.
     """
-    found = [
-        (a.labels.get("sev", "9"), Target(a.labels["service"], a.labels["environment"], a.labels["slo"]))
+    ours = [
+        a
         for a in alertmanager.alerts(sources.alertmanager)
         if all(a.labels.get(name) for name in ("service", "environment", "slo", "sev"))
     ]
+    asked = [a for a in ours if not named or named in (a.labels.get("alertname"), a.fingerprint)]
+    if named and not asked:
+        known = ", ".join(sorted({clean(a.labels.get("alertname", "?"), 80) for a in ours})) or "none"
+        raise BadInput(f"ALERT: no alert {clean(named, 80)!r} of a service fires; firing: {known}")
+    found = [(a.labels.get("sev", "9"), Target(a.labels["service"], a.labels["environment"], a.labels["slo"])) for a in asked]
     gravest = min((sev for sev, _ in found), default="")
     targets = sorted({str(t): t for sev, t in found if sev == gravest}.items())
     if len(targets) > 1:

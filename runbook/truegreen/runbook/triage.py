@@ -10,6 +10,7 @@ from truegreen.core.words import triage as table
 from truegreen.core.words.triage import THEM, US, Hypothesis
 from truegreen.evaluation.provider.verdict import BOTH, NOT_SURE, Fused, fuse
 from truegreen.runbook import changes, signs
+from truegreen.runbook.clean import clean
 from truegreen.runbook.model import RULED_OUT, SUPPORTED, UNKNOWN, Answer, Change, Evidence, Finding, Verdict
 
 RELEVANCE_FALL: Final = 0.05
@@ -26,6 +27,8 @@ _COMPONENTS: Final = (
     ("embedding", "retrieval_index"),
 )
 """A word in a hypothesis about a change of our own, and the component that it is about."""
+_WAYS: Final = {"retrieval_index": "index", "guardrail": "guardrail", "tool_schema": "tools"}
+"""A component of the snapshot and what `truegreen rollback` calls it."""
 _ORDER: Final = (SUPPORTED, UNKNOWN, RULED_OUT)
 
 
@@ -189,9 +192,15 @@ def _commands(evidence: Evidence, whose: str, theirs: tuple[Change, ...], ours: 
                 made.append(f"truegreen rollback prompt{named} --to {shlex.quote(version)}")
             elif change.component == "model":
                 made.append(f"truegreen contain pin-model {shlex.quote(change.old)} --expires 60m")
+            elif change.component in _WAYS and change.old:
+                # What an index's label says of alias and collection, the configured way back knows: rollback reads it from this triage.
+                to = "" if change.component == "retrieval_index" else f" --to {shlex.quote(change.old)}"
+                made.append(
+                    f"truegreen rollback {_WAYS[change.component]}{to}" + ("" if to else f"   # to {clean(change.old, 200)}")
+                )
             else:
                 made.append(
-                    f"# restore {change.component} {change.old or '(none before)'} with your own tool, then: truegreen validate"
+                    f"# {change.component} had no version before: take {change.new} out of service, then: truegreen validate"
                 )
     if not made:
         made = [f"# {move.says}" + (f": {move.command}" if move.command else "")

@@ -18,6 +18,7 @@ from truegreen.runbook.times import clock, span
 
 
 @click.command()
+@click.argument("alert", required=False, metavar="[ALERT]")
 @click.option("--service", metavar="S")
 @click.option("--environment", metavar="E")
 @click.option("--slo", metavar="N")
@@ -28,6 +29,7 @@ from truegreen.runbook.times import clock, span
 @desk
 def triage(
     desk: Desk,
+    alert: str | None,
     service: str | None,
     environment: str | None,
     slo: str | None,
@@ -35,13 +37,22 @@ def triage(
     provider: Path | None,
     time_scale: int,
 ) -> None:
-    """What broke, since when, who is affected, us or them, what next."""
+    """What broke, since when, who is affected, us or them, what next.
+
+    ALERT is the name or the fingerprint of an alert that fires; without it, the open incident or the gravest alert.
+    """
     from truegreen.evaluation.provider.store import folder as provider_folder
     from truegreen.runbook import evidence, selectors, slices, standing
     from truegreen.runbook import log as store
     from truegreen.runbook import triage as judging
 
     log, sources = desk.log(), desk.sources()
+    asked = None
+    if alert:
+        if any((service, environment, slo)):
+            raise BadInput("give ALERT, or --service --environment --slo, not both")
+        asked = evidence.firing_target(sources, alert)
+        service, environment, slo = (asked.service, asked.environment, asked.slo) if asked else (None, None, None)
     incident = (
         open_or_none(desk, log)
         if not all((service, environment, slo)) or desk.number
