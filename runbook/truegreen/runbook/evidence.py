@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -21,9 +22,10 @@ from truegreen.evaluation import start as true_start
 from truegreen.evaluation.provider import probes, store, verdict
 from truegreen.evaluation.provider.model import Entry, Round
 from truegreen.evaluation.start import Count
-from truegreen.runbook import changes, names, selectors
+from truegreen.runbook import changes, in_time, names, selectors
+from truegreen.runbook.answers import Ask
 from truegreen.runbook.clean import clean
-from truegreen.runbook.model import Answer, Evidence, Served, Snapshot, Target
+from truegreen.runbook.model import Evidence, Served, Snapshot, Target
 
 _OURS: Final = "Truegreen"
 FEW: Final = 20
@@ -46,7 +48,7 @@ class Sources:
 
 
 def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale: int, until: float | None = None) -> Evidence:
-    """All evidence for one target.
+    """All evidence for one target, asked side by side; what has no answer within `in_time.REST` seconds is listed as missing.
 
     Args:
         slo: its definition, None when nobody knows it: then there is no true start.
@@ -58,14 +60,24 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
         Failed: Prometheus does not answer.
         BadInput: no series has the target's service and environment, so that every answer would be empty and read as an all-clear.
     """
-    _must_exist(sources.prometheus, target)
-    missing: list[str] = []
+    began, missing = time.monotonic(), list[str]()
     end, step = min(now, until or now), max(STEP / scale, 1.0)
     begin = end - LOOKBACK / scale
-    sev, labels, fired = severity(sources, target, now, missing)
-    counts = stream(sources.prometheus, target, slo, begin, end, step)
+    asked = _bounded(sources, began + in_time.NEEDED)
+    first, failed = in_time.side_by_side({
+        "names": lambda: _must_exist(asked.prometheus, target),
+        "counts": lambda: stream(asked.prometheus, target, slo, begin, end, step),
+        "severity": lambda: severity(asked, target, now, missing),
+        "scores": lambda: scores(asked.prometheus, target, slo, begin, end, step),
+    }, began + in_time.NEEDED)  # fmt: skip
+    for name in ("names", "counts"):
+        if name in failed:
+            raise failed[name]
+    missing += [f"{name}: {error}" for name, error in failed.items()]
+    sev, labels, fired = first.get("severity", ("", {}, None))
+    counts = first["counts"]
     # Scores may fall before any is under the floor; where both changed, the floor's is what the alert is about.
-    found = true_start.find(counts) or true_start.find_scores(scores(sources.prometheus, target, slo, begin, end, step))
+    found = true_start.find(counts) or true_start.find_scores(first.get("scores", {}))
     # A sample may be one scrape old, and a span waits for its export: what is seen in a step may have happened one step earlier.
     start = replace(found, low=found.low - step) if found else None
     onset = start.time if start else end - SPLIT / scale
@@ -74,19 +86,36 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     failure_mode = labels.get("failure_mode") or (slo.failure_mode if slo else "none")
     pillar = labels.get("pillar") or (slo.pillar if slo else NO_PILLAR)
     before, after = max(low - begin, 2 * step), max(end - high, 2 * step)
-    ask = _Ask(sources.prometheus, target, low, before, end, after)
+    asked = _bounded(sources, began + in_time.REST)
+    prometheus = asked.prometheus
+    ask = Ask(prometheus, target, low, before, end, after)
+    rest, failed = in_time.side_by_side({
+        "served models": lambda: _served(prometheus, target, begin, end, step, low, high),
+        "snapshots": lambda: _snapshots(prometheus, target, begin, end, step, low, high),
+        "relevance": ask.relevance,
+        "sessions": lambda: _distinct(prometheus, names.SESSIONS, target, slo, end),
+        "users": lambda: _distinct(prometheus, names.USERS, target, slo, end),
+        "failing traces": lambda: failing(asked, target, slo, end, after, missing),
+        **ask.table(failure_mode, pillar),
+    }, began + in_time.REST)  # fmt: skip
+    missing += [f"{name}: {error}" for name, error in failed.items()]
     return Evidence(
         target, now, sev, failure_mode, pillar, start, onset, SLACK / scale,
-        served=_served(sources.prometheus, target, begin, end, step, low, high),
-        snapshots=_snapshots(sources.prometheus, target, begin, end, step, low, high),
-        answers=ask.table(failure_mode, pillar),
-        relevance=ask.relevance(),
+        served=rest.get("served models", ()),
+        snapshots=rest.get("snapshots", ()),
+        answers={name: rest[name] for name in table.QUERIES if rest.get(name) is not None},
+        relevance=rest.get("relevance"),
         affected=sum(c.bad for c in counts if c.time > low),
-        sessions=_sessions(sources.prometheus, target, slo, end),
-        failing=failing(sources, target, slo, end, after, missing),
+        sessions=rest.get("sessions"),
+        users=rest.get("users"),
+        failing=rest.get("failing traces", ()),
         missing=tuple(missing),
         fired=fired,
     )  # fmt: skip
+
+
+def _bounded(sources: Sources, ends: float) -> Sources:
+    return Sources(*(in_time.bounded(one, ends) for one in (sources.prometheus, sources.alertmanager, sources.collector)))
 
 
 def with_provider(found: Evidence, place: Path) -> Evidence:
@@ -213,10 +242,10 @@ def _sides(points: Sequence[tuple[float, float]], low: float, high: float) -> tu
     return sum(by for time, by in steps if time <= low), sum(by for time, by in steps if time > high)
 
 
-def _sessions(prometheus: Server, target: Target, slo: Slo | None, end: float) -> float | None:
+def _distinct(prometheus: Server, metric: str, target: Target, slo: Slo | None, end: float) -> float | None:
     if slo is None or not isinstance(slo.sli, EvaluationSli):
         return None
-    found = prom.query(prometheus, names.SESSIONS + selectors.at(target, evaluation=slo.sli.evaluation), end)
+    found = prom.query(prometheus, metric + selectors.at(target, evaluation=slo.sli.evaluation), end)
     return sum(s.value for s in found) if found else None
 
 
@@ -289,47 +318,3 @@ def contrast(sources: Sources, found: Evidence) -> dict[str, Any]:
         if answer and answer.before and answer.after:
             signals.append((label, show.format(max(answer.before.values())), show.format(max(answer.after.values()))))
     return {"loaded": len(rules), "fired": sorted(s.labels.get("alertname", "") for s in fired), "signals": signals}
-
-
-@dataclass(frozen=True, slots=True)
-class _Ask:
-    prometheus: Server
-    target: Target
-    low: float
-    before: float
-    end: float
-    after: float
-
-    def table(self, failure_mode: str, pillar: str) -> Mapping[str, Answer]:
-        rows = table.rows(failure_mode, pillar)
-        asked = dict.fromkeys(h.query for row in rows for h in row.hypotheses)
-        asked.update(dict.fromkeys((*(q for row in rows for q in row.queries), "latency_p99", "errors")))
-        made = {}
-        for name in asked:
-            if name in ("served_model", "snapshot_change"):
-                continue
-            before, after = self._values(name, self.low, self.before), self._values(name, self.end, self.after)
-            if after:
-                made[name] = Answer(before, after)
-        return made
-
-    def relevance(self) -> tuple[float, float] | None:
-        where = selectors.at(self.target)
-        means = []
-        for time, window in ((self.low, self.before), (self.end, self.after)):
-            span = f"[{max(int(window), 1)}s]"
-            found = prom.query(
-                self.prometheus,
-                f"sum(increase({names.RELEVANCE_SUM}{where}{span})) / (sum(increase({names.RELEVANCE_COUNT}{where}{span})) > 0)",
-                time,
-            )
-            means.append(found[0].value if found else None)
-        return (means[0], means[1]) if means[0] is not None and means[1] is not None else None
-
-    def _values(self, name: str, time: float, window: float) -> Mapping[str, float]:
-        expr = table.QUERIES[name].fill(self.target.service, self.target.environment, f"{max(int(window), 1)}s")
-        return {_key(s.labels): s.value for s in prom.query(self.prometheus, expr, time) if s.value == s.value}
-
-
-def _key(labels: Mapping[str, str]) -> str:
-    return ", ".join(v for k, v in sorted(labels.items()) if k not in ("service", "environment", "__name__", "job", "instance"))

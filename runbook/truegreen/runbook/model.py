@@ -102,7 +102,7 @@ class Evidence:
         slack: seconds by which a change may lie apart from the onset and still be its cause.
         answers: name of a table query to its answer; a query without data is absent.
         relevance: mean retrieval relevance before and after, None without retrievals.
-        affected: bad events since the onset; sessions is None when nobody counts them.
+        affected: bad events since the onset; `sessions` and `users` are None when nobody counts them.
         missing: what could not be asked, in words.
         fired: when the alert fired, None when none does.
         entries: the provider's changelog from 14 days before the onset on, None where none is kept.
@@ -128,6 +128,7 @@ class Evidence:
     fired: float | None = None
     entries: tuple[Entry, ...] | None = None
     probes: tuple[Round, ...] = ()
+    users: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

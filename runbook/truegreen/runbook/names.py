@@ -15,6 +15,7 @@ SNAPSHOT: Final = catalogue.SNAPSHOT_INFO.prometheus
 SNAPSHOT_SINCE: Final = catalogue.SNAPSHOT_SINCE_TIMESTAMP.prometheus
 CALIBRATION: Final = catalogue.CALIBRATION_INFO.prometheus
 FAILING: Final = catalogue.FAILING_TRACE_INFO.prometheus
+USERS: Final = catalogue.AFFECTED_USERS.prometheus
 SESSIONS: Final = catalogue.AFFECTED_SESSIONS.prometheus
 RELEVANCE_SUM: Final = catalogue.RETRIEVAL_RELEVANCE.sum
 RELEVANCE_COUNT: Final = catalogue.RETRIEVAL_RELEVANCE.count

@@ -57,11 +57,11 @@ class Move:
 
     Args:
         says: the move in words.
-        command: the truegreen command, words in capitals to be filled in; empty where the tool is the team's own.
+        command: the truegreen command, words in capitals to be filled in.
     """
 
     says: str
-    command: str = ""
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,11 @@ QUERIES: Final = {
 
 _PIN_MODEL: Final = Move("pin the model version that was good", "truegreen contain pin-model MODEL --expires 60m")
 _ROLLBACK_PROMPT: Final = Move("move the prompt's label back to the version of before", "truegreen rollback prompt")
+_ROLLBACK_INDEX: Final = Move("move the index back to the version of before", "truegreen rollback index")
+_ROLLBACK_GUARDRAIL: Final = Move("move the guardrail back to the version of before", "truegreen rollback guardrail")
+_ROLLBACK_TOOLS: Final = Move("move the tool schemas back to the version of before", "truegreen rollback tools")
+_CACHED: Final = Move("answer from the cache of before the true start", "truegreen contain cached --expires 60m")
+_FEATURE_OFF: Final = Move("switch the feature off", "truegreen contain feature-off NAME --expires 60m")
 _PROMPT: Final = Hypothesis("a new prompt version began to serve", US, "snapshot_change")
 _SERVED: Final = Hypothesis("the provider serves another model behind the same name", THEM, "served_model")
 
@@ -185,20 +190,20 @@ BY_FAILURE_MODE: Final = {
                 Hypothesis("a data source is down or empty", US, "retrieval_empty"),
                 Hypothesis("the embedding model changed under the index", EITHER, "snapshot_change")),
                ("retrieval_relevance", "ungrounded_by_snapshot"),
-               board_of("retrieval"), Move("point the index alias at the version that was good"),
-               Move("restore the index version of before, then rebuild beside it")),
+               board_of("retrieval"), _CACHED, _ROLLBACK_INDEX),
         Triage("latency",
                (Hypothesis("the provider is slow, throttles or fails", THEM, "errors"),
                 Hypothesis("prompts or answers have grown", US, "tokens"),
                 Hypothesis("the agent goes round in circles", US, "loops"), _SERVED),
                ("latency_p99", "snapshot_change", "contained"),
-               board_of("latency"), Move("pin a model that answers in time", _PIN_MODEL.command), _ROLLBACK_PROMPT),
+               board_of("latency"), Move("reroute to the fallback model", "truegreen contain fallback --expires 60m"), _ROLLBACK_PROMPT),
         Triage("guardrail",
                (Hypothesis("the guardrail's configuration changed", US, "snapshot_change"),
                 Hypothesis("somebody is attacking, or the mix of questions has changed", EITHER, "traffic_mix"), _SERVED),
                ("guardrail_blocks", "guardrail_reviews"),
-               board_of("guardrail"), Move("take the guardrail's configuration of before; when it lets harm through, switch the feature off"),
-               Move("restore the guardrail version of before")),
+               board_of("guardrail"),
+               Move("let the guardrail take its strict setting when it lets harm through", "truegreen contain strict-guardrail --expires 60m"),
+               _ROLLBACK_GUARDRAIL),
     )
 }  # fmt: skip
 
@@ -208,14 +213,12 @@ BY_PILLAR: Final = {
         Triage("autonomy",
                (Hypothesis("the agent may do more than it should since the last change", US, "snapshot_change"),
                 Hypothesis("the approval step is skipped or down", US, "actions")),
-               ("actions",), PILLAR_BOARD, Move("take the tool's permission away, or switch the feature off"),
-               Move("restore the tool schema and the permissions of before")),
+               ("actions",), PILLAR_BOARD, _FEATURE_OFF, _ROLLBACK_TOOLS),
         Triage("tool_use",
                (Hypothesis("a tool returns errors as if they were results", US, "silent_errors"),
                 Hypothesis("a tool fails or its interface changed", EITHER, "tool_outcomes"),
                 Hypothesis("the tool schema changed", US, "snapshot_change")),
-               ("tool_outcomes", "silent_errors"), PILLAR_BOARD, Move("take the failing tool out of the agent's list"),
-               Move("restore the tool schema of before")),
+               ("tool_outcomes", "silent_errors"), PILLAR_BOARD, Move("switch off the feature that calls the failing tool", _FEATURE_OFF.command), _ROLLBACK_TOOLS),
         Triage("planning",
                (Hypothesis("the agent repeats a step that cannot succeed", US, "loops"), _PROMPT, _SERVED),
                ("loops", "tool_outcomes"), PILLAR_BOARD, _PIN_MODEL, _ROLLBACK_PROMPT),
@@ -223,8 +226,7 @@ BY_PILLAR: Final = {
                (Hypothesis("the index was rebuilt or its alias moved", US, "index_version"),
                 Hypothesis("the index has aged", US, "index_age"),
                 Hypothesis("retrievals come back empty", US, "retrieval_empty")),
-               ("retrieval_relevance", "index_age"), PILLAR_BOARD, Move("point the index alias at the version that was good"),
-               Move("restore the index version of before")),
+               ("retrieval_relevance", "index_age"), PILLAR_BOARD, _CACHED, _ROLLBACK_INDEX),
         Triage("reasoning",
                (_SERVED, _PROMPT, Hypothesis("the agent takes branches that nobody planned", EITHER, "branches")),
                ("branches", "ungrounded_by_model"), PILLAR_BOARD, _PIN_MODEL, _ROLLBACK_PROMPT),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -42,17 +44,17 @@ def triage(
     ALERT is the name or the fingerprint of an alert that fires; without it, the open incident or the gravest alert.
     """
     from truegreen.evaluation.provider.store import folder as provider_folder
-    from truegreen.runbook import evidence, selectors, slices, standing
+    from truegreen.runbook import evidence, in_time, selectors, slices, standing
     from truegreen.runbook import log as store
     from truegreen.runbook import triage as judging
 
+    ends = time.monotonic() + in_time.WHOLE
     log, sources = desk.log(), desk.sources()
-    asked = None
     if alert:
         if any((service, environment, slo)):
             raise BadInput("give ALERT, or --service --environment --slo, not both")
-        asked = evidence.firing_target(sources, alert)
-        service, environment, slo = (asked.service, asked.environment, asked.slo) if asked else (None, None, None)
+        if asked := evidence.firing_target(sources, alert):
+            service, environment, slo = asked.service, asked.environment, asked.slo
     incident = (
         open_or_none(desk, log)
         if not all((service, environment, slo)) or desk.number
@@ -69,16 +71,25 @@ def triage(
     changed = standing.first(store.events(log, incident.id)) if incident else None
     found = evidence.gather(sources, target, known, now, time_scale, changed.time if changed else None)
     found = evidence.with_provider(found, provider_folder(provider, desk.config.source))
-    contrast = evidence.contrast(sources, found)
     verdict = judging.judge(found)
+    last = replace(sources, prometheus=in_time.bounded(sources.prometheus, ends))
     end = min(now, changed.time if changed else now)
-    parts = slices.explain(sources.prometheus, target, known, found.start, end - evidence.LOOKBACK / time_scale, end)
-    facts = {**_facts(found, verdict, contrast), "slices": [str(one) for one in parts]}
+    begin = end - evidence.LOOKBACK / time_scale
+    more, failed = in_time.side_by_side({
+        "other alerts": lambda: evidence.contrast(last, found),
+        "slices": lambda: slices.explain(last.prometheus, target, known, found.start, begin, end),
+    }, ends)  # fmt: skip
+    found = replace(found, missing=(*found.missing, *(f"{name}: {error}" for name, error in failed.items())))
+    contrast, parts = more.get("other alerts", {}), more.get("slices", ())
+    link = desk.config.routes.trace_url
+    traces = [link.replace("{trace_id}", quote(one)) if link else one for one in found.failing]
+    facts = {**_facts(found, verdict, contrast, traces), "slices": [str(one) for one in parts]}
     if incident:
         text = f"{verdict.whose}: {verdict.because}"
         store.append(log, incident.id, desk.clock(), "triage", "triaged", text, facts)
     desk.say(
-        _lines(found, verdict, parts, incident.id if incident else None), {**facts, "incident": incident.id if incident else None}
+        _lines(found, verdict, parts, traces, incident.id if incident else None),
+        {**facts, "incident": incident.id if incident else None},
     )
 
 
@@ -89,21 +100,23 @@ def _matching(log: Any, service: str | None, environment: str | None, slo: str |
     return next((i for i in reversed(store.incidents(log)) if i.closed is None and i.target == wanted), None)
 
 
-def _facts(found: Evidence, verdict: Verdict, contrast: dict[str, Any]) -> dict[str, Any]:
+def _facts(found: Evidence, verdict: Verdict, contrast: dict[str, Any], traces: Sequence[str]) -> dict[str, Any]:
     before = max(found.snapshots, key=lambda s: s.before, default=None)
     after = max(found.snapshots, key=lambda s: s.after, default=None)
     return {
         **asdict(found.target), "sev": found.sev, "failure_mode": found.failure_mode, "pillar": found.pillar,
         "whose": verdict.whose, "because": verdict.because, "start": asdict(found.start) if found.start else None,
         "changes": [asdict(c) for c in verdict.changes], "same": list(verdict.same), "findings": [asdict(f) for f in verdict.findings],
-        "affected": found.affected, "sessions": found.sessions, "failing": list(found.failing), "relevance": found.relevance,
+        "affected": found.affected, "sessions": found.sessions, "users": found.users, "failing": list(found.failing), "traces": traces, "relevance": found.relevance,
         "commands": list(verdict.commands), "board": verdict.board, "models": list(verdict.models), "missing": list(found.missing),
         "contrast": contrast, "fired": found.fired, "signs": list(verdict.signs),
         "changelog": None if found.entries is None else [asdict(e) for e in found.entries], "onset": found.onset, "versions": {"before": dict(before.versions) if before and before.before > 0 else {}, "after": dict(after.versions) if after and after.after > 0 else {}},
     }  # fmt: skip
 
 
-def _lines(found: Evidence, verdict: Verdict, parts: Sequence[Slice], incident: int | None) -> Iterator[str]:
+def _lines(
+    found: Evidence, verdict: Verdict, parts: Sequence[Slice], traces: Sequence[str], incident: int | None
+) -> Iterator[str]:
     sev = next((s for s in SEVERITIES if s.sev == found.sev), None)
     yield f"{found.target}: {f'sev {sev.sev}, {sev.says}' if sev else 'no alert of it fires'}"
     yield f"failure mode {found.failure_mode}, pillar: {found.pillar if found.pillar != NO_PILLAR else 'none (model layer)'}"
@@ -132,11 +145,16 @@ def _lines(found: Evidence, verdict: Verdict, parts: Sequence[Slice], incident: 
         yield f"slice: {parts[0]}"
     if found.relevance:
         yield f"retrieval relevance {found.relevance[1]:.2f} (was {found.relevance[0]:.2f})"
-    yield f"affected: {found.affected:.0f} answers, sessions: {'unknown' if found.sessions is None else f'about {found.sessions:.0f}'}"
-    yield f"failing traces: {', '.join(found.failing) or 'none kept'}"
+    sessions = _counted(found.sessions, "truegreen_affected_sessions", "session.id")
+    yield f"affected: {found.affected:.0f} answers, users: {_counted(found.users, 'truegreen_affected_users', 'user.id')}, sessions: {sessions}"
+    yield f"failing traces: {', '.join(traces) or 'none kept'}"
     for lack in found.missing:
         yield f"not asked: {lack}"
     yield f"board: {verdict.board or 'none'}"
     for command in verdict.commands:
         yield f"next: {command}"
     yield f"logged to incident {incident}" if incident else "not logged: no incident is open for it (truegreen incident open)"
+
+
+def _counted(number: float | None, metric: str, attribute: str) -> str:
+    return f"about {number:.0f}" if number is not None else f"unknown (no {metric}: spans must carry {attribute})"
