@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import PurePosixPath
 
+import click
 import promql_parser
 import pytest
 import yaml
@@ -12,7 +14,7 @@ import yaml
 from truegreen.alert_rules.generate import files
 from truegreen.alert_rules.page_words import BY_ALERT
 from truegreen.alert_rules.pages import every_alert, pages
-from truegreen.core.words import catalogue, records
+from truegreen.core.words import catalogue, records, terms
 from truegreen.core.words.boards import DEFAULT_RUNBOOK_URL, runbook_page
 
 PAGES = pages()
@@ -28,7 +30,10 @@ def test_every_alert_has_a_page_and_every_page_an_alert():
     """Also the alerts that only a frozen baseline brings."""
     names = {alert.alert for alert in every_alert()}
     assert {"TruegreenDrift", "TruegreenCalibrationMismatch"} <= names
-    assert set(OF_ALERTS) == {f"docs/runbooks/{name.lower()}.md" for name in names}
+    pillars = {f"docs/runbooks/pillar_{name}.md" for name in terms.PILLARS}
+    assert set(OF_ALERTS) == {f"docs/runbooks/{name.lower()}.md" for name in names} | pillars
+    assert all(f"({PurePosixPath(page).name})" in PAGES["docs/runbooks/README.md"] for page in pillars)
+    assert all(f"({PurePosixPath(page).name})" in PAGES["docs/runbooks/truegreenbudgetburn.md"] for page in pillars)
     assert set(BY_ALERT) == names
     assert all(f"[{name}]({name.lower()}.md)" in PAGES["docs/runbooks/README.md"] for name in names)
 
@@ -111,3 +116,33 @@ def test_the_ratios_from_counters_are_shares(promtool, tmp_path):
     (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [test]}))
     tried = promtool("test", "rules", tmp_path / "test.yml")
     assert tried.returncode == 0, tried.stdout + tried.stderr
+
+
+def test_every_command_of_a_page_is_one_that_the_tool_takes():
+    """Options and arguments too: a page that names what is not there is worse than none at night."""
+    from truegreen.core.cli import root
+
+    shell = {
+        line
+        for text in PAGES.values()
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("truegreen ")
+    }
+    quoted = {found for text in PAGES.values() for found in re.findall(r"`(truegreen [^`]+)`", text)}
+    assert len(shell | quoted) > 10
+    for line in sorted(shell | quoted):
+        words = shlex.split(line.partition("   #")[0])[1:]
+        command, context = root, click.Context(root)
+        while isinstance(command, click.Group) and words:
+            found = command.get_command(context, words[0])
+            assert found is not None, f"{line}: there is no {words[0]!r}"
+            command, words = found, words[1:]
+        values = [
+            {"MODEL": "m", "VERSION": "3", "N": "3", "ID": "1", "NUMBER": "3"}.get(word, word)
+            for word in words
+            if word not in ("|", "…", "...")
+        ]
+        mentioned = line in quoted - shell and not any(word.startswith("-") for word in words)
+        if not isinstance(command, click.Group) and not mentioned:
+            command.make_context(line, values, resilient_parsing=False).close()

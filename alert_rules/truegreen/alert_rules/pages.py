@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from truegreen.alert_rules import detectors, sli
+from truegreen.alert_rules import detectors, pillar_pages, sli
 from truegreen.alert_rules.generate import groups
 from truegreen.alert_rules.model import Alert, Baseline, Judged
 from truegreen.alert_rules.page_words import BY_ALERT, MOVES, Words
@@ -27,7 +27,7 @@ _NOTE: Final = (
 
 
 def pages() -> Mapping[str, str]:
-    """Path below the repository's root to text: one page for each alert, and the list of them.
+    """Path below the repository's root to text: one page for each alert and each pillar, and the list of them.
 
     Raises:
         KeyError: an alert has no words in `page_words.py`, or a hypothesis no move.
@@ -36,7 +36,8 @@ def pages() -> Mapping[str, str]:
     for alert in every_alert():
         known.setdefault(alert.alert, []).append(alert)
     made = {f"{runbook_page(FOLDER, name)}.md": _text(_page(name, alerts)) for name, alerts in sorted(known.items())}
-    return {**made, f"{FOLDER}/README.md": _text(_list(known))}
+    of_pillars = {f"{FOLDER}/{pillar_pages.name(key)}": _text(pillar_pages.page(row)) for key, row in triage.BY_PILLAR.items()}
+    return {**made, **of_pillars, f"{FOLDER}/README.md": _text(_list(known))}
 
 
 def every_alert() -> tuple[Alert, ...]:
@@ -70,6 +71,12 @@ def _list(known: Mapping[str, list[Alert]]) -> Iterator[str]:
     yield from ("| alert | sev | meaning |", "|---|---|---|")
     for name, alerts in sorted(known.items(), key=lambda item: (_sevs(item[1]), item[0])):
         yield f"| [{name}]({name.lower()}.md) | {_sevs(alerts)} | {BY_ALERT[name].means.split('. ')[0].removesuffix('.')}. |"
+    yield from (
+        "",
+        "By pillar of an agent: "
+        + ", ".join(f"[{key.replace('_', ' ')}]({pillar_pages.name(key)})" for key in triage.BY_PILLAR)
+        + ".",
+    )
     yield from ("", "Sev as with an SLO live; while all are in shadow, nothing is above sev 3.")
 
 
@@ -109,7 +116,7 @@ def _diagnosis(name: str, words: Words, alerts: list[Alert], rows: tuple[triage.
     if len(rows) > 1:
         yield from ("By the alert's label `pillar`, and where that is `none` by `failure_mode`.", "")
     for row in rows:
-        yield from (f"**{row.key}**", "")
+        yield from (f"[**{row.key}**]({pillar_pages.name(row.key)})" if row.key in triage.BY_PILLAR else f"**{row.key}**", "")
         yield from (f"{n}. {h.says} ({h.whose}): [{h.query}](#{h.query})" for n, h in enumerate(row.hypotheses, 1))
         more = [query for query in row.queries if query not in {h.query for h in row.hypotheses}]
         yield from ((f"- and: {', '.join(f'[{query}](#{query})' for query in more)}", "") if more else ("",))
