@@ -20,7 +20,7 @@ from truegreen.core.clients import engines
 from truegreen.runbook import names
 
 DAYS: Final = 30
-SERVICES: Final = 40
+SERVICES: Final = 160
 COARSE, FINE, LAST, ONSET = 900, 30, 7 * 3_600, 1_200
 """Seconds: the step of the 30 days, that of the last hours, how many of them, and how long before the end something broke."""
 RUNS: Final = 10
