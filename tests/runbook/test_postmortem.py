@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NOBODY
 from hypothesis import given
 from hypothesis import strategies as some
 from runbook_world import END, ONSET
@@ -26,6 +25,8 @@ from truegreen.runbook.page.sli import Mark
 from truegreen.runbook.postmortem import picture
 from truegreen.runbook.postmortem.model import Figure
 
+NOBODY = "http://127.0.0.1:9"
+"""An address at which nothing answers."""
 HOSTILE = "<script>alert(1)</script> | `x` [a](javascript:b) \"'&"
 
 

@@ -12,7 +12,7 @@ from truegreen.runbook.page.sli import Mark
 from truegreen.runbook.postmortem.model import Figure
 
 WIDTH, HEIGHT = 720.0, 230.0
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 34.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 34.0, 26.0
 CLOSE: Final = 18.0
 """Letters that are nearer than this stand one under the other."""
 _WHOLE: Final = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800)
