@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from runbook_shop import App
 
-from truegreen.runbook import freeze
+from truegreen.runbook import bundle, freeze
 
 
 def test_pinning_freezes_first_then_flips_then_is_verified_by_spans(run: Callable[..., Any], live: App, tmp_path: Path) -> None:
@@ -116,3 +117,19 @@ def test_a_change_needs_an_open_incident(run: Callable[..., Any]) -> None:
     """There is a log for every change."""
     ended = run("contain", "pin-model", "m-1")
     assert (ended.code, "no incident is open" in ended.err) == (2, True)
+
+
+def test_a_server_that_takes_the_call_and_says_nothing_holds_up_no_switch(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The switch is turned, and the bundle says what it could not have."""
+    monkeypatch.setattr(bundle, "PATIENCE", 0.3)
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        ended = run("contain", "pin-model", "m", "--verify-count", "0", "--prometheus-url", url, "--json")
+    assert ended.code == 0, ended.err
+    assert (
+        "queries.json: no answer in time" in ended.facts["evidence"]["missing"] and "log.json" in ended.facts["evidence"]["files"]
+    )
+    assert json.loads((tmp_path / "flags.json").read_text())["flags"]["pinned_model"]["defaultVariant"] == "on"

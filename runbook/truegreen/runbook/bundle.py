@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from truegreen.core.clients import alertmanager, langfuse
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import Server
-from truegreen.core.errors import BadInput, Failed
+from truegreen.core.errors import Failed
 from truegreen.core.words import triage as table
-from truegreen.runbook import flags, freeze, names, selectors
+from truegreen.runbook import flags, freeze, in_time, names, selectors
 from truegreen.runbook import log as store
 from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Incident, Target
@@ -23,6 +24,9 @@ _SERIES = (
     names.SNAPSHOT, names.SNAPSHOT_SINCE, names.SERVED, names.EVALUATED,
     names.CALIBRATION, names.FAILING, names.CONTAINED, names.SESSIONS,
 )  # fmt: skip
+
+PATIENCE: Final = 6.0
+"""Seconds for all evidence that servers hold: harm goes on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,12 @@ def hold(case: Case, phase: str, before: str, more: Mapping[str, Callable[[], An
     Raises:
         Failed: the bundle cannot be written; then nothing may be changed.
     """
-    now, missing = case.clock(), []
-    parts: dict[str, Any] = {}
-    for name, gather in {**_gatherers(case, now), **(more or {})}.items():
-        try:
-            parts[name] = gather()
-        except (Failed, BadInput) as error:
-            missing.append(f"{name}: {error}")
+    now = case.clock()
+    ends = time.monotonic() + PATIENCE
+    # Side by side: of servers that are silent together, none is waited for after the other.
+    found, failed = in_time.side_by_side({**_gatherers(case, now, ends), **(more or {})}, ends)
+    parts = dict(found)
+    missing = [f"{name}: {error}" for name, error in failed.items()]
     head = store.head(case.log)
     about = {"format": 1, "incident": case.incident.id, **asdict(case.incident.target), "frozen": iso(now), "before": before,
              "missing": missing, "log_head": head}  # fmt: skip
@@ -67,11 +70,11 @@ def hold(case: Case, phase: str, before: str, more: Mapping[str, Callable[[], An
     return made
 
 
-def _gatherers(case: Case, now: float) -> Mapping[str, Callable[[], Any]]:
-    target, server = case.incident.target, case.sources.prometheus
+def _gatherers(case: Case, now: float, ends: float) -> Mapping[str, Callable[[], Any]]:
+    target, server = case.incident.target, in_time.bounded(case.sources.prometheus, ends)
     made: dict[str, Callable[[], Any]] = {
         "alerts.json": lambda: [
-            {"labels": dict(a.labels), "state": a.state, "starts": a.starts} for a in alertmanager.alerts(case.sources.alertmanager)
+            {"labels": dict(a.labels), "state": a.state, "starts": a.starts} for a in alertmanager.alerts(in_time.bounded(case.sources.alertmanager, ends))
         ],
         "rules.json": lambda: [
             {"group": r.group, "name": r.name, "labels": dict(r.labels), "query": r.query, "state": r.state}

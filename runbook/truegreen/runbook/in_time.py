@@ -74,8 +74,6 @@ def side_by_side(jobs: Mapping[str, Callable[[], Any]], ends: float) -> tuple[di
             failed[name] = error
         else:
             raise error
-    late = {
-        name: Failed("no answer within the time that a triage has") for name in jobs if name not in found and name not in failed
-    }
+    late = {name: Failed("no answer in time") for name in jobs if name not in found and name not in failed}
     failed |= late
     return {n: found[n] for n in jobs if n in found}, {n: failed[n] for n in jobs if n in failed}
