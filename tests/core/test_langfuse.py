@@ -13,7 +13,7 @@ import pytest
 from local_server import Call, Reply, in_turn, local
 
 from truegreen.core.clients import http, langfuse
-from truegreen.core.errors import BadInput
+from truegreen.core.errors import BadInput, Failed
 
 TEXT = "You are the support agent of the shop."
 KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
@@ -111,12 +111,14 @@ def test_every_refusal_of_langfuse_is_one_clear_error(status: int, words: str) -
         assert "secret" not in str(failed.value) + repr(server)
 
 
-def test_moving_a_label_is_sent_once_even_when_it_fails() -> None:
-    """A change is never repeated behind the user's back."""
-    with local(in_turn(Reply({"message": "busy"}, 503))) as (url, calls):
-        with pytest.raises(http.HttpFailed, match="503: busy"):
-            langfuse.set_labels(langfuse.connect(url, environ=KEYS), "a", 1, ["production"])
-        assert len(calls) == 1
+@pytest.mark.parametrize(("status", "times"), [(503, http.TRIES), (429, http.TRIES), (500, 1), (409, 1)])
+def test_moving_a_label_is_sent_again_only_where_the_server_asks_to_wait(status: int, times: int) -> None:
+    """And then the same words: the same labels twice change nothing."""
+    with local(in_turn(Reply({"message": "busy"}, status))) as (url, calls):
+        server = replace(langfuse.connect(url, environ=KEYS), sleep=lambda _: None)
+        with pytest.raises(Failed, match=f"{status}"):
+            langfuse.set_labels(server, "a", 1, ["production"])
+        assert len(calls) == times and len({call.raw for call in calls}) == 1
 
 
 def test_the_reserved_label_and_a_double_question_are_bad_input() -> None:
