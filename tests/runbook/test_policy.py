@@ -75,6 +75,17 @@ def test_it_stays_off_without_a_sev_1_or_where_nobody_wants_it(
     assert not (tmp_path / "flags.json").exists()
 
 
+def test_it_follows_a_severity_that_is_raised_and_lowered(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], tmp_path: Path
+) -> None:
+    """By the log: the row keeps the severity of the opening."""
+    log, one, tick = opened("2")
+    for sev, wanted in (("1", MESSAGE), ("2", "")):
+        store.append(log, one.id, 1_001.0, "triage", "sev changed", "", {"sev": sev})
+        tick(1_010.0)
+        assert flags.state(flags.load(tmp_path / "flags.json"), "degraded_mode").value == wanted
+
+
 def test_a_person_has_the_last_word(opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path) -> None:
     """Who undoes it is not overruled a second later."""
     log, _, tick = opened("1")
