@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -69,4 +70,15 @@ def test_people_say_who_has_seen_it_who_has_it_and_how_grave_it_is(run: Callable
         "acknowledge": ("1", "met"), "classify": ("1", "running"), "resolve": ("1", "running")}  # fmt: skip
     assert [e["kind"] for e in shown["events"]] == ["incident opened", "acknowledged", "owner set", "sev changed"]
     assert "\x1b" not in shown["events"][2]["text"]
+    assert run("incident", "list", "--json").facts["incidents"][0]["sev"] == "1", "as it is now, not as it was opened"
+    assert "owner: bob" in run("incident", "show").out
+    assert run("incident", "note", "looked", "--by", "ann").code == 0
     assert run("incident", "log", "--verify").code == 0
+
+
+def test_a_service_has_an_owner_until_somebody_takes_it(run: Callable[..., Any], tmp_path: Path) -> None:
+    """The one of the configuration stops no clock: nobody has seen the page yet."""
+    (tmp_path / "truegreen.yaml").write_text("services: {s: {owner: team-a}}")
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
+    shown = run("incident", "show").out
+    assert "owner: team-a" in shown and "acknowledge running" in shown

@@ -391,3 +391,17 @@ def test_whatever_prometheus_answers_the_drawing_stays_in_its_frame(
         assert all(svg.LEFT - 1 <= x <= svg.WIDTH and low <= y <= high for x, y in places)
     assert all(svg.LEFT - 1 <= mark["at"] <= svg.WIDTH for mark in drawn["marks"])
     assert len(drawn["xs"]) <= 6
+
+
+def test_a_clock_that_was_met_late_says_so_and_counts_no_more(site: Site) -> None:
+    """One that ran out counts on, until somebody comes."""
+    site.open()
+    site.now += 400
+
+    def at() -> str:
+        shown = httpx.get(f"{site.url}/incidents/1", headers={**HTML, **BEARER}).text
+        return shown.partition('id="clocks"')[2].partition("</section>")[0]
+
+    assert at().count("data-due") == 3
+    site.write(1, "detect", "acknowledged", "by Dana", {"by": "Dana"})
+    assert (at().count("data-due"), ">late<" in at()) == (2, True)

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -42,6 +42,7 @@ _EVENTS: Final = sql.Table(
     sql.Column("previous", sql.String(64), nullable=False),
     sql.Column("hash", sql.String(64), nullable=False, unique=True),
 )  # fmt: skip
+SEV_CHANGED: Final = "sev changed"
 _SECRET: Final = re.compile("pass|secret|token|key", re.IGNORECASE)
 _TRIES: Final = 5
 """On servers without a lock of ours two writers may pick one seq: the primary key refuses the second, which tries again."""
@@ -174,10 +175,28 @@ def head(log: Log) -> str:
         return connection.execute(sql.select(_EVENTS.c.hash).order_by(_EVENTS.c.seq.desc()).limit(1)).scalar() or chain.GENESIS
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was looked at, in one state of the log: what is wrong (empty: nothing), how many events there are, and the newest hash."""
+
+    wrong: str
+    events: int
+    head: str
+
+
 def verify(log: Log, expected_head: str = "") -> str:
     """What is wrong with the log, in one line; empty when the chain holds and every incident's row says what its events say."""
-    with _reading(log) as connection:  # both in one snapshot: a writer beside it alters nothing
-        all_events, rows = _events(connection), _incidents(connection)
+    return verified(log, expected_head).wrong
+
+
+def verified(log: Log, expected_head: str = "") -> Verified:
+    """As `verify`, with the number of events and the head that were looked at: a writer may be at it meanwhile."""
+    with _reading(log) as connection:
+        told, rows = _events(connection), _rows(connection)
+    return Verified(_wrong(told, rows, expected_head), len(told), told[-1].hash if told else chain.GENESIS)
+
+
+def _wrong(all_events: tuple[Event, ...], rows: tuple[Incident, ...], expected_head: str) -> str:
     wrong = chain.fault(all_events, expected_head)
     if wrong:
         return wrong
@@ -197,6 +216,13 @@ def verify(log: Log, expected_head: str = "") -> str:
 
 
 def _incidents(connection: sql.Connection) -> tuple[Incident, ...]:
+    """All incidents with the severity that they have now: a row keeps that of the opening, an event says each change."""
+    query = sql.select(_EVENTS.c.incident, _EVENTS.c.data).where(_EVENTS.c.kind == SEV_CHANGED).order_by(_EVENTS.c.seq)
+    now = {r.incident: str(sev) for r in connection.execute(query) if (sev := _data(r.data).get("sev"))}
+    return tuple(replace(one, sev=now.get(one.id, one.sev)) for one in _rows(connection))
+
+
+def _rows(connection: sql.Connection) -> tuple[Incident, ...]:
     rows = connection.execute(sql.select(_INCIDENTS).order_by(_INCIDENTS.c.id)).all()
     return tuple(Incident(r.id, Target(r.service, r.environment, r.slo), r.sev, r.opened, r.closed) for r in rows)
 

@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One incident; `closed` is None while it is open. Times in unix seconds."""
+    """One incident; `sev` is that of now, `closed` is None while it is open. Times in unix seconds."""
 
     id: int
     target: Target

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from truegreen.containment.model import DEGRADED_MODE
-from truegreen.runbook import clocks, contain, standing
+from truegreen.runbook import contain, standing
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.commands.common import Desk
@@ -40,7 +40,7 @@ def tick(desk: Desk, log: Log, incident: Incident, events: tuple[Event, ...], no
     if any(e.kind in ("contain failed", "contain unanswered") and now - e.time < AGAIN for e in mine[-3:]):
         return
     how = desk.config.containment
-    wanted = how.degraded_on_sev1 and incident.closed is None and clocks.severity(incident, mine)[0] == "1"
+    wanted = how.degraded_on_sev1 and incident.closed is None and incident.sev == "1"
     if wanted and own is None and not _taken_back(mine):
         contain.turn(
             case,

@@ -10,7 +10,7 @@ from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import log as store
 from truegreen.runbook.channels import contacts, deliveries, github, jira, slack, words
 from truegreen.runbook.channels.model import BEGUN, CHANNEL, CONTACT, DONE, INVITE, REFUSED, TICKET, Item, Outcome, Undelivered
-from truegreen.runbook.channels.plan import plan, sev_of
+from truegreen.runbook.channels.plan import plan
 from truegreen.runbook.clean import clean
 from truegreen.runbook.log import Log
 from truegreen.runbook.model import Event, Incident
@@ -102,7 +102,7 @@ def _send(
     # What the target calls it, and what the log keeps of it (nothing of a message: it would have to tell itself).
     config, opened = desk.config, events[0]
     asked, where = config.incidents, words.links(config, incident, events)
-    sev = sev_of(incident, events)
+    sev = incident.sev
     own = refs.get(f"channel {opened.hash}", "")
     if item.what == TICKET:
         return _ticket(desk, incident, events, item, sev, where)

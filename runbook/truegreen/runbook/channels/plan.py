@@ -8,7 +8,7 @@ from typing import Final
 
 from truegreen.core.config.response import Contact, Incidents
 from truegreen.runbook.channels.model import CHANNEL, CONTACT, INVITE, MESSAGE, TICKET, Item
-from truegreen.runbook.model import Event, Incident
+from truegreen.runbook.model import Event
 
 GRAVE: Final = "1"
 """The sev that opens a channel and a compliance ticket, and tells the contacts of `LEGAL`."""
@@ -35,11 +35,6 @@ def plan(events: Sequence[Event], config: Incidents) -> tuple[Item, ...]:
 def since(events: Iterable[Event]) -> Event | None:
     """The event by which the incident became one of sev 1; None while it is none."""
     return next((e for e in events if e.kind in ("incident opened", "sev changed") and str(e.data.get("sev")) == GRAVE), None)
-
-
-def sev_of(incident: Incident, events: Iterable[Event]) -> str:
-    """The sev that an incident has by its log: of its opening, or of the newest change."""
-    return next((str(e.data.get("sev")) for e in reversed(tuple(events)) if e.kind == "sev changed"), incident.sev)
 
 
 def group_key(events: Sequence[Event]) -> str:

@@ -172,6 +172,13 @@ def newest(events: Iterable[Event], *kinds: str) -> Event | None:
     return next((e for e in reversed(tuple(events)) if e.kind in kinds), None)
 
 
+def owned_by(config: Config, incident: Incident, events: Iterable[Event]) -> str:
+    """Who has it: who was set last, else the owner of its service in the configuration; empty where nobody is."""
+    owner = newest(events, "owner set")
+    service = config.services.get(incident.target.service)
+    return str(owner.data.get("owner", "")) if owner else service.owner if service else ""
+
+
 def _named(number: int, rows: Iterable[Incident], word: str) -> Incident:
     known = {i.id: i for i in rows}
     if number not in known:

@@ -12,14 +12,14 @@ from truegreen.core.words.terms import SEVERITIES
 from truegreen.runbook import alert as alerts
 from truegreen.runbook import clocks
 from truegreen.runbook.clean import clean
-from truegreen.runbook.commands.common import Desk, any_one, desk, newest, open_one, scale_option
+from truegreen.runbook.commands.common import Desk, any_one, desk, newest, open_one, owned_by, scale_option
 from truegreen.runbook.model import Event, Incident, Target
 from truegreen.runbook.times import clock, iso, span
 
 
 @click.group()
 def incident() -> None:
-    """The incident's log: open, list, note, show, log, close."""
+    """The incident: open it or let `serve` do so; ack, owner, sev, note; list, show, log; actions, archive; close."""
 
 
 @incident.command("open")
@@ -92,11 +92,11 @@ def show(desk: Desk, number: int | None) -> None:
     log = desk.log()
     one = any_one(desk, log, number)
     told = events(log, one.id)
-    validated, owner = newest(told, "validated"), newest(told, "owner set")
+    validated = newest(told, "validated")
     standing = clocks.clocks(one, told, desk.clock()) if one.closed is None else ()
     lines = [
         _line(one),
-        *([f"owner: {owner.data.get('owner', '')}"] if owner else []),
+        f"owner: {owned_by(desk.config, one, told) or 'nobody'}",
         *(_clock(c, desk.clock()) for c in standing),
         *(_event(e) for e in told if e.kind != "note"),
         f"last validation: {validated.text if validated else 'none'}",
@@ -121,10 +121,10 @@ def log_(desk: Desk, number: int | None, verify: bool, head: str) -> None:
 
     log = desk.log()
     if verify:
-        wrong = store.verify(log, head)
-        if wrong:
-            raise Failed(f"{log.address}: altered: {wrong}")
-        count, newest_hash = len(store.events(log)), store.head(log)
+        found = store.verified(log, head)
+        if found.wrong:
+            raise Failed(f"{log.address}: altered: {found.wrong}")
+        count, newest_hash = found.events, found.head
         desk.say((f"{count} events, chain unbroken, head {newest_hash}",), {"events": count, "ok": True, "head": newest_hash})
         return
     told = store.events(log, any_one(desk, log, number).id)
@@ -136,14 +136,16 @@ def log_(desk: Desk, number: int | None, verify: bool, head: str) -> None:
 @click.option("--action", is_flag=True, help="An action item of the postmortem: what will be different.")
 @click.option("--owner", default="", metavar="NAME")
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD")
+@click.option("--by", default="", metavar="NAME", help="Who says so.")
 @desk
-def note(desk: Desk, text: str, action: bool, owner: str, due: Any) -> None:
+def note(desk: Desk, text: str, action: bool, owner: str, due: Any, by: str) -> None:
     """Add a note to the open incident. Do not paste prompts or answers: the log is kept."""
     from truegreen.runbook.log import append
 
     log = desk.log()
     one = open_one(desk, log)
     facts = {"owner": clean(owner, 100), "due": due.strftime("%Y-%m-%d") if due else ""} if action else {}
+    facts |= {"by": clean(by, 100)} if by else {}
     made = append(log, one.id, desk.clock(), "review" if action else "triage", "action item" if action else "note", text, facts)
     desk.say((f"noted as event {made.seq} of incident {one.id}",), {"incident": one.id, "event": made.seq})
 

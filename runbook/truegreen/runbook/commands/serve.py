@@ -26,6 +26,8 @@ def serve(desk: Desk, listen: str | None) -> None:
     import uvicorn
 
     from truegreen.core import tokens
+    from truegreen.core.clients import interrupts
+    from truegreen.evaluation.server import connections
     from truegreen.evaluation.server.access import address
     from truegreen.runbook.serve.app import make_app
     from truegreen.runbook.serve.loop import Loop
@@ -51,15 +53,16 @@ def serve(desk: Desk, listen: str | None) -> None:
             loop.once()
             stop.wait(EVERY)
 
-    server = uvicorn.Server(uvicorn.Config(
-        make_app(desk, lambda: loop.failed), host=where.host, port=where.port, log_level="error", access_log=False, lifespan="off",
-        limit_concurrency=200, timeout_keep_alive=30, timeout_graceful_shutdown=10, h11_max_incomplete_event_size=65_536,
+    server = connections.Server(uvicorn.Config(
+        make_app(desk, lambda: loop.failed), host=where.host, port=where.port, log_level="critical", access_log=False, lifespan="off",
+        http=connections.kind(), loop="asyncio", ws="none", timeout_keep_alive=30, timeout_graceful_shutdown=3, server_header=False,
     ))  # fmt: skip
     beside = threading.Thread(target=run, name="truegreen-hooks", daemon=True)
     beside.start()
     desk.say((f"incidents at {url}, notifications at {url}/alertmanager",), {"listening": url})
     try:
-        server.run()
+        with interrupts.raised():
+            server.run()
     except SystemExit:
         raise BadInput(
             f"--listen {listen or asked.endpoint}: the port is in use, or the address is not this machine's; name another"

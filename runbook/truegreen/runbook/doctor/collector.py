@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from truegreen.core.clients import prometheus as prom
-from truegreen.core.clients.http import Server
 from truegreen.core.words import catalogue
-from truegreen.runbook.doctor.model import OK, UNKNOWN, WRONG, Env, Finding
+from truegreen.runbook.doctor.model import OK, SECONDS, UNKNOWN, WRONG, Env, Finding
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
-SECONDS: Final = 3.0
 SHARE: Final = 0.5
 """A service that skips more than half of its sampled answers for want of passages is not judged."""
 _ACCEPTED: Final = catalogue.COLLECTOR_ACCEPTED_SPANS.prometheus
@@ -51,11 +48,11 @@ def port(env: Env) -> Finding:
 
 def spans(env: Env) -> Finding:
     """Whether the collector took any span."""
-    found = prom.query(_soon(env), f"sum({_ACCEPTED})")
+    found = prom.query(env.soon(), f"sum({_ACCEPTED})")
     if not found:
         return Finding("spans", UNKNOWN, "Prometheus has no counter of the collector: it is not scraped", "scrape_config_files: [scrape.yml]")  # fmt: skip
     if found[0].value > 0:
-        recent = prom.query(_soon(env), f"sum(increase({_ACCEPTED}[15m]))")
+        recent = prom.query(env.soon(), f"sum(increase({_ACCEPTED}[15m]))")
         said = f"{found[0].value:.0f} since it started" + (f", {recent[0].value:.0f} in the last 15 minutes" if recent else "")
         return Finding("spans", OK, f"the collector took spans: {said}")
     return Finding(
@@ -92,11 +89,7 @@ def baseline(env: Env) -> Finding:
 
 
 def _by_service(env: Env, expression: str) -> dict[str, float]:
-    return {s.labels.get("service", "?"): s.value for s in prom.query(_soon(env), expression)}
-
-
-def _soon(env: Env) -> Server:
-    return replace(env.prometheus, timeout=SECONDS)
+    return {s.labels.get("service", "?"): s.value for s in prom.query(env.soon(), expression)}
 
 
 def _open(place: str) -> bool:

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from truegreen.core.clients import langfuse as client
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook.doctor.model import OK, WRONG, Env, Finding
-from truegreen.runbook.doctor.prometheus import SECONDS
+from truegreen.runbook.doctor.model import OK, SECONDS, WRONG, Env, Finding
 
 _FIX = "export LANGFUSE_PUBLIC_KEY=… LANGFUSE_SECRET_KEY_FILE=… LANGFUSE_BASE_URL=https://your.langfuse   # keys of the same project and region"
 

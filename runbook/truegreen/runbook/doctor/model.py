@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from truegreen.core.clients.http import Server
 from truegreen.core.config.model import Config
 
+SECONDS: Final = 3.0
+"""For one answer."""
 OK: Final = "ok"
 WRONG: Final = "wrong"
 UNKNOWN: Final = "unknown"
@@ -32,6 +34,10 @@ class Env:
     flags: Path
     now: float
     time_scale: int = 1
+
+    def soon(self) -> Server:
+        """Prometheus, not waited for: a doctor that hangs helps nobody."""
+        return replace(self.prometheus, timeout=SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

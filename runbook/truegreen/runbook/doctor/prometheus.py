@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from truegreen.core.clients import prometheus as prom
-from truegreen.core.clients.http import Server, bare
+from truegreen.core.clients.http import bare
 from truegreen.core.errors import Failed
 from truegreen.core.words import catalogue
 from truegreen.runbook.doctor.model import OK, UNKNOWN, WRONG, Env, Finding
 
 SKEW: Final = 5.0
 """Seconds between two clocks that a span's time and a rule's window do not notice."""
-SECONDS: Final = 3.0
 DAY: Final = 86_400
 _JOB: Final = "truegreen"
 _REQUESTS: Final = catalogue.LLM_REQUESTS.prometheus
@@ -23,7 +21,7 @@ _EVALUATED: Final = catalogue.EVALUATED_ANSWERS.prometheus
 def there(env: Env) -> Finding:
     """Whether a Prometheus answers at all."""
     try:
-        version = prom.buildinfo(_soon(env)).get("version", "")
+        version = prom.buildinfo(env.soon()).get("version", "")
     except Failed as error:
         return Finding(
             "prometheus", WRONG, str(error), "export TRUEGREEN_PROMETHEUS_URL=http://HOST:9090   # or incidents.prometheus_url"
@@ -33,7 +31,7 @@ def there(env: Env) -> Finding:
 
 def clock(env: Env) -> Finding:
     """Whether Prometheus has the time that we have."""
-    found = prom.query(_soon(env), "time()")
+    found = prom.query(env.soon(), "time()")
     # Asked without a moment, time() is the server's own clock; the way there and back is within SKEW or it timed out.
     off = found[0].value - env.now if found else 0.0
     if abs(off) > SKEW:
@@ -47,7 +45,7 @@ def scrape(env: Env) -> Finding:
         "scrape",
         "truegreen generate collector --out DIR; then scrape_config_files: [DIR/scrape.yml] in prometheus.yml, and reload",
     )
-    mine = [target for target in prom.targets(_soon(env)) if target.job == _JOB]
+    mine = [target for target in prom.targets(env.soon()) if target.job == _JOB]
     if not mine:
         return Finding(name, WRONG, f"no job named {_JOB!r} is scraped: the rules look for it", fix)
     down = [f"{target.address} ({target.error or target.health})" for target in mine if target.health != "up"]
@@ -64,9 +62,9 @@ def scrape(env: Env) -> Finding:
 def labels(env: Env) -> Finding:
     """Whether the labels service and environment are those of the applications."""
     renamed = f'count({{__name__=~"{_REQUESTS}|{_EVALUATED}",exported_service!=""}} or {{__name__=~"{_REQUESTS}|{_EVALUATED}",exported_environment!=""}})'
-    if prom.query(_soon(env), renamed):
+    if prom.query(env.soon(), renamed):
         return Finding("labels", WRONG, "Prometheus overwrites the labels service or environment: the rules match nothing", "honor_labels: true   # in the job truegreen")  # fmt: skip
-    seen = prom.query(_soon(env), f"count({_REQUESTS})")
+    seen = prom.query(env.soon(), f"count({_REQUESTS})")
     return Finding(
         "labels", OK if seen else UNKNOWN, "the labels are the applications'" if seen else "no LLM call was counted yet"
     )
@@ -77,13 +75,9 @@ def retention(env: Env) -> Finding:
     from truegreen.alert_rules.generate import files
 
     needed = int(files(env.config, env.time_scale).figures["retention_days"])
-    kept = prom.retention(_soon(env))
+    kept = prom.retention(env.soon())
     if kept is None:
         return Finding("retention", UNKNOWN, f"it does not say how long it keeps samples; the rules need {needed} days")
     if kept < needed * DAY / env.time_scale:
         return Finding("retention", WRONG, f"samples are kept for {kept / DAY:g} days, the rules need {needed}", f"--storage.tsdb.retention.time={needed}d")  # fmt: skip
     return Finding("retention", OK, f"samples are kept for {kept / DAY:g} days, the rules need {needed}")
-
-
-def _soon(env: Env) -> Server:
-    return replace(env.prometheus, timeout=SECONDS)

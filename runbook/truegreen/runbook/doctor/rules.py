@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from truegreen.core.clients import prometheus as prom
 from truegreen.runbook.doctor.model import OK, WRONG, Env, Finding
-from truegreen.runbook.doctor.prometheus import _soon
 
 _FIX: Final = "truegreen generate rules --out DIR; then rule_files: [DIR/truegreen.rules.yml] in prometheus.yml, and reload"
 _NAMED: Final = 3
@@ -25,7 +24,7 @@ def stale(env: Env) -> Finding:
     written = yaml.safe_load(files(env.config, env.time_scale).files[RULES])["groups"]
     wanted = {_key(r.get("alert") or r["record"], r.get("labels", {}), r["expr"]) for group in written for r in group["rules"]}
     groups = {group["name"] for group in written}
-    loaded = [rule for rule in prom.rules(_soon(env)) if rule.group in groups]
+    loaded = [rule for rule in prom.rules(env.soon()) if rule.group in groups]
     if not loaded:
         return Finding("rules", WRONG, "none of our rules is loaded: nothing would page", _FIX)
     broken = [rule for rule in loaded if rule.health == "err"]

@@ -17,9 +17,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import log as store
 from truegreen.runbook import selectors
-from truegreen.runbook.channels.plan import sev_of
 from truegreen.runbook.clean import clean
-from truegreen.runbook.commands.common import Desk, newest
+from truegreen.runbook.commands.common import Desk, owned_by
 from truegreen.runbook.log import Log
 from truegreen.runbook.model import Event, Incident
 from truegreen.runbook.page import access, acts, clocks, html, sli, svg
@@ -105,10 +104,9 @@ def _list(desk: Desk, log: Log, visitor: access.Visitor) -> Response:
     for one in reversed(store.incidents(log)[-LISTED:]):
         # Of a closed one the row says enough.
         events = store.events(log, one.id) if one.closed is None else ()
-        owner = newest(events, "owner set")
         last = events[-1] if events else None
-        rows.append({"id": one.id, "open": one.closed is None, "sev": sev_of(one, events), "target": one.target, "opened": one.opened,
-                     "closed": one.closed, "owner": str(owner.data.get("owner", "")) if owner else "", "last": last})  # fmt: skip
+        rows.append({"id": one.id, "open": one.closed is None, "sev": one.sev, "target": one.target, "opened": one.opened,
+                     "closed": one.closed, "owner": owned_by(desk.config, one, events), "last": last})  # fmt: skip
     return _page("list", 200, rows=rows, now=now, visitor=visitor)
 
 

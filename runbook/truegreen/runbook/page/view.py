@@ -11,9 +11,8 @@ from truegreen.core.config.model import Config
 from truegreen.core.words import triage as table
 from truegreen.core.words.terms import FAILURE_MODES, PHASES
 from truegreen.runbook import selectors
-from truegreen.runbook.channels.plan import sev_of
 from truegreen.runbook.channels.words import links
-from truegreen.runbook.commands.common import newest
+from truegreen.runbook.commands.common import newest, owned_by
 from truegreen.runbook.model import Event, Incident
 from truegreen.runbook.page import sli
 from truegreen.runbook.standing import CHANGES
@@ -53,14 +52,14 @@ def view(
         clocks, law: as `page.clocks` makes them.
         now: unix seconds.
     """
-    triaged, owner, seen = newest(events, "triaged"), newest(events, "owner set"), newest(events, "acknowledged")
+    triaged, seen = newest(events, "triaged"), newest(events, "acknowledged")
     facts = triaged.data if triaged else {}
     start = facts.get("start")
     began = _number(start.get("time")) if isinstance(start, Mapping) else None
     return {
         "incident": incident.id,
         "open": incident.closed is None,
-        "sev": sev_of(incident, events),
+        "sev": incident.sev,
         "service": incident.target.service,
         "environment": incident.target.environment,
         "slo": incident.target.slo,
@@ -70,7 +69,7 @@ def view(
         "closed": incident.closed,
         "started": began,
         "now": now,
-        "owner": str(owner.data.get("owner", "")) if owner else "",
+        "owner": owned_by(config, incident, events),
         "acknowledged": {"by": str(seen.data.get("by", "")), "time": seen.time} if seen else None,
         "clocks": list(clocks),
         "law": dict(law),

@@ -9,7 +9,6 @@ from truegreen.core.config.response import Law
 from truegreen.core.words.terms import SEVERITIES, SNAPSHOT_COMPONENTS
 from truegreen.runbook import standing
 from truegreen.runbook.actions import CASE, actions, completion
-from truegreen.runbook.channels.plan import sev_of
 from truegreen.runbook.law import clocks as law_clocks
 from truegreen.runbook.law.model import AWARENESS, DECISION, DRAFT, REMINDER
 from truegreen.runbook.model import Event, Incident
@@ -41,10 +40,10 @@ def context(
     asked = questions(events, impact(incident, events, measured), items, left)
     opened = first(events, "incident opened")
     return {
-        "incident": incident, "sev": sev_of(incident, events), "questions": asked, "answered": sum(1 for q in asked if q.answer),
+        "incident": incident, "sev": incident.sev, "questions": asked, "answered": sum(1 for q in asked if q.answer),
         "drill": str((opened.data.get("drill") if opened else "") or ""),
         "summary": opened.text if opened else "", "written": iso(moment),
-        "impact": (f"sev {sev_of(incident, events)}, {incident.target}", *impact(incident, events, measured)),
+        "impact": (f"sev {incident.sev}, {incident.target}", *impact(incident, events, measured)),
         "timeline": [(iso(e.time), e.phase, e.kind, e.text, e.seq) for e in events],
         "snapshot": _snapshot(events), "changelog": _changelog(events), "items": items, "left": left,
         "completion": completion(items), "cases": [(e.data.get("case", ""), e.data.get("file", "")) for e in every(events, CASE)],
@@ -176,7 +175,7 @@ def _changelog(events: Sequence[Event]) -> Sequence[tuple[str, str, str, str, st
 
 
 def _clocks(incident: Incident, events: Sequence[Event], scale: int) -> Sequence[tuple[str, str, str, str]]:
-    target = next((s for s in SEVERITIES if s.sev == sev_of(incident, events)), SEVERITIES[0])
+    target = next((s for s in SEVERITIES if s.sev == incident.sev), SEVERITIES[0])
     triage, contained = first(events, "triaged"), first(events, "contain applied", "rollback applied")
     newest = last(events, "triaged")
     start = newest.data.get("start") if newest else None

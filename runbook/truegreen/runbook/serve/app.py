@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +20,8 @@ from truegreen.runbook.page import router
 from truegreen.runbook.serve import hearing, metrics
 
 WHERE: Final = "the webhook"
+BODY_SECONDS: Final = 10.0
+"""Alertmanager sends a notification at once; who sends one byte at a time holds nothing for long."""
 
 
 def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
@@ -48,7 +51,9 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
         return PlainTextResponse("ready\n")
 
     @app.get("/metrics")
-    async def exposed() -> Response:
+    async def exposed(request: Request) -> Response:
+        if not await run_in_threadpool(allowed, request):
+            return PlainTextResponse("the bearer token is missing or unknown\n", 401, {"WWW-Authenticate": "Bearer"})
         try:
             text = await run_in_threadpool(lambda: metrics.expose(desk, opened(), failures()))
         except Failed as error:
@@ -59,7 +64,10 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
     async def heard(request: Request) -> Response:
         if not await run_in_threadpool(allowed, request):
             return JSONResponse({"error": "the bearer token is missing or unknown"}, 401, {"WWW-Authenticate": "Bearer"})
-        body = await _read(request)
+        try:
+            body = await _read(request)
+        except TimeoutError:
+            return JSONResponse({"error": f"the body was not whole within {BODY_SECONDS:g} s"}, 408, {"Connection": "close"})
         if body is None:
             return JSONResponse({"error": f"longer than {alert.MOST_BYTES} bytes"}, 413)
         try:
@@ -79,9 +87,10 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
 async def _read(request: Request) -> bytes | None:
     """The body, None as soon as it is too long."""
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > alert.MOST_BYTES:
-            return None
-        parts.append(part)
+    async with asyncio.timeout(BODY_SECONDS):
+        async for part in request.stream():
+            size += len(part)
+            if size > alert.MOST_BYTES:
+                return None
+            parts.append(part)
     return b"".join(parts)
