@@ -61,6 +61,7 @@ MOVES: Final = {
     "index_version": "Point the alias at the version of before, then rebuild beside it.",
     "retrieval_empty": "Bring the data source back, or its credentials; until then say that nothing was found, and do not answer from memory.",
     "errors": "Send traffic to another model or region, and open a case with the provider. Throttled: lower concurrency or raise the quota.",
+    "seconds_per_token": "Send traffic to another model or region, and open a case with the provider: the same work takes longer there.",
     "tokens": "Put the prompt of before back, or limit passages and answer length.",
     "loops": "Limit the steps of a run, and take the tool away that the agent keeps calling.",
     "actions": "Take the tool's permission away until the approval step works; review what was done unapproved.",

@@ -32,7 +32,9 @@ class Calm:
     Args:
         since: seconds since the last change, or since the onset where nothing was changed.
         wanted: seconds that must be quiet.
-        bad, events: judged events of the SLO; evaluated: of all that were sampled, judged ones; answers, sampled: all answers.
+        bad, events: judged events of the SLO.
+        answers, sampled: all answers, and those that are sampled.
+        by_judges: whether the SLO's events are answers that an evaluator judged, so that each sampled one must be among them.
         pending: alerts of sev 1 or 2 that are pending; others: those of other SLOs that fire; still: those of this SLO that still fire.
     """
 
@@ -45,6 +47,7 @@ class Calm:
     pending: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     still: tuple[str, ...] = ()
+    by_judges: bool = True
 
 
 def smoke(code: int | None, said: str) -> Check:
@@ -163,7 +166,7 @@ def quiet(calm: Calm, budget: float | None) -> Check:
         (f"ratio {share:.1%} is over the sev 2 threshold {threshold:.1%}", share > threshold),
         (f"ratio {share:.1%} is over the budget beyond chance", wilson_low(calm.bad, calm.events) > budget),
         (f"only {sampled:.0%} of answers are sampled: truegreen contain boost 100%", sampled < ALL),
-        (f"only {judged:.0%} of sampled answers were judged", judged < 0.9),
+        (f"only {judged:.0%} of sampled answers were judged", calm.by_judges and judged < 0.9),
         (f"pending: {', '.join(calm.pending)}", bool(calm.pending)),
         (f"firing: {', '.join(calm.others)}", bool(calm.others)),
     ) if is_so]  # fmt: skip

@@ -32,10 +32,14 @@ FEW: Final = 20
 """Names that an error lists."""
 LOOKBACK: Final = 6 * 3_600
 STEP: Final = 30
+LONG: Final = 7 * 86_400
+LONG_STEP: Final = 840
 SLACK: Final = 600
 SPLIT: Final = 900
-"""Nominal seconds, divided by the time scale: how far back to look and how finely; how far apart cause and effect may lie; where
-to split the windows when no true start is found."""
+"""Nominal seconds, divided by the time scale: how far back to look and how finely, and the same for what began days ago; how far apart cause
+and effect may lie; where to split the windows when no true start is found."""
+_SLOW_TIERS: Final = ("ticket", "drift")
+"""Of alerts whose windows are days: six hours may hold nothing but the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,14 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     counts = first["counts"]
     # Scores may fall before any is under the floor; where both changed, the floor's is what the alert is about.
     found = true_start.find(counts) or true_start.find_scores(first.get("scores", {}))
+    if found is None and labels.get("burn_tier") in _SLOW_TIERS:
+        longer = end - LONG / scale
+        more, failed = in_time.side_by_side({
+            "the days before": lambda: stream(asked.prometheus, target, slo, longer, end, max(LONG_STEP / scale, 1.0)),
+        }, began + in_time.NEEDED)  # fmt: skip
+        missing += [f"{name}: {error}" for name, error in failed.items()]
+        if found := true_start.find(more.get("the days before", ())):
+            counts, begin, step = more["the days before"], longer, max(LONG_STEP / scale, 1.0)
     # A sample may be one scrape old, and a span waits for its export: what is seen in a step may have happened one step earlier.
     start = replace(found, low=found.low - step) if found else None
     onset = start.time if start else end - SPLIT / scale
@@ -100,7 +112,7 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     }, began + in_time.REST)  # fmt: skip
     missing += [f"{name}: {error}" for name, error in failed.items()]
     return Evidence(
-        target, now, sev, failure_mode, pillar, start, onset, SLACK / scale,
+        target, now, sev, failure_mode, pillar, start, onset, max(SLACK / scale, step), begin,
         served=rest.get("served models", ()),
         snapshots=rest.get("snapshots", ()),
         answers={name: rest[name] for name in table.QUERIES if rest.get(name) is not None},

@@ -100,6 +100,7 @@ class Evidence:
     Args:
         start: None when no change was found; `onset` is then where the windows were split all the same.
         slack: seconds by which a change may lie apart from the onset and still be its cause.
+        begin: how far back was looked, unix seconds.
         answers: name of a table query to its answer; a query without data is absent.
         relevance: mean retrieval relevance before and after, None without retrievals.
         affected: bad events since the onset; `sessions` and `users` are None when nobody counts them.
@@ -117,6 +118,7 @@ class Evidence:
     start: TrueStart | None
     onset: float
     slack: float
+    begin: float = 0.0
     served: tuple[Served, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)

@@ -30,8 +30,8 @@ def of(evidence: Evidence, theirs: Sequence[Change], ours: Sequence[Change], fin
     if evidence.start and (found := verdict.of_probes(evidence.probes, models, low, high, evidence.slack)):
         yield found
     yield from verdict.of_entries(evidence.entries or (), models, low, high, evidence.slack) if evidence.start else ()
-    # A change that was seen explains its symptoms: they are no sign beside it.
-    for whose, weight in ((THEM, weights.SYMPTOM_THEM), (US, weights.SYMPTOM_US)):
+    # A change that was seen explains what it causes: that is no sign beside it. What only a provider causes, no change of ours explains.
+    for whose, weight, explained in ((THEM, weights.SYMPTOM_THEM, theirs), (US, weights.SYMPTOM_US, (*theirs, *ours))):
         strong = [f for f in findings if f.state == SUPPORTED and f.whose == whose]
-        if strong and not theirs and not ours:
+        if strong and not explained:
             yield Sign(weight, f"{strong[0].says}: {strong[0].because}")

@@ -156,7 +156,7 @@ def _growth(answer: Answer) -> tuple[str, str]:
     was = answer.before.get(key)
     if was is None:
         return UNKNOWN, "nothing to compare with"
-    said = f"{now:.0f} (was {was:.0f}){f' {key}' if key else ''}"
+    said = f"{now:.3g} (was {was:.3g}){f' {key}' if key else ''}"
     return (SUPPORTED, said) if now > RISE * was else (RULED_OUT, said)
 
 
@@ -169,7 +169,7 @@ def _relevance(answer: Answer) -> tuple[str, str]:
 
 
 _JUDGES: Final[Mapping[str, Callable[[Answer], tuple[str, str]]]] = {
-    "index_age": _age, "traffic_mix": _mix, "ungrounded_by_cohort": _cohort, "tokens": _growth, "retrieval_relevance": _relevance,
+    "index_age": _age, "traffic_mix": _mix, "ungrounded_by_cohort": _cohort, "tokens": _growth, "seconds_per_token": _growth, "retrieval_relevance": _relevance,
 }  # fmt: skip
 """How the answer of a query is read; all others are bad shares."""
 

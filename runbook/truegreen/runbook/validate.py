@@ -10,7 +10,7 @@ from typing import Final
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.words import records
 from truegreen.core.words.attributes import CHAT_OPERATIONS
-from truegreen.core.words.slo import BASELINE, Slo
+from truegreen.core.words.slo import BASELINE, EvaluationSli, Slo
 from truegreen.evaluation.evalsets import choosing, files, result
 from truegreen.runbook import argv, checks, names, selectors
 from truegreen.runbook.clean import clean
@@ -80,7 +80,19 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
         checks.guardrail(blocked[1], decided[1], blocked[0], decided[0], errors, seen),
         checks.relevance(*look.relevance(), sum(retrievals), seen),
         checks.quiet(
-            checks.Calm(when.now - when.changed, quiet, calm_bad, calm_events, answers, sampled, pending, others, still), budget
+            checks.Calm(
+                when.now - when.changed,
+                quiet,
+                calm_bad,
+                calm_events,
+                answers,
+                sampled,
+                pending,
+                others,
+                still,
+                by_judges=slo is None or isinstance(slo.sli, EvaluationSli),
+            ),
+            budget,
         ),
     ]
 

@@ -145,6 +145,9 @@ QUERIES: Final = {
         Query("tokens", "How many tokens does a call take, by kind?",
               f"sum by (type) (increase(truegreen_llm_tokens_total{{{_AT}}}[$window])) "
               f"/ on () group_left () sum(increase(truegreen_llm_requests_total{{{_AT}}}[$window]) > 0)"),
+        Query("seconds_per_token", "How many seconds does a call take for each token of its answer?",
+              f"sum by (model) (increase(truegreen_llm_duration_seconds_sum{{{_AT}}}[$window])) "
+              f'/ on () group_left () sum(increase(truegreen_llm_tokens_total{{{_AT},type="output"}}[$window]) > 0)'),
         Query("errors", "How many calls fail, are throttled or time out, by provider?",
               _share("truegreen_llm_requests_total", 'outcome!="ok"', by="provider")),
         Query("contained", "Which switch of containment is on?",
@@ -192,7 +195,8 @@ BY_FAILURE_MODE: Final = {
                ("retrieval_relevance", "ungrounded_by_snapshot"),
                board_of("retrieval"), _CACHED, _ROLLBACK_INDEX),
         Triage("latency",
-               (Hypothesis("the provider is slow, throttles or fails", THEM, "errors"),
+               (Hypothesis("the provider takes longer for as many tokens", THEM, "seconds_per_token"),
+                Hypothesis("the provider throttles, fails or does not answer in time", THEM, "errors"),
                 Hypothesis("prompts or answers have grown", US, "tokens"),
                 Hypothesis("the agent goes round in circles", US, "loops"), _SERVED),
                ("latency_p99", "snapshot_change", "contained"),

@@ -74,10 +74,9 @@ def triage(
     verdict = judging.judge(found)
     last = replace(sources, prometheus=in_time.bounded(sources.prometheus, ends))
     end = min(now, changed.time if changed else now)
-    begin = end - evidence.LOOKBACK / time_scale
     more, failed = in_time.side_by_side({
         "other alerts": lambda: evidence.contrast(last, found),
-        "slices": lambda: slices.explain(last.prometheus, target, known, found.start, begin, end),
+        "slices": lambda: slices.explain(last.prometheus, target, known, found.start, found.begin, end),
     }, ends)  # fmt: skip
     found = replace(found, missing=(*found.missing, *(f"{name}: {error}" for name, error in failed.items())))
     contrast, parts = more.get("other alerts", {}), more.get("slices", ())
