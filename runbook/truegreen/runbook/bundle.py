@@ -25,8 +25,8 @@ _SERIES = (
     names.CALIBRATION, names.FAILING, names.CONTAINED, names.SESSIONS,
 )  # fmt: skip
 
-PATIENCE: Final = 6.0
-"""Seconds for all evidence that servers hold: harm goes on meanwhile."""
+PATIENCE: Final = 4.0
+"""Seconds for all evidence that servers hold: harm goes on meanwhile, so a bundle is written within five."""
 
 
 @dataclass(frozen=True, slots=True)

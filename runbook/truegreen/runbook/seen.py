@@ -8,7 +8,8 @@ from typing import Final
 
 from truegreen.containment.model import PINNED_MODEL, PROVIDERS
 from truegreen.core.clients import prometheus as prom
-from truegreen.core.clients.http import Server
+from truegreen.core.clients.http import Server, bare
+from truegreen.core.errors import Failed
 from truegreen.runbook import names, selectors
 from truegreen.runbook.model import Target
 from truegreen.runbook.switches import Switch
@@ -20,6 +21,15 @@ IMPATIENT: Final = 2.0
 """Seconds for one answer of Prometheus: a slow one is not waited for while harm is done."""
 
 
+def impatient(server: Server) -> Server:
+    """The server with `IMPATIENT` seconds for an answer and no second attempt: who watches asks again anyway."""
+
+    def once(_: float) -> None:
+        raise Failed(f"no {server.name} answers at {bare(server.url)}: {server.hint}")
+
+    return replace(server, timeout=min(server.timeout, IMPATIENT), sleep=once)
+
+
 def kinds(switch: Switch) -> tuple[str, ...]:
     """What must be seen of a switch."""
     return (_MODEL, _STAMP) if switch.served else (_STAMP,)
@@ -27,7 +37,7 @@ def kinds(switch: Switch) -> tuple[str, ...]:
 
 def reader(server: Server, target: Target) -> Callable[[], Mapping[Key, float]]:
     """Reads the counters that show who serves, what is stamped and what is sampled."""
-    where, server = selectors.at(target), replace(server, timeout=min(server.timeout, IMPATIENT))
+    where, server = selectors.at(target), impatient(server)
     asked = (
         ("served", "model, served", names.SERVED),
         ("contained", "containment", names.CONTAINED),

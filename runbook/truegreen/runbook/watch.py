@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from truegreen.core.errors import Failed
+
 Key = tuple[str, ...]
 """Which counter: a kind or a label, and more labels."""
 OTHER: Final = "other"
@@ -42,11 +44,20 @@ def watch(
         before: what `read` said before the change.
         classify: key to one of `kinds`, to `OTHER`, or to anything else, which is not looked at.
         timeout: seconds after `since`, the moment of the change on `clock`.
+
+    Raises:
+        Failed: `read` did when the time was up; before that it is asked again, for counters lose nothing meanwhile.
     """
     last, others, first = dict(before), 0.0, None
     tally = dict.fromkeys(kinds, 0.0)
     while True:
-        now_read = read()
+        try:
+            now_read = read()
+        except Failed:
+            if clock() - since >= timeout:
+                raise
+            sleep(POLL)
+            continue
         elapsed = clock() - since
         grown = {key: value - last.get(key, 0.0) if value >= last.get(key, 0.0) else value for key, value in now_read.items()}
         last.update(now_read)

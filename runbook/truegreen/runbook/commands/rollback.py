@@ -119,7 +119,12 @@ def _move(desk: Desk, case: Any, where: Any, to: str, dry_run: bool, forced: dic
         if made.seen is None:
             raise Failed(f"whether {where} version {to} is good cannot be known: {made.because}; {advice}")
         raise Failed(f"{where.name} version {to} never served {target.service}/{target.environment} {made.because}: it is not known to be good; {advice}")  # fmt: skip
-    half = moving.half_done(case, made)
+    half, unseen = moving.half_done(case, made), moving.unseen(case, made)
+    read = seen.reader(case.sources.prometheus, target, where)
+    if not made.moves and unseen and not dry_run:
+        if not desk.as_json:
+            click.echo(f"event {unseen.seq} moved {where} to {to}, and nobody has seen it serve yet: looking again")
+        return None, unseen, read, _before(read, count), str(unseen.data["from"] or ""), f"truegreen rollback undo {unseen.seq}"
     if not made.moves and half is None:
         raise Failed(f"{where} is on {to} already; the cause is elsewhere, or caches still hold the other")
     if dry_run:
@@ -133,8 +138,7 @@ def _move(desk: Desk, case: Any, where: Any, to: str, dry_run: bool, forced: dic
              "because": made.because, "ready": ready, "text": text, "dry_run": True},
         )  # fmt: skip
         return None
-    read = seen.reader(case.sources.prometheus, target, where)
-    before = _before(read, count)
+    before = None if made.seen is None else _before(read, count)
     completed = {"completes": half.begun, **({} if made.moves else {"from": half.old})} if half else {}
     old = made.current if made.moves else str((half.old if half else "") or "")
     held, event = moving.apply(case, made, {**forced, **completed})
@@ -149,7 +153,7 @@ def _watch(desk: Desk, case: Any, where: Any, to: str, done: Any, count: int, pa
     from truegreen.runbook.rollback import labels
 
     held, event, read, before, old, undo = done
-    facts = {"event": event.seq, "evidence": bundle_facts(held), "undo": undo, "text": event.text}
+    facts = {"event": event.seq, "evidence": bundle_facts(held) if held else None, "undo": undo, "text": event.text}
     if not to:
         desk.say(("not verified: spans do not say which version serves by default",), {**facts, "verified": None})
         return

@@ -37,6 +37,11 @@ class Place:
     flags: Path
     flag_command: tuple[str, ...] = ()
 
+    @property
+    def blind(self) -> bool:
+        """Whether only our own note tells the version: the team's flag system is set by a command, and cannot be asked."""
+        return self.way.type == "flag" and bool(self.flag_command)
+
     def __str__(self) -> str:
         return f"{self.component} {self.name}" if self.name != self.component else self.component
 

@@ -12,6 +12,7 @@ from truegreen.core.config.model import Config
 from truegreen.core.config.response import Way
 from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import bundle, freeze, standing
+from truegreen.runbook import flags as flagging
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.model import Event
@@ -82,6 +83,17 @@ def half_done(case: Case, made: Plan) -> Moved | None:
     return newest if newest and not newest.finished and str(newest.to) == made.to else None
 
 
+def unseen(case: Case, made: Plan) -> Event | None:
+    """The end of the newest move of this thing, when it was to this version and nobody saw it serve yet: the watch was cut off, or in vain."""
+    told = store.events(case.log)
+    newest = next((m for m in reversed(standing.moves(told)) if _same(m, made.place)), None)
+    if newest is None or not newest.finished or str(newest.to) != made.to:
+        return None
+    after = [e for e in told if e.incident == newest.incident and e.phase == "mitigate" and e.seq > newest.number]
+    seen_since = any(e.kind == "verified by spans" for e in after)
+    return None if seen_since else next(e for e in told if e.seq == newest.number)
+
+
 def undoable(case: Case, number: int) -> Moved:
     """The move of event `number`, which can be undone.
 
@@ -144,11 +156,12 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
         return store.append(case.log, case.incident.id, case.clock(), "mitigate", event, text, facts)
 
     tell("rollback begun", f"about to move {where} to {made.to or 'off'}")
-    if made.moves:
+    # What was cut off may stand elsewhere otherwise than the note says: said again, it is so for sure.
+    if made.moves or where.blind:
         try:
             _move(made)
         except (BadInput, Failed) as error:
-            _explain(tell, made, str(error))
+            _explain(tell, made, error)
             raise
         _confirm(tell, made)
     old = facts["from"] or "no version"
@@ -163,7 +176,7 @@ def _move(made: Plan) -> None:
         raise BadInput(
             f"{where} is on {now or 'no version'} now and was on {made.current or 'none'} a moment ago: somebody else moved it; look again"
         )
-    if now != made.to:
+    if now != made.to or where.blind:
         kind.move(where, made.to, made.current)
 
 
@@ -189,14 +202,15 @@ def _logged(made: Plan) -> dict[str, Any]:
     return facts if where.component == "prompt" else {**facts, "component": where.component}
 
 
-def _explain(tell: Tell, made: Plan, said: str) -> None:
+def _explain(tell: Tell, made: Plan, error: Exception) -> None:
     """Log how a move that raised has ended: by what is set now, if that can be told."""
     try:
         now = KINDS[made.place.way.type].current(made.place)
     except (BadInput, Failed):
         now = None
     # Where it may have moved, the change stands until somebody completes or undoes it.
-    tell("rollback failed" if now == made.current else "rollback unanswered", said)
+    known = now == made.current and not isinstance(error, flagging.Unanswered)
+    tell("rollback failed" if known else "rollback unanswered", str(error))
 
 
 def _confirm(tell: Tell, made: Plan) -> None:

@@ -11,6 +11,7 @@ from truegreen.core.clients.http import Server
 from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.evalsets import keeping
 from truegreen.runbook import names, selectors
+from truegreen.runbook import seen as switches
 from truegreen.runbook.model import Target
 from truegreen.runbook.rollback.labels import is_version, label_of
 from truegreen.runbook.rollback.model import Place
@@ -27,7 +28,7 @@ def known(server: Server, target: Target, place: Place, version: str) -> tuple[b
     if evidence:
         return True, evidence
     try:
-        labels = served(server, target, place)
+        labels = served(switches.impatient(server), target, place)
     except (Failed, BadInput) as error:
         return None, str(error)
     found = next((label for label in labels if is_version(place, label, version)), None)
@@ -50,7 +51,7 @@ def served(server: Server, target: Target, place: Place) -> tuple[str, ...]:
 
 def reader(server: Server, target: Target, place: Place) -> Callable[[], Mapping[Key, float]]:
     """Reads how many answers each version of the component has given."""
-    where, label = selectors.at(target), label_of(place)
+    where, label, server = selectors.at(target), label_of(place), switches.impatient(server)
 
     def read() -> Mapping[Key, float]:
         versions = {

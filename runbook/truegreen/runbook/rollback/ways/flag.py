@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from truegreen.core.errors import Failed
-from truegreen.runbook import argv, flags
+from truegreen.runbook import flags
 from truegreen.runbook.rollback.model import Kind, Place
-
-WAIT: Final = 30.0
-"""Seconds for whoever else changes the file."""
 
 
 def current(place: Place) -> str:
@@ -39,20 +34,17 @@ def ready(place: Place, _: str) -> str:
 
 
 def move(place: Place, to: str, _: str) -> None:
-    """Turn the flag; the file keeps it too where a command sets it elsewhere, so that what stands can be read."""
+    """Turn the flag; the file keeps it too where a command sets it elsewhere, so that what stands can be read.
+
+    Raises:
+        flags.Unanswered: the command did not end in time; the file is as it was.
+    """
+    switch = flags.Switch(to, None)
     if place.flag_command:
-        command = argv.fill(place.flag_command, {"flag": place.name, "value": to, "expires": ""}, "containment.command")
-        ended = argv.run(command)
-        if ended.code != 0:
-            raise Failed(f"containment.command: {command[0]} did not end with exit code 0: {ended.said}")
-    try:
-        # The lock that `truegreen contain` takes: two changes of two flags lose neither.
-        with FileLock(place.flags.with_name(f".{place.flags.name}.lock"), timeout=WAIT):
-            flags.save(place.flags, flags.turned(flags.load(place.flags), place.name, flags.Switch(to, None)))
-    except Timeout:
-        raise Failed(f"{place.flags}: another command has held it for {WAIT:g} s; nothing was changed, try again") from None
-    except OSError as error:
-        raise Failed(f"{place.flags}: cannot be locked: {error.strerror or error}; nothing was changed") from None
+        flags.ran(flags.elsewhere(place.flag_command, place.name, switch), "containment.command", place.name)
+    # The lock that `truegreen contain` takes: two changes of two flags lose neither.
+    with flags.alone(place.flags):
+        flags.save(place.flags, flags.turned(flags.load(place.flags), place.name, switch))
 
 
 KIND: Final = Kind(current, versions, ready, move, empty=True)
