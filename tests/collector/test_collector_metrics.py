@@ -235,7 +235,7 @@ def test_past_the_limit_of_series_all_services_together_cost_a_known_number_more
     """The limit is soft by one folded set of each metric, whatever comes; failing traces and affected users have none."""
     processor = Processor(clock, INTERVAL, series_limit=0)
     kept_apart = (
-        ("watch", "canary", "calibration file", "drill"),
+        ("watch", "canary", "calibration file", "drill", "incident"),
         (catalogue.FAILING_TRACE_INFO, catalogue.AFFECTED_USERS, catalogue.AFFECTED_SESSIONS),
     )
     families = [one for one in processor.store.families.values() if one.metric.identity]

@@ -160,7 +160,7 @@ def test_health_shows_all_that_the_collector_says_of_itself(boards):
     """A counter of losses that nobody draws is no counter."""
     read = {name for _, text in check.expressions(boards["health.json"]) for name in promql.names(text)}
     for metric in catalogue.ALL:
-        if metric.source in ("collector", "canary", "watch", "drill"):
+        if metric.source in ("collector", "canary", "watch", "drill", "incident"):
             assert metric.name.startswith("truegreen.drift.") or any(name.startswith(metric.prometheus) for name in read), (
                 metric.name
             )

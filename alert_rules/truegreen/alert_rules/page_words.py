@@ -349,8 +349,7 @@ BY_ALERT: Final = {
         (Cause("Nobody held one", "count by (service, environment) (truegreen_drill_completed_timestamp_seconds)",
                "Hold one: an alert, triage, containment, rollback and validation, against a service of yours that is not customer-facing."),
          Cause("One was held and nothing says so", f"truegreen_drill_completed_timestamp_seconds{{{_AT}}}",
-               "Nothing of truegreen writes this gauge yet: expose it where you note drills, such as in a file that node_exporter's textfile collector reads, "
-               "and keep exposing it.")),
+               "`truegreen incident serve` shows it, from the drills in its log: see that it runs on the same store, and that Prometheus scrapes it (`incidents.serve.endpoint`).")),
     ),
     watchers.MODEL_DEPRECATION: Words(
         "A model that the service asks for stops within two weeks, or has stopped, as its provider announced.",

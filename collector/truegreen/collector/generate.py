@@ -59,6 +59,8 @@ def files(config: Config, time_scale: int) -> Generated:
         for made, said in zip(balancers, ("", QUEUE), strict=True)
     )
     instead = _apart({**doors, "forward": own.forward, "state": own.state}, INSTEAD)
+    serve = config.incidents.serve
+    others = {generate_scrape.CANARY: own.canary_endpoint, generate_scrape.INCIDENTS: serve.endpoint}
     secret = bool(generate_mounted.settings(config)[1])
     return Generated(
         {
@@ -67,7 +69,8 @@ def files(config: Config, time_scale: int) -> Generated:
             ),
             "scrape.yml": generate_scrape.text(
                 _targets(own.metrics_endpoint, own.backends), duration(interval), config.metrics,
-                {generate_scrape.CANARY: reachable(own.canary_endpoint)} if own.canary_endpoint else {},
+                {job: reachable(place) for job, place in others.items() if place},
+                {generate_scrape.INCIDENTS: str(serve.token_file.resolve())} if serve.token_file else {},
             ),
             "otelcol_metrics.yaml": generate_otelcol.text(
                 generate_otelcol.metrics(evaluations, interval, config.metrics), METRICS_HEAD.format(apart=instead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -30,9 +31,19 @@ OTHER: Final = """  - job_name: {job}
 """
 """A job of its own: TruegreenCollectorGone is about the job `truegreen`."""
 CANARY: Final = "truegreen-canary"
+INCIDENTS: Final = "truegreen-incidents"
+SECRET: Final = """    # Prometheus takes the whole file for the token: where it has several, name a file with one of them.
+    authorization: {{credentials_file: {file}}}
+"""
 
 
-def text(targets: Sequence[str], interval: str, derived: Catalogue, others: Mapping[str, str] = MappingProxyType({})) -> str:
+def text(
+    targets: Sequence[str],
+    interval: str,
+    derived: Catalogue,
+    others: Mapping[str, str] = MappingProxyType({}),
+    secrets: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The text of `scrape.yml`.
 
     Args:
@@ -40,8 +51,13 @@ def text(targets: Sequence[str], interval: str, derived: Catalogue, others: Mapp
         interval: as Prometheus writes it.
         derived: the metrics that there are.
         others: job to HOST:PORT of what else exposes metrics of truegreen.
+        secrets: of those that want a bearer token, job to the file that holds it.
     """
-    jobs = (OTHER.format(job=job, interval=interval, target=target) for job, target in others.items())
+    jobs = (
+        OTHER.format(job=job, interval=interval, target=target)
+        + (SECRET.format(file=json.dumps(secrets[job])) if job in secrets else "")
+        for job, target in others.items()
+    )
     own = SCRAPE.format(interval=interval, endpoints=", ".join(f'"{target}"' for target in targets), created=created(derived))
     return own + "".join(jobs)
 

@@ -56,10 +56,11 @@ def quantile(q: float, metric: Metric, by: tuple[str, ...] = (), where: Where | 
     return Expression(f"histogram_quantile({q}, {_sum(metric.bucket, ('le', *by), where or {}, 'rate', RATE)}) >= 0", by)
 
 
-def mean(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None) -> Expression:
-    """The mean of what a histogram observed, in the metric's unit; absent without observations."""
-    every = _sum(metric.count, by, where or {}, "rate", RATE)
-    return Expression(f"{_sum(metric.sum, by, where or {}, 'rate', RATE)} / ({every} > 0)", by)
+def mean(metric: Metric, by: tuple[str, ...] = (), where: Where | None = None, over: str = RATE) -> Expression:
+    """The mean of what a histogram observed, in the metric's unit; absent without observations. `over` as in `share`."""
+    function = "rate" if over == RATE else "increase"
+    every = _sum(metric.count, by, where or {}, function, over)
+    return Expression(f"{_sum(metric.sum, by, where or {}, function, over)} / ({every} > 0)", by)
 
 
 def deviation(by: tuple[str, ...]) -> Expression:

@@ -53,11 +53,16 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Where `truegreen incident serve` listens (`HOST:PORT`), whom it lets in, and its address for links."""
+    """Where `truegreen incident serve` listens (`HOST:PORT`, empty where nobody says), whom it lets in, and its address for links."""
 
-    endpoint: str = "127.0.0.1:9470"
+    endpoint: str = ""
     url: str = ""
     token_file: File | None = None
+
+    @property
+    def listens(self) -> str:
+        """`HOST:PORT`, its own where nobody says."""
+        return self.endpoint or "127.0.0.1:9470"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ _ERROR_KIND = Label(name="error", values=("false_positive", "false_negative"), l
 _ANNOUNCING_PROVIDER = Label(name="provider", limit=50)
 _ANNOUNCED_MODEL = Label(name="model", limit=500)
 _PROBE_RESULT = Label(name="result", values=("caught", "missed"), limit=3)
+_INCIDENT_SEV = Label(name="sev", values=("1", "2", "3"), limit=4)
+_ACTION_STATE = Label(name="state", values=("open", "done"), limit=3)
 _DATA_SOURCE = Label(name="data_source", read=Read(kind="attribute", names=("gen_ai.data_source.id",)), default="unknown", limit=100)
 _AGENT = Label(name="agent", read=Read(kind="attribute", names=("gen_ai.agent.name",)), default="unknown", limit=100)
 _CALLING_AGENT = Label(name="agent", read=Read(kind="attribute", names=("gen_ai.agent.name",)), default="", limit=100)
@@ -398,10 +400,73 @@ DRILL_COMPLETED_TIMESTAMP: Final = Metric(
     name="truegreen.drill.completed.timestamp",
     unit="s",
     kind="gauge",
-    description="When an incident drill of the service was last completed, Unix time. Nothing of truegreen writes it yet: whoever holds drills exposes it, and keeps exposing it.",
+    description="When an incident drill of the service was last completed, Unix time.",
     layer="quality",
     source="drill",
     stock="none",
+)
+INCIDENT_OPEN: Final = Metric(
+    name="truegreen.incident.open",
+    unit="{incident}",
+    kind="gauge",
+    description="Incidents that are open, by the severity that they have now.",
+    layer="quality",
+    source="incident",
+    stock="none",
+    label_set=(_INCIDENT_SEV,),
+)
+INCIDENT_TIME_TO_DETECT: Final = Metric(
+    name="truegreen.incident.time_to_detect",
+    unit="s",
+    kind="histogram",
+    description="From the true start of an incident, as triage found it, to its opening.",
+    layer="quality",
+    source="incident",
+    stock="none",
+    label_set=(_INCIDENT_SEV,),
+    buckets=(60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0, 86400.0, 604800.0),
+)
+INCIDENT_TIME_TO_CONTAIN: Final = Metric(
+    name="truegreen.incident.time_to_contain",
+    unit="s",
+    kind="histogram",
+    description="From the opening of an incident to the first change that the spans showed.",
+    layer="quality",
+    source="incident",
+    stock="none",
+    label_set=(_INCIDENT_SEV,),
+    buckets=(60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0, 86400.0, 604800.0),
+)
+INCIDENT_TIME_TO_RESOLVE: Final = Metric(
+    name="truegreen.incident.time_to_resolve",
+    unit="s",
+    kind="histogram",
+    description="From the opening of an incident to its close.",
+    layer="quality",
+    source="incident",
+    stock="none",
+    label_set=(_INCIDENT_SEV,),
+    buckets=(60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0, 86400.0, 604800.0),
+)
+INCIDENT_ACTION_ITEMS: Final = Metric(
+    name="truegreen.incident.action_items",
+    unit="{item}",
+    kind="gauge",
+    description="Action items of incidents: what is done of them is the completion ratio.",
+    layer="quality",
+    source="incident",
+    stock="none",
+    label_set=(_ACTION_STATE,),
+)
+INCIDENT_HOOK_FAILURES: Final = Metric(
+    name="truegreen.incident.hook.failures",
+    unit="{run}",
+    kind="counter",
+    description="Runs of escalation, policy, channels or reminders beside the incident page that failed, since its start.",
+    layer="infrastructure",
+    source="incident",
+    stock="none",
+    identity=False,
 )
 PROVIDER_CHANGE_TIMESTAMP: Final = Metric(
     name="truegreen.provider.change.timestamp",
@@ -998,6 +1063,12 @@ ALL: Final[tuple[Metric, ...]] = (
     BASELINE_TIMESTAMP,
     CANARY_PROBES,
     DRILL_COMPLETED_TIMESTAMP,
+    INCIDENT_OPEN,
+    INCIDENT_TIME_TO_DETECT,
+    INCIDENT_TIME_TO_CONTAIN,
+    INCIDENT_TIME_TO_RESOLVE,
+    INCIDENT_ACTION_ITEMS,
+    INCIDENT_HOOK_FAILURES,
     PROVIDER_CHANGE_TIMESTAMP,
     PROVIDER_DEPRECATION_TIMESTAMP,
     RETRIEVALS,

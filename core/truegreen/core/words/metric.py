@@ -112,7 +112,7 @@ class Metric:
         unit: UCUM as OTLP has it: `s`, `By`, `1`, `{call}` or empty.
         kind: `counter`, `histogram` or `gauge`.
         failure_mode, pillar: empty where there is none.
-        source: `span`, `agent span`, `span, evaluation event`, `watch`, `canary`, `calibration file` or `collector`.
+        source: `span`, `agent span`, `span, evaluation event`, `watch`, `canary`, `drill`, `incident`, `calibration file`, `changelog` or `collector`.
         label_set: the labels beside service and environment.
         span: the class of spans (`catalogue.SPANS`) that it looks at; empty for metrics that no span feeds.
         each: empty, `evaluation`, or the list attribute whose elements are counted one by one.

@@ -12,6 +12,6 @@ def board(view: View) -> Board:
     return Board(
         boards.HEALTH, "Health", "Can silence be believed: do alerting, collector, evaluator, baselines and canary live?",
         (
-            panels.alerting(), panels.collector(), panels.evaluator(), panels.probes(), panels.forwarding(), panels.baselines(view), panels.runbook(view),
+            panels.alerting(), panels.collector(), panels.evaluator(), panels.probes(), panels.response(), panels.forwarding(), panels.baselines(view), panels.runbook(view),
         ),
     )  # fmt: skip

@@ -66,15 +66,39 @@ def evaluator() -> Row:
 
 
 def probes() -> Row:
-    """Canary, errors of evaluators, drills."""
+    """Canary, errors of evaluators."""
     return kit.row(
-        "Probes and drills",
-        kit.graph("Canary", ("*", e.increase(c.CANARY_PROBES, ("result",), over=e.RATE)), unit="short", scrapes=kit.SPARSE,
+        "Probes",
+        kit.graph("Canary", ("*", e.increase(c.CANARY_PROBES, ("result",), over=e.RATE)), unit="short", width=12, scrapes=kit.SPARSE,
                   why="Planted wrong answers that came out as failures, and those missed. No data means that no canary runs."),
-        kit.graph("Errors of evaluators", ("*", e.gauge(c.EVALUATOR_ERROR_RATE, (*rows.WHO, "evaluator", "error"))), unit="percentunit",
+        kit.graph("Errors of evaluators", ("*", e.gauge(c.EVALUATOR_ERROR_RATE, (*rows.WHO, "evaluator", "error"))), unit="percentunit", width=12,
                   why="False positives and false negatives where people check verdicts. No data means that nobody does."),
-        kit.stat("Since the last drill", ("*", e.age(c.DRILL_COMPLETED_TIMESTAMP, rows.WHO)), unit="s", width=8, height=8,
+    )  # fmt: skip
+
+
+def response() -> Row:
+    """What is open, how long the last incidents took, what is left to do of them, and when all this was last practised."""
+    of, states = (*rows.WHO, "sev"), (*rows.WHO, "state")
+    took = {"Detect": c.INCIDENT_TIME_TO_DETECT, "Contain": c.INCIDENT_TIME_TO_CONTAIN, "Resolve": c.INCIDENT_TIME_TO_RESOLVE}
+    # Two `incident serve` on one log say the same: the largest of them, and only then the sum.
+    items, done = (
+        e.folded(e.gauge(c.INCIDENT_ACTION_ITEMS, states, {"state": state}), (), "sum") for state in (("open", "done"), "done")
+    )
+    return kit.row(
+        "Response",
+        kit.stat("Open incidents", ("*", e.gauge(c.INCIDENT_OPEN, of)), unit="none", width=8, height=6,
+                 why="By service and severity, from the log of incidents. No data: none was ever opened, or `truegreen incident serve` does not run."),
+        *kit.ratio("Action items done", ("done", e.ratio(done, items)), ("items", items), counted="Action items", height=6,
+                   why="What the postmortems promised and somebody has done since: the rest is how the next incident begins."),
+        kit.stat("Since the last drill", ("*", e.age(c.DRILL_COMPLETED_TIMESTAMP, rows.WHO)), unit="s", width=8, height=6,
                  why="Who has never answered a page of this service answers the first real one. No data: never drilled."),
+        kit.table("Time of response", *((name, e.mean(metric, of, over=e.RANGE)) for name, metric in took.items()),
+                  ("Resolved", e.observations(c.INCIDENT_TIME_TO_RESOLVE, of)),
+                  columns={"service": "Service", "environment": "Environment", "sev": "Sev", **{name: name for name in (*took, "Resolved")}}, unit="s",
+                  units={"Resolved": "locale"}, width=16, why="Means over the time that the board shows: choose 90 days. Detection is from the true start, the others from the opening."),
+        kit.graph("Failed runs beside the page", ("failed", e.rate(c.INCIDENT_HOOK_FAILURES, factor=60)), unit="cpm",
+                  why="Escalation, policies, channels and reminders that failed, a minute: then nobody is told when a clock runs out."),
+        collapsed=True,
     )  # fmt: skip
 
 

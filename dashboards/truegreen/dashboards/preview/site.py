@@ -33,7 +33,8 @@ _FIELDS: Final[Json] = {"defaults": {}, "overrides": []}
 _NOT_YET: Final = {
     "watch": "does not run here: `truegreen watch` makes it",
     "canary": "does not run here: `truegreen canary` makes it",
-    "drill": "no producer yet: whoever holds drills exposes it",
+    "drill": "does not run here: `truegreen incident serve` shows it, from the drills in its log",
+    "incident": "does not run here: `truegreen incident serve` makes it",
     "changelog": "no feed is read: `truegreen provider changes --feed URL` reads one, `truegreen collect --provider-changes FILE` shows it",
 }
 

@@ -31,7 +31,7 @@ LEGAL: Final = (
 def base(config: Config) -> str:
     """The address of the pages, without a slash at its end."""
     serve = config.incidents.serve
-    return (serve.url or f"http://{serve.endpoint}").rstrip("/")
+    return (serve.url or f"http://{serve.listens}").rstrip("/")
 
 
 def page(config: Config, incident: int) -> str:

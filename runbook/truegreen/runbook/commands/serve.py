@@ -16,7 +16,7 @@ EVERY = 1.0
 
 
 @incident.command("serve")
-@click.option("--listen", metavar="HOST:PORT", help="Where to listen (default: incidents.serve.endpoint).")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen (default: incidents.serve.endpoint, else 127.0.0.1:9470).")
 @desk
 def serve(desk: Desk, listen: str | None) -> None:
     """Take Alertmanager's notifications at /alertmanager, show the page of the incident, and let clocks and channels run.
@@ -33,16 +33,16 @@ def serve(desk: Desk, listen: str | None) -> None:
     from truegreen.runbook.serve.loop import Loop
 
     asked = desk.config.incidents.serve
-    where = address(listen or asked.endpoint)
+    where = address(listen or asked.listens)
     if asked.token_file is not None:
         tokens.digests(asked.token_file)
     elif not where.loopback:
         raise BadInput(
-            f"--listen {listen or asked.endpoint}: is not this machine's loopback, and everybody who reaches it could close an incident; "
+            f"--listen {listen or asked.listens}: is not this machine's loopback, and everybody who reaches it could close an incident; "
             "write incidents.serve.token_file"
         )
     log = desk.log()
-    url = f"http://{listen or asked.endpoint}"
+    url = f"http://{listen or asked.listens}"
     served = replace(desk.config.incidents, serve=replace(asked, url=asked.url or url))
     desk = replace(desk, config=replace(desk.config, incidents=served))
     loop = Loop(desk, log, lambda line: click.echo(line, err=True))
@@ -65,7 +65,7 @@ def serve(desk: Desk, listen: str | None) -> None:
             server.run()
     except SystemExit:
         raise BadInput(
-            f"--listen {listen or asked.endpoint}: the port is in use, or the address is not this machine's; name another"
+            f"--listen {listen or asked.listens}: the port is in use, or the address is not this machine's; name another"
         ) from None
     except KeyboardInterrupt:
         pass

@@ -1,53 +1,55 @@
-"""What Prometheus scrapes of the log: how many incidents are open, how long detection, containment and resolution took, what is left to do."""
+"""What Prometheus scrapes of the log: how many incidents are open, how long detection, containment and resolution took, what is left to do.
+
+Names, labels, words and buckets are the catalogue's (`source: incident` and `drill`); here is only how each is measured.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import Metric as Family
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
+from truegreen.core.words import catalogue
+from truegreen.core.words.metric import Metric
 from truegreen.runbook import actions, clocks
 from truegreen.runbook import log as store
 from truegreen.runbook.commands.common import Desk
 from truegreen.runbook.model import Event, Incident
 
 TYPE: Final = CONTENT_TYPE_LATEST
-BUCKETS: Final = (60, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800)
-"""Seconds: the clocks of the severities are among them."""
-_WHOSE: Final = ("service", "environment", "sev")
+SOURCES: Final = ("incident", "drill")
+"""The catalogue's word for what is exposed here."""
+
+Told = tuple[tuple[str, ...], float | None]
+"""The values of the labels, and a number; None where the series is there and nothing was observed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is measured: incidents with their events, the runs of hooks that failed, and the time."""
+
+    incidents: tuple[tuple[Incident, Sequence[Event]], ...]
+    failures: int
+    now: float
 
 
 def expose(desk: Desk, log: store.Log, failures: int) -> bytes:
     """The text of `/metrics`, made from the log as it is now: a restart forgets nothing."""
-    registry = CollectorRegistry()
-    gauge = Gauge("truegreen_incident_open", "Incidents that are open.", _WHOSE, registry=registry)
-    spans = {
-        name: Histogram(f"truegreen_incident_time_to_{name}_seconds", f"From {says}.", _WHOSE, buckets=BUCKETS, registry=registry)
-        for name, says in (
-            ("detect", "the true start to the opening"), ("contain", "the opening to the first change that the spans showed"),
-            ("resolve", "the opening to the close"),
-        )
-    }  # fmt: skip
-    items = Gauge("truegreen_incident_action_items", "Action items of incidents.", ("state",), registry=registry)
-    Gauge("truegreen_incident_hook_failures", "Runs of a hook that failed.", registry=registry).set(failures)
-    every = store.events(log)
-    of: dict[int, list[Event]] = {}
-    for event in every:
+    told = store.incidents(log)
+    of: dict[int, list[Event]] = {one.id: [] for one in told}
+    for event in store.events(log):
         of.setdefault(event.incident, []).append(event)
-    now, states = desk.clock(), Counter({"open": 0, "done": 0})
-    for one in store.incidents(log):
-        told = of.get(one.id, [])
-        who = (one.target.service, one.target.environment, clocks.severity(one, told)[0])
-        gauge.labels(*who).inc(1 if one.closed is None else 0)
-        for name, seconds in durations(one, told):
-            spans[name].labels(*who).observe(seconds)
-        states.update("done" if item.done else "open" for item in actions.actions(told))
-    for state, count in states.items():
-        items.labels(state).set(count)
-    _drills(registry, every, now)
+    facts = Facts(tuple((one, of[one.id]) for one in told), failures, desk.clock())
+    registry = CollectorRegistry()
+    registry.register(
+        _Made(_family(metric, MEASURED[metric.name](facts)) for metric in catalogue.ALL if metric.source in SOURCES)
+    )
     return generate_latest(registry)
 
 
@@ -63,17 +65,82 @@ def durations(incident: Incident, events: Sequence[Event]) -> Iterator[tuple[str
         yield "resolve", max(incident.closed - incident.opened, 0.0)
 
 
-def _drills(registry: CollectorRegistry, events: Sequence[Event], now: float) -> None:
+def _who(incident: Incident) -> tuple[str, str]:
+    return incident.target.service, incident.target.environment
+
+
+def _open(facts: Facts) -> Iterator[Told]:
+    for one, events in facts.incidents:
+        yield (*_who(one), clocks.severity(one, events)[0]), 1.0 if one.closed is None else 0.0
+
+
+def _took(what: str) -> Callable[[Facts], Iterator[Told]]:
+    def measure(facts: Facts) -> Iterator[Told]:
+        for one, events in facts.incidents:
+            whose = (*_who(one), clocks.severity(one, events)[0])
+            # Born at 0 when the incident opens: the growth of a series that begins at 1 is seen by no query.
+            yield whose, None
+            yield from ((whose, seconds) for name, seconds in durations(one, events) if name == what)
+
+    return measure
+
+
+def _items(facts: Facts) -> Iterator[Told]:
+    for one, events in facts.incidents:
+        yield from (((*_who(one), state), 0.0) for state in ("open", "done"))
+        for item in actions.actions(events):
+            yield (*_who(one), "open" if item.done is None else "done"), 1.0
+
+
+def _drills(facts: Facts) -> Iterator[Told]:
     """When a drill of each service was last completed: of the log's own incidents that were drills."""
     held: dict[tuple[str, str], float] = {}
-    opened = {e.incident: e for e in events if e.kind == "incident opened" and e.data.get("drill")}
-    for event in events:
-        if event.kind == "incident closed" and event.incident in opened and event.time <= now:
-            data = opened[event.incident].data
-            key = (str(data.get("service")), str(data.get("environment")))
-            held[key] = max(held.get(key, 0.0), event.time)
-    if held:
-        gauge = Gauge("truegreen_drill_completed_timestamp_seconds", "When an incident drill of the service was last completed.",
-                      ("service", "environment"), registry=registry)  # fmt: skip
-        for key, moment in held.items():
-            gauge.labels(*key).set(moment)
+    for one, events in facts.incidents:
+        drill = any(e.kind == "incident opened" and e.data.get("drill") for e in events)
+        if drill and one.closed is not None and one.closed <= facts.now:
+            held[_who(one)] = max(held.get(_who(one), 0.0), one.closed)
+    yield from held.items()
+
+
+MEASURED: Final[Mapping[str, Callable[[Facts], Iterable[Told]]]] = {
+    catalogue.INCIDENT_OPEN.name: _open,
+    catalogue.INCIDENT_TIME_TO_DETECT.name: _took("detect"),
+    catalogue.INCIDENT_TIME_TO_CONTAIN.name: _took("contain"),
+    catalogue.INCIDENT_TIME_TO_RESOLVE.name: _took("resolve"),
+    catalogue.INCIDENT_ACTION_ITEMS.name: _items,
+    catalogue.INCIDENT_HOOK_FAILURES.name: lambda facts: [((), float(facts.failures))],
+    catalogue.DRILL_COMPLETED_TIMESTAMP.name: _drills,
+}
+"""Each metric to what is said of it: numbers of the same labels are added, those of a histogram observed."""
+
+
+class _Made(Collector):
+    # What prometheus_client asks for: families that are made anew for each scrape, without a moment of creation.
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> Iterable[Family]:
+        return self._families
+
+
+def _family(metric: Metric, told: Iterable[Told]) -> Family:
+    said: dict[tuple[str, ...], list[float]] = {}
+    for labels, number in told:
+        said.setdefault(labels, []).extend([] if number is None else [number])
+    if metric.kind == "histogram":
+        histogram = HistogramMetricFamily(metric.prometheus, metric.description, labels=metric.labels)
+        for labels, numbers in said.items():
+            histogram.add_metric(labels, _cumulated(metric.buckets, numbers), sum(numbers))
+        return histogram
+    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    family = kind(metric.prometheus, metric.description, labels=metric.labels)
+    for labels, numbers in said.items():
+        family.add_metric(labels, sum(numbers))
+    return family
+
+
+def _cumulated(bounds: Sequence[float], numbers: Sequence[float]) -> list[tuple[str, float]]:
+    return [
+        *((str(bound), float(sum(number <= bound for number in numbers))) for bound in bounds),
+        ("+Inf", float(len(numbers))),
+    ]
