@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,9 +31,18 @@ OBSERVED = {
     2021: ["01-01", "01-18", "02-15", "05-31", "06-18", "07-05", "09-06", "10-11", "11-11", "11-25", "12-24", "12-31"],
     2022: ["01-17", "02-21", "05-30", "06-20", "07-04", "09-05", "10-10", "11-11", "11-24", "12-26"],
     2023: ["01-02", "01-16", "02-20", "05-29", "06-19", "07-04", "09-04", "10-09", "11-10", "11-23", "12-25"],
+    2024: ["01-01", "01-15", "02-19", "05-27", "06-19", "07-04", "09-02", "10-14", "11-11", "11-28", "12-25"],
+    2025: ["01-01", "01-20", "02-17", "05-26", "06-19", "07-04", "09-01", "10-13", "11-11", "11-27", "12-25"],
     2026: ["01-01", "01-19", "02-16", "05-25", "06-19", "07-03", "09-07", "10-12", "11-11", "11-26", "12-25"],
+    2027: ["01-01", "01-18", "02-15", "05-31", "06-18", "07-05", "09-06", "10-11", "11-11", "11-25", "12-24", "12-31"],
+    2028: ["01-17", "02-21", "05-29", "06-19", "07-04", "09-04", "10-09", "11-10", "11-23", "12-25"],
+    2029: ["01-01", "01-15", "02-19", "05-28", "06-19", "07-04", "09-03", "10-08", "11-12", "11-22", "12-25"],
+    2030: ["01-01", "01-21", "02-18", "05-27", "06-19", "07-04", "09-02", "10-14", "11-11", "11-28", "12-25"],
 }
 """The days that the Office of Personnel Management lists as federal holidays of these calendar years."""
+FIXED = {(1, 1), (6, 19), (7, 4), (11, 11), (12, 25)}
+FLOATING = {(1, 0, 15, 21), (2, 0, 15, 21), (5, 0, 25, 31), (9, 0, 1, 7), (10, 0, 8, 14), (11, 3, 22, 28)}
+"""Month, weekday from Monday on, and between which days of the month it can fall: 5 U.S.C. 6103(a) in other words than the code's."""
 
 
 def _event(kind: str, time: float = AWARE, **data: Any) -> Event:
@@ -47,6 +57,50 @@ def _clock(name: str, *events: Event, law: Law = BOUND, now: float = AWARE) -> A
 def test_federal_holidays_are_those_that_were_kept(year: int) -> None:
     """Also those that a Saturday or Sunday moves, over the end of a year too."""
     assert sorted(f"{day:%m-%d}" for day in days.holidays(year)) == OBSERVED[year]
+
+
+def _off(day: date) -> bool:
+    """Whether offices are closed on that weekday for a holiday, asked of the day itself."""
+    near = {4: 1, 0: -1}.get(day.weekday())
+    kept = near is not None and ((moved := day + timedelta(days=near)).month, moved.day) in FIXED
+    floats = any((day.month, day.weekday()) == (m, w) and low <= day.day <= high for m, w, low, high in FLOATING)
+    return day.weekday() < 5 and ((day.month, day.day) in FIXED or kept or floats)
+
+
+@pytest.mark.parametrize("year", range(2024, 2041))
+def test_every_day_of_a_year_is_a_holiday_or_none_by_the_words_of_the_statute(year: int) -> None:
+    """Seventeen years, with every weekday for each fixed one; Inauguration Day is none by itself."""
+    every = [date(year, 1, 1) + timedelta(days=n) for n in range(366) if (date(year, 1, 1) + timedelta(days=n)).year == year]
+    assert {day for day in every if _off(day)} == days.holidays(year)
+    assert [day for day in every if days.is_business(day)] == [day for day in every if day.weekday() < 5 and not _off(day)]
+
+
+@pytest.mark.parametrize("day", [date(2033, 1, 20), date(2037, 1, 20)])
+def test_inauguration_day_counts(day: date) -> None:
+    """A Thursday and a Tuesday: a holiday of federal employees around Washington only."""
+    assert days.is_business(day)
+
+
+@given(some.datetimes(datetime(2024, 1, 1), datetime(2040, 12, 1)), some.integers(1, 10))
+def test_the_last_day_ends_at_half_past_five_in_new_york(moment: datetime, count: int) -> None:
+    """In Universal Time an hour earlier from March's second Sunday to November's first: 15 U.S.C. 260a."""
+    due = datetime.fromtimestamp(days.due(moment.replace(tzinfo=UTC).timestamp(), count), UTC)
+    march, november = date(due.year, 3, 8), date(due.year, 11, 1)
+    begins, ends = (day + timedelta(days=(6 - day.weekday()) % 7) for day in (march, november))
+    assert f"{due:%H:%M:%S}" == ("21:30:00" if begins <= due.date() < ends else "22:30:00")
+    assert days.is_business(due.date())
+
+
+def test_the_zone_is_there_where_the_system_has_none() -> None:
+    """Windows and small images have no database of zones: the package's is read."""
+    zoneinfo.reset_tzpath(to=())
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        assert (
+            days.due(datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp(), 4) == datetime(2026, 3, 6, 22, 30, tzinfo=UTC).timestamp()
+        )
+    finally:
+        zoneinfo.reset_tzpath()
 
 
 @given(some.dates(date(2000, 1, 1), date(2090, 1, 1)), some.integers(1, 40))
@@ -76,11 +130,15 @@ def test_a_later_determination_is_never_due_earlier(moment: int, more: int) -> N
 @pytest.mark.parametrize(
     ("determined", "due"),
     [
-        ("2026-11-23T15:00:00Z", "2026-11-30T21:30:00Z"),  # Thanksgiving on Thursday
-        ("2026-12-31T15:00:00Z", "2027-01-07T21:30:00Z"),  # New Year's Day on Friday
-        ("2027-12-30T15:00:00Z", "2028-01-06T21:30:00Z"),  # kept on 31 December, since 1 January is a Saturday
+        ("2026-11-23T15:00:00Z", "2026-11-30T22:30:00Z"),  # Thanksgiving on Thursday
+        ("2026-12-31T15:00:00Z", "2027-01-07T22:30:00Z"),  # New Year's Day on Friday
+        ("2027-12-30T15:00:00Z", "2028-01-06T22:30:00Z"),  # kept on 31 December, since 1 January is a Saturday
         ("2026-03-07T15:00:00Z", "2026-03-12T21:30:00Z"),  # a Saturday, the day before summer time
-        ("2026-07-07T04:30:00Z", "2026-07-10T21:30:00Z"),  # half past midnight in New York, taken as the evening before
+        ("2026-10-28T15:00:00Z", "2026-11-03T22:30:00Z"),  # summer time ends in between
+        ("2026-07-07T03:30:00Z", "2026-07-10T21:30:00Z"),  # half past eleven in the evening of 6 July in New York
+        ("2026-07-07T04:30:00Z", "2026-07-13T21:30:00Z"),  # half past midnight there
+        ("2026-01-07T04:30:00Z", "2026-01-12T22:30:00Z"),  # and an hour before, in winter
+        ("2025-01-17T15:00:00Z", "2025-01-24T22:30:00Z"),  # two Mondays' names for one holiday: Inauguration Day of that year
     ],
 )
 def test_four_business_days(determined: str, due: str) -> None:
@@ -242,7 +300,7 @@ def test_the_clock_of_the_sec_starts_with_a_determination_alone(law: Callable[..
     assert before["due"] is None
     assert law("determine", "--by", "cfo", "--reason", "customer data left").code == 0
     after = next(c for c in law("show", "--all", "--json").facts["clocks"] if c["name"] == "sec-8k-105")
-    assert after["due"] == datetime(2028, 3, 7, 21, 30, tzinfo=UTC).timestamp()
+    assert after["due"] == datetime(2028, 3, 7, 22, 30, tzinfo=UTC).timestamp()
     assert law("draft", "sec", "--out", "8k.md").code == 0
     assert "determined to be material at | 2028-03-01T12:00:00Z" in (tmp_path / "8k.md").read_text()
 

@@ -1,19 +1,22 @@
 """US business days, for the one clock that counts in them. Pure.
 
-Federal holidays: 5 U.S.C. 6103. Form 8-K, General Instruction B.1: the day of the event is not counted; one on a weekend or a holiday begins to run on the
-first business day after it. Regulation S-T, Rule 13(a)(2): what is sent after 5:30 p.m. Eastern counts for the next day.
+Sources: federal holidays, 5 U.S.C. 6103(a), with a Saturday's and a Sunday's as 6103(b) and Executive Order 11582 keep them; 17 CFR 201.104 names the
+same days for the Commission. Inauguration Day (6103(c)) is for federal employees around Washington, and 201.104 does not name it: it counts as a
+business day here, which is the stricter reading. So do days that the President gives by order, which no calendar knows before.
+Form 8-K, General Instruction B.1: the day of the event is not counted; one on a weekend or a holiday begins to run on the first business day after it.
+Regulation S-T, 17 CFR 232.13(a)(2): what is sent after 5:30 p.m. Eastern Standard or Daylight Time, whichever is in effect, counts for the next day.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
-_EAST: Final = timedelta(hours=5)
-"""The day is that of UTC-5 and the hour that of UTC-4 (17:30 there is 21:30 UTC): of the two clocks of the US East always the stricter, so that
-summer time moves nothing."""
-_CLOSES: Final = timedelta(hours=21, minutes=30)
+ZONE: Final = "America/New_York"
+"""Of a system without a time zone database, such as Windows, the package tzdata has it."""
+CLOSES: Final = time(17, 30)
 MONDAY, THURSDAY = 0, 3
 
 
@@ -48,9 +51,10 @@ def after(day: date, count: int) -> date:
 
 
 def due(moment: float, count: int) -> float:
-    """The latest moment that still counts for the `count`-th business day after `moment`; both in unix seconds."""
-    day = (datetime.fromtimestamp(moment, UTC) - _EAST).date()
-    return (datetime.combine(after(day, count), datetime.min.time(), UTC) + _CLOSES).timestamp()
+    """The latest moment that still counts for the `count`-th business day after `moment`, by the days of New York; both in unix seconds."""
+    there = ZoneInfo(ZONE)
+    last = after(datetime.fromtimestamp(moment, there).date(), count)
+    return datetime.combine(last, CLOSES, there).timestamp()
 
 
 def _observed(day: date) -> date:

@@ -80,7 +80,7 @@ RULES: Final = (
     Rule("sec-8k-105", "SEC", "Form 8-K, Item 1.05", (), (), "US", "determination", None, 4,
          "a cybersecurity incident, an unauthorised occurrence (Item 106), that the registrant determined to be material. Drift or hallucination alone is normally none",
          "File nature, scope, timing and likely impact within four business days after the determination, which is made without unreasonable delay; amend within four "
-         "business days when facts come in. Only the Attorney General can delay it."),
+         "business days when facts come in. The last day ends at 17:30 in New York. Only the Attorney General can delay it."),
     Rule("internal-review", "internal", "our own reminders; no law has them", (), (), "", "opened", None, None,
          "every incident",
          "Ask who is to decide: is it a serious incident, when did we become aware, is it material? Record it: truegreen law aware, decide, determine."),
