@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from truegreen.core.clients import alertmanager, http
+from truegreen.core.clients import http
 from truegreen.core.clients import prometheus as prom
 from truegreen.core.clients.http import Server
 from truegreen.core.clients.prometheus import Series
@@ -22,12 +22,11 @@ from truegreen.evaluation import start as true_start
 from truegreen.evaluation.provider import probes, store, verdict
 from truegreen.evaluation.provider.model import Entry, Round
 from truegreen.evaluation.start import Count
-from truegreen.runbook import changes, in_time, names, selectors
+from truegreen.runbook import firing, in_time, names, selectors, serving
 from truegreen.runbook.answers import Ask
 from truegreen.runbook.clean import clean
-from truegreen.runbook.model import Evidence, Served, Snapshot, Target
+from truegreen.runbook.model import Evidence, Target
 
-_OURS: Final = "Truegreen"
 FEW: Final = 20
 """Names that an error lists."""
 LOOKBACK: Final = 6 * 3_600
@@ -51,6 +50,14 @@ class Sources:
     collector: Server
 
 
+class Silent(Failed):
+    """Prometheus does not answer; `found` is what is known without it."""
+
+    def __init__(self, error: Failed, found: Evidence) -> None:
+        super().__init__(in_time.said("Prometheus", error))
+        self.found = found
+
+
 def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale: int, until: float | None = None) -> Evidence:
     """All evidence for one target, asked side by side; what has no answer within `in_time.REST` seconds is listed as missing.
 
@@ -61,7 +68,7 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
         until: when containment or a rollback began; what came later is not evidence of the cause.
 
     Raises:
-        Failed: Prometheus does not answer.
+        Silent: Prometheus does not answer.
         BadInput: no series has the target's service and environment, so that every answer would be empty and read as an all-clear.
     """
     began, missing = time.monotonic(), list[str]()
@@ -71,14 +78,22 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     first, failed = in_time.side_by_side({
         "names": lambda: _must_exist(asked.prometheus, target),
         "counts": lambda: stream(asked.prometheus, target, slo, begin, end, step),
-        "severity": lambda: severity(asked, target, now, missing),
+        "Alertmanager": lambda: firing.known(asked.alertmanager),
+        "ALERTS": lambda: firing.recorded(asked.prometheus, now, target),
         "scores": lambda: scores(asked.prometheus, target, slo, begin, end, step),
     }, began + in_time.NEEDED)  # fmt: skip
-    for name in ("names", "counts"):
-        if name in failed:
-            raise failed[name]
-    missing += [f"{name}: {error}" for name, error in failed.items()]
-    sev, labels, fired = first.get("severity", ("", {}, None))
+    sev, labels, fired = firing.gravest(first.get("Alertmanager", first.get("ALERTS", ())), target)
+    failure_mode = labels.get("failure_mode") or (slo.failure_mode if slo else "none")
+    pillar = labels.get("pillar") or (slo.pillar if slo else NO_PILLAR)
+    if "Alertmanager" in first:
+        failed.pop("ALERTS", None)
+    for error in (failed[name] for name in ("names", "counts") if name in failed):
+        if isinstance(error, BadInput):
+            raise error
+        onset, slack = end - SPLIT / scale, max(SLACK / scale, step)
+        bare = Evidence(target, now, sev, failure_mode, pillar, None, onset, slack, begin, fired=fired)
+        raise Silent(error, _without(bare, _bounded(sources, began + in_time.REST), slo, failed, began + in_time.REST))
+    missing += [in_time.said(name, error) for name, error in failed.items()]
     counts = first["counts"]
     # Scores may fall before any is under the floor; where both changed, the floor's is what the alert is about.
     found = true_start.find(counts) or true_start.find_scores(first.get("scores", {}))
@@ -87,7 +102,7 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
         more, failed = in_time.side_by_side({
             "the days before": lambda: stream(asked.prometheus, target, slo, longer, end, max(LONG_STEP / scale, 1.0)),
         }, began + in_time.NEEDED)  # fmt: skip
-        missing += [f"{name}: {error}" for name, error in failed.items()]
+        missing += [in_time.said(name, error) for name, error in failed.items()]
         if found := true_start.find(more.get("the days before", ())):
             counts, begin, step = more["the days before"], longer, max(LONG_STEP / scale, 1.0)
     # A sample may be one scrape old, and a span waits for its export: what is seen in a step may have happened one step earlier.
@@ -95,22 +110,20 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
     onset = start.time if start else end - SPLIT / scale
     # Samples that may lie on either side of the onset belong to neither.
     low, high = (start.low, start.high) if start else (onset, onset)
-    failure_mode = labels.get("failure_mode") or (slo.failure_mode if slo else "none")
-    pillar = labels.get("pillar") or (slo.pillar if slo else NO_PILLAR)
     before, after = max(low - begin, 2 * step), max(end - high, 2 * step)
     asked = _bounded(sources, began + in_time.REST)
     prometheus = asked.prometheus
     ask = Ask(prometheus, target, low, before, end, after)
     rest, failed = in_time.side_by_side({
-        "served models": lambda: _served(prometheus, target, begin, end, step, low, high),
-        "snapshots": lambda: _snapshots(prometheus, target, begin, end, step, low, high),
+        "served models": lambda: serving.served(prometheus, target, begin, end, step, low, high),
+        "snapshots": lambda: serving.snapshots(prometheus, target, begin, end, step, low, high),
         "relevance": ask.relevance,
         "sessions": lambda: _distinct(prometheus, names.SESSIONS, target, slo, end),
         "users": lambda: _distinct(prometheus, names.USERS, target, slo, end),
         "failing traces": lambda: failing(asked, target, slo, end, after, missing),
         **ask.table(failure_mode, pillar),
     }, began + in_time.REST)  # fmt: skip
-    missing += [f"{name}: {error}" for name, error in failed.items()]
+    missing += [in_time.said(name, error) for name, error in failed.items()]
     return Evidence(
         target, now, sev, failure_mode, pillar, start, onset, max(SLACK / scale, step), begin,
         served=rest.get("served models", ()),
@@ -124,6 +137,15 @@ def gather(sources: Sources, target: Target, slo: Slo | None, now: float, scale:
         missing=tuple(missing),
         fired=fired,
     )  # fmt: skip
+
+
+def _without(bare: Evidence, asked: Sources, slo: Slo | None, failed: Mapping[str, BadInput | Failed], ends: float) -> Evidence:
+    """What is known although Prometheus does not answer: the alert, and the failing traces that the collector keeps."""
+    evaluation = slo.sli.evaluation if slo and isinstance(slo.sli, EvaluationSli) else ""
+    jobs = {"failing traces": lambda: _newest(asked.collector, bare.target, evaluation)} if evaluation else {}
+    more, silent = in_time.side_by_side(jobs, ends)
+    missing = tuple(in_time.said(name, error) for name, error in {**failed, **silent}.items())
+    return replace(bare, failing=more.get("failing traces", ())[:3], missing=missing)
 
 
 def _bounded(sources: Sources, ends: float) -> Sources:
@@ -161,23 +183,6 @@ def _must_exist(prometheus: Server, target: Target) -> None:
     )
 
 
-def severity(sources: Sources, target: Target, now: float, missing: list[str]) -> tuple[str, Mapping[str, str], float | None]:
-    """The gravest sev that is active for the target, with that alert's labels and when it fired; empty when none is."""
-    active: list[tuple[Mapping[str, str], float | None]]
-    try:
-        active = [(a.labels, a.starts) for a in alertmanager.alerts(sources.alertmanager)]
-    except Failed as error:
-        missing.append(str(error))
-        expr = "ALERTS" + selectors.at(target, slo=target.slo, alertstate="firing")
-        active = [(s.labels, None) for s in prom.query(sources.prometheus, expr, now)]
-    mine = [
-        (a, since) for a, since in active
-        if (a.get("service"), a.get("environment"), a.get("slo")) == (target.service, target.environment, target.slo) and a.get("sev")
-    ]  # fmt: skip
-    gravest, fired = min(mine, key=lambda pair: pair[0]["sev"], default=({}, None))
-    return gravest.get("sev", ""), gravest, fired
-
-
 def stream(prometheus: Server, target: Target, slo: Slo | None, begin: float, end: float, step: float) -> tuple[Count, ...]:
     """Judged and bad events by step; empty where no pair of counters holds them."""
     pair = selectors.counters(slo, target) if slo else None
@@ -204,54 +209,6 @@ def scores(
 
 def _points(series: Sequence[Series]) -> list[tuple[tuple[float, float], ...]]:
     return [tuple(s.points) for s in series]
-
-
-def _served(
-    prometheus: Server, target: Target, begin: float, end: float, step: float, low: float, high: float
-) -> tuple[Served, ...]:
-    found: dict[tuple[str, str, str], list[tuple[float | None, float, float]]] = {}
-    for series in prom.query_range(prometheus, names.SERVED + selectors.at(target), begin, end, step):
-        key = (series.labels.get("model", ""), series.labels.get("served", ""), series.labels.get("fingerprint", ""))
-        found.setdefault(key, []).append((_first(series.points, begin, step), *_sides(series.points, low, high)))
-    return tuple(
-        Served(*key, None if any(f is None for f, _, _ in parts) else min(f for f, _, _ in parts if f is not None),
-               sum(b for _, b, _ in parts), sum(a for _, _, a in parts))
-        for key, parts in sorted(found.items())
-    )  # fmt: skip
-
-
-def _snapshots(
-    prometheus: Server, target: Target, begin: float, end: float, step: float, low: float, high: float
-) -> tuple[Snapshot, ...]:
-    window = f"[{max(int(end - begin), 1)}s]"
-    info = prom.query(prometheus, f"last_over_time({names.SNAPSHOT}{selectors.at(target)}{window})", end)
-    since: dict[str, float] = {}
-    for sample in prom.query(prometheus, f"last_over_time({names.SNAPSHOT_SINCE}{selectors.at(target)}{window})", end):
-        key = sample.labels.get("snapshot", "")
-        since[key] = max(since.get(key, sample.value), sample.value)
-    sides: dict[str, tuple[float, float]] = {}
-    for series in prom.query_range(prometheus, names.ANSWERS + selectors.at(target), begin, end, step):
-        key = series.labels.get("snapshot", "")
-        old, new = _sides(series.points, low, high)
-        sides[key] = (sides.get(key, (0.0, 0.0))[0] + old, sides.get(key, (0.0, 0.0))[1] + new)
-    made = {
-        s.labels.get("snapshot", ""): Snapshot(
-            s.labels.get("snapshot", ""), changes.versions_of(s.labels), since.get(s.labels.get("snapshot", "")),
-            *sides.get(s.labels.get("snapshot", ""), (0.0, 0.0)))
-        for s in info
-    }  # fmt: skip
-    return tuple(made[key] for key in sorted(made))
-
-
-def _first(points: Sequence[tuple[float, float]], begin: float, step: float) -> float | None:
-    if not points or (points[0][0] <= begin + step and points[0][1] > 0):
-        return None
-    return next((time for time, value in points if value > 0), None)
-
-
-def _sides(points: Sequence[tuple[float, float]], low: float, high: float) -> tuple[float, float]:
-    steps = true_start.grown(points)
-    return sum(by for time, by in steps if time <= low), sum(by for time, by in steps if time > high)
 
 
 def _distinct(prometheus: Server, metric: str, target: Target, slo: Slo | None, end: float) -> float | None:
@@ -283,50 +240,3 @@ def _newest(collector: Server, target: Target, evaluation: str) -> tuple[str, ..
     return http.shaped(collector, path, answer, lambda found: tuple(
         clean(row["trace_id"], 32) for row in found["failing"] if row["evaluation"] == evaluation
     ))  # fmt: skip
-
-
-def firing_target(sources: Sources, named: str = "") -> Target | None:
-    """The target of the gravest alert of ours that is active in Alertmanager; None when none is.
-
-    Args:
-        named: only alerts of this name, or the one of this fingerprint.
-
-    Raises:
-        BadInput: alerts of several targets are equally grave, or none is named so.
-    """
-    ours = [
-        a
-        for a in alertmanager.alerts(sources.alertmanager)
-        if all(a.labels.get(name) for name in ("service", "environment", "slo", "sev"))
-    ]
-    asked = [a for a in ours if not named or named in (a.labels.get("alertname"), a.fingerprint)]
-    if named and not asked:
-        known = ", ".join(sorted({clean(a.labels.get("alertname", "?"), 80) for a in ours})) or "none"
-        raise BadInput(f"ALERT: no alert {clean(named, 80)!r} of a service fires; firing: {known}")
-    found = [(a.labels.get("sev", "9"), Target(a.labels["service"], a.labels["environment"], a.labels["slo"])) for a in asked]
-    gravest = min((sev for sev, _ in found), default="")
-    targets = sorted({str(t): t for sev, t in found if sev == gravest}.items())
-    if len(targets) > 1:
-        raise BadInput(
-            f"{len(targets)} alerts of sev {gravest} fire ({', '.join(name for name, _ in targets)}); say which: --service --environment --slo"
-        )
-    return targets[0][1] if targets else None
-
-
-def contrast(sources: Sources, found: Evidence) -> dict[str, Any]:
-    """What the rest of the shop's monitoring saw: alerts that are not ours, latency and errors on both sides of the onset."""
-    window = f"[{max(int(found.now - found.onset), 1)}s]"
-    try:
-        rules = [r for r in prom.rules(sources.prometheus) if r.kind == "alerting" and not r.name.startswith(_OURS)]
-        fired = prom.query(
-            sources.prometheus,
-            f'count by (alertname) (max_over_time(ALERTS{{alertstate="firing",alertname!~"{_OURS}.*"}}{window}))', found.now,
-        )  # fmt: skip
-    except Failed:
-        return {}
-    signals = []
-    for name, label, show in (("latency_p99", "p99 of calls", "{:.2f} s"), ("errors", "failing calls", "{:.1%}")):
-        answer = found.answers.get(name)
-        if answer and answer.before and answer.after:
-            signals.append((label, show.format(max(answer.before.values())), show.format(max(answer.after.values()))))
-    return {"loaded": len(rules), "fired": sorted(s.labels.get("alertname", "") for s in fired), "signals": signals}

@@ -14,6 +14,8 @@ from truegreen.core.errors import BadInput, Failed
 
 WHOLE: Final = 9.5
 """Seconds for a whole triage, which promises its answer within ten."""
+ALERT: Final = 2.0
+"""Seconds for finding out which alert is meant."""
 NEEDED: Final = 3.5
 REST: Final = 6.5
 """Seconds after which the counts, and then everything else about the target, are no longer waited for."""
@@ -77,3 +79,8 @@ def side_by_side(jobs: Mapping[str, Callable[[], Any]], ends: float) -> tuple[di
     late = {name: Failed("no answer in time") for name in jobs if name not in found and name not in failed}
     failed |= late
     return {n: found[n] for n in jobs if n in found}, {n: failed[n] for n in jobs if n in failed}
+
+
+def said(name: str, error: Exception) -> str:
+    """Why there is no answer, with the name of what was asked where the words do not have it."""
+    return str(error) if name in str(error) else f"{name}: {error}"

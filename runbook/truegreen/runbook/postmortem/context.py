@@ -111,8 +111,14 @@ def _cause(events: Sequence[Event]) -> Mapping[str, Any] | None:
             for c in facts.get("changes", ()) if isinstance(c, Mapping)
         ],
         "findings": [(f.get("says", ""), f.get("state", ""), f.get("because", "")) for f in findings],
+        "signs": [(str(s.get("asks", "")), _number(s.get("before")), _number(s.get("after")))
+                  for s in facts.get("pillar_signs", ()) if isinstance(s, Mapping)],
         "slices": [str(s) for s in facts.get("slices", ())], "traces": [str(t) for t in facts.get("failing", ())],
     }  # fmt: skip
+
+
+def _number(found: object) -> str:
+    return f"{found:.4g}" if isinstance(found, int | float) and not isinstance(found, bool) else "unknown"
 
 
 def _missing(events: Sequence[Event], measured: Measured) -> Sequence[str]:
