@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install ready engines browser otelcol rule-engines weaviate grafana-data temporal demo test test-full lint generate incident recorded pictures clean
+.PHONY: help install ready engines browser otelcol rule-engines weaviate grafana-data temporal demo test test-full docs lint generate incident recorded pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ test-full: ready otelcol rule-engines weaviate grafana-data temporal lint ## All
 	$(BIN)/python -m pytest -q -n 2 --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m alone tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not alone" tests/end_to_end
+
+docs: install ## Build the site of docs/ into site/ (open site/index.html; search wants a server: python -m http.server -d site)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir site
 
 generate: install ## Write every committed artefact and page that is made from code
 	$(BIN)/python tools/generated.py
