@@ -55,6 +55,47 @@ def test_a_jump_meets_nothing_and_makes_no_time_negative(told: list[tuple[str, i
         assert (clock.state in ("met", "late")) == (clock.met is not None)
 
 
+def test_an_event_after_a_clock_that_jumped_back_is_not_met_in_time() -> None:
+    """Written two hours late by the log's order, whatever the clock of that machine said; what is shown is what it said."""
+    told = [_event("note", OPENED + 7_200, 2), _event("triaged", OPENED + 60, 3)]
+    found = _by_name(told, OPENED + 90)
+    assert (found["classify"].state, found["classify"].met) == ("late", OPENED + 60)
+    assert found["resolve"].state == "ran out"
+
+
+_TOLD = st.lists(
+    st.tuples(
+        st.sampled_from(["acknowledged", "triaged", "incident closed", "note", "sev changed"]), st.integers(-10_000, 10_000)
+    ),
+    max_size=8,
+)
+
+
+@given(told=_TOLD, now=st.integers(-10_000, 100_000))
+def test_a_deadline_is_judged_by_the_largest_time_seen_so_far(told: list[tuple[str, int]], now: int) -> None:
+    """As if each machine had looked at the log before it asked its own clock: no jump back makes anything early."""
+    events, mended, largest = list[Event](), list[Event](), 0
+    for seq, (kind, at) in enumerate(told, start=2):
+        largest = max(largest, at)
+        events.append(_event(kind, OPENED + at, seq, sev="2"))
+        mended.append(_event(kind, OPENED + largest, seq, sev="2"))
+    found = clocks.clocks(ONE, events, OPENED + now)
+    assert [(c.name, c.of, c.started, c.due, c.state) for c in found] == [
+        (c.name, c.of, c.started, c.due, c.state) for c in clocks.clocks(ONE, mended, OPENED + max(now, largest))
+    ]
+
+
+@given(told=_TOLD, now=st.integers(0, 100_000), back=st.integers(1, 100_000))
+def test_a_clock_that_jumps_back_after_the_last_event_lets_nothing_run_again(
+    told: list[tuple[str, int]], now: int, back: int
+) -> None:
+    """What ran out by an event that is in the log has run out."""
+    events = [_event(kind, OPENED + at, seq, sev="1") for seq, (kind, at) in enumerate(told, start=2)]
+    latest = OPENED + max([now, *(at for _, at in told)])
+    events.append(_event("note", latest, len(events) + 2))
+    assert clocks.clocks(ONE, events, latest) == clocks.clocks(ONE, events, latest - back)
+
+
 def test_people_say_who_has_seen_it_who_has_it_and_how_grave_it_is(run: Callable[..., Any]) -> None:
     """Twice is once; a severity wants a reason; the clocks are shown."""
     assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding", "--sev", "2").code == 0

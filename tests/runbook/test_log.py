@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook import alert, chain, clean
+from truegreen.runbook import alert, chain, clean, database
 from truegreen.runbook import log as store
 from truegreen.runbook.model import Event, Target
 
@@ -141,13 +141,13 @@ def test_a_chain_holds_until_any_field_of_any_event_changes(rows: list[tuple[str
 
 def test_a_full_disk_is_one_line(told: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite says that the disk is full when it may not grow."""
-    real = store._careful
+    real = database._careful
 
     def small(engine: Any) -> None:
         real(engine)
-        store.sql.event.listens_for(engine, "connect")(lambda connection, _: connection.execute("PRAGMA max_page_count=1"))
+        database.sql.event.listens_for(engine, "connect")(lambda connection, _: connection.execute("PRAGMA max_page_count=1"))
 
-    monkeypatch.setattr(store, "_careful", small)
+    monkeypatch.setattr(database, "_careful", small)
     ended = told("incident", "note", "x" * 3_900)
     for _ in range(9):
         ended = told("incident", "note", "x" * 3_900) if ended.code == 0 else ended

@@ -1,12 +1,14 @@
 """The clocks of an incident: acknowledge, classify, resolve, by its severity. Pure.
 
-What meets a clock is an event, never a moment alone: a machine's clock that jumps makes nothing met, and no time negative.
+What meets a clock is an event, never a moment alone: a machine's clock that jumps makes nothing met, and no time negative. The order is that of the
+log: an event is judged by the largest time that was seen up to it, so that a clock that jumped back makes nothing early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from truegreen.core.words.terms import SEVERITIES
@@ -31,8 +33,8 @@ class Clock:
         name: `acknowledge`, `classify` or `resolve`.
         of: the severity that sets it.
         started: when the incident had that severity.
-        met: when it was met, None while it is not.
-        state: `running`, `met`, `late` (met after it was due) or `ran out`.
+        met: when it was met by the clock of that machine, None while it is not.
+        state: `running`, `met`, `late` (met after it was due, by the largest time seen until then) or `ran out`.
     """
 
     name: str
@@ -45,8 +47,10 @@ class Clock:
 
 def severity(incident: Incident, events: Sequence[Event]) -> tuple[str, float]:
     """The severity by the log, and since when: of the opening, or of the newest change."""
-    changed = next((e for e in reversed(events) if e.kind == "sev changed" and e.data.get("sev")), None)
-    return (str(changed.data["sev"]), max(changed.time, incident.opened)) if changed else (incident.sev, incident.opened)
+    for event, seen in reversed(_seen(incident, events)):
+        if event.kind == "sev changed" and event.data.get("sev"):
+            return str(event.data["sev"]), seen
+    return incident.sev, incident.opened
 
 
 def clocks(incident: Incident, events: Sequence[Event], now: float) -> tuple[Clock, ...]:
@@ -59,14 +63,23 @@ def clocks(incident: Incident, events: Sequence[Event], now: float) -> tuple[Clo
     sev, started = severity(incident, events)
     asked = next((s for s in SEVERITIES if s.sev == sev), SEVERITIES[0])
     minutes = {ACKNOWLEDGE: asked.acknowledge_minutes, CLASSIFY: asked.classify_minutes, RESOLVE: asked.resolve_minutes}
+    told = _seen(incident, events)
+    latest = max(now, told[-1][1] if told else incident.opened)
     return tuple(
-        _clock(name, asked.sev, started, allowed * 60.0, events, now) for name, allowed in minutes.items() if allowed is not None
+        _clock(name, asked.sev, started, allowed * 60.0, told, latest) for name, allowed in minutes.items() if allowed is not None
     )
 
 
-def _clock(name: str, sev: str, started: float, seconds: float, events: Sequence[Event], now: float) -> Clock:
+def _seen(incident: Incident, events: Sequence[Event]) -> list[tuple[Event, float]]:
+    """Each event with the largest time that was seen when it was written."""
+    times = accumulate((e.time for e in events), max, initial=incident.opened)
+    next(times)
+    return list(zip(events, times, strict=True))
+
+
+def _clock(name: str, sev: str, started: float, seconds: float, told: Sequence[tuple[Event, float]], now: float) -> Clock:
     due = started + seconds
-    met = next((max(e.time, started) for e in events if e.kind in _MEETS[name]), None)
-    if met is not None:
-        return Clock(name, sev, started, due, met, MET if met <= due else LATE)
+    for event, seen in told:
+        if event.kind in _MEETS[name]:
+            return Clock(name, sev, started, due, max(event.time, started), MET if max(seen, started) <= due else LATE)
     return Clock(name, sev, started, due, None, RUNNING if now <= due else RAN_OUT)
