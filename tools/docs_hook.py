@@ -39,7 +39,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """A folder in the navigation stands for all its pages, so that a new alert's page needs no second edit."""
-    config.nav = [_expanded(entry) for entry in config.nav or []]
+    config.nav = _all(config.nav or [])
     return config
 
 
@@ -86,9 +86,13 @@ def link(target: str, here: str, pages: set[str]) -> str:
     return f"{SOURCE}{path}{sharp}{anchor}" if (ROOT / path).exists() else target
 
 
-def _expanded(entry: Any) -> Any:
+def _expanded(entry: Any) -> list[Any]:
     if isinstance(entry, str) and entry.endswith("/"):
-        return {"Every page": sorted(f"{entry}{p.name}" for p in (ROOT / "docs" / entry).glob("*.md") if p.name != "README.md")}
+        return sorted(f"{entry}{page.name}" for page in (ROOT / "docs" / entry).glob("*.md") if page.name != "README.md")
     if isinstance(entry, dict):
-        return {title: [_expanded(one) for one in below] if isinstance(below, list) else below for title, below in entry.items()}
-    return entry
+        return [{title: _all(below) if isinstance(below, list) else below for title, below in entry.items()}]
+    return [entry]
+
+
+def _all(entries: list[Any]) -> list[Any]:
+    return [one for entry in entries for one in _expanded(entry)]
