@@ -114,6 +114,8 @@ def test_people_say_who_has_seen_it_who_has_it_and_how_grave_it_is(run: Callable
     assert run("incident", "list", "--json").facts["incidents"][0]["sev"] == "1", "as it is now, not as it was opened"
     assert "owner: bob" in run("incident", "show").out
     assert run("incident", "note", "looked", "--by", "ann").code == 0
+    after = run("incident", "show", "--json").facts
+    assert (after["owner"], after["events"][-1]["data"]) == ("bob [31m", {"by": "ann"})
     assert run("incident", "log", "--verify").code == 0
 
 

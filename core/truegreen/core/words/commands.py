@@ -50,7 +50,7 @@ COMMANDS: Final = {
     "rollback": "Move back to a version that served before, and watch it serve.",
     "rollout": "Bring a model, prompt or guardrail in by steps, on evidence, and back by itself.",
     "validate": "The six checks that must be green before an incident closes.",
-    "incident": "The incident: open, serve, ack, owner, sev, note, show, log, actions, archive, close.",
+    "incident": "The incident: open, serve, ack, owner, sev, note, show, log, actions, done, case, archive, channels, deliver, close.",
     "law": "The clocks of the law: show, record, draft. Advice, no legal opinion.",
     "index": "The retrieval index: rebuild a stale one.",
     "postmortem": "Write the postmortem from the log and the metrics.",

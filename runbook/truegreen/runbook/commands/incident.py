@@ -19,7 +19,7 @@ from truegreen.runbook.times import clock, iso, span
 
 @click.group()
 def incident() -> None:
-    """The incident: open it or let `serve` do so; ack, owner, sev, note; list, show, log; actions, archive; close."""
+    """The incident: open it or let `serve` do so; ack, owner, sev, note; list, show, log; actions, done, case, archive; channels, deliver; close."""
 
 
 @incident.command("open")
@@ -94,14 +94,15 @@ def show(desk: Desk, number: int | None) -> None:
     told = events(log, one.id)
     validated = newest(told, "validated")
     standing = clocks.clocks(one, told, desk.clock()) if one.closed is None else ()
+    owner = owned_by(desk.config, one, told)
     lines = [
         _line(one),
-        f"owner: {owned_by(desk.config, one, told) or 'nobody'}",
+        f"owner: {owner or 'nobody'}",
         *(_clock(c, desk.clock()) for c in standing),
         *(_event(e) for e in told if e.kind != "note"),
         f"last validation: {validated.text if validated else 'none'}",
     ]
-    desk.say(lines, {**asdict(one), "clocks": [asdict(c) for c in standing], "events": [asdict(e) for e in told]})
+    desk.say(lines, {**asdict(one), "owner": owner, "clocks": [asdict(c) for c in standing], "events": [asdict(e) for e in told]})
 
 
 def _clock(one: clocks.Clock, now: float) -> str:
