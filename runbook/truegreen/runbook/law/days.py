@@ -1,8 +1,9 @@
 """US business days, for the one clock that counts in them. Pure.
 
-Sources: federal holidays, 5 U.S.C. 6103(a), with a Saturday's and a Sunday's as 6103(b) and Executive Order 11582 keep them; 17 CFR 201.104 names the
-same days for the Commission. Inauguration Day (6103(c)) is for federal employees around Washington, and 201.104 does not name it: it counts as a
-business day here, which is the stricter reading. So do days that the President gives by order, which no calendar knows before.
+Sources: federal holidays, 5 U.S.C. 6103(a), with a Saturday's and a Sunday's as 6103(b) and Executive Order 11582 keep them. Of the Commission's own
+17 CFR 201.104 the list is older (without Juneteenth, which EDGAR keeps since 2021) and ends with any other day that the President or Congress appoints in
+Washington. Whether that takes in Inauguration Day, by 6103(c) a holiday of federal employees around Washington only, is open: it counts as a business day
+here, which is the stricter reading. So do days that the President gives by order, which no calendar knows before.
 Form 8-K, General Instruction B.1: the day of the event is not counted; one on a weekend or a holiday begins to run on the first business day after it.
 Regulation S-T, 17 CFR 232.13(a)(2): what is sent after 5:30 p.m. Eastern Standard or Daylight Time, whichever is in effect, counts for the next day.
 """
