@@ -29,6 +29,11 @@ class _Unwell(Exception):
     status_code = 503
 
 
+class _Prompts:
+    def clear_prompt_cache(self):
+        """Nothing is kept."""
+
+
 def _day(flagged, start, requests, guard, store, routed):
     """So many requests, whose keys, questions and flags are all different."""
     for n in range(start, start + requests):
@@ -40,6 +45,7 @@ def _day(flagged, start, requests, guard, store, routed):
         containment.feature(f"feature {n}")
         containment.degraded()
         containment.index("kb")
+        containment.fresh(_Prompts())
         containment.counts(ValueError())
         choice = containment.rollout("model", "m", f"user {n}")
         containment.shadow(str, choice.candidate)

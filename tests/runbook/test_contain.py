@@ -123,6 +123,7 @@ def test_a_server_that_takes_the_call_and_says_nothing_holds_up_no_switch(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The switch is turned, and the bundle says what it could not have."""
+    assert bundle.PATIENCE < 5
     monkeypatch.setattr(bundle, "PATIENCE", 0.3)
     assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from runbook_shop import App, Langfuse
+from runbook_shop import App, Langfuse, serving
+
+from truegreen.runbook import flags
 
 
 @pytest.fixture
@@ -37,6 +42,65 @@ def test_the_label_moves_back_and_the_old_version_is_seen_to_serve_alone(
     ]
     assert run("rollback", "undo", str(told[3]["seq"])).code == 0
     assert langfuse.production() == 5
+
+
+def test_a_prometheus_that_loses_answers_while_the_spans_are_watched_is_asked_again(
+    run: Callable[..., Any], langfuse: Langfuse, live: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """502 for each third question after the label has moved."""
+    behind, asked = os.environ["TRUEGREEN_PROMETHEUS_URL"], [0, 0]
+
+    def between(method: str, path: str, _: Any, __: str) -> tuple[int, Any]:
+        if langfuse.production() == 4:
+            asked[0] += 1
+            if asked[0] % 3 == 0:
+                asked[1] += 1
+                return 502, {}
+        answer = httpx.request(method, behind + path, trust_env=False)
+        return answer.status_code, answer.json()
+
+    with serving(between) as url:
+        monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", url)
+        ended = run(
+            "rollback", "prompt", "--name", "support", "--to", "4", "--override", "ann", "--reason", "r", "--timeout", "20s"
+        )
+    assert ended.code == 0, ended.err
+    assert "verified by spans: 20 of 20 by support@4" in ended.out
+    assert asked[1] > 0
+
+
+def test_a_watch_that_was_cut_off_goes_on_with_the_same_words(run: Callable[..., Any], langfuse: Langfuse, live: App) -> None:
+    """Nothing is moved a second time; what was seen to serve once is not looked at again."""
+    words = ("rollback", "prompt", "--name", "support", "--to", "4")
+    stand = ("--override", "ann", "--reason", "r", "--timeout", "20s")
+    nobody = ("--prometheus-url", "http://127.0.0.1:9")
+    vain = run(*words, *stand, *nobody)
+    assert (vain.code, "the change stands" in vain.err, langfuse.production()) == (1, True, 4)
+    ended = run(*words, *stand)
+    assert (ended.code, "verified by spans: 20 of 20" in ended.out) == (0, True), ended.err
+    assert [m for m, _ in langfuse.calls].count("PATCH") == 1
+    assert [e["kind"] for e in run("incident", "log", "--json").facts["events"]].count("evidence frozen") == 1
+    assert "is on 4 already" in run(*words, *stand).err
+
+
+def test_applications_are_told_of_a_moved_prompt_where_flags_reach_them(
+    run: Callable[..., Any], langfuse: Langfuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the flag file; what goes wrong there is said, and the label has moved all the same."""
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
+    move = ("rollback", "prompt", "--name", "support", "--override", "ann", "--reason", "r", "--verify-count", "0", "--to")
+    assert run(*move, "4").code == 0
+    told = flags.state(flags.load(tmp_path / "flags.json"), "prompts_moved")
+    event = run("incident", "log", "--json").facts["events"][-1]
+    assert (float(told.value) <= event["time"] < (told.expires or 0), event["data"]["announced"]) == (True, True)
+    (tmp_path / "flags.json").write_text("{nonsense")
+    untold = run(*move, "5")
+    assert (untold.code, langfuse.production(), "were not told" in untold.out) == (0, 5, True), untold.err
+    assert (tmp_path / "flags.json").read_text() == "{nonsense"
+    (tmp_path / "flags.json").unlink()
+    monkeypatch.delenv("TRUEGREEN_FLAGS")
+    assert run(*move, "4").code == 0
+    assert not (tmp_path / "flags.json").exists()
 
 
 def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(

@@ -12,6 +12,7 @@ STRICT_GUARDRAIL: Final = "strict_guardrail"
 FEATURE_DISABLED: Final = "feature_disabled"
 DEGRADED_MODE: Final = "degraded_mode"
 RETRIEVAL_INDEX: Final = "retrieval_index"
+PROMPTS_MOVED: Final = "prompts_moved"
 ROLLOUT: Final = "rollout"
 EVALUATION_BOOST: Final = "evaluation_boost"
 PROVIDERS: Final = ("openai", "anthropic", "google")
@@ -27,6 +28,7 @@ FLAGS: Final = {
     FEATURE_DISABLED: "the features that are off, with commas between them, or * for all",
     DEGRADED_MODE: "call no model, and tell the user this",
     RETRIEVAL_INDEX: "the index, collection or namespace to search in place of the configured one",
+    PROMPTS_MOVED: "a prompt was moved back at this moment (unix seconds): what a prompt cache holds from before is let go",
     ROLLOUT: 'a staged rollout as JSON: {"component": "model|prompt|guardrail", "to": VERSION, "percent": 0..100, "shadow": 0..100}',
     EVALUATION_BOOST: "the share of answers to evaluate, beyond the fixed sample and outside of SLOs, such as 100%; read by `truegreen.instrumentation.boost`",
 }

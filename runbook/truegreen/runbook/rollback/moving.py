@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from truegreen.containment.model import PROMPTS_MOVED
 from truegreen.core.clients.http import Server
 from truegreen.core.config.model import Config
 from truegreen.core.config.response import Way
@@ -21,6 +22,8 @@ from truegreen.runbook.rollback.model import LABELS, Place, Plan, version
 from truegreen.runbook.rollback.ways import KINDS
 from truegreen.runbook.standing import Moved
 
+ANNOUNCED: Final = 3_600.0
+"""Seconds for which the flag that tells of a moved prompt is on: longer than any cache that nobody told."""
 Tell = Callable[[str, str], Event]
 
 
@@ -152,8 +155,8 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
     held = bundle.hold(replace(case, prompt=asked), "mitigate", before, {"rollback.json": lambda: evidence})
     facts = {**_logged(made), **facts}
 
-    def tell(event: str, text: str) -> Event:
-        return store.append(case.log, case.incident.id, case.clock(), "mitigate", event, text, facts)
+    def tell(event: str, text: str, **more: Any) -> Event:
+        return store.append(case.log, case.incident.id, case.clock(), "mitigate", event, text, {**facts, **more})
 
     tell("rollback begun", f"about to move {where} to {made.to or 'off'}")
     # What was cut off may stand elsewhere otherwise than the note says: said again, it is so for sure.
@@ -164,9 +167,29 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
             _explain(tell, made, error)
             raise
         _confirm(tell, made)
+    announced = _announced(case, where)
+    untold = f"; applications were not told to drop their caches: {announced['because']}" if "because" in announced else ""
     old = facts["from"] or "no version"
     what = f"prompt {where.name}: label production" if where.way.type == "langfuse" else f"{where}:"
-    return held, tell("rollback applied", f"{what} moved from {old} to {made.to or 'off'} (evidence {held.sha256[:12]})")
+    text = f"{what} moved from {old} to {made.to or 'off'} (evidence {held.sha256[:12]}){untold}"
+    return held, tell("rollback applied", text, **announced)
+
+
+def _announced(case: Case, where: Place) -> dict[str, Any]:
+    """Tell applications that a prompt was moved, where flags reach them: an SDK's cache would use the other version for a minute more.
+
+    What goes wrong is for the log; the label has moved all the same.
+    """
+    reached = where.flag_command or where.environ.get("TRUEGREEN_FLAGS") or case.flags.exists()
+    if where.way.type != "langfuse" or not reached:
+        return {}
+    now = case.clock()
+    try:
+        with flagging.alone(case.flags):
+            flagging.put(case.flags, where.flag_command, PROMPTS_MOVED, flagging.Switch(f"{now:.3f}", now + ANNOUNCED))
+    except (BadInput, Failed) as error:
+        return {"announced": False, "because": str(error)}
+    return {"announced": True}
 
 
 def _move(made: Plan) -> None:
