@@ -345,7 +345,7 @@ BY_ALERT: Final = {
         "No incident drill of the service was completed within `alerting.drill_every`. Perhaps none ever was.",
         "Whoever is on call meets the first real incident without ever having pinned a model or rolled a prompt back.",
         "under `alerting.drill_every` in seconds", f"time() - max by (service, environment) (truegreen_drill_completed_timestamp_seconds{{{_AT}}})",
-        "Nothing burns: put a date for a drill into the calendar. `truegreen demo` shows what one is made of.",
+        "Nothing burns: put a date into the calendar, and hold it: `truegreen drill hallucination` begins one, `truegreen drill list` has those that were held.",
         (Cause("Nobody held one", "count by (service, environment) (truegreen_drill_completed_timestamp_seconds)",
                "Hold one: an alert, triage, containment, rollback and validation, against a service of yours that is not customer-facing."),
          Cause("One was held and nothing says so", f"truegreen_drill_completed_timestamp_seconds{{{_AT}}}",

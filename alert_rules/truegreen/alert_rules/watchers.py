@@ -195,7 +195,7 @@ def _is_overdue(make: _Maker, environments: tuple[str, ...]) -> Alert:
     expr = f"{who}\nunless {ON}\n  time() - {last} <= {make.config.alerting.drill_every_seconds}"
     return make.alert(DRILL_OVERDUE, expr, "3", "1h", f"No incident drill of {_NAMED} was completed in time",
                       "Who has never answered a page of this service answers the first real one. The time is alerting.drill_every.",
-                      "truegreen demo", layer="infrastructure")  # fmt: skip
+                      "truegreen drill hallucination", layer="infrastructure")  # fmt: skip
 
 
 def _will_stop(make: _Maker) -> Alert:

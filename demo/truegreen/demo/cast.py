@@ -12,10 +12,10 @@ from typing import Any, Final
 import httpx
 
 from truegreen.core.errors import Failed
-from truegreen.demo import beside
+from truegreen.demo import beside, files
 from truegreen.demo.model import ENVIRONMENT, MODEL_ALIAS, PROMPT, SERVICE, Settings
 from truegreen.demo.stage import Stage, truegreen
-from truegreen.demo.world import prompts
+from truegreen.demo.world import prompts, shelf
 
 _KEYS: Final = {"LANGFUSE_PUBLIC_KEY": prompts.PUBLIC_KEY, "LANGFUSE_SECRET_KEY": prompts.SECRET_KEY}
 _PACE: Final = ("--latency-ms", "300", "--jitter-ms", "250")
@@ -79,6 +79,7 @@ def enter(on: Stage, settings: Settings) -> str:
             "OPENAI_API_KEY": "demo",
             "TRUEGREEN_CONFIG": str(on.folder / "app" / "truegreen.json"),
             "TRUEGREEN_CALIBRATION": str(on.folder / "calibration"),
+            shelf.VARIABLE: str(on.folder / files.SHELF),
             "TRUEGREEN_FLAGS": str(on.folder / "flags.json"),
         },
     )
@@ -104,7 +105,17 @@ def ship_prompt(on: Stage, version: int) -> None:
         raise Failed(f"the prompt store refused to move the label: {reply.status_code}")
 
 
-def _admin(url: str, body: Mapping[str, str]) -> None:
+def slow_down(on: Stage, model: str, share: float, seconds: float) -> None:
+    """The provider takes so many seconds longer for a share of what a model is asked."""
+    _admin(f"http://{on.addresses['provider']}/admin/slow", {"model": model, "share": share, "seconds": seconds})
+
+
+def deploy(on: Stage, component: str, version: str) -> None:
+    """The team lets another version of the `index` or the `guardrail` serve."""
+    shelf.put(on.folder / files.SHELF, component, version)
+
+
+def _admin(url: str, body: Mapping[str, object]) -> None:
     reply = httpx.post(url, json=body, trust_env=False)
     if reply.status_code >= httpx.codes.BAD_REQUEST:
         raise Failed(f"{url} answered {reply.status_code}")

@@ -14,6 +14,7 @@ from typing import Final
 
 from truegreen.demo.world.language import terms
 
+NAME: Final = "help-centre"
 _SATURATION: Final = 1.2
 _LENGTH: Final = 0.4
 """k1 and b of BM25 (Robertson and Zaragoza 2009); the passages have nearly one length, hence the small b."""
@@ -77,7 +78,12 @@ def load() -> Corpus:
     data = json.loads(files("truegreen.demo").joinpath("corpus.json").read_text(encoding="utf-8"))
     passages = tuple(Passage(**p) for p in data["passages"])
     questions = tuple(Question(**{**q, "passages": tuple(q["passages"])}) for q in data["questions"])
-    return Corpus(passages, questions, sha256("\n".join(p.text for p in passages).encode()).hexdigest()[:8])
+    return Corpus(passages, questions, digest(passages))
+
+
+def digest(passages: Sequence[Passage]) -> str:
+    """The version of an index of these passages."""
+    return sha256("\n".join(p.text for p in passages).encode()).hexdigest()[:8]
 
 
 def index(passages: Sequence[Passage]) -> Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import SystemRandom
@@ -11,8 +12,11 @@ from typing import Any, Final
 import yaml
 
 from truegreen.core.errors import Failed
-from truegreen.demo import contrast
-from truegreen.demo.model import PROMPT, SERVICE
+from truegreen.demo import contrast, corpus
+from truegreen.demo.model import PROMPT, SERVICE, SPARE_MODEL
+
+SHELF: Final = "shelf.json"
+"""What the shop's team has deployed, in the demo's folder."""
 
 _PORTS: Final = (12_000, 30_000)
 """Linux takes ports of outgoing connections from 32768 on, others from 49152 on."""
@@ -31,12 +35,13 @@ def configuration(
         "slos": slos,
         "calibration": str(folder / "calibration"),
         "routes": {"webhooks": {sev: f"{pager_url}/sev{sev}" for sev in ("1", "2", "3")}, **routes},
-        "containment": {"flags": str(folder / "flags.json")},
+        "containment": {"flags": str(folder / "flags.json"), "fallback": SPARE_MODEL},
         "incidents": {
             "store": f"sqlite:///{folder / 'incidents.db'}",
             "evidence": str(folder / "evidence"),
             "prompt": PROMPT,
             "smoke": smoke,
+            "rollback": {component: _way(component, folder / SHELF) for component in ("index", "guardrail")},
             **urls,
         },
         **more,
@@ -44,6 +49,15 @@ def configuration(
     path = folder / "truegreen.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), "utf-8")
     return path
+
+
+def _way(component: str, shelf: Path) -> dict[str, Any]:
+    """The team's own commands that move a component back."""
+    program = [sys.executable, "-m", "truegreen.demo.world.shelf"]
+    put = [*program, "put", component, "{to}", "--file", str(shelf)]
+    show = [*program, "show", component, "--file", str(shelf)]
+    named = {"name": corpus.NAME} if component == "index" else {}
+    return {"type": "command", **named, "current": show, "dry_run": [*put, "--dry-run"], "apply": put}
 
 
 def prometheus(folder: Path, *, collector: str, agent: str, watch: str, alertmanager: str, time_scale: int) -> Path:

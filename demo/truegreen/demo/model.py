@@ -11,6 +11,7 @@ ENVIRONMENT: Final = "production"
 MODEL_ALIAS: Final = "support-large"
 GOOD_MODEL: Final = "support-large-0613"
 OTHER_MODEL: Final = "support-large-1106"
+SPARE_MODEL: Final = "support-small-0301"
 PROMPT: Final = "support-answer"
 GOOD_PROMPT: Final = 2
 BAD_PROMPT: Final = 3

@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "dashboard preview": "Show the boards in a browser, without a Grafana.",
     "doctor": "Look for the likeliest mistakes of a set-up, and say how each is mended.",
     "demo": "Run the whole path on this machine: incident, page, fix, postmortem.",
+    "drill": "Plant a failure mode, and score how it is found, triaged, contained and mended.",
     "triage": "What broke, since when, who is affected, us or them, what next.",
     "contain": "Flip a switch that the application obeys; logged, with an undo.",
     "rollback": "Move back to a version that served before, and watch it serve.",

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
@@ -26,7 +28,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 
 from truegreen import containment
 from truegreen.demo import corpus
-from truegreen.demo.world import guard, serve, templates
+from truegreen.demo.world import guard, serve, shelf, templates
 from truegreen.demo.world.provider import ALIAS
 from truegreen.instrumentation import (
     action,
@@ -45,7 +47,7 @@ from truegreen.instrumentation import (
 
 NAME: Final = "support"
 TASK: Final = "answer"
-KNOWLEDGE_BASE: Final = "help-centre"
+KNOWLEDGE_BASE: Final = corpus.NAME
 APPROVED: Final = ("search", "order_status")
 COHORTS: Final = ("standard", "standard", "standard", "gold")
 ORDERS: Final = ("order", "parcel", "deliver", "track", "ship")
@@ -59,12 +61,11 @@ BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What answering needs: the two clients, the index with its version and when it was built (unix seconds), the tracer."""
+    """What answering needs: the two clients, which versions serve, when the index was built (unix seconds), the tracer."""
 
     openai: OpenAI
     langfuse: Langfuse
-    index: corpus.Index
-    index_version: str
+    serving: Callable[[str], str]
     index_rebuilt: float
     tracer: trace.Tracer
 
@@ -96,12 +97,12 @@ _RUNTIME: Final = web.AppKey("runtime", Runtime)
 
 def parts() -> Parts:
     """Build the clients from the environment; Langfuse gives prompts only and exports nothing."""
-    loaded = corpus.load()
+    shelf.indexes()  # built before the first question
+    path = os.environ.get(shelf.VARIABLE)
     return Parts(
         OpenAI(timeout=30.0, max_retries=1),
         Langfuse(tracing_enabled=False),
-        corpus.index(loaded.passages),
-        loaded.digest,
+        shelf.reader(Path(path) if path else None),
         time.time() - INDEX_AGE_SECONDS,
         trace.get_tracer("support-agent"),
     )
@@ -130,17 +131,17 @@ def answer(have: Parts, question: str, session: str, user: str) -> dict[str, Any
     ):
         span.set_attributes({"session.id": session, "http.request.method": "POST", "http.route": "/ask"})
         prompt = _prompt(have)
-        index = f"{KNOWLEDGE_BASE}@{have.index_version}"
+        index, rules = have.serving("index"), have.serving("guardrail")
         with (
-            snapshot.use(prompt=prompt, retrieval_index=index, guardrail=guard.VERSION),
+            snapshot.use(prompt=prompt, retrieval_index=f"{KNOWLEDGE_BASE}@{index}", guardrail=rules),
             agent(NAME, approved_tools=APPROVED) as run,
         ):
-            decision = guard.asked(question)
+            decision = guard.asked(question, rules)
             guardrail(guard.NAME, stage="input", action=decision)
             if decision == "block":
                 run.stopped()
                 return {"answer": guard.BLOCKED, "blocked": True, **_trace(span)}
-            hits = _search(have, question)
+            hits = _search(have, index, question)
             _act(hits, question, session)
             passages = "\n".join(f"[{hit.passage.id}] {hit.passage.text}" for hit in hits)
             text, served = _complete(have, prompt.compile(passages=passages, question=question), question)
@@ -178,15 +179,15 @@ def _trace(span: trace.Span) -> dict[str, str]:
     return {"trace_id": trace_id, "traceparent": f"00-{trace_id}-{trace.format_span_id(here.span_id)}-01"}
 
 
-def _search(have: Parts, question: str) -> list[corpus.Hit]:
+def _search(have: Parts, index: str, question: str) -> list[corpus.Hit]:
     with (
         tool("search", arguments=question),
         retrieval(
-            data_source=KNOWLEDGE_BASE, query=question, index=KNOWLEDGE_BASE, index_version=have.index_version,
+            data_source=KNOWLEDGE_BASE, query=question, index=KNOWLEDGE_BASE, index_version=index,
             index_rebuilt=have.index_rebuilt,
         ) as found,
     ):  # fmt: skip
-        hits = corpus.retrieve(have.index, question)
+        hits = corpus.retrieve(shelf.indexes().get(index) or shelf.indexes()[shelf.versions("index")[0]], question)
         found.documents([{"id": hit.passage.id, "score": hit.score, "text": hit.passage.text} for hit in hits])
     return hits
 

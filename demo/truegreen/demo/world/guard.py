@@ -6,16 +6,19 @@ import re
 from typing import Final
 
 NAME: Final = "scope"
-VERSION: Final = "scope@1"
+VERSIONS: Final = ("scope@1", "scope@2")
+"""The second one takes whatever speaks of goods or money for a secret."""
 BLOCKED: Final = "I am sorry, I cannot share that here. Please ask the support team."
 _OTHERS: Final = re.compile(r"\b(another|the other) (customer|account|user)\b|\bsomeone else\b", re.IGNORECASE)
+_ZEAL: Final = re.compile(r"\b(order|return|refund|deliver\w*|pay\w*|account|card|gift|money|price\w*)\b", re.IGNORECASE)
 _MAIL: Final = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+\b")
 _CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 
-def asked(question: str) -> str:
-    """`block` when the question speaks of another customer, account or user, else `allow`."""
-    return "block" if _OTHERS.search(question) else "allow"
+def asked(question: str, version: str = VERSIONS[0]) -> str:
+    """`block` when the question speaks of another customer, account or user, else `allow`; version 2 blocks far more."""
+    zealous = version == VERSIONS[1] and _ZEAL.search(question)
+    return "block" if zealous or _OTHERS.search(question) else "allow"
 
 
 def action(answer: str) -> str:

@@ -1,7 +1,7 @@
 """A local server that speaks the OpenAI chat-completions contract, with a model alias that can be moved to another model.
 
 `python -m truegreen.demo.world.provider --port N`. Moving the alias: `POST /admin/alias {"alias": ..., "model": ...}`; errors on demand:
-`POST /admin/fault {"status": 500, "count": 3}`; counts: `GET /admin/state`. What it announces, as a JSON feed: `GET /changelog.json`.
+`POST /admin/fault {"status": 500, "count": 3}`, slowness: `POST /admin/slow {"model": ..., "share": 0.4, "seconds": 4}`; counts: `GET /admin/state`. What it announces, as a JSON feed: `GET /changelog.json`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ from truegreen.demo.world import serve, speech
 ALIAS: Final = "support-large"
 FAITHFUL: Final = "support-large-0613"
 CARELESS: Final = "support-large-1106"
-FINGERPRINTS: Final = {FAITHFUL: "fp_5c1d0e613a", CARELESS: "fp_9e7b41106b"}
+SPARE: Final = "support-small-0301"
+"""Another faithful model, for when the first one is slow."""
+FINGERPRINTS: Final = {FAITHFUL: "fp_5c1d0e613a", CARELESS: "fp_9e7b41106b", SPARE: "fp_2a40c0301d"}
 IGNORES: Final = 0.54
 """The share of requests in which the careless model does not look at the passages."""
-_BORN: Final = {FAITHFUL: 1686588896, CARELESS: 1698957206}
+_BORN: Final = {FAITHFUL: 1686588896, CARELESS: 1698957206, SPARE: 1709251200}
 _ANNOUNCED_DAYS: Final = 10
 _STOPS_DAYS: Final = 60
+_SLOWEST: Final = 60
 _KINDS: Final = {401: "invalid_request_error", 429: "rate_limit_error"}
 
 
@@ -46,6 +49,9 @@ class State:
     served: Counter[str] = field(default_factory=Counter)
     fault_status: int = 500
     fault_count: int = 0
+    slow_model: str = ""
+    slow_share: float = 0.0
+    slow_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ def application(seed: int = 7, latency: float = 0.004, jitter: float = 0.006) ->
         web.get("/v1/models/{model}", _model),
         web.post("/admin/alias", _alias),
         web.post("/admin/fault", _fault),
+        web.post("/admin/slow", _slow),
         web.get("/admin/state", _state),
         web.get("/changelog.json", _changelog),
         web.route("*", "/v1/{rest:.*}", _unknown),
@@ -105,6 +112,8 @@ def answer(state: State, served: str, messages: list[Mapping[str, Any]]) -> Answ
     seconds = state.latency + min(random.expovariate(1.0), 5.0) * state.jitter
     ignores = not request.obey or not request.passages or (served == CARELESS and random.random() < IGNORES)
     text = speech.from_memory(request, speech.memory(), random) if ignores else speech.from_passages(request, random)
+    if served == state.slow_model and random.random() < state.slow_share:
+        seconds += state.slow_seconds
     prompt = sum(_tokens(str(m.get("content", ""))) + 4 for m in messages)
     return Answer(served, text, prompt, seconds, sha256(key.encode()).hexdigest()[:24])
 
@@ -188,6 +197,20 @@ async def _fault(request: web.Request) -> web.Response:
     state = request.app[_STATE]
     state.fault_status, state.fault_count = status, count
     return web.json_response({"status": status, "count": count})
+
+
+async def _slow(request: web.Request) -> web.Response:
+    data = await serve.body(request)
+    asked = data if isinstance(data, dict) else {}
+    try:
+        model, share, seconds = str(asked["model"]), float(asked["share"]), float(asked["seconds"])
+    except (KeyError, TypeError, ValueError):
+        model, share, seconds = "", -1.0, -1.0
+    if model not in FINGERPRINTS or not 0 <= share <= 1 or not 0 <= seconds <= _SLOWEST:
+        return _error(400, f'write {{"model": one of ours, "share": 0 to 1, "seconds": 0 to {_SLOWEST}}}')
+    state = request.app[_STATE]
+    state.slow_model, state.slow_share, state.slow_seconds = model, share, seconds
+    return web.json_response({"model": model, "share": share, "seconds": seconds})
 
 
 async def _changelog(_: web.Request) -> web.Response:

@@ -20,6 +20,7 @@ from truegreen.core.words.metric import Metric
 from truegreen.runbook import actions, clocks
 from truegreen.runbook import log as store
 from truegreen.runbook.commands.common import Desk
+from truegreen.runbook.drills import records
 from truegreen.runbook.model import Event, Incident
 
 TYPE: Final = CONTENT_TYPE_LATEST
@@ -32,11 +33,12 @@ Told = tuple[tuple[str, ...], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is measured: incidents with their events, the runs of hooks that failed, and the time."""
+    """What is measured: incidents with their events, the runs of hooks that failed, the time, and when drills were held by their records."""
 
     incidents: tuple[tuple[Incident, Sequence[Event]], ...]
     failures: int
     now: float
+    drilled: Mapping[tuple[str, str], float]
 
 
 def expose(desk: Desk, log: store.Log, failures: int) -> bytes:
@@ -45,7 +47,8 @@ def expose(desk: Desk, log: store.Log, failures: int) -> bytes:
     of: dict[int, list[Event]] = {one.id: [] for one in told}
     for event in store.events(log):
         of.setdefault(event.incident, []).append(event)
-    facts = Facts(tuple((one, of[one.id]) for one in told), failures, desk.clock())
+    drills, _ = records.read(records.folder(desk.config))
+    facts = Facts(tuple((one, of[one.id]) for one in told), failures, desk.clock(), records.held(drills))
     registry = CollectorRegistry()
     registry.register(
         _Made(_family(metric, MEASURED[metric.name](facts)) for metric in catalogue.ALL if metric.source in SOURCES)
@@ -93,8 +96,8 @@ def _items(facts: Facts) -> Iterator[Told]:
 
 
 def _drills(facts: Facts) -> Iterator[Told]:
-    """When a drill of each service was last completed: of the log's own incidents that were drills."""
-    held: dict[tuple[str, str], float] = {}
+    """When a drill of each service was last completed: by the records, and by the log's own incidents that were drills."""
+    held = {who: time for who, time in facts.drilled.items() if time <= facts.now}
     for one, events in facts.incidents:
         drill = any(e.kind == "incident opened" and e.data.get("drill") for e in events)
         if drill and one.closed is not None and one.closed <= facts.now:
