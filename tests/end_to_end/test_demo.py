@@ -131,8 +131,12 @@ def check_recording(path: Path, steps: list[dict]) -> None:
     made = json.loads(gzip.decompress(path.read_bytes()))
     valued = {one["labels"]["__name__"] for one in made["series"] if any(value is not None for value in one["values"])}
     every = {metric.prometheus + ("_count" if metric.kind == "histogram" else "") for metric in catalogue.ALL}
-    drilled = {metric.prometheus for metric in catalogue.ALL if metric.source == "drill"}
-    assert every - valued == drilled <= set(site.waiting()), "no drill is held in it, and the boards say so"
+    served = {
+        metric.prometheus + ("_count" if metric.kind == "histogram" else "")
+        for metric in catalogue.ALL
+        if metric.source in ("drill", "incident")
+    }
+    assert every - valued == served <= set(site.waiting()), "`incident serve` does not run in it, and the boards say so"
     assert {records.STATE, records.DRIFT_Z, records.bad_lower_bound("1h"), "ALERTS", "up", "process_cpu_seconds_total"} <= valued
     assert [mark["name"] for mark in made["marks"]] == ["onset", "page", "contain", "validated", "closed"]
     assert made["marks"][0]["at"] == pytest.approx(the(steps, "INCIDENT")["onset"], abs=1)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +18,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from truegreen.core.cli import root
+from truegreen.core.clients import engines, prometheus
 from truegreen.core.config import parse_text
 from truegreen.core.words import catalogue
 from truegreen.runbook import log as store
@@ -129,3 +136,36 @@ def test_the_generated_scrape_configuration_has_a_job_for_it_where_its_endpoint_
         found = [job for job in jobs if job["job_name"] == "truegreen-incidents"]
         assert [job["static_configs"][0]["targets"] for job in found] == ([targets] if targets else [])
         assert all(job["honor_labels"] and job.get("authorization") == auth for job in found)
+
+
+@pytest.mark.full
+def test_a_real_prometheus_scrapes_it_by_the_generated_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Callable[[str], Path]
+) -> None:
+    """As a process that wants a token: every series has the labels of the catalogue."""
+    engine("prometheus")
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    Path("token").write_text("sesame\n")
+    Path("truegreen.yaml").write_text(f"scrape_interval: 1s\nincidents: {{serve: {{endpoint: '{where}', token_file: token}}}}\n")
+    assert CliRunner().invoke(root, ["generate", "collector", "--out", "out"]).exit_code == 0
+    one = store.open_incident(store.open_log("sqlite:///incidents.db"), _target('sh"op'), "2", time.time(), "", {})
+    store.append(store.open_log("sqlite:///incidents.db"), one.id, time.time(), "review", "action item", "", {})
+    Path("prometheus.yml").write_text(f"global: {{}}\n{Path('out/scrape.yml').read_text()}")
+    serving = subprocess.Popen([sys.executable, "-m", "truegreen.core", "incident", "serve"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert serving.stdout is not None and where in serving.stdout.readline()
+        with engines.prometheus(Path("prometheus.yml"), tmp_path / "data") as running:
+            server, until = prometheus.connect(running.url), time.monotonic() + 60
+            while not (found := prometheus.query(server, "truegreen_incident_open")) and time.monotonic() < until:
+                time.sleep(0.2)
+            assert [(dict(s.labels), s.value) for s in found] == [
+                ({"__name__": "truegreen_incident_open", "service": 'sh"op', "environment": "production", "sev": "2", "instance": where,
+                  "job": "truegreen-incidents"}, 1)]  # fmt: skip
+            assert [s.value for s in prometheus.query(server, "sum by (state) (truegreen_incident_action_items) == 1")] == [1]
+            assert [s.value for s in prometheus.query(server, "truegreen_incident_time_to_resolve_seconds_count")] == [0]
+            assert [s.value for s in prometheus.query(server, 'up{job="truegreen-incidents"}')] == [1]
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        serving.wait(20)
