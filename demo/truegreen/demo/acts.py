@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 
 from truegreen.core.errors import Failed
+from truegreen.core.words import catalogue
 from truegreen.core.words.calibration import Calibration, from_text
 from truegreen.demo import beside, corpus, measures
 from truegreen.demo.measures import Count, Green
@@ -57,6 +58,8 @@ class Play:
     healthy: Count | None = None
     page: Notification | None = None
     triage: dict[str, Any] = field(default_factory=dict)
+    whose: str = ""
+    """Whose fault it truly is."""
     smoked: int = 0
     """Questions that the smoke suite asked: they make spans too."""
 
@@ -180,6 +183,7 @@ def paged(play: Play) -> None:
 def triage(play: Play, whose: str) -> None:
     """Ask triage, and hold it to the truth of the scenario."""
     on, story = play.on, play.story
+    play.whose = whose
     found = play.triage = truegreen(on, "triage", "--time-scale", str(on.time_scale))
     changed = "; ".join(
         f"{c['component']} {c['old'] or 'none'} -> {c['new'] or 'none'} at {clock(play, c['time'])}" for c in found["changes"]
@@ -247,6 +251,18 @@ def closed(play: Play) -> None:
         f"postmortem.md: {made['answered']} of {made['questions']} questions, {true}",
         seconds_after_onset=took, postmortem=path.read_text("utf-8"),
     )  # fmt: skip
+
+
+def drilled(play: Play) -> None:
+    """Keep what this was: a drill, scored by the log; and wait until Prometheus has seen when it was held."""
+    on, story = play.on, play.story
+    words = ("--onset", str(play.onset), "--whose", play.whose, "--time-scale", str(on.time_scale))
+    made = truegreen(on, "drill", "score", "hallucination", *words, expect=(0, 1))
+    held = catalogue.DRILL_COMPLETED_TIMESTAMP.prometheus
+    on.supervisor.wait(lambda: bool(on.samples(held)), _PATIENCE, f"{held} in Prometheus")
+    outside = made["outside"]
+    targets = "inside every target" if not outside else f"outside its target: {', '.join(outside)}"
+    story.tell("drill", f"kept as a drill, {targets}: truegreen drill list", drill=made)
 
 
 def score(play: Play, stream: traffic.Stream, other: str) -> None:

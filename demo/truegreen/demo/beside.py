@@ -1,4 +1,4 @@
-"""What a shop lets run beside the collector: answers that people labelled, a watch over drift, a canary, the provider's changelog."""
+"""What a shop lets run beside the collector: answers that people labelled, a watch over drift, a canary, the log of incidents, the provider's changelog."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from truegreen.demo.stage import Stage, truegreen
 from truegreen.demo.world import speech
 from truegreen.demo.world.traffic import Exchange
 
-PLACES: Final = ("watch", "watch_http", "watch_grpc", "canary")
+PLACES: Final = ("watch", "watch_http", "watch_grpc", "canary", "response")
 """The addresses that these processes listen on."""
 _WRONG: Final = 100
 """Labelled wrong answers: some that are like those of the incident, as an earlier one left them behind."""
@@ -57,7 +57,7 @@ def freeze(on: Stage, exchanges: Sequence[Exchange], seed: int) -> dict[str, Any
 
 
 def start(on: Stage) -> None:
-    """Start the watch, then the canary."""
+    """Start the watch, then the canary, then what serves the log of incidents."""
     host, _, http = on.addresses["watch_http"].rpartition(":")
     grpc = on.addresses["watch_grpc"].rpartition(":")[2]
     words = ["--baselines", str(on.folder / "baselines"), "--otlp", f"{host}:{grpc}/{http}", "--metrics", on.addresses["watch"]]
@@ -70,6 +70,8 @@ def start(on: Stage) -> None:
         "canary", "truegreen.core", ["canary", "--calibration", str(frozen), *ends, *pace, "--config", str(on.config)]
     )
     on.supervisor.ready(f"http://{on.addresses['canary']}/metrics", canary)
+    response = on.supervisor.python("response", "truegreen.core", ["incident", "serve", "--config", str(on.config)])
+    on.supervisor.ready(f"http://{on.addresses['response']}/metrics", response)
 
 
 def _answers(exchanges: Sequence[Exchange]) -> Iterator[dict[str, Any]]:

@@ -127,6 +127,7 @@ def _hold(keep: bool, story: Any) -> Any:
             "prometheus": f"http://{on.prometheus_address}/api/v1/alerts",
             "alertmanager": f"http://{on.alertmanager_address}/api/v2/alerts",
             "collector": f"http://{on.collector_metrics}/metrics",
+            "incidents": f"http://{on.addresses['response']}/",
         }
         story.tell(
             "kept",

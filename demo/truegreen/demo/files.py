@@ -25,7 +25,7 @@ _CHOOSE: Final = SystemRandom().randint
 
 
 def configuration(
-    folder: Path, *, slos: list[dict[str, Any]], services: tuple[str, ...], pager_url: str, urls: dict[str, str], smoke: list[str],
+    folder: Path, *, slos: list[dict[str, Any]], services: tuple[str, ...], pager_url: str, urls: dict[str, str], smoke: list[str], serve: str,
     routes: Mapping[str, str], more: Mapping[str, Any],
 ) -> Path:  # fmt: skip
     """Write `truegreen.yaml`, as a team would: SLOs, all answers evaluated, `more` sections, the rest left at its defaults."""
@@ -41,6 +41,8 @@ def configuration(
             "evidence": str(folder / "evidence"),
             "prompt": PROMPT,
             "smoke": smoke,
+            "serve": {"endpoint": serve},
+            "drills": str(folder / "drills"),
             "rollback": {component: _way(component, folder / SHELF) for component in ("index", "guardrail")},
             **urls,
         },

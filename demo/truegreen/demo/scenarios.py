@@ -46,6 +46,7 @@ def run(settings: Settings, story: Story, at_end: Callable[[Play], None]) -> Non
         _SCENARIOS[settings.scenario](play, stream)
         acts.validated(play)
         acts.closed(play)
+        acts.drilled(play)
         acts.score(play, stream, next(name for name in _SCENARIOS if name != settings.scenario))
         if settings.record:
             _record(play, settings.record)

@@ -27,7 +27,7 @@ _FOREIGN: Final = ("OTEL_", "TRUEGREEN_", "LANGFUSE_", "OPENAI_")
 """Variables of the user's own set-up, which must not reach the demo's processes; where the engines lie is passed on."""
 _COMMAND_SECONDS: Final = 120.0
 _BAD_USAGE: Final = 2
-ADDRESSES: Final = ("agent", "provider", "prompts", "watch", "watch_http", "watch_grpc", "canary")
+ADDRESSES: Final = ("agent", "provider", "prompts", "watch", "watch_http", "watch_grpc", "canary", "response")
 """Of the processes that listen, beside the engines and the collector."""
 _EXEMPLARS: Final = "--enable-feature=exemplar-storage"
 
@@ -148,6 +148,7 @@ def stage(
                 "collector_url": f"http://{metrics}",
             },
             smoke=smoke(addresses) if smoke else [],
+            serve=addresses["response"],
             routes={"dashboard_url": f"http://{addresses['boards']}"} if boards else {},
             more=more(folder, addresses) if more else {},
         )

@@ -33,7 +33,7 @@ _FIELDS: Final[Json] = {"defaults": {}, "overrides": []}
 _NOT_YET: Final = {
     "watch": "does not run here: `truegreen watch` makes it",
     "canary": "does not run here: `truegreen canary` makes it",
-    "drill": "does not run here: `truegreen incident serve` shows it, from the drills in its log",
+    "drill": "does not run here: `truegreen incident serve` shows it, of what `truegreen drill` kept",
     "incident": "does not run here: `truegreen incident serve` makes it",
     "changelog": "no feed is read: `truegreen provider changes --feed URL` reads one, `truegreen collect --provider-changes FILE` shows it",
 }

@@ -143,10 +143,15 @@ def report(desk: Desk, quarter: str, out: Path | None) -> None:
 @click.argument("mode", type=click.Choice(FAILURE_MODES))
 @click.option("--onset", type=float, required=True, metavar="UNIX", help="When the fault was planted (unix seconds).")
 @click.option("--service", metavar="S", help="Whose drill it was (default: the incident's service).")
+@click.option(
+    "--whose",
+    type=click.Choice(["us", "them", "both", "not sure"]),
+    help="What triage had to say (default: as the mode is planted).",
+)
 @click.option("--game-day", is_flag=True, help="A person answered it.")
 @scale_option
 @desk
-def score(desk: Desk, mode: str, onset: float, service: str | None, game_day: bool, time_scale: int) -> None:
+def score(desk: Desk, mode: str, onset: float, service: str | None, whose: str | None, game_day: bool, time_scale: int) -> None:
     """Score an incident of the log that was a drill, and keep the record: how soon it was found, triaged, contained and over."""
     from truegreen.runbook import log as store
     from truegreen.runbook.drills import scored
@@ -160,7 +165,15 @@ def score(desk: Desk, mode: str, onset: float, service: str | None, game_day: bo
         )
     how = GAME_DAY if game_day else AT_SCALE if time_scale > 1 else STAGING
     made = scored.of_log(
-        mode, incident, store.events(log, incident.id), onset, desk.clock(), how, time_scale, service=service or ""
+        mode,
+        incident,
+        store.events(log, incident.id),
+        onset,
+        desk.clock(),
+        how,
+        time_scale,
+        service=service or "",
+        whose=whose or "",
     )
     _keep(desk, made)
 

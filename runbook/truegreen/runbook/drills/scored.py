@@ -11,7 +11,7 @@ from truegreen.runbook.model import Event, Incident
 
 
 def of_log(
-    mode: str, incident: Incident, events: Sequence[Event], onset: float, now: float, how: str, scale: int, *, service: str = "", seed: int = 0
+    mode: str, incident: Incident, events: Sequence[Event], onset: float, now: float, how: str, scale: int, *, service: str = "", whose: str = "", seed: int = 0
 ) -> Drill:  # fmt: skip
     """The drill, scored.
 
@@ -24,8 +24,8 @@ def of_log(
     """
     fault = BY_MODE[mode]
     said, because, commands = told.triage(events)
-    timings = told.timings(incident, events, onset, fault.whose, scale)
-    verdicts = (*targets.timed(fault, timings), targets.blamed(fault.whose, said or None))
+    timings = told.timings(incident, events, onset, whose or fault.whose, scale)
+    verdicts = (*targets.timed(fault, timings), targets.blamed(whose or fault.whose, said or None))
     return Drill(
         (mode,), how, service or incident.target.service, incident.target.environment, onset, now, seed, timings, said or "was not asked",
         because, commands[0] if commands else "", verdicts, (f"incident {incident.id} of the log",),
