@@ -19,7 +19,7 @@ from truegreen.demo import acts, beside, cast, interrupts
 from truegreen.demo.acts import Play
 from truegreen.demo.model import GOOD_MODEL, OTHER_MODEL, SERVICE, Settings
 from truegreen.demo.pager import Notification
-from truegreen.demo.stage import Stage, show_boards, stage, truegreen, wait
+from truegreen.demo.stage import Stage, stage, truegreen, wait
 from truegreen.demo.story import Story
 from truegreen.demo.world import shelf, traffic
 from truegreen.demo.world.afterwards import Afterwards
@@ -160,11 +160,12 @@ def _answered(play: Play, fault: Fault) -> str:
 
 
 def _shown(play: Play) -> None:
-    boards = show_boards(play.on) if "boards" not in play.on.addresses else f"http://{play.on.addresses['boards']}"
+    on = play.on
+    boards, incidents = (f"http://{on.addresses[name]}" for name in ("boards", "response"))
     play.story.tell(
         "game day",
-        f"boards {boards}; configuration {play.on.config}; the page comes when it comes",
-        f"answer it with: cd {play.on.folder}; truegreen triage --time-scale {SCALE} --config {play.on.config}; close the incident to end the drill",
+        f"boards {boards}, incidents {incidents}; the page comes when it comes",
+        f"answer it there, or with: cd {on.folder}; truegreen triage --time-scale {SCALE} --config {on.config}; the drill ends when the incident is closed",
     )
 
 
