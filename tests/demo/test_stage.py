@@ -22,7 +22,7 @@ def on(tmp_path):
     slos = [{"name": "grounding", "mode": "live", "objective": "40%"}]
     addresses = {"boards": files.free_address()}
     config = files.configuration(
-        tmp_path, slos=slos, services=("s",), pager_url="http://127.0.0.1:9", urls={}, smoke=[],
+        tmp_path, slos=slos, services=("s",), pager_url="http://127.0.0.1:9", urls={}, smoke=[], serve="127.0.0.1:9",
         routes={"dashboard_url": f"http://{addresses['boards']}"}, more={},
     )  # fmt: skip
     with ExitStack() as stack:

@@ -133,7 +133,7 @@ def check_recording(path: Path, steps: list[dict]) -> None:
     every = {metric.prometheus + ("_count" if metric.kind == "histogram" else "") for metric in catalogue.ALL}
     assert every - valued == set()
     assert {records.STATE, records.DRIFT_Z, records.bad_lower_bound("1h"), "ALERTS", "up", "process_cpu_seconds_total"} <= valued
-    assert [mark["name"] for mark in made["marks"]] == ["onset", "page", "contain", "validated", "closed"]
+    assert [mark["name"] for mark in made["marks"]] == ["onset", "page", "contain", "validated", "closed", "drilled"]
     assert made["marks"][0]["at"] == pytest.approx(the(steps, "INCIDENT")["onset"], abs=1)
     assert made["start"] < made["marks"][0]["at"] - 20 and made["marks"][-1]["at"] < made["end"]
     assert made["exemplars"]

@@ -58,6 +58,8 @@ class Play:
     healthy: Count | None = None
     page: Notification | None = None
     triage: dict[str, Any] = field(default_factory=dict)
+    paged_seconds: float = 0.0
+    """From the onset to the page."""
     whose: str = ""
     """Whose fault it truly is."""
     smoked: int = 0
@@ -165,7 +167,7 @@ def paged(play: Play) -> None:
         )
     page = play.page = on.pager.find(sev="1", status="firing", slo=SLO)
     assert page is not None
-    took = story.now() - play.onset_seconds
+    took = play.paged_seconds = story.now() - play.onset_seconds
     burn = measures.burn(on, SERVICE, SLO)
     story.tell(
         "PAGE",
@@ -247,7 +249,8 @@ def closed(play: Play) -> None:
     )
     story.tell(
         "closed",
-        f"{took:.0f} s after onset (= {play.settings.production(took)}, target 60); Alertmanager's resolve seen; "
+        f"{took:.0f} s after onset, {play.settings.production(took - play.paged_seconds)} in production after the page (target 60); "
+        f"Alertmanager's resolve seen; "
         f"postmortem.md: {made['answered']} of {made['questions']} questions, {true}",
         seconds_after_onset=took, postmortem=path.read_text("utf-8"),
     )  # fmt: skip
@@ -259,7 +262,8 @@ def drilled(play: Play) -> None:
     words = ("--onset", str(play.onset), "--whose", play.whose, "--time-scale", str(on.time_scale))
     made = truegreen(on, "drill", "score", "hallucination", *words, expect=(0, 1))
     held = catalogue.DRILL_COMPLETED_TIMESTAMP.prometheus
-    on.supervisor.wait(lambda: bool(on.samples(held)), _PATIENCE, f"{held} in Prometheus")
+    often = f"count_over_time({held}[10s]) > 2"
+    on.supervisor.wait(lambda: bool(on.samples(often)), _PATIENCE, f"{held} in Prometheus")
     outside = made["outside"]
     targets = "inside every target" if not outside else f"outside its target: {', '.join(outside)}"
     story.tell("drill", f"kept as a drill, {targets}: truegreen drill list", drill=made)

@@ -20,6 +20,7 @@ STEP: Final = 1
 SELECTOR: Final = '{__name__=~"truegreen.*|ALERTS|process_(cpu|resident).*|up"}'
 MARKS: Final = {
     "INCIDENT": "onset", "PAGE": "page", "contain": "contain", "rollback": "rollback", "validate": "validated", "closed": "closed",
+    "drill": "drilled",
 }  # fmt: skip
 """A step of the story to the name of its mark."""
 _DIGITS: Final = 6
