@@ -10,7 +10,7 @@ from typing import Final
 
 from truegreen.core.words.catalogue_own import Catalogue
 
-SCRAPE: Final = """# Load with `scrape_config_files: [scrape.yml]`, or copy the job below your own scrape_configs.
+SCRAPE: Final = """# Load with `scrape_config_files: [scrape.yml]` (from Prometheus 2.43 on), or copy the job below your own scrape_configs.
 # honor_labels keeps the labels service and environment as the applications said them: without it every rule would match nothing.
 # OpenMetrics says of each counter and histogram when it began (_created). Prometheus would keep that as one more series of each; no rule and no board
 # reads it, so it is dropped.

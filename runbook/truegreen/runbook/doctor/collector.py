@@ -50,7 +50,7 @@ def spans(env: Env) -> Finding:
     """Whether the collector took any span."""
     found = prom.query(env.soon(), f"sum({_ACCEPTED})")
     if not found:
-        return Finding("spans", UNKNOWN, "Prometheus has no counter of the collector: it is not scraped", "scrape_config_files: [scrape.yml]")  # fmt: skip
+        return Finding("spans", UNKNOWN, "Prometheus has no counter of the collector: it is not scraped", "scrape_config_files: [scrape.yml] (before Prometheus 2.43: copy its jobs)")  # fmt: skip
     if found[0].value > 0:
         recent = prom.query(env.soon(), f"sum(increase({_ACCEPTED}[15m]))")
         said = f"{found[0].value:.0f} since it started" + (f", {recent[0].value:.0f} in the last 15 minutes" if recent else "")

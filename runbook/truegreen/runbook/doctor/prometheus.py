@@ -43,7 +43,7 @@ def scrape(env: Env) -> Finding:
     """Whether Prometheus scrapes the collector, as often as the configuration says."""
     name, fix = (
         "scrape",
-        "truegreen generate collector --out DIR; then scrape_config_files: [DIR/scrape.yml] in prometheus.yml, and reload",
+        "truegreen generate collector --out DIR; then scrape_config_files: [DIR/scrape.yml] in prometheus.yml (before Prometheus 2.43: copy its jobs), and reload",
     )
     mine = [target for target in prom.targets(env.soon()) if target.job == _JOB]
     if not mine:
