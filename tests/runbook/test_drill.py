@@ -80,7 +80,7 @@ def test_a_simulated_drill_is_found_triaged_and_mended_at_true_windows(
     assert "held" in listed.out
     assert "hallucination" in listed.out
     report = run("drill", "report")
-    assert "1 drills, 1 inside every target" in report.out
+    assert "1 drill, 1 inside every target" in report.out
     assert "Not drilled: drift, retrieval, latency, guardrail." in report.out
 
 
@@ -89,18 +89,6 @@ def test_a_mixed_drill_asks_for_not_sure(run: Callable[..., Ran], engine: Callab
     ran, facts = _simulated(run, engine, "mixed", "--of", "latency,retrieval")
     assert ran.code == 0, ran.err
     assert facts["triage"] == "not sure"
-
-
-def test_with_too_few_questions_the_page_comes_too_late_and_the_drill_says_so(
-    run: Callable[..., Ran], engine: Callable[[str], Path]
-) -> None:
-    """Ten questions an hour: a drill can fail."""
-    ran, facts = _simulated(run, engine, "hallucination", "--per-hour", "10")
-    assert ran.code == 1
-    assert not facts["ok"]
-    assert not _verdicts(facts)["detected"]
-    assert "detected" in facts["outside"]
-    assert "outside" in run("drill", "list").out
 
 
 def test_the_rules_drilled_are_those_of_the_configuration(
@@ -113,8 +101,11 @@ def test_the_rules_drilled_are_those_of_the_configuration(
     ran, facts = _simulated(run, engine, "hallucination")
     assert ran.code == 1
     assert facts["service"] == "shop"
+    assert not _verdicts(facts)["detected"]
     assert facts["timings"]["detected"] is None
+    assert "detected" in facts["outside"]
     assert Path(facts["record"]).parent == Path("held")
+    assert "outside" in run("drill", "list").out
 
 
 @pytest.mark.full
@@ -127,7 +118,7 @@ def test_every_mode_holds(run: Callable[..., Ran], engine: Callable[[str], Path]
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("modes", ["latency,retrieval", "latency,drift"])
+@pytest.mark.parametrize("modes", ["latency,retrieval", "latency,drift", "hallucination,retrieval"])
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_every_mixed_drill_holds(run: Callable[..., Ran], engine: Callable[[str], Path], modes: str, seed: str) -> None:
     """Faults of both sides at once."""
@@ -140,10 +131,13 @@ def test_every_mixed_drill_holds(run: Callable[..., Ran], engine: Callable[[str]
     (("retrieval", "--inject", "true"), "belong together"),
     (("retrieval", "--simulated", "--game-day"), "do not go together"),
     (("drift",), "--simulated"),
-    (("drift", "--endpoint", "http://127.0.0.1:9", "--inject", "true", "--heal", "true"), "--simulated"),
-    (("retrieval", "--endpoint", "nowhere", "--inject", "true", "--heal", "true"), "--endpoint: found 'nowhere'"),
-    (("retrieval", "--endpoint", "http://127.0.0.1:9", "--inject", "'", "--heal", "true"), "--inject: found"),
-    (("retrieval", "--endpoint", "http://127.0.0.1:9", "--inject", " ", "--heal", "true"), "--inject: is empty"),
+    (
+        ("drift", "--endpoint", "http://127.0.0.1:9", "--inject", "true", "--heal", "true", "--environment", "e"), "--simulated"),
+    (("retrieval", "--endpoint", "http://127.0.0.1:9", "--inject", "true", "--heal", "true"), "--endpoint wants --environment"),
+    (("retrieval", "--endpoint", "nowhere", "--inject", "true", "--heal", "true", "--environment", "e"), "--endpoint: found 'nowhere'"),
+    (("retrieval", "--endpoint", "http://127.0.0.1:9", "--inject", "'", "--heal", "true", "--environment", "e"), "--inject: found"),
+    (("retrieval", "--endpoint", "http://127.0.0.1:9", "--inject", " ", "--heal", "true", "--environment", "e"), "--inject: is empty"),
+    (("retrieval", "--per-hour", "100"), "--per-hour is of --simulated"),
     (("mixed", "--of", "latency", "--simulated"), "--of: found"),
     (("mixed", "--of", "latency,latency", "--simulated"), "--of: found"),
     (("mixed", "--of", "latency,fire", "--simulated"), "--of: found"),
@@ -183,7 +177,7 @@ def test_a_file_that_is_no_record_is_named_and_the_others_count(tmp_path: Path, 
     assert "broken.json: is no record of a drill" in ran.out
 
 
-@given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2099, 12, 31)))
+@given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2098, 12, 31)))
 def test_a_moment_lies_in_its_quarter_and_in_no_other(moment: Any) -> None:
     """Quarters follow each other without a gap."""
     time = moment.replace(tzinfo=UTC).timestamp()
@@ -200,19 +194,20 @@ def test_a_report_is_of_its_quarter_and_escapes_what_is_in_a_record(run: Callabl
     ran = run("drill", "report", "--quarter", "2026q4", "--out", "q.md")
     assert ran.code == 0, ran.err
     text = (tmp_path / "q.md").read_text("utf-8")
-    assert "1 drills, 0 inside every target" in text
+    assert "1 drill, 0 inside every target" in text
     assert "latency" in text.split("\n\n")[1]
     (row,) = [line for line in text.splitlines() if line.startswith("| 2026")]
     assert row.replace("\\|", "").count("|") == 11
     assert "detected: 1 min (within 30 min)" in row
 
 
-def _told(run: Callable[..., Ran], *, whose: str = "us", late: float = 0.0) -> None:
+def _told(run: Callable[..., Ran], *, whose: str = "us", late: float = 0.0, scale: int = 1) -> None:
     log = store.open_log("sqlite:///incidents.db")
     one = store.open_incident(log, Target("shop", "production", "retrieval_success"), "1", NOW + 300, "", {"drill": "retrieval"})
     for seconds, phase, kind, data in (
         (400, "triage", "triaged", {"whose": "not sure"}), (500, "triage", "triaged", {"whose": whose, "because": "b", "commands": ["truegreen rollback index"]}),
-        (900, "contain", "verified by spans", {}), (1_000, "validate", "validated", {"ok": False}), (2_000 + late, "validate", "validated", {"ok": True}),
+        (850, "rollback", "rollback applied", {"component": "index", "name": "kb", "to": "7"}),
+        (900, "contain", "verified by spans", {}), (1_000, "validate", "validated", {"ok": False}), (2_000 + late, "validate", "validated", {"ok": True, "time_scale": scale}),
     ):  # fmt: skip
         store.append(log, one.id, NOW + seconds, phase, kind, "", data)
 
@@ -238,7 +233,7 @@ def test_what_was_late_or_wrong_is_outside_its_target(run: Callable[..., Ran], m
 
 def test_at_scale_only_what_waits_for_windows_is_counted_longer(run: Callable[..., Ran]) -> None:
     """Ten seconds to the alert are ten minutes; a person who took ten seconds took ten seconds."""
-    _told(run)
+    _told(run, scale=60)
     log = store.open_log("sqlite:///incidents.db")
     (one,), events = store.incidents(log), store.events(log, 1)
     assert told.timings(one, events, NOW, "us", 60) == Timings(
@@ -246,12 +241,49 @@ def test_at_scale_only_what_waits_for_windows_is_counted_longer(run: Callable[..
     )
 
 
-def test_an_onset_after_the_page_is_refused(run: Callable[..., Ran]) -> None:
-    """It would give a negative time."""
+@pytest.mark.parametrize("onset", [str(NOW + 301), "nan", "inf", "-inf", "-5", "0", str(NOW - 40 * 86_400)])
+def test_an_onset_that_cannot_be_is_refused(run: Callable[..., Ran], onset: str) -> None:
+    """It would give a negative time, or none; and nothing is kept."""
     _told(run)
-    ran = run("drill", "score", "retrieval", "--onset", str(NOW + 301))
+    ran = run("drill", "score", "retrieval", f"--onset={onset}")
     assert ran.code == 2
     assert "--onset: found" in ran.err
+    assert not Path("drills").exists()
+
+
+def test_an_incident_is_one_record_however_often_it_is_scored(run: Callable[..., Ran]) -> None:
+    """Completed when it was closed: who scores an old one again has held no drill."""
+    _told(run)
+    store.close_incident(store.open_log("sqlite:///incidents.db"), 1, NOW + 2_500, "", {})
+    for _ in range(2):
+        assert run("drill", "score", "retrieval", "--onset", str(NOW), "--json").facts["completed"] == NOW + 2_500
+    assert len(list(Path("drills").glob("*.json"))) == 1
+
+
+GREEN: dict[str, Any] = {"ok": True, "at": None, "time_scale": 1, "override": ""}
+
+
+@pytest.mark.parametrize(("told_", "contained", "recovered"), [
+    ([("verified by spans", {}), ("validated", GREEN)], None, 20.0),
+    ([("contain applied", {"flag": "evaluation_boost", "value": "1"}), ("verified by spans", {}), ("validated", GREEN)], None, 30.0),
+    ([("contain applied", {"flag": "pinned_model", "value": "x"}), ("verified by spans", {}), ("validated", GREEN)], 20.0, 30.0),
+    ([("validated", GREEN), ("contain applied", {"flag": "pinned_model", "value": "x"}), ("verified by spans", {})], 30.0, None),
+    ([("contain applied", {"flag": "pinned_model", "value": "x"}), ("verified by spans", {}), ("validated", {**GREEN, "override": "ada"})], 20.0, None),
+    ([("contain applied", {"flag": "pinned_model", "value": "x"}), ("verified by spans", {}), ("validated", {**GREEN, "at": NOW})], 20.0, None),
+    ([("contain applied", {"flag": "pinned_model", "value": "x"}), ("verified by spans", {}), ("validated", {**GREEN, "time_scale": 60})], 20.0, None),
+    ([("contain applied", {"flag": "pinned_model", "value": "x"}), ("incident closed", {})], None, None),
+])  # fmt: skip
+def test_only_a_change_that_serves_contains_and_only_a_green_gate_of_its_own_recovers(
+    run: Callable[..., Ran], told_: list[tuple[str, dict[str, Any]]], contained: float | None, recovered: float | None
+) -> None:
+    """Neither more sampling, nor an override, nor a look at another moment, nor the mere close."""
+    log = store.open_log("sqlite:///incidents.db")
+    one = store.open_incident(log, Target("shop", "production", "retrieval_success"), "1", NOW, "", {})
+    for number, (kind, data) in enumerate(told_, start=1):
+        store.append(log, one.id, NOW + 10 * number, "contain", kind, "", data)
+    (one,) = store.incidents(log)
+    found = told.timings(one, store.events(log, one.id), NOW, "us")
+    assert (found.contained, found.recovered) == (contained, recovered)
 
 
 def test_the_records_are_scraped_and_those_of_simulated_time_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +320,10 @@ class _Staging:
         )
         config = load(None, {})
         self.desk = Desk(
-            replace(config, incidents=replace(config.incidents, store=f"sqlite:///{tmp_path / 'log.db'}")),
+            replace(
+                config,
+                incidents=replace(config.incidents, store=f"sqlite:///{tmp_path / 'log.db'}", drills=str(tmp_path / "drills")),
+            ),
             False,
             None,
             lambda: self.now,
@@ -312,7 +347,11 @@ ANSWERED: dict[float, Callable[[store.Log], object]] = {
     60: lambda log: store.open_incident(log, replace(TARGET, service="another"), "1", NOW + 60, "", {}),
     300: lambda log: store.open_incident(log, TARGET, "1", NOW + 300, "", {}),
     400: lambda log: store.append(log, 2, NOW + 400, "triage", "triaged", "", {"whose": "us", "because": "b", "commands": []}),
+    590: lambda log: store.append(
+        log, 2, NOW + 590, "rollback", "rollback applied", "", {"component": "index", "name": "kb", "to": "7"}
+    ),
     600: lambda log: store.append(log, 2, NOW + 600, "rollback", "verified by spans", "", {}),
+    1_900: lambda log: store.append(log, 2, NOW + 1_900, "validate", "validated", "", GREEN),
     2_000: lambda log: store.close_incident(log, 2, NOW + 2_000, "", {}),
 }
 
@@ -343,7 +382,7 @@ def test_a_staging_drill_is_scored_by_its_own_incident(tmp_path: Path, endpoint:
     made = staging.run(there.desk, there.plan)
     assert made.ok, made.verdicts
     assert (made.how, made.service) == ("staging", "shop")
-    assert made.timings == Timings(300, 400, 600, 2_000)
+    assert made.timings == Timings(300, 400, 600, 1_900)
     assert there.marked == ["injected", "healed"]
 
 
@@ -358,7 +397,7 @@ def test_the_fault_is_taken_away_whatever_happens(tmp_path: Path, endpoint: str,
 
         acts[20] = interrupt
     if how == "never contained":
-        del acts[600], acts[2_000]
+        del acts[590], acts[600], acts[1_900], acts[2_000]
     there = _Staging(
         tmp_path, endpoint, acts, inject=f"{sys.executable} -c 'raise SystemExit(3)'" if how == "inject fails" else ""
     )
@@ -370,6 +409,29 @@ def test_the_fault_is_taken_away_whatever_happens(tmp_path: Path, endpoint: str,
         with pytest.raises(KeyboardInterrupt if how == "interrupted" else Failed):
             staging.run(there.desk, there.plan)
     assert there.marked[-1] == "healed"
+
+
+def test_nothing_is_planted_over_an_open_incident(tmp_path: Path, endpoint: str) -> None:
+    """The drill's alert would join it, and whoever answers it would have two faults."""
+    there = _Staging(tmp_path, endpoint, {})
+    store.open_incident(there.desk.log(), TARGET, "2", NOW - 60, "", {})
+    with pytest.raises(Failed, match="incident 1 of shop in production is open"):
+        staging.run(there.desk, there.plan)
+    assert there.marked == []
+
+
+def test_a_planted_fault_is_written_down_until_it_is_taken_away(
+    tmp_path: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should the machine stop, the next one who lists drills sees what is owed."""
+    monkeypatch.chdir(tmp_path)
+    seen: list[tuple[str, ...]] = []
+    there = _Staging(tmp_path, endpoint, {**ANSWERED, 100: lambda _: seen.append(records.owed(tmp_path / "drills"))})
+    staging.run(there.desk, there.plan)
+    ((owed,),) = seen
+    assert "a fault is planted in shop" in owed
+    assert "healed" in owed
+    assert records.owed(tmp_path / "drills") == ()
 
 
 def test_an_endpoint_that_does_not_answer_is_left_alone(tmp_path: Path, endpoint: str) -> None:

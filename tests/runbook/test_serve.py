@@ -34,6 +34,7 @@ from truegreen.runbook.serve.app import make_app
 from truegreen.runbook.serve.loop import Loop
 
 NOW = 1_767_322_800.0
+JSON = {"Content-Type": "application/json"}
 
 
 def _alert(slo: str = "grounding", sev: str = "1", status: str = "firing", **more: Any) -> dict[str, Any]:
@@ -101,13 +102,13 @@ _JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_siz
 def test_whatever_is_posted_is_no_error_of_ours(client: TestClient, body: Any) -> None:
     """Never a 5xx, never a traceback."""
     answer = client.post("/alertmanager", json=body)
-    assert answer.status_code in (200, 400) and "Traceback" not in answer.text
+    assert answer.status_code in (200, 400, 415) and "Traceback" not in answer.text
 
 
 def test_what_is_too_long_or_no_json_is_refused(client: TestClient, desk: Impatient) -> None:
     """And nothing is written."""
-    assert client.post("/alertmanager", content=b"x" * (2 << 20)).status_code == 413
-    assert client.post("/alertmanager", content=b"{").status_code == 400
+    assert client.post("/alertmanager", content=b"x" * (2 << 20), headers=JSON).status_code == 413
+    assert client.post("/alertmanager", content=b"{", headers=JSON).status_code == 400
     hostile = _alert(sev="1", annotations={"summary": "<script>\x1b[31m\u202e" + "y" * 100_000})
     assert _was(client, _body(hostile)) == ["opened"]
     text = store.events(desk.log())[0].text
@@ -185,6 +186,22 @@ def test_how_long_it_took_is_scraped(client: TestClient, desk: Impatient) -> Non
     assert float(held) == NOW + 3_000
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""])
+def test_what_a_browser_sends_for_any_site_opens_nothing(client: TestClient, desk: Impatient, kind: str) -> None:
+    """A page that somebody has open beside it could send these without asking."""
+    answer = client.post("/alertmanager", content=json.dumps(_body(_alert())), headers={"Content-Type": kind})
+    assert answer.status_code == 415
+    assert store.incidents(desk.log()) == ()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:9470", ""])
+def test_a_name_of_somebody_elses_is_not_served(client: TestClient, desk: Impatient, host: str) -> None:
+    """Without tokens: a site may let its own name point to this machine."""
+    assert client.post("/alertmanager", json=_body(_alert()), headers={"Host": host}).status_code == 403
+    assert client.get("/metrics", headers={"Host": host}).status_code == 403
+    assert store.incidents(desk.log()) == ()
+
+
 def test_a_body_that_does_not_end_is_given_up(desk: Impatient, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing is written."""
     monkeypatch.setattr(app, "BODY_SECONDS", 0.05)
@@ -203,7 +220,7 @@ def test_a_body_that_does_not_end_is_given_up(desk: Impatient, monkeypatch: pyte
             said.append(message.get("status", 0))
 
         scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/alertmanager", "raw_path": b"/alertmanager",
-                 "query_string": b"", "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "scheme": "http", "root_path": ""}  # fmt: skip
+                 "query_string": b"", "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "scheme": "http", "root_path": ""}  # fmt: skip
         await app.make_app(desk)(scope, receive, send)
         return max(said)
 

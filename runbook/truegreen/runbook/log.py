@@ -144,7 +144,15 @@ def _incidents(connection: sql.Connection) -> tuple[Incident, ...]:
 
 def _rows(connection: sql.Connection) -> tuple[Incident, ...]:
     rows = connection.execute(sql.select(INCIDENTS).order_by(INCIDENTS.c.id)).all()
-    return tuple(Incident(r.id, Target(r.service, r.environment, r.slo), r.sev, r.opened, r.closed) for r in rows)
+    return tuple(
+        Incident(r.id, Target(str(r.service), str(r.environment), str(r.slo)), str(r.sev), _time(r.opened), None if r.closed is None else _time(r.closed))
+        for r in rows
+    )  # fmt: skip
+
+
+def _time(value: object) -> float:
+    # SQLite keeps whatever somebody writes into a column; what is no time is the beginning of all, and verify says what was altered.
+    return value if isinstance(value, float) else float(value) if isinstance(value, int) else 0.0
 
 
 def _events(connection: sql.Connection, incident: int | None = None) -> tuple[Event, ...]:
@@ -152,7 +160,12 @@ def _events(connection: sql.Connection, incident: int | None = None) -> tuple[Ev
     if incident is not None:
         query = query.where(EVENTS.c.incident == incident)
     rows = connection.execute(query).all()
-    return tuple(Event(r.seq, r.incident, r.time, r.phase, r.kind, r.text, _data(r.data), r.previous, r.hash) for r in rows)
+    return tuple(
+        Event(
+            r.seq, r.incident, _time(r.time), str(r.phase), str(r.kind), str(r.text), _data(r.data), str(r.previous), str(r.hash)
+        )
+        for r in rows
+    )
 
 
 def _append(
@@ -195,8 +208,8 @@ def _write(log: Log, work: Callable[[sql.Connection], _T]) -> _T:
 def _data(text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
-        return {"not JSON": text}
+    except (ValueError, TypeError):
+        return {"not JSON": str(text)}
     return found if isinstance(found, dict) else {"not an object": found}
 
 

@@ -204,7 +204,8 @@ def _commands(evidence: Evidence, whose: str, theirs: tuple[Change, ...], ours: 
                 )
     if not made:
         made = [f"# {move.says}" + (f": {move.command}" if move.command else "")
-                for row in table.rows(evidence.failure_mode, evidence.pillar)[:1] for move in (row.contain, row.rollback)]  # fmt: skip
+                for row in table.rows(evidence.failure_mode, evidence.pillar)[:1] for move in (row.contain, row.rollback)
+                if evidence.target.slo not in move.unless]  # fmt: skip
     return tuple(made)
 
 

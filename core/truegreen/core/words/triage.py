@@ -58,10 +58,12 @@ class Move:
     Args:
         says: the move in words.
         command: the truegreen command, words in capitals to be filled in.
+        unless: SLOs of which it would make things worse.
     """
 
     says: str
     command: str
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ BY_FAILURE_MODE: Final = {
                 Hypothesis("somebody is attacking, or the mix of questions has changed", EITHER, "traffic_mix"), _SERVED),
                ("guardrail_blocks", "guardrail_reviews"),
                board_of("guardrail"),
-               Move("let the guardrail take its strict setting when it lets harm through", "truegreen contain strict-guardrail --expires 60m"),
+               Move("let the guardrail take its strict setting when it lets harm through", "truegreen contain strict-guardrail --expires 60m",
+                    ("guardrail_over", "guardrail_blocks")),
                _ROLLBACK_GUARDRAIL),
     )
 }  # fmt: skip

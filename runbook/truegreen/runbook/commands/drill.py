@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truegreen.core.errors import BadInput, Failed
+from truegreen.core.words.slo import SHADOW
 from truegreen.core.words.terms import FAILURE_MODES
 from truegreen.runbook.commands.common import Desk, any_one, desk, scale_option
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from truegreen.runbook.drills.model import Drill
 
 _SEED = 1
+_LONGEST = 30 * 86_400
 _OPTIONS = (
     click.option("--simulated", is_flag=True, help="In simulated time: the true windows, in seconds to a minute. Slow signals only there."),
     click.option("--game-day", is_flag=True, help="A person answers: the moment is not told, and only the page's address is shown."),
@@ -31,7 +33,7 @@ _OPTIONS = (
     click.option("--inject", metavar="COMMAND", default="", help="With --endpoint: plants the fault there (no shell)."),
     click.option("--heal", metavar="COMMAND", default="", help="With --endpoint: takes the fault away; always run at the end."),
     click.option("--service", metavar="S", help="Whose drill it is (default: the configuration's first service)."),
-    click.option("--environment", metavar="E", default="production", show_default=True, help="Where."),
+    click.option("--environment", metavar="E", default="", help="Where; with --endpoint it must be said (default: production)."),
     click.option("--per-hour", "per_hour", type=click.FloatRange(10, 3_600), default=360, show_default=True,
                  help="With --simulated: questions an hour, as your service has them."),
     click.option("--seed", type=click.IntRange(0), default=_SEED, show_default=True, help="Of what is random."),
@@ -52,6 +54,13 @@ def _of_mode(mode: str) -> click.Command:
     @_options
     @desk
     def one(desk: Desk, simulated: bool, game_day: bool, endpoint: str, inject: str, heal: str, **who: Any) -> None:
+        if (
+            not simulated
+            and click.get_current_context().get_parameter_source("per_hour") is click.core.ParameterSource.COMMANDLINE
+        ):
+            raise BadInput("--per-hour is of --simulated: the demo's agent and your staging have their own traffic")
+        if endpoint and inject and heal and not who["environment"]:
+            raise BadInput("--endpoint wants --environment E: a fault is not planted where nobody said")
         chosen = [
             name for name, given in (("--simulated", simulated), ("--game-day", game_day), ("--endpoint", endpoint)) if given
         ]
@@ -102,10 +111,11 @@ def list_(desk: Desk) -> None:
         click.style("held   ", fg="green") + line if ok else click.style("outside", fg="red") + line
         for ok, line in ((ok, f"  {line}") for ok, line in records.lines(found))
     ]
-    lines += broken or ()
+    owed = records.owed(_folder(desk))
+    lines += [*broken, *(click.style(one, fg="red") for one in owed)]
     desk.say(
         lines or [f"{_folder(desk)}: no drill was held; begin with: truegreen drill hallucination"],
-        {"drills": [{**asdict(one), "ok": one.ok} for one in found], "broken": list(broken)},
+        {"drills": [{**asdict(one), "ok": one.ok} for one in found], "broken": list(broken), "owed": list(owed)},
     )
 
 
@@ -159,9 +169,9 @@ def score(desk: Desk, mode: str, onset: float, service: str | None, whose: str |
 
     log = desk.log()
     incident = any_one(desk, log, None)
-    if onset > incident.opened:
+    if not incident.opened - _LONGEST <= onset <= incident.opened:
         raise BadInput(
-            f"--onset: found {onset:.0f}, after the incident {incident.id} was opened ({incident.opened:.0f}); write when the fault was planted"
+            f"--onset: found {onset:g}; incident {incident.id} was opened at {incident.opened:.0f}: write when the fault was planted, unix seconds, at most 30 days before it"
         )
     how = GAME_DAY if game_day else AT_SCALE if time_scale > 1 else STAGING
     made = scored.of_log(
@@ -169,7 +179,7 @@ def score(desk: Desk, mode: str, onset: float, service: str | None, whose: str |
         incident,
         store.events(log, incident.id),
         onset,
-        desk.clock(),
+        incident.closed or desk.clock(),
         how,
         time_scale,
         service=service or "",
@@ -184,12 +194,19 @@ def _simulated(desk: Desk, modes: Sequence[str], service: str | None, environmen
     from truegreen.runbook.drills.model import SIMULATED, Drill
 
     started = desk.clock()
-    who = (service or _service(desk), environment)
+    who = (service or _service(desk), environment or "production")
     faults = [BY_MODE[mode] for mode in modes]
     with _waiting(desk) as says:
         found = simulated.run(faults, desk.config, who, seed, per_hour=per_hour, says=says)
     own = {slo.name for slo in desk.config.slos}
     notes = [f"{f.slo}: the configuration has no such SLO; drilled with the ready-made one" for f in faults if f.slo not in own]
+    notes += [
+        f"{slo.name} is in shadow: nobody would have been paged; it was drilled as if it were live"
+        for slo in desk.config.slos if slo.mode == SHADOW and slo.name in {f.slo for f in faults}
+    ]  # fmt: skip
+    notes.append(
+        "recovered: by the five checks that Prometheus answers; the smoke suite was not run, for there is no application"
+    )
     verdict = found.seen[1] if found.seen else None
     commands = verdict.commands if verdict else ()
     _keep(desk, Drill(

@@ -126,7 +126,9 @@ def log_(desk: Desk, number: int | None, verify: bool, head: str) -> None:
         if found.wrong:
             raise Failed(f"{log.address}: altered: {found.wrong}")
         count, newest_hash = found.events, found.head
-        desk.say((f"{count} events, chain unbroken, head {newest_hash}",), {"events": count, "ok": True, "head": newest_hash})
+        lines = [f"{count} events, chain unbroken, head {newest_hash}"]
+        lines += [] if head else ["a cut-off end is seen only beside a head that was noted elsewhere: --head HASH"]
+        desk.say(lines, {"events": count, "ok": True, "head": newest_hash})
         return
     told = store.events(log, any_one(desk, log, number).id)
     desk.say((f"{_event(e)}  {e.hash[:12]}" for e in told), {"events": [asdict(e) for e in told]})

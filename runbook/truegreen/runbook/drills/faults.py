@@ -39,9 +39,9 @@ BY_MODE: Final = {
               "latency", records.BUDGET_BURN, "1", THEM, ("contain", "fallback"), "",
               {"slow": HEALTHY.slow, "failed": HEALTHY.failed, "contained": "fallback_model"},
               before=4 * HOUR, within=2 * HOUR),
-        Fault("guardrail", "a new version of the guardrail blocks a third of the customers",
-              {"guardrail": f"{GUARDRAIL}@2", "blocked": 0.36, "wrong_blocks": 0.85},
-              "guardrail_over", records.BUDGET_BURN, "1", US, ("rollback", "guardrail"), f"{GUARDRAIL}@1",
+        Fault("guardrail", "a new version of the guardrail blocks six of ten customers",
+              {"guardrail": f"{GUARDRAIL}@2", "blocked": 0.6, "wrong_blocks": 0.9},
+              "guardrail_blocks", records.BUDGET_BURN, "1", US, ("rollback", "guardrail"), f"{GUARDRAIL}@1",
               {"guardrail": HEALTHY.guardrail, "blocked": HEALTHY.blocked, "wrong_blocks": HEALTHY.wrong_blocks},
               before=4 * HOUR, within=2 * HOUR),
     )

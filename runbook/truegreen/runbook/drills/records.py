@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from truegreen.runbook.drills.model import SIMULATED, Drill, Timings, Verdict
 from truegreen.runbook.times import iso, span
 
 _QUARTER: Final = re.compile(r"(20[0-9]{2})[Qq]([1-4])")
+_ODD: Final = re.compile(r"[^A-Za-z0-9.-]")
+_LATEST: Final = 4e9
+"""Unix seconds: of the year 2096. No time of a record is later, and no duration or seed larger."""
 _LARGEST: Final = 256_000
 """Bytes of a record that is read; ours have some two thousand."""
 
@@ -35,13 +39,42 @@ def write(folder: Path, drill: Drill) -> Path:
         Failed: the folder or the file cannot be written.
     """
     moment = iso(drill.completed).replace(":", "").replace("-", "")
-    path = folder / f"{moment}-{'+'.join(drill.modes)}-{drill.how.replace(' ', '_')}.json"
+    path = folder / f"{moment}-{'+'.join(drill.modes)}-{drill.how.replace(' ', '_')}-{_ODD.sub('_', drill.service)[:60]}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         freeze.replace(path, (json.dumps({**asdict(drill), "ok": drill.ok}, indent=1, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         raise Failed(f"{path}: cannot be written: {error.strerror or error}; name another folder: incidents.drills") from None
     return path
+
+
+def owe(folder: Path, heal: Sequence[str], who: tuple[str, str], now: float) -> Path:
+    """Say that a fault is planted and with which command it is taken away; whoever takes it away removes the file.
+
+    Raises:
+        Failed: the file cannot be written: then nothing may be planted.
+    """
+    path = folder / f"{iso(now).replace(':', '').replace('-', '')}-{_ODD.sub('_', who[0])[:60]}.planted"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        freeze.replace(path, (json.dumps({"heal": list(heal), "service": who[0], "environment": who[1]}) + "\n").encode())
+    except OSError as error:
+        raise Failed(f"{path}: cannot be written: {error.strerror or error}; nothing was planted") from None
+    return path
+
+
+def owed(folder: Path) -> tuple[str, ...]:
+    """What is planted and was not taken away, in words: a drill that runs now, or one whose machine stopped."""
+    found = []
+    for path in sorted(folder.glob("*.planted")) if folder.is_dir() else ():
+        try:
+            said = _parsed(path)
+            found.append(
+                f"{path}: a fault is planted in {clean(str(said['service']), 80)}; unless a drill runs, run: {clean(shlex.join(map(str, said['heal'])), 400)}"
+            )
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            found.append(f"{path}: a fault is planted, and the file cannot be read")
+    return tuple(found)
 
 
 def read(folder: Path) -> tuple[tuple[Drill, ...], tuple[str, ...]]:
@@ -51,7 +84,7 @@ def read(folder: Path) -> tuple[tuple[Drill, ...], tuple[str, ...]]:
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         try:
             found.append(_drill(_parsed(path)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             broken.append(f"{path}: is no record of a drill ({clean(f'{type(error).__name__}: {error}', 120)}); remove it")
     return tuple(sorted(found, key=lambda drill: drill.completed)), tuple(broken)
 
@@ -98,7 +131,7 @@ def report(name: str, drills: Sequence[Drill], modes: Sequence[str]) -> Iterator
     yield f"# Incident drills, {name}"
     yield ""
     good = sum(drill.ok for drill in drills)
-    yield f"{len(drills)} drills, {good} inside every target." if drills else "No drill was held."
+    yield f"{len(drills)} drill{'s' * (len(drills) != 1)}, {good} inside every target." if drills else "No drill was held."
     missing = [mode for mode in modes if not any(mode in drill.modes for drill in drills)]
     if missing:
         yield f"Not drilled: {', '.join(missing)}."
@@ -149,9 +182,15 @@ def _drill(found: dict[str, Any]) -> Drill:
     def words(name: str) -> str:
         return clean(str(found[name]), 200)
 
+    def number(value: object, most: float = _LATEST) -> float:
+        made = float(str(value))
+        if not 0 <= made <= most:
+            raise ValueError(f"{made:g} is no time")
+        return made
+
     def seconds(name: str) -> float | None:
         value = found["timings"][name]
-        return None if value is None else float(value)
+        return None if value is None else number(value)
 
     def verdict(each: dict[str, Any]) -> Verdict:
         name, target, said = (clean(str(each[key]), 200) for key in ("name", "target", "found"))
@@ -159,7 +198,7 @@ def _drill(found: dict[str, Any]) -> Drill:
 
     return Drill(
         tuple(clean(str(mode), 40) for mode in found["modes"]), words("how"), words("service"), words("environment"),
-        float(found["started"]), float(found["completed"]), int(found["seed"]),
+        number(found["started"]), number(found["completed"]), int(number(found["seed"])),
         Timings(*(seconds(name) for name in ("detected", "triaged", "contained", "recovered"))),
         words("triage"), words("because"), words("command"), tuple(map(verdict, found["verdicts"])),
         tuple(clean(str(note), 400) for note in found["notes"]), words("version"),

@@ -44,7 +44,7 @@ RESPOND: Final = 300.0
 """Seconds that the simulated person takes from the page to the first look, and from knowing to the remedy."""
 LOOK_AGAIN: Final = 300
 CLASSIFY: Final = 900
-"""Seconds between two triages while the first is not sure, and from the page to the last one: the clock of a sev 1."""
+"""Seconds between two triages, and from the page to the last one: the clock of a sev 1."""
 LOOK_EVERY: Final = 300
 """Seconds between two looks at the gate."""
 STUBBORN: Final = 3 * 3_600
@@ -67,6 +67,7 @@ class Found:
         remedy: the fault whose remedy was the first command offered, None where it is of none.
         healed, recovered: when the remedy took hold, and when the gate was green.
         checks: the gate's last look.
+        looks: what triage said at each look from the page on, until the clock to classify runs out.
     """
 
     onset: float
@@ -80,6 +81,7 @@ class Found:
     healed: float | None = None
     recovered: float | None = None
     checks: tuple[Check, ...] = ()
+    looks: tuple[str, ...] = ()
 
 
 def run(
@@ -120,16 +122,20 @@ def run(
         target = Target(who[0], who[1], alert.label("slo"))
         slo = next(each for each in slos if each.name == target.slo)
         sources = evidence.Sources(server, _nobody("Alertmanager"), _nobody("collector"))
-        took, at = 0.0, page + respond
-        while True:
+        took, looks = 0.0, list[str]()
+        acted: tuple[float, Evidence, Verdict] | None = None
+        for at in (page + respond + n * LOOK_AGAIN for n in range(int((CLASSIFY - respond) // LOOK_AGAIN) + 1)):
             began = time.monotonic()
             seen = evidence.gather(sources, target, slo, at, 1)
             verdict = judging.judge(seen)
             took = max(took, time.monotonic() - began)
-            if verdict.whose != NOT_SURE or len(faults) > 1 or at + LOOK_AGAIN > page + CLASSIFY:
-                break
-            at += LOOK_AGAIN
-    found = Found(onset, early, alert, page, at, (seen, verdict), took, _remedy(faults, verdict.commands))
+            looks.append(verdict.whose)
+            # The first one that is sure is acted on; the later ones must not say otherwise.
+            if acted is None or acted[2].whose == NOT_SURE:
+                acted = (at, seen, verdict)
+        assert acted is not None
+        at, seen, verdict = acted
+    found = Found(onset, early, alert, page, at, (seen, verdict), took, _remedy(faults, verdict.commands), looks=tuple(looks))
     if len(faults) > 1 or found.remedy is None:
         return found
     says("the remedy, and the gate")
@@ -153,7 +159,7 @@ def verdicts(faults: Sequence[Fault], found: Found) -> tuple[Held, ...]:
     (fault,) = faults
     first = found.seen[1].commands[0] if found.seen and found.seen[1].commands else ""
     return (
-        *common, *targets.timed(fault, timings(found)), targets.blamed(fault.whose, said),
+        *common, *targets.timed(fault, timings(found)), targets.blamed(fault.whose, said), targets.steady(found.looks),
         targets.offered(fault, first, found.remedy is fault),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -17,7 +17,7 @@ from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import argv
 from truegreen.runbook import log as store
 from truegreen.runbook.commands.common import Desk
-from truegreen.runbook.drills import scored, targets
+from truegreen.runbook.drills import records, scored, targets
 from truegreen.runbook.drills.faults import BY_MODE, SLOW
 from truegreen.runbook.drills.model import GAME_DAY, STAGING, Drill
 from truegreen.runbook.model import Incident, Target
@@ -67,14 +67,18 @@ def run(desk: Desk, plan: Plan, says: Callable[[str], None] = lambda _: None) ->
         Failed: the endpoint does not answer, a command fails, or no incident was opened in time.
     """
     _answers(plan.endpoint)
+    log = desk.log()
+    if busy := [one.id for one in store.incidents(log) if one.closed is None and _of(one.target, plan.who)]:
+        raise Failed(
+            f"incident {busy[0]} of {plan.who[0]} in {plan.who[1]} is open: nothing is planted over it, and the drill's alert would join it"
+        )
     if plan.game_day:
         says("a game day: the fault comes when it comes")
         desk.sleep(Random().uniform(*SURPRISE))
     fault = BY_MODE[plan.mode]
-    log = desk.log()
     before = {one.id for one in store.incidents(log)}
     onset = desk.clock()
-    with interrupts.raised(), _healed(plan):
+    with interrupts.raised(), _healed(desk, plan):
         _run("--inject", plan.inject)
         says(f"planted; waiting for an incident of {plan.who[0]}/{plan.who[1]}")
         mine = _wait(desk, lambda: _new(log, before, plan.who), onset + 2 * targets.DETECT[fault.alert])
@@ -88,19 +92,23 @@ def run(desk: Desk, plan: Plan, says: Callable[[str], None] = lambda _: None) ->
     says(f"incident {mine.id}: waiting until it is closed")
     closed = _wait(desk, lambda: _closed(log, mine.id), mine.opened + 2 * targets.resolve(mine.sev))
     how = GAME_DAY if plan.game_day else STAGING
-    return scored.of_log(
+    made = scored.of_log(
         plan.mode, closed or _named(log, mine.id), store.events(log, mine.id), onset, desk.clock(), how, 1, seed=plan.seed
     )
+    note = "the fault was taken away by --heal once something was contained: recovery says when the checks were green, not that the remedy did it"
+    return replace(made, notes=(*made.notes, note))
 
 
 @contextmanager
-def _healed(plan: Plan) -> Iterator[None]:
-    """Take the fault away at the end, whatever the end is; an interrupt waits until that is done."""
+def _healed(desk: Desk, plan: Plan) -> Iterator[None]:
+    """Take the fault away at the end, whatever the end is; an interrupt waits until that is done. A file says that it is owed, should the machine stop."""
+    owed = records.owe(records.folder(desk.config), plan.heal, plan.who, desk.clock())
     try:
         yield
     finally:
         with interrupts.held():
             _run("--heal", plan.heal)
+            owed.unlink(missing_ok=True)
 
 
 def _wait(desk: Desk, ready: Callable[[], Incident | None], until: float) -> Incident | None:
@@ -163,4 +171,8 @@ def _run(option: str, command: Sequence[str]) -> None:
     ended = argv.run(command, _COMMAND)
     if ended.code != 0:
         how = f"did not end within {time.monotonic() - began:.0f} s" if ended.late else f"ended with exit code {ended.code}"
-        raise Failed(f"{option}: {command[0]} {how}: {ended.said}")
+        raise Failed(
+            f"{option}: could not be started: {ended.said}"
+            if ended.code is None and not ended.late
+            else f"{option}: {command[0]} {how}: {ended.said}"
+        )

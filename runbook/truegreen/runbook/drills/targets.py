@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from truegreen.alert_rules.ladder import TIERS
 from truegreen.core.words import records
 from truegreen.core.words.terms import SEVERITIES
-from truegreen.evaluation.provider.verdict import NOT_SURE
+from truegreen.evaluation.provider.verdict import BOTH, NOT_SURE
 from truegreen.runbook.drills.model import Fault, Timings, Verdict
 from truegreen.runbook.times import span
 
-DETECT: Final = {records.BUDGET_BURN: 1_800.0, "TruegreenDrift": (72 + 6) * 3_600.0}
-"""Seconds from the fault to the alert, by its name. A step to ten times the usual pages after a median of 9 to 30 min where there are events
-enough (docs/alerting.md); the drift alert has a window of three days and waits six hours."""
+DETECT: Final = {
+    records.BUDGET_BURN: float(max(records.SECONDS[rung.long] for rung in TIERS[0].rungs)), "TruegreenDrift": (72 + 6) * 3_600.0,
+}  # fmt: skip
+"""Seconds from the fault to the alert, by its name: the longest window of the rule. What is bad enough for a page fills the page's longest one, an
+hour, at the latest; the drift alert has a window of three days and waits six hours."""
 SPRINT: Final = 14 * 86_400.0
 """Seconds: "next sprint" of a sev 3."""
 TRIAGE_SECONDS: Final = 10.0
@@ -59,13 +62,20 @@ def offered(fault: Fault, command: str, mends: bool) -> Verdict:
 
 
 def unsure(said: str | None) -> Verdict:
-    """Of faults of both sides at once."""
-    return blamed(NOT_SURE, said)
+    """Of faults of both sides at once: neither is blamed alone."""
+    return Verdict("triage", f"{NOT_SURE} or {BOTH}", said or "was not asked", said in (NOT_SURE, BOTH))
+
+
+def steady(looks: Sequence[str]) -> Verdict:
+    """Whether triage, once sure, said the same until its clock ran out."""
+    sure = [said for said in looks if said != NOT_SURE]
+    since = looks[looks.index(sure[0]) :] if sure else looks
+    return Verdict("triage again", "the same each time", ", ".join(looks) or "was not asked", bool(sure) and len(set(since)) == 1)
 
 
 def quick(took: float) -> Verdict:
     """Whether triage answered in time."""
-    return Verdict("triage command", f"at most {span(TRIAGE_SECONDS)}", span(took), took <= TRIAGE_SECONDS)
+    return Verdict("triage answered", f"at most {span(TRIAGE_SECONDS)}", span(took), took <= TRIAGE_SECONDS)
 
 
 def calm(early: Sequence[str]) -> Verdict:

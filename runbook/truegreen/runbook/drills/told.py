@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from truegreen.runbook.drills.model import Fault, Timings
 from truegreen.runbook.model import Event, Incident
+from truegreen.runbook.standing import CHANGES, disturbs, serves
 
 
 def timings(incident: Incident, events: Sequence[Event], onset: float, whose: str, scale: int = 1) -> Timings:
@@ -31,11 +32,33 @@ def timings(incident: Incident, events: Sequence[Event], onset: float, whose: st
     def after(at: float | None) -> float | None:
         return None if at is None else detected + max(at - incident.opened, 0.0)
 
-    changed = first("verified by spans")
-    over = first("validated", ok=True) or incident.closed
-    since = incident.opened if changed is None else changed
-    waited = None if over is None else (after(since) or detected) + max(over - since, 0.0) * scale
-    return Timings(detected, after(first("triaged", whose=whose)), after(changed), waited)
+    changed = _contained(events)
+    since = incident.opened if changed is None else changed.time
+    green = _green(events, changed, scale)
+    waited = None if green is None else (after(since) or detected) + max(green - since, 0.0) * scale
+    return Timings(detected, after(first("triaged", whose=whose)), after(None if changed is None else changed.time), waited)
+
+
+def _contained(events: Sequence[Event]) -> Event | None:
+    """When spans first showed a change that answers serve by; more sampling is none."""
+    begun = None
+    for event in events:
+        if event.kind in CHANGES:
+            begun = event if serves(event) else None
+        elif event.kind == "verified by spans" and begun is not None:
+            return event
+    return None
+
+
+def _green(events: Sequence[Event], changed: Event | None, scale: int) -> float | None:
+    """When the six checks were first green of themselves, after the change, of that moment, and stayed so."""
+    since = changed.seq if changed else 0
+    last = max((e.seq for e in events if disturbs(e)), default=0)
+    return next((
+        e.time for e in events
+        if e.kind == "validated" and e.seq > max(since, last) and e.data.get("ok") and not e.data.get("override")
+        and e.data.get("at") is None and e.data.get("time_scale", 1) == scale
+    ), None)  # fmt: skip
 
 
 def triage(events: Sequence[Event]) -> tuple[str, str, tuple[str, ...]]:

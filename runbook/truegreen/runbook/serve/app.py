@@ -16,7 +16,7 @@ from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import alert
 from truegreen.runbook.clean import clean
 from truegreen.runbook.commands.common import Desk
-from truegreen.runbook.page import router
+from truegreen.runbook.page import access, router
 from truegreen.runbook.serve import hearing, metrics
 
 WHERE: Final = "the webhook"
@@ -35,8 +35,20 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
     opened = functools.cache(desk.log)
     file = desk.config.incidents.serve.token_file
 
-    def allowed(request: Request) -> bool:
-        return file is None or bool(tokens.known(request.headers.get("authorization", ""), tokens.digests(file)))
+    def refused(request: Request) -> Response | None:
+        """Why a machine may not ask, None when it may: it brings a token, or there is none and it is of this machine."""
+        if file is None:
+            named = access.local(request.headers.get("host", ""))
+            return (
+                None
+                if named
+                else JSONResponse(
+                    {"error": "without tokens only 127.0.0.1 and localhost are served: incidents.serve.token_file"}, 403
+                )
+            )
+        if tokens.known(request.headers.get("authorization", ""), tokens.digests(file)):
+            return None
+        return JSONResponse({"error": "the bearer token is missing or unknown"}, 401, {"WWW-Authenticate": "Bearer"})
 
     @app.get("/-/healthy")
     async def healthy() -> Response:
@@ -52,8 +64,8 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
 
     @app.get("/metrics")
     async def exposed(request: Request) -> Response:
-        if not await run_in_threadpool(allowed, request):
-            return PlainTextResponse("the bearer token is missing or unknown\n", 401, {"WWW-Authenticate": "Bearer"})
+        if (no := await run_in_threadpool(refused, request)) is not None:
+            return no
         try:
             text = await run_in_threadpool(lambda: metrics.expose(desk, opened(), failures()))
         except Failed as error:
@@ -62,8 +74,11 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
 
     @app.post("/alertmanager")
     async def heard(request: Request) -> Response:
-        if not await run_in_threadpool(allowed, request):
-            return JSONResponse({"error": "the bearer token is missing or unknown"}, 401, {"WWW-Authenticate": "Bearer"})
+        if (no := await run_in_threadpool(refused, request)) is not None:
+            return no
+        # A form or a text is what a browser sends for any site without asking; Alertmanager sends JSON.
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return JSONResponse({"error": "write Content-Type: application/json"}, 415)
         try:
             body = await _read(request)
         except TimeoutError:
