@@ -279,11 +279,16 @@ def score(play: Play, stream: traffic.Stream, other: str) -> None:
     exchanges = [*play.exchanges, *stream.exchanges()]
     asked = traffic.totals(exchanges).answered + play.smoked
     on.supervisor.wait(lambda: on.tap.answers >= asked, _PATIENCE, f"{asked} chat spans at the tap ({on.tap.answers} seen)")
-    on.supervisor.wait(
-        lambda: measures.collector(on)["accepted"] >= on.tap.spans, _PATIENCE, "all spans counted by the collector"
-    )
+    counted = {"spans": 0.0, "accepted": 0.0}
+
+    def whole() -> bool:
+        # Both of one look: the canary goes on sending.
+        counted.update(spans=on.tap.spans, accepted=measures.collector(on)["accepted"])
+        return counted["accepted"] >= counted["spans"]
+
+    on.supervisor.wait(whole, _PATIENCE, "all spans counted by the collector")
     answers = on.number(f'sum(truegreen_answers_total{{service="{SERVICE}"}})', 0.0)
-    lost = max(asked - answers, on.tap.spans - measures.collector(on)["accepted"])
+    lost = max(asked - answers, counted["spans"] - counted["accepted"])
     text = [part for e in exchanges for part in (e.question, e.answer)] + [p.text for p in corpus.load().passages]
     leaked = on.tap.leaked_bytes([*text, *PRYING, *(version for version, _ in templates.VERSIONS)])
     pages, false = on.pager.count("1"), sum(1 for n in on.pager.received if n.sev == "1" and n.seconds < play.onset)
