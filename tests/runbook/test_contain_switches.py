@@ -221,6 +221,7 @@ for number in range(12):
 """
 
 
+@pytest.mark.full
 def test_two_people_at_once_lose_nothing(incident: Callable[..., Any], tmp_path: Path) -> None:
     """Twelve changes each of one flag: all are in the file and in one unbroken log."""
     both = [subprocess.Popen([sys.executable, "-c", BOTH, name], stderr=subprocess.PIPE) for name in "ab"]

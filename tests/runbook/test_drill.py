@@ -84,6 +84,7 @@ def test_a_simulated_drill_is_found_triaged_and_mended_at_true_windows(
     assert "Not drilled: drift, retrieval, latency, guardrail." in report.out
 
 
+@pytest.mark.full
 def test_a_mixed_drill_asks_for_not_sure(run: Callable[..., Ran], engine: Callable[[str], Path]) -> None:
     """The provider is slow, and our index changed in the same minute: neither is blamed alone."""
     ran, facts = _simulated(run, engine, "mixed", "--of", "latency,retrieval")
