@@ -349,7 +349,7 @@ BY_ALERT: Final = {
         (Cause("Nobody held one", "count by (service, environment) (truegreen_drill_completed_timestamp_seconds)",
                "Hold one: an alert, triage, containment, rollback and validation, against a service of yours that is not customer-facing."),
          Cause("One was held and nothing says so", f"truegreen_drill_completed_timestamp_seconds{{{_AT}}}",
-               "`truegreen incident serve` shows it, from the drills in its log: see that it runs on the same store, and that Prometheus scrapes it (`incidents.serve.endpoint`).")),
+               "`truegreen incident serve` shows it, from the records in `incidents.drills` (not of those in simulated time) and the drills in its log: see that it runs with the same configuration, and that Prometheus scrapes it (`incidents.serve.endpoint`).")),
     ),
     watchers.MODEL_DEPRECATION: Words(
         "A model that the service asks for stops within two weeks, or has stopped, as its provider announced.",

@@ -15,8 +15,6 @@ from truegreen.demo.stage import Stage, truegreen
 from truegreen.demo.world import speech
 from truegreen.demo.world.traffic import Exchange
 
-PLACES: Final = ("watch", "watch_http", "watch_grpc", "canary", "response")
-"""The addresses that these processes listen on."""
 _WRONG: Final = 100
 """Labelled wrong answers: some that are like those of the incident, as an earlier one left them behind."""
 _RIGHT: Final = 400

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from truegreen.demo import acts, beside, cast, recording
 from truegreen.demo.acts import Play
@@ -28,9 +28,27 @@ def run(settings: Settings, story: Story, at_end: Callable[[Play], None]) -> Non
     Raises:
         Failed: a step did not happen; its words say which.
     """
+    with opened(settings, story, acts.SLOS) as (play, stream):
+        _SCENARIOS[settings.scenario](play, stream)
+        acts.validated(play)
+        acts.closed(play)
+        acts.drilled(play)
+        acts.score(play, stream, next(name for name in _SCENARIOS if name != settings.scenario))
+        if settings.record:
+            _record(play, settings.record)
+        at_end(play)
+
+
+@contextmanager
+def opened(settings: Settings, story: Story, slos: list[dict[str, Any]]) -> Iterator[tuple[Play, traffic.Stream]]:
+    """The stage with everything on it, after its warm-up and a healthy stretch, with customers coming.
+
+    Raises:
+        Failed: a step did not happen; its words say which.
+    """
     with (
         stage(
-            time_scale=settings.time_scale, slos=acts.SLOS, services=(SERVICE,), smoke=cast.smoke, more=cast.sections,
+            time_scale=settings.time_scale, slos=slos, services=(SERVICE,), smoke=cast.smoke, more=cast.sections,
             collect=lambda folder: ("--provider-changes", str(beside.changes(folder))), boards=settings.keep,
         ) as on,
         ExitStack() as stack,
@@ -43,14 +61,7 @@ def run(settings: Settings, story: Story, at_end: Callable[[Play], None]) -> Non
         asks = visitors(settings.seed + 1)
         stream = stack.enter_context(traffic.Stream(play.agent, settings.per_second, asks, each=later.hear))
         acts.healthy(play)
-        _SCENARIOS[settings.scenario](play, stream)
-        acts.validated(play)
-        acts.closed(play)
-        acts.drilled(play)
-        acts.score(play, stream, next(name for name in _SCENARIOS if name != settings.scenario))
-        if settings.record:
-            _record(play, settings.record)
-        at_end(play)
+        yield play, stream
 
 
 def _provider(play: Play, stream: traffic.Stream) -> None:

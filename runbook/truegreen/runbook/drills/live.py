@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
@@ -15,15 +14,13 @@ from typing import Any, Final
 from rich.console import Console
 
 from truegreen.core.errors import Failed
-from truegreen.demo import acts, beside, cast, interrupts
+from truegreen.demo import acts, cast, interrupts, scenarios
 from truegreen.demo.acts import Play
-from truegreen.demo.model import GOOD_MODEL, OTHER_MODEL, SERVICE, Settings
+from truegreen.demo.model import GOOD_MODEL, OTHER_MODEL, Settings
 from truegreen.demo.pager import Notification
-from truegreen.demo.stage import Stage, stage, truegreen, wait
+from truegreen.demo.stage import Stage, truegreen, wait
 from truegreen.demo.story import Story
-from truegreen.demo.world import shelf, traffic
-from truegreen.demo.world.afterwards import Afterwards
-from truegreen.demo.world.visitors import visitors
+from truegreen.demo.world import shelf
 from truegreen.runbook import log as store
 from truegreen.runbook.drills import scored, targets, told
 from truegreen.runbook.drills.faults import BY_MODE
@@ -85,20 +82,8 @@ def run(mode: str, seed: int, service: str, *, game_day: bool) -> Drill:
     story = Story(Console(file=sys.stderr), time.monotonic, as_json=False)
     settings = Settings(mode, SCALE, seed, keep=game_day)
     slos = [{**one, "mode": "shadow"} for one in acts.SLOS if one["name"] != chosen.fault.slo]
-    with (
-        stage(
-            time_scale=SCALE, slos=[*slos, {**chosen.slo, "mode": "live"}], services=(SERVICE,), smoke=cast.smoke, more=cast.sections,
-            collect=lambda folder: ("--provider-changes", str(beside.changes(folder))), boards=game_day,
-        ) as on,
-        ExitStack() as stack,
-    ):  # fmt: skip
-        with story.waiting("starting the support agent"):
-            play = Play(on, story, settings, cast.enter(on, settings))
-        acts.warm_up(play)
-        later = play.later = Afterwards(play.agent, seed).start()
-        stack.callback(later.stop)
-        stack.enter_context(traffic.Stream(play.agent, settings.per_second, visitors(seed + 1), each=later.hear))
-        acts.healthy(play)
+    with scenarios.opened(settings, story, [*slos, {**chosen.slo, "mode": "live"}]) as (play, _):
+        on = play.on
         if game_day:
             _shown(play)
             wait(on, Random().uniform(*_SURPRISE))
