@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +70,9 @@ def main() -> int:
         difference = stale(ROOT, first) or stale(ROOT, everything())
         print(difference, end="")
         return 1 if difference else 0
-    write(ROOT, first)  # before anything that imports the module is loaded
+    if stale(ROOT, first):
+        write(ROOT, first)
+        return subprocess.run([sys.executable, *sys.argv], check=False).returncode  # the catalogue of before is imported already
     rest = everything()
     write(ROOT, rest)
     print("\n".join(sorted({**first, **rest})))

@@ -12,6 +12,8 @@ from truegreen.evaluation.provider import webhook
 from truegreen.evaluation.server import connections
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+# The answer says that the place is taken; without it a question beside it may get the place, and the line is turned away.
+EXPECT = b"Expect: 100-continue\r\n"
 
 
 def post(path, length, kind=b"application/json", more=b""):
@@ -96,7 +98,7 @@ def test_one_machine_takes_no_more_than_its_share_of_connections(sink, monkeypat
             return False
 
     with serving(sink.address, {}, connections={"per_peer": 3}) as server:
-        with lines(server, 3, post(b"/v1/feedback", 99, more=b"Expect: 100-continue\r\n"), "127.0.0.2") as busy:
+        with lines(server, 3, post(b"/v1/feedback", 99, more=EXPECT), "127.0.0.2") as busy:
             assert all(line.recv(100).startswith(b"HTTP/1.1 100 ") for line in busy)
             assert not answered("127.0.0.2") and answered("127.0.0.3")
         until(lambda: answered("127.0.0.2"), "its places are free again")
@@ -109,11 +111,13 @@ def test_whoever_holds_up_the_webhook_holds_up_nobody_else_and_sends_little(sink
     path = webhook.PATH.encode()
     known = {"Authorization": "Bearer t"}
     with serving(sink.address, {}, token_file=tokens(tmp_path, "t"), routers=(router,), limits={"at_once": 2}) as server:
-        with lines(server, 2, post(path, 99)):
+        with lines(server, 2, post(path, 99, more=EXPECT)) as busy:
+            assert all(line.recv(100).startswith(b"HTTP/1.1 100 ") for line in busy)
             until(lambda: server.post(webhook.PATH, {}).status_code == 503, "both places are taken")
             assert server.post("/v1/feedback", {**WHO, "feedback": [{"score": 1}]}, **known).status_code == 202
         with lines(server, 1, post(path, 65_537)) as (large,):
             assert large.recv(100).startswith(b"HTTP/1.1 413 ")
-        with lines(server, 2, post(b"/v1/feedback", 99, more=b"Authorization: Bearer t\r\n")):
+        with lines(server, 2, post(b"/v1/feedback", 99, more=b"Authorization: Bearer t\r\n" + EXPECT)) as busy:
+            assert all(line.recv(100).startswith(b"HTTP/1.1 100 ") for line in busy)
             until(lambda: server.feedback(1, **known).status_code == 503, "the places of those with a token are taken")
             assert server.post(webhook.PATH, {}).status_code == 401

@@ -79,6 +79,7 @@ def test_each_switch_sets_its_flag_with_evidence_and_goes_off_again(
     [
         (("fallback",), "containment.fallback"),
         (("reduce-context", "-1"), ""),
+        (("reduce-context", "0"), "such as 3"),
         (("reduce-context", "many"), "such as 3"),
         (("cached",), "names no true start"),
         (("cached", "--before", "yesterday"), "2026-01-31T03:04:05Z"),

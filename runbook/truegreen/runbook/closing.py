@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from truegreen.core.clients import alertmanager, prometheus
 from truegreen.core.clients.http import Server
 from truegreen.core.errors import Failed
-from truegreen.runbook import changes, checks, names, selectors
+from truegreen.runbook import changes, checks, in_time, names, selectors
 from truegreen.runbook.evidence import Sources
 from truegreen.runbook.model import Event, Incident, Target
 from truegreen.runbook.standing import disturbs, half_lifted
@@ -57,7 +58,8 @@ def unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
 def _active(server: Server, incident: Incident) -> list[str]:
     target = incident.target
     try:
-        found = [dict(a.labels) for a in alertmanager.alerts(server)]
+        asked = in_time.bounded(server, time.monotonic() + in_time.EACH)
+        found = [dict(a.labels) for a in alertmanager.alerts(asked)]
     except Failed as error:
         return [f"Alertmanager cannot be asked ({error})"]
     mine = [a for a in found if (a.get("service"), a.get("environment")) == (target.service, target.environment) and a.get("sev")]

@@ -78,7 +78,7 @@ def _fallback(asked: Asked) -> str:
 
 
 def _passages(asked: Asked) -> str:
-    if not asked.given.isdecimal() or not 0 <= int(asked.given) <= 10_000:
+    if not asked.given.isdecimal() or not 1 <= int(asked.given) <= 10_000:
         raise BadInput(f"N: found {clean(asked.given, 60)!r}, expected how many passages a prompt may have at most, such as 3")
     return str(int(asked.given))
 

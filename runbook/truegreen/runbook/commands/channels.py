@@ -23,6 +23,8 @@ def deliver(desk: Desk, once: bool) -> None:
     from truegreen.runbook.channels import outbox
 
     log = desk.log()
+    if not once:
+        click.echo(f"delivers what is due every {PAUSE:g} s; Ctrl-C ends it", err=True)
     while True:
         made = outbox.deliver(desk, log, desk.clock())
         rows = [{"incident": o.item.event.incident, "target": o.item.lane, "what": o.item.what, "event": o.item.event.seq, "ok": o.ok,
