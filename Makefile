@@ -50,7 +50,7 @@ lint: install ## Formatting, lint, types and the import rule
 	$(BIN)/mypy -p truegreen.core -p truegreen.instrumentation -p truegreen.containment -p truegreen.evaluation -p truegreen.collector -p truegreen.alert_rules -p truegreen.dashboards -p truegreen.demo -p truegreen.runbook
 
 test: ready lint ## The fast half of the tests, end to end included
-	$(BIN)/python -m pytest -q -n 2 -m "not full" --ignore tests/end_to_end
+	$(BIN)/python -m pytest -q -n 4 -m "not full" --ignore tests/end_to_end
 	$(BIN)/python -m pytest -q -m "not full and alone" tests/end_to_end
 	$(BIN)/python -m pytest -q -n 2 --maxschedchunk 1 -m "not full and not alone" tests/end_to_end
 

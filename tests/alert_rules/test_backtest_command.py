@@ -136,6 +136,7 @@ def test_what_has_no_data_is_not_called_silent(run, tmp_path):
     assert (blind.code, "nothing could have paged" in blind.err) == (1, True)
 
 
+@pytest.mark.full
 def test_a_false_page_names_the_objective_that_would_have_been_quiet(run, tmp_path):
     """Labels say that nothing was wrong, so the page was false; a looser objective is proposed, and the proposal holds when it is tried."""
     past = dump(tmp_path / "past.om", counts(0.6, [(300, 600, 0.25)], share=0.04))

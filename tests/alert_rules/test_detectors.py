@@ -41,6 +41,7 @@ def _passes(promtool, folder, *files):
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
+@pytest.mark.full
 def test_every_detector_passes_lint_and_its_own_tests(config, calibrate, written, promtool):
     """Fires, waits, is silent under each number and without traffic: with a baseline and a measured design effect."""
     calibrate("bot", "production", "groundedness", 0.03, 600, 1.7)

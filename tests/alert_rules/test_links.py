@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 
 WHO = 'service="a b",environment="prod\\"x"'
@@ -44,6 +45,7 @@ def _answers(bad: dict[str, str]) -> dict[str, str]:
     }
 
 
+@pytest.mark.full
 def test_an_alert_opens_the_incident_board_at_its_service_its_hour_and_the_model_at_fault(config, written, promtool):
     """Who opens it the next morning sees what has been since three hours before the alert last fired, of the one model that is bad."""
     folder = written(config("slos: [{name: grounding, mode: live}, {name: latency, mode: live}]"))

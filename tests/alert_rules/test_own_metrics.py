@@ -49,6 +49,7 @@ def _slos(*slis):
     return "slos:\n" + "".join(every)
 
 
+@pytest.mark.full
 def test_rules_on_own_metrics_pass_lint_and_the_tests_that_look_at_each_number(config, written, promtool):
     """One of each kind of SLI at once."""
     folder = written(config(_slos(*(SLIS[at] for at in (1, 3, 6, 8))) + METRICS))

@@ -34,9 +34,13 @@ def _live_kinds(config, calibrate):
     return config(ALL_KINDS)
 
 
-def test_the_default_rules_pass_lint_and_their_own_tests(config, written, promtool):
+@pytest.mark.parametrize(
+    "tests",
+    ["*.edges.test.yml", *(pytest.param(tests, marks=pytest.mark.full) for tests in ("*.rules.test.yml", "*.slow.test.yml"))],
+)
+def test_the_default_rules_pass_lint_and_their_own_tests(config, written, promtool, tests):
     """Each alert fires when it must and is silent when it must."""
-    _passes(promtool, written(config()))
+    _passes(promtool, written(config()), tests)
 
 
 @pytest.mark.parametrize("scale", [1, pytest.param(60, marks=pytest.mark.full)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 CONFIG = "services: {busy: {sampling: {groundedness: 5%}}, quiet: {sampling: {groundedness: 100%}}}\nslos: [{name: grounding, mode: live}]\n"
@@ -13,6 +14,7 @@ def _grows(metric, service, each_minute, **labels):
     return {"series": f"{metric}{{{shown}}}", "values": f"0+{each_minute}x{HOURS * 60}"}
 
 
+@pytest.mark.full
 def test_a_service_that_has_one_answer_in_twenty_judged_is_not_said_to_have_too_few(config, written, promtool):
     """The threshold for all is the smallest share; the alert still sees one who judges far less than that."""
     folder = written(config(CONFIG))

@@ -154,6 +154,7 @@ def test_behaviour_05_many_large_bodies_at_once_stay_within_what_is_held(start: 
     assert collector.post(traces([span(llm())]))[0] == 200
 
 
+@pytest.mark.full
 def test_behaviour_05_many_large_messages_at_once_by_grpc_are_read_in_turn(start: Start) -> None:
     """Forty of 19 MiB: each is answered or told to come back, and memory is that of the few that are read at once."""
     collector = start()

@@ -75,6 +75,7 @@ def test_behaviour_13_a_stop_finishes_what_was_let_in_and_takes_nothing_more(sta
     assert "stopped; 2 spans counted" in ended(collector)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["http", "grpc"])
 def test_behaviour_13_a_rolling_restart_under_load_loses_nothing(start: Start, kind: str) -> None:
     """Real exporters send while the collector is replaced on the same ports: every batch succeeds, and both together counted each span once."""

@@ -142,6 +142,7 @@ def test_what_is_no_http_is_answered_without_quoting_it(caplog: pytest.LogCaptur
     assert [record.getMessage() for record in caplog.records] == []
 
 
+@pytest.mark.full
 def test_sigterm_ends_a_collector_whose_clients_hang(start: Callable[..., Running]) -> None:
     """Bodies that never come, on both ports: exit code 0, no traceback."""
     collector = start()

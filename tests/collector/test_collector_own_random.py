@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from otlp_requests import HOLD, INTERVAL, Clock, judged, llm, span, traces
@@ -122,6 +123,7 @@ def own(entries: list[dict[str, Any]]) -> Catalogue | None:
         return None
 
 
+@pytest.mark.full
 @settings(max_examples=12)
 @given(st.lists(entry, min_size=6, max_size=12))
 def test_what_is_let_through_is_counted_exposed_and_explained(entries: list[dict[str, Any]]) -> None:

@@ -72,9 +72,8 @@ def phase(server: Server) -> float:
     return raw(server, "up")[-1].time % INTERVAL
 
 
-@pytest.mark.parametrize(
-    "hold", [pytest.param(True, id="held at 0"), pytest.param(False, id="shown at once", marks=pytest.mark.full)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("hold", [pytest.param(True, id="held at 0"), pytest.param(False, id="shown at once")])
 def test_two_replicas_that_scrape_at_different_moments_see_the_first_failures_of_a_snapshot(
     start: Start, engine: Engine, tmp_path: Path, hold: bool
 ) -> None:
@@ -158,10 +157,9 @@ OVERWRITING = {
 }
 
 
-@pytest.mark.parametrize("how", ["by relabelling", pytest.param("by labels of the target", marks=pytest.mark.full)])
-@pytest.mark.parametrize(
-    "honor", [pytest.param(True, id="honor_labels", marks=pytest.mark.full), pytest.param(False, id="no honor_labels")]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("how", ["by relabelling", "by labels of the target"])
+@pytest.mark.parametrize("honor", [pytest.param(True, id="honor_labels"), pytest.param(False, id="no honor_labels")])
 def test_a_scrape_that_overwrites_service_fires_an_alert(
     start: Start, engine: Engine, tmp_path: Path, how: str, honor: bool
 ) -> None:

@@ -16,6 +16,7 @@ from truegreen.collector.model import Limits
 from truegreen.collector.processor import Processor
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("path", ["/metrics", "/nothing"])
 def test_behaviour_07_who_does_not_read_a_page_is_closed(path: str) -> None:
     """It asks on and on and reads no answer: the connection ends, and others are served."""

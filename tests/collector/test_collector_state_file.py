@@ -120,6 +120,7 @@ def test_a_file_that_is_not_understood_is_kept_beside_and_said(
     assert json.loads(path.read_text())["truegreen_collector_state"] == 1
 
 
+@pytest.mark.full
 def test_half_of_a_good_file_takes_up_nothing(clock: Clock, tmp_path: Path) -> None:
     """Cut at any place it is broken as a whole."""
     whole = state_file.text(filled(clock).store)

@@ -97,6 +97,7 @@ def test_the_range_of_the_address_is_the_range_that_is_asked(browser, preview, l
     assert 0 < int(parse_qs(urlsplit(browser.url()).query)["from"][0]) < time.time() * 1000
 
 
+@pytest.mark.full
 def test_a_board_that_is_answered_slowly_is_waited_for(browser, preview, live, refusing):
     """A renewal that gave up what is asked would never draw it."""
     panels = [b.panel(n, "stat", name, [b.target(name, instant=True)]) for n, name in enumerate(("fine", "late"))]

@@ -101,6 +101,7 @@ def test_the_faithful_model_is_right_and_the_careless_one_wrong_as_promised() ->
     assert abs(seconds[provider.FAITHFUL] - seconds[provider.CARELESS]) < 0.0007  # some 3 standard errors of the difference
 
 
+@pytest.mark.full
 def test_groundedness_separates_the_models_by_a_floor_from_600_healthy_answers() -> None:
     """Floor at the 3rd percentile: healthy again 2 to 4 %, the careless model 40 to 60 %, the bad prompt more; few ties."""
     healthy = []

@@ -334,6 +334,7 @@ def test_the_agent_answers_with_sources_and_leaves_spans_without_text(
         assert secret.lower() not in printed.lower()
 
 
+@pytest.mark.full
 def test_customers_find_the_agent_healthy_then_wrong_when_the_alias_moves(agent: Server, model_server: Server) -> None:
     """Smoke 12 of 12, a burst without a wrong answer; then the provider moves its alias and a steady stream records wrong answers."""
     assert traffic.smoke(agent.url) == traffic.Smoke(12, 12, ())
@@ -355,6 +356,7 @@ def test_customers_find_the_agent_healthy_then_wrong_when_the_alias_moves(agent:
     assert "process_cpu_seconds_total" in metrics
 
 
+@pytest.mark.full
 def test_a_failing_provider_is_an_error_of_the_agent_and_not_a_wrong_answer(agent: Server, model_server: Server) -> None:
     """502 with the kind of error and no text; counted as an error; bad input is 400; the next question is answered."""
     httpx.post(f"{model_server.url}/admin/fault", json={"status": 400, "count": 1}).raise_for_status()

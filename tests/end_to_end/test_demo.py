@@ -222,6 +222,7 @@ def started(tmp_path: Path, until: str, *arguments: str, steps: list[dict] | Non
     raise AssertionError(process.stderr.read())
 
 
+@pytest.mark.full
 def test_an_engine_that_dies_ends_the_demo_in_one_line(tmp_path):
     """Prometheus is killed under it: one clear line, exit 1, everything stopped."""
     process = started(tmp_path, "ready")
@@ -236,7 +237,7 @@ def test_an_engine_that_dies_ends_the_demo_in_one_line(tmp_path):
     assert eventually_none_running(tmp_path) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
 def test_interrupting_the_demo_stops_everything(tmp_path, number):
     """Ctrl-C and a polite kill leave no process and no file."""
     process = started(tmp_path, "warm-up")
@@ -248,6 +249,7 @@ def test_interrupting_the_demo_stops_everything(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_a_full_disk_ends_the_demo_in_one_line(tmp_path):
     """The folder of the demo lies on a disk of 256 KiB: one clear line, exit 1, everything stopped."""
     mount = f'mount -t tmpfs -o size=256k tmpfs {tmp_path} && TMPDIR={tmp_path} exec "$@"'

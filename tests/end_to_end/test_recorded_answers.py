@@ -56,6 +56,7 @@ def test_a_benign_switch_stays_silent(replayed):
     assert steps["saw"]["evaluated"] > 300 and steps["saw"]["loud"] == []
 
 
+@pytest.mark.full
 def test_a_threshold_out_of_reach_fails_the_expectation(replayed):
     """The same harmful switch under an objective whose threshold (60 %) it cannot reach: no page, so exit 1."""
     code, steps, stderr = replayed("--from", SELDOM, "--to", OFTEN, "--expect", "page", "--objective", "50%")

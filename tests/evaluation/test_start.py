@@ -33,6 +33,7 @@ def test_a_step_is_found_and_its_interval_holds_the_truth_nearly_always() -> Non
     assert hits >= 190
 
 
+@pytest.mark.full
 def test_a_healthy_stream_has_no_start() -> None:
     """2,000 seeded streams of 360 steps at 3 %: less than 1 in 500 shows one."""
     rng = random.Random(12)

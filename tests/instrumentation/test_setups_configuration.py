@@ -73,7 +73,9 @@ def test_a_declarative_configuration_file_gives_the_options(tmp_path, options, i
     assert done.stderr.count("truegreen: LLM instrumentors:") == 1
 
 
-@pytest.mark.parametrize("listed", ["truegreen", "*", " requests , truegreen "])
+@pytest.mark.parametrize(
+    "listed", ["truegreen", *(pytest.param(listed, marks=pytest.mark.full) for listed in ("*", " requests , truegreen "))]
+)
 def test_a_truegreen_that_is_disabled_leaves_nothing_running(listed):
     """By OpenTelemetry's own variable: no processor, no patch, no hook, no thread, no notice."""
     script = """

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 APP = """
 import os, openai
 from opentelemetry import trace
@@ -45,6 +47,7 @@ def test_an_application_started_by_opentelemetry_instrument_has_our_attributes(t
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.full
 def test_a_disabled_truegreen_does_nothing(tmp_path, server):
     """By OpenTelemetry's own variable."""
     done = _run(tmp_path, server, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="truegreen")

@@ -19,7 +19,7 @@ from runbook_shop import App, Langfuse, serving
 from runbook_world import world
 
 from truegreen.core.cli import main
-from truegreen.core.clients import engines, prometheus
+from truegreen.core.clients import engines, http, prometheus
 
 NOBODY = "http://127.0.0.1:9"
 """An address at which nothing answers."""
@@ -67,6 +67,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     for name in ("PROMETHEUS", "ALERTMANAGER", "COLLECTOR"):
         monkeypatch.setenv(f"TRUEGREEN_{name}_URL", NOBODY)
     monkeypatch.setenv("TRUEGREEN_FLAGS", str(tmp_path / "flags.json"))
+    monkeypatch.setattr(http, "PAUSE", 0.01)  # nobody is asked three times, by nearly every command
 
     def called(*words: str, stdin: bytes = b"") -> Ran:
         out, err = io.StringIO(), io.StringIO()

@@ -77,6 +77,7 @@ def test_it_is_lifted_after_a_green_validation_one_at_a_time_and_raised_sampling
     assert "Alertmanager" in closing
 
 
+@pytest.mark.full
 def test_a_switch_without_which_the_service_fails_is_put_back(
     run: Callable[..., Any], contained: Callable[..., list[int]], now: list[float], tmp_path: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_without_a_green_validation_it_stays_and_an_override_is_logged(
         assert (overridden.data["override"], overridden.data["reason"]) == ("ann", "the fix is out")
 
 
+@pytest.mark.full
 def test_raised_sampling_is_no_change_and_a_lift_that_was_cut_off_is_known(
     run: Callable[..., Any], contained: Callable[..., list[int]], now: list[float], tmp_path: Path
 ) -> None:

@@ -149,6 +149,7 @@ def _free() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
+@pytest.mark.full
 def test_a_set_up_by_the_book_is_well_until_somebody_edits_it(
     examined: Callable[..., Found], tmp_path: Path, engine: Callable[..., Any]
 ) -> None:

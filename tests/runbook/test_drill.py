@@ -61,6 +61,7 @@ def _verdicts(facts: dict[str, Any]) -> dict[str, bool]:
     return {one["name"]: one["ok"] for one in facts["verdicts"]}
 
 
+@pytest.mark.full
 def test_a_simulated_drill_is_found_triaged_and_mended_at_true_windows(
     run: Callable[..., Ran], engine: Callable[[str], Path]
 ) -> None:

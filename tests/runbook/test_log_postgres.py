@@ -48,6 +48,7 @@ def address(server: str, request: pytest.FixtureRequest) -> str:
     return sqlalchemy.make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
+@pytest.mark.full
 def test_six_processes_write_at_once_and_nothing_is_lost(address: str) -> None:
     """Six also make the tables at once; the chain holds, and whoever verifies meanwhile is never told of an alteration."""
     with ThreadPoolExecutor(WRITERS) as pool:

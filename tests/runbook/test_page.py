@@ -360,6 +360,7 @@ KEYS = st.sampled_from(["start", "changes", "findings", "affected", "failing", "
                         "sev", "failure_mode", "pillar", "drill"])  # fmt: skip
 
 
+@pytest.mark.full
 @settings(max_examples=80)
 @given(st.lists(st.tuples(st.sampled_from(["triaged", "validated", "owner set", "acknowledged", "sev changed", "contain applied"]), st.dictionaries(KEYS, JSON)), max_size=4))  # fmt: skip
 def test_whatever_data_an_event_has_the_page_stands(given_events: list[Any]) -> None:

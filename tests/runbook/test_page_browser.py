@@ -110,6 +110,7 @@ def test_on_a_phone_nothing_overflows_and_everything_can_be_tapped_whatever_the_
     assert [said for said in phone.errors() if "401" not in said] == []
 
 
+@pytest.mark.full
 def test_a_new_line_of_the_log_appears_by_itself_and_what_was_typed_stays(phone: Any, site: Site) -> None:
     """Nobody reloads: the line is marked as new, an open detail stays open, a half-written note is not lost."""
     site.open()

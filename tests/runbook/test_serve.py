@@ -234,6 +234,7 @@ def _free() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.full
 def test_a_real_alertmanager_opens_an_incident_and_ends_its_alert(tmp_path: Path, engine: Callable[..., Any]) -> None:
     """As a process; it ends on SIGTERM, and beyond loopback it does not begin without tokens."""
     engine("alertmanager")

@@ -59,7 +59,8 @@ def _numbers(run: Callable[..., Any]) -> list[int]:
     return [s["number"] for s in run("contain", "list", "--json").facts["switches"]]
 
 
-@pytest.mark.parametrize("when", [pytest.param("before the file", marks=pytest.mark.full), "after the file"])
+@pytest.mark.full
+@pytest.mark.parametrize("when", ["before the file", "after the file"])
 def test_a_pin_killed_half_way_is_listed_and_can_be_undone(incident: Callable[..., Any], tmp_path: Path, when: str) -> None:
     """On whichever side of the write it died."""
     _pin(incident, "m-good")
