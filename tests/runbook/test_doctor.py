@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from runbook_shop import Impatient, Langfuse, serving
 
 from truegreen.core.clients import engines
 from truegreen.runbook.commands import common
+from truegreen.runbook.doctor import model
 
 Found = Mapping[str, Mapping[str, str]]
 
@@ -106,7 +108,7 @@ def test_what_prometheus_shows_of_a_mistake_is_named(examined: Callable[..., Fou
     [
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "speaks HTTP"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "speaks gRPC"),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:many"}, "no port"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:many"}, "no host and port"),
     ],
 )
 def test_a_protocol_that_is_sent_to_the_other_port_is_named(
@@ -141,6 +143,102 @@ def test_a_response_that_would_fail_tonight_is_named(
     found = examined()
     assert found["langfuse"]["state"] == "wrong" and os.environ["LANGFUSE_SECRET_KEY"] not in json.dumps(found)
     assert "flagd" in found["flags"]["says"]
+
+
+def test_an_address_of_langfuse_in_the_way_back_is_the_one_that_is_asked(
+    examined: Callable[..., Found], run: Callable[..., Any], langfuse: Langfuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the doctor and for the evidence, as by the rollback itself."""
+    way = {"type": "langfuse", "name": "support", "url": os.environ["LANGFUSE_BASE_URL"]}
+    (tmp_path / "truegreen.yaml").write_text(json.dumps({"incidents": {"rollback": {"prompt": way}}}))
+    monkeypatch.setenv("LANGFUSE_BASE_URL", "http://127.0.0.1:9")
+    assert _states(found := examined())["langfuse"] == "ok", found["langfuse"]
+    assert "support" in found["langfuse"]["says"]
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
+    ended = run("contain", "strict-guardrail", "--verify-count", "0", "--json").facts
+    assert "prompt.json" in ended["evidence"]["files"], ended["evidence"]
+
+
+@contextmanager
+def _listening() -> Iterator[str]:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        yield f"127.0.0.1:{one.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+def test_the_port_is_looked_at_where_the_application_sends(
+    examined: Callable[..., Found], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Not where the collector would listen by the configuration; a password in the address is shown to nobody."""
+    closed = _free()
+    with _listening() as here, _listening() as there:
+        (tmp_path / "truegreen.yaml").write_text(json.dumps({"collector": {"http_endpoint": here}}))
+        monkeypatch.setenv(variable, f"http://bob:geheim@{closed}")
+        astray = examined()
+        assert (astray["port"]["state"], f"nothing listens on {closed}" in astray["port"]["says"]) == ("wrong", True)
+        monkeypatch.setenv(variable, f"bob:geheim@{there}")
+        (tmp_path / "truegreen.yaml").write_text(json.dumps({"collector": {"http_endpoint": closed}}))
+        right = examined()
+        assert (right["port"]["state"], f"{variable}={there}" in right["port"]["says"]) == ("ok", True), right["port"]
+        monkeypatch.setenv(variable, "http://bob:geheim@[::1")
+        unreadable = examined()
+    assert unreadable["port"]["state"] == "wrong"
+    assert "geheim" not in json.dumps([astray, right, unreadable])
+
+
+def test_a_counter_that_stands_still_is_no_proof_of_spans(examined: Callable[..., Found]) -> None:
+    """It took some once, and none lately."""
+    counted = {"sum(increase(truegreen_collector": [({}, 0)], "sum(truegreen_collector": [({}, 900)]}
+    with _prometheus(counted, time.time()) as url:
+        found = examined("--prometheus-url", url)
+    assert (found["spans"]["state"], "900 since it started, 0 in the last" in found["spans"]["says"]) == ("unknown", True)
+
+
+def test_a_long_way_to_the_question_is_no_skew(examined: Callable[..., Found], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The questions before it took 20 seconds of this machine's clock."""
+    early = iter((20.0,))
+    monkeypatch.setattr(common, "Desk", functools.partial(Impatient, clock=lambda: time.time() - next(early, 0.0)))
+    with _prometheus({}, time.time()) as url:
+        assert examined("--prometheus-url", url)["clock"]["state"] == "ok"
+
+
+def test_a_prometheus_that_is_silent_is_asked_once(examined: Callable[..., Found], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It accepts, and says nothing: the other questions to it are not put."""
+    monkeypatch.setattr(model, "SECONDS", 0.1)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(50)
+        found = examined("--prometheus-url", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        mute.settimeout(0.2)
+        asked = 0
+        with suppress(TimeoutError):
+            while True:
+                mute.accept()[0].close()
+                asked += 1
+    assert (asked, found["prometheus"]["state"], found["rules"]["says"]) == (1, "wrong", "Prometheus does not answer")
+
+
+def test_a_log_that_the_second_responder_cannot_write_is_named(examined: Callable[..., Found], tmp_path: Path) -> None:
+    """A new one is as open as the umask lets it be; one of somebody else's is no use tonight."""
+    before = os.umask(0o002)
+    try:
+        assert examined()["log"]["state"] == "ok"
+    finally:
+        os.umask(before)
+    file = tmp_path / "incidents.db"
+    assert file.stat().st_mode & 0o777 == 0o664
+    root = os.getuid() == 0
+    if root:  # who may write everything is asked as somebody else
+        os.setreuid(65_534, -1)
+    file.chmod(0o444)
+    try:
+        found = examined()["log"]
+    finally:
+        if root:
+            os.setreuid(0, -1)
+    assert (found["state"], "incidents.db: cannot be written" in found["says"]) == ("wrong", True), found
 
 
 def _free() -> str:

@@ -31,7 +31,11 @@ PATIENCE: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a command that changes something works on."""
+    """What a command that changes something works on.
+
+    Args:
+        prompt, langfuse: the name of the prompt in Langfuse, and the server's address where LANGFUSE_BASE_URL does not say it.
+    """
 
     log: store.Log
     incident: Incident
@@ -40,6 +44,7 @@ class Case:
     flags: Path
     prompt: str
     clock: Callable[[], float]
+    langfuse: str = ""
 
 
 def hold(case: Case, phase: str, before: str, more: Mapping[str, Callable[[], Any]] | None = None) -> freeze.Bundle:
@@ -87,7 +92,7 @@ def _gatherers(case: Case, now: float, ends: float) -> Mapping[str, Callable[[],
     if case.flags.exists():
         made["flags.json"] = lambda: flags.evidence(_bytes(case.flags))
     if case.prompt:
-        made["prompt.json"] = lambda: _labels(case.prompt)
+        made["prompt.json"] = lambda: _labels(case.prompt, case.langfuse)
     return made
 
 
@@ -104,9 +109,9 @@ def _ask(server: Server, expressions: list[str], now: float) -> Any:
     }
 
 
-def _labels(name: str) -> Any:
+def _labels(name: str, url: str) -> Any:
     # The text of the prompt stays where it is: only its name, version, labels and digest are evidence here.
-    found = langfuse.get_prompt(langfuse.connect(), name)
+    found = langfuse.get_prompt(langfuse.connect(url or None), name)
     return {
         "name": found.name,
         "version": found.version,

@@ -65,8 +65,11 @@ def open_log(address: str) -> Log:
     try:
         url = sql.make_url(address)
         if url.get_backend_name() == "sqlite":
-            if url.database and url.database != ":memory:":
-                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            path = file(address)
+            if path is not None and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # SQLite itself makes it 0644 whatever the umask lets: then the second responder of a group could write nothing.
+                path.touch(0o666)
             engine = sql.create_engine(url, connect_args={"timeout": 10})
             _careful(engine)
         else:
@@ -84,6 +87,16 @@ def open_log(address: str) -> Log:
                 alone(connection)
                 _META.create_all(connection)
     return log
+
+
+def file(address: str) -> Path | None:
+    """The file of an SQLite store; None where it is in memory, another database, or no address."""
+    try:
+        url = sql.make_url(address)
+    except (ArgumentError, ValueError):
+        return None
+    named = url.database if url.get_backend_name() == "sqlite" else None
+    return Path(named) if named and named != ":memory:" and not named.startswith("file:") else None
 
 
 def shown(address: str) -> str:

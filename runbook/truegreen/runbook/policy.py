@@ -33,7 +33,8 @@ def tick(desk: Desk, log: Log, incident: Incident, events: tuple[Event, ...], no
         BadInput, Failed: the switch cannot be turned; it is tried again after a minute.
     """
     asked = desk.config.incidents
-    case = Case(log, incident, desk.sources(), Path(asked.evidence), desk.flags(), asked.prompt, lambda: now)
+    prompt, url = asked.langfuse
+    case = Case(log, incident, desk.sources(), Path(asked.evidence), desk.flags(), prompt, lambda: now, url)
     contain.expire(case, events)
     mine = [e for e in events if e.incident == incident.id]
     own = _own(events, incident)

@@ -67,6 +67,7 @@ class Server:
         headers: name and value of more of them, such as a key of the server's own.
         timeout: seconds for one attempt.
         most: bytes that are read of an answer, all within `timeout`; None is without bound.
+        tries: attempts of a GET.
         sleep: called with the seconds between two attempts.
     """
 
@@ -78,6 +79,7 @@ class Server:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout: float = TIMEOUT
     most: int | None = None
+    tries: int = TRIES
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
 
@@ -105,13 +107,13 @@ def secret(name: str, environ: Mapping[str, str]) -> str | None:
 
 
 def get(server: Server, path: str, params: Params = ()) -> Any:
-    """The JSON at `path`; tried `TRIES` times on a lost connection and on 429, 502, 503 and 504 (with the server's Retry-After).
+    """The JSON at `path`; tried `server.tries` times on a lost connection and on 429, 502, 503 and 504 (with the server's Retry-After).
 
     Raises:
         Failed: nobody answers, or what answers is not JSON.
         HttpFailed: a status other than 2xx.
     """
-    return _call(server, "GET", path, params, None, TRIES)
+    return _call(server, "GET", path, params, None, server.tries)
 
 
 def send(server: Server, method: str, path: str, body: Any, tries: int = 1) -> Any:

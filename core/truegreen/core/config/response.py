@@ -153,6 +153,13 @@ class Incidents:
     refresh: tuple[str, ...] = ()
     law: Law = field(default_factory=Law)
 
+    @property
+    def langfuse(self) -> tuple[str, str]:
+        """The name of the prompt in Langfuse and the address of its server; each is empty where nobody says it."""
+        way = self.rollback.get("prompt")
+        way = way if way is not None and way.type == "langfuse" else Way("langfuse")
+        return way.name or self.prompt, way.url
+
 
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "langfuse": ("name",), "folder": ("path", "file"), "lock": ("path", "name"), "weaviate": ("url", "name"), "qdrant": ("url", "name"),

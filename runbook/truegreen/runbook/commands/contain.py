@@ -258,7 +258,8 @@ def _case(desk: Desk, log: Any, incident: Any) -> Any:
     from truegreen.runbook.bundle import Case
 
     asked = desk.config.incidents
-    return Case(log, incident, desk.sources(), Path(asked.evidence), desk.flags(), asked.prompt, desk.clock)
+    prompt, url = asked.langfuse
+    return Case(log, incident, desk.sources(), Path(asked.evidence), desk.flags(), prompt, desk.clock, url)
 
 
 def bundle_facts(held: Any) -> dict[str, Any]:

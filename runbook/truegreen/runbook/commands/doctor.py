@@ -24,8 +24,8 @@ def doctor(desk: Desk, time_scale: int) -> None:
     from truegreen.runbook.doctor import CHECKS, examine
     from truegreen.runbook.doctor.model import UNKNOWN, WRONG, Env
 
-    env = Env(desk.config, os.environ, desk.sources().prometheus, desk.flags(), desk.clock(), time_scale)
-    width = max(len(name) for name, _ in CHECKS)
+    env = Env(desk.config, os.environ, desk.sources().prometheus, desk.flags(), desk.clock, time_scale)
+    width = max(len(name) for name, _, _ in CHECKS)
     found = []
     for one in examine(env):
         found.append(one)

@@ -7,10 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from truegreen.core.clients import prometheus as prom
+from truegreen.core.clients.http import bare
 from truegreen.core.words import catalogue
 from truegreen.runbook.doctor.model import OK, SECONDS, UNKNOWN, WRONG, Env, Finding
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+TRACES: Final = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 SHARE: Final = 0.5
 """A service that skips more than half of its sampled answers for want of passages is not judged."""
@@ -21,29 +23,48 @@ _EVALUATIONS: Final = catalogue.EVALUATIONS.prometheus
 def port(env: Env) -> Finding:
     """Whether the collector listens where the application sends, and speaks the protocol that it sends."""
     name, asked = "port", env.config.collector
-    given = env.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or env.environ.get(ENDPOINT, "")
+    variable = TRACES if env.environ.get(TRACES) else ENDPOINT
+    given = env.environ.get(variable, "")
     protocol = env.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or env.environ.get(PROTOCOL, "")
     places = {"http/protobuf": asked.http_endpoint, "grpc": asked.grpc_endpoint}
     http, grpc = (place.rpartition(":")[2] for place in places.values())
     if given:
-        parts = urlsplit(given if "//" in given else f"//{given}")
-        try:
-            number = str(parts.port or "")
-        except ValueError:
-            return Finding(
-                name, WRONG, f"{ENDPOINT}={given} has no port that can be read", f"export {ENDPOINT}=http://127.0.0.1:{http}"
-            )
-        if number == http and protocol == "grpc":
-            return Finding(
-                name, WRONG, f"gRPC is sent to {number}, where the collector speaks HTTP", f"export {PROTOCOL}=http/protobuf"
-            )
-        if number == grpc and protocol.startswith("http"):
-            return Finding(name, WRONG, f"HTTP is sent to {number}, where the collector speaks gRPC", f"export {ENDPOINT}=http://{parts.hostname}:{http}")  # fmt: skip
+        return _given(name, variable, given, protocol, http, grpc)
     closed = [f"{place} ({kind})" for kind, place in places.items() if not _open(place)]
     if len(closed) == len(places):
         return Finding(name, WRONG, f"nothing listens on {' or '.join(closed)}", "truegreen collect")
-    where = given or f"nowhere that is said here ({ENDPOINT} is not set in this shell)"
-    return Finding(name, OK, f"the collector listens on {' and '.join(p for p in places.values())}; spans are sent to {where}")
+    there = " and ".join(place for place in places.values())
+    return Finding(
+        name,
+        OK,
+        f"the collector listens on {there}; spans are sent to nowhere that is said here ({ENDPOINT} is not set in this shell)",
+    )
+
+
+def _given(name: str, variable: str, given: str, protocol: str, http: str, grpc: str) -> Finding:
+    """Of the place to which the application sends. It may have a user and a password, which are shown to nobody."""
+    said = given.rpartition("@")[2]
+    here = f"export {variable}=http://127.0.0.1:{http}"
+    address = given if "//" in given else f"//{given}"
+    try:
+        parts = urlsplit(address)
+        number = str(parts.port or (443 if parts.scheme == "https" else 80))
+    except ValueError:
+        parts = None
+    if parts is None or not parts.hostname:
+        return Finding(name, WRONG, f"{variable}={said} has no host and port that can be read", here)
+    said = bare(address).removeprefix("//")
+    if number == http and protocol == "grpc":
+        return Finding(
+            name, WRONG, f"gRPC is sent to {number}, where the collector speaks HTTP", f"export {PROTOCOL}=http/protobuf"
+        )
+    if number == grpc and protocol.startswith("http"):
+        return Finding(name, WRONG, f"HTTP is sent to {number}, where the collector speaks gRPC", f"export {variable}=http://{parts.hostname}:{http}")  # fmt: skip
+    if not _open(f"{parts.hostname}:{number}"):
+        return Finding(
+            name, WRONG, f"nothing listens on {parts.hostname}:{number}, where spans are sent ({variable}={said})", f"truegreen collect   # or {here}"
+        )  # fmt: skip
+    return Finding(name, OK, f"something listens on {parts.hostname}:{number}, where spans are sent ({variable}={said})")
 
 
 def spans(env: Env) -> Finding:
@@ -51,14 +72,19 @@ def spans(env: Env) -> Finding:
     found = prom.query(env.soon(), f"sum({_ACCEPTED})")
     if not found:
         return Finding("spans", UNKNOWN, "Prometheus has no counter of the collector: it is not scraped", "scrape_config_files: [scrape.yml] (before Prometheus 2.43: copy its jobs)")  # fmt: skip
+    start = f"start the application as: {ENDPOINT}=http://{env.config.collector.http_endpoint} {PROTOCOL}=http/protobuf opentelemetry-instrument python app.py"
     if found[0].value > 0:
         recent = prom.query(env.soon(), f"sum(increase({_ACCEPTED}[15m]))")
         said = f"{found[0].value:.0f} since it started" + (f", {recent[0].value:.0f} in the last 15 minutes" if recent else "")
+        if recent and recent[0].value <= 0:
+            return Finding(
+                "spans",
+                UNKNOWN,
+                f"the collector took spans, and none lately: {said}",
+                f"ask the application something; if that changes nothing, {start}",
+            )
         return Finding("spans", OK, f"the collector took spans: {said}")
-    return Finding(
-        "spans", WRONG, "the collector took no span since it started",
-        f"start the application as: {ENDPOINT}=http://{env.config.collector.http_endpoint} {PROTOCOL}=http/protobuf opentelemetry-instrument python app.py",
-    )  # fmt: skip
+    return Finding("spans", WRONG, "the collector took no span since it started", start)
 
 
 def passages(env: Env) -> Finding:

@@ -13,20 +13,14 @@ _FIX = "export LANGFUSE_PUBLIC_KEY=… LANGFUSE_SECRET_KEY_FILE=… LANGFUSE_BAS
 
 def langfuse(env: Env) -> Finding:
     """Whether keys and address are right, where a prompt in Langfuse is configured or any of its variables is set."""
-    asked = env.config.incidents
-    way = asked.rollback.get("prompt")
-    wanted = (
-        bool(asked.prompt) or (way is not None and way.type == "langfuse") or any(k.startswith("LANGFUSE_") for k in env.environ)
-    )
-    if not wanted:
+    prompt, url = env.config.incidents.langfuse
+    if not prompt and not any(k.startswith("LANGFUSE_") for k in env.environ):
         return Finding("langfuse", OK, "not used")
     try:
-        server = client.connect(environ=env.environ)
-        found = client.list_prompts(replace(server, timeout=SECONDS), asked.prompt or None)
+        server = client.connect(url or None, environ=env.environ)
+        found = client.list_prompts(replace(server, timeout=SECONDS, tries=1), prompt or None)
     except (BadInput, Failed) as error:
         return Finding("langfuse", WRONG, str(error), _FIX)
-    if asked.prompt and not found:
-        return Finding(
-            "langfuse", WRONG, f"it has no prompt {asked.prompt!r}", "incidents: {prompt: NAME}   # as Langfuse has it"
-        )
-    return Finding("langfuse", OK, "the keys are right" + (f", and it has {asked.prompt}" if asked.prompt else ""))
+    if prompt and not found:
+        return Finding("langfuse", WRONG, f"it has no prompt {prompt!r}", "incidents: {prompt: NAME}   # as Langfuse has it")
+    return Finding("langfuse", OK, "the keys are right" + (f", and it has {prompt}" if prompt else ""))

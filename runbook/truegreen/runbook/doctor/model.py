@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ class Env:
     Args:
         environ: of the shell that asks: who checks an application runs the doctor in the application's environment.
         flags: the flag file.
-        now: unix seconds.
+        clock: this machine's, unix seconds.
         time_scale: what every window was divided by, 1 in production.
     """
 
@@ -32,12 +32,12 @@ class Env:
     environ: Mapping[str, str]
     prometheus: Server
     flags: Path
-    now: float
+    clock: Callable[[], float]
     time_scale: int = 1
 
     def soon(self) -> Server:
-        """Prometheus, not waited for: a doctor that hangs helps nobody."""
-        return replace(self.prometheus, timeout=SECONDS)
+        """Prometheus, asked once and not waited for: a doctor that hangs helps nobody."""
+        return replace(self.prometheus, timeout=SECONDS, tries=1)
 
 
 @dataclass(frozen=True, slots=True)

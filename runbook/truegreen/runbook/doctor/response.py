@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from truegreen.runbook import flags
+from truegreen.runbook import database, flags
 from truegreen.runbook import log as store
 from truegreen.runbook.doctor.model import OK, UNKNOWN, WRONG, Env, Finding
 
@@ -49,11 +49,17 @@ def evidence(env: Env) -> Finding:
 
 
 def log(env: Env) -> Finding:
-    """Whether the log can be opened, and is as it was written."""
-    wrong = store.verify(store.open_log(env.config.incidents.store))
+    """Whether the log can be opened and written, and is as it was written."""
+    address = env.config.incidents.store
+    file = database.file(address)
+    held = (file.absolute(), file.absolute().parent) if file is not None and file.exists() else ()
+    locked = next((path for path in held if not os.access(path, os.W_OK)), None)
+    if locked:
+        return Finding("log", WRONG, f"{locked}: cannot be written, so nothing can be logged or changed", f"chmod g+w {locked}   # by its owner, in a group that you share")  # fmt: skip
+    wrong = store.verify(store.open_log(address))
     if wrong:
         return Finding("log", WRONG, f"the log was altered: {wrong}", "keep the file, and restore the last good copy of it under another name: incidents.store")  # fmt: skip
-    return Finding("log", OK, "the log is as it was written")
+    return Finding("log", OK, "the log can be written, and is as it was written")
 
 
 def _writable(folder: Path) -> bool:

@@ -150,9 +150,9 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
     """
     where = made.place
     evidence = {"component": where.component, "type": where.way.type, "name": where.name, "current": made.current, "to": made.to}
-    asked = where.name if where.way.type == "langfuse" else case.prompt
+    asked = replace(case, prompt=where.name, langfuse=where.way.url) if where.way.type == "langfuse" else case
     before = f"rollback {where} to {made.to or 'off'}"
-    held = bundle.hold(replace(case, prompt=asked), "mitigate", before, {"rollback.json": lambda: evidence})
+    held = bundle.hold(asked, "mitigate", before, {"rollback.json": lambda: evidence})
     facts = {**_logged(made), **facts}
 
     def tell(event: str, text: str, **more: Any) -> Event:
