@@ -22,6 +22,7 @@ from truegreen.runbook.law import clocks, days, reminders
 from truegreen.runbook.law.model import AWARENESS, DECISION, REMINDER
 from truegreen.runbook.law.table import BY_NAME, RULES
 from truegreen.runbook.model import Event, Incident, Target
+from truegreen.runbook.serve.loop import Loop
 
 OPENED = datetime(2028, 3, 1, 10, tzinfo=UTC).timestamp()
 AWARE = OPENED + 1_800
@@ -242,6 +243,30 @@ def test_reminders_are_written_once_for_each_moment(tmp_path: Path, desk: Any) -
     assert [(e.time - OPENED) / 3_600 for e in found] == pytest.approx([24, 24.6, 48.1, 49])
     assert [len(e.data["clocks"]) for e in found] == [1, 4, 1, 4]
     assert store.verify(log) == ""
+
+
+@pytest.mark.parametrize("aware_after_close", [False, True])
+def test_a_closed_incident_still_reminds(desk: Any, aware_after_close: bool) -> None:
+    """Closed an hour after it began; awareness was recorded before, or two days later."""
+    moment = [OPENED]
+    desk = replace(desk, clock=lambda: moment[0])
+    log = desk.log()
+    store.open_incident(log, INCIDENT.target, "1", OPENED, "x", {})
+    said: list[str] = []
+    serving = Loop(desk, log, said.append)
+    start = OPENED + (49 if aware_after_close else 0.5) * 3_600
+    for hours in (0.5, 1, 24, 25, 48, 49, 72, 74, 97, 98):
+        moment[0] = OPENED + hours * 3_600
+        if moment[0] == start:
+            store.append(log, 1, moment[0], "review", AWARENESS, "", {"at": start, "by": "ann"})
+        if hours == 1:
+            store.close_incident(log, 1, moment[0], "", {})
+        serving.once()
+    found = [e for e in store.events(log, 1) if e.kind == REMINDER and "art73-2" in e.data["clocks"]]
+    assert [e.data["moment"] - start for e in found] == [24 * 3_600, 48 * 3_600]
+    moment[0] += 30 * 86_400
+    assert store.recent(log, moment[0]) == ()
+    assert said == []
 
 
 def test_what_was_reported_reminds_nobody() -> None:

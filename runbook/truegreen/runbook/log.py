@@ -17,8 +17,11 @@ from truegreen.runbook.model import Event, Incident, Target
 
 _T = TypeVar("_T")
 __all__ = ["Draft", "Log", "Verified", "alone", "append", "close_incident", "events", "head", "incidents", "open_incident", "open_log",
-           "shown", "verified", "verify"]  # fmt: skip
+           "recent", "shown", "verified", "verify"]  # fmt: skip
 SEV_CHANGED: Final = "sev changed"
+AFTERWARDS: Final = 4 * 86_400.0
+"""Seconds after its last event for which an incident that is closed is still looked at: the law reminds 48 hours after what was
+recorded, also of what is recorded after the end, and nothing may have run for two days."""
 _TRIES: Final = 5
 """On servers without a lock of ours two writers may pick one seq: the primary key refuses the second, which tries again."""
 
@@ -81,6 +84,14 @@ def incidents(log: Log) -> tuple[Incident, ...]:
     """All incidents, oldest first."""
     with database.reading(log) as connection:
         return _incidents(connection)
+
+
+def recent(log: Log, now: float) -> tuple[Incident, ...]:
+    """Those that are open, and those of which something was written less than `AFTERWARDS` ago; oldest first."""
+    query = sql.select(EVENTS.c.incident).group_by(EVENTS.c.incident).having(sql.func.max(EVENTS.c.time) > now - AFTERWARDS)
+    with database.reading(log) as connection:
+        touched = set(connection.execute(query).scalars())
+        return tuple(one for one in _incidents(connection) if one.closed is None or one.id in touched)
 
 
 def events(log: Log, incident: int | None = None) -> tuple[Event, ...]:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 FIRST: Final = 5.0
 """Seconds until a refused item is tried again, doubled each time up to `LONGEST`."""
 LONGEST: Final = 300.0
-AFTER: Final = 86_400.0
-"""Seconds after its end for which an incident still tells: its last lines, and what could not be told before."""
 _BUSY: Final = threading.Lock()
 
 
@@ -45,18 +43,13 @@ def _in_background(desk: Desk, log: Log, now: float) -> None:
 
 
 def deliver(desk: Desk, log: Log, now: float) -> list[Outcome]:
-    """Try everything that is due, of every incident that is open or closed less than a day ago.
+    """Try everything that is due, of every incident that is open or of which something was written not long ago.
 
     Raises:
         Failed: the store cannot be used.
     """
     deliveries.prepare(log)
-    return [
-        outcome
-        for incident in store.incidents(log)
-        if incident.closed is None or now - incident.closed < AFTER
-        for outcome in _of(desk, log, incident, now)
-    ]
+    return [outcome for incident in store.recent(log, now) for outcome in _of(desk, log, incident, now)]
 
 
 def pending(desk: Desk, log: Log, incident: Incident, events: Sequence[Event]) -> tuple[Item, ...]:

@@ -51,10 +51,9 @@ def channels(desk: Desk) -> None:
     log = desk.log()
     deliveries.prepare(log)
     now = desk.clock()
-    for one in store.incidents(log):
-        if one.closed is None or now - one.closed < outbox.AFTER:
-            for lane, count in plan.lanes(outbox.pending(desk, log, one, store.events(log, one.id))).items():
-                waiting[f"incident {one.id}: {lane}"] = count
+    for one in store.recent(log, now):
+        for lane, count in plan.lanes(outbox.pending(desk, log, one, store.events(log, one.id))).items():
+            waiting[f"incident {one.id}: {lane}"] = count
     lines = [f"{row['target']:<22}  {row['when']:<42}  {row['wrong'] or 'ready'}" for row in rows]
     lines = lines or ["nobody is told: set incidents.slack, incidents.tickets or incidents.contacts"]
     lines += [f"waiting: {name}: {count}" for name, count in waiting.items()]

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import log as store
 from truegreen.runbook.clean import clean
 from truegreen.runbook.commands.common import Desk
 from truegreen.runbook.serve.hooks import HOOKS, Hook
-
-AFTERWARDS: Final = 86_400.0
-"""Seconds after its end for which an incident is still looked at: what is to be told, and switches of a policy that go off."""
 
 
 @dataclass(slots=True)
@@ -28,17 +24,16 @@ class Loop:
     said: set[str] = field(default_factory=set)
 
     def once(self) -> None:
-        """Let every hook look at every incident that is open, or was closed within a day; nothing is raised."""
+        """Let every hook look at every incident that is open, or was closed not long ago; nothing is raised."""
         now = self.desk.clock()
         try:
-            rows = store.incidents(self.log)
+            rows = store.recent(self.log, now)
         except Failed as error:
             self._tell("log", error)
             return
         for one in rows:
-            if one.closed is None or now - one.closed < AFTERWARDS:
-                for name, hook in self.hooks:
-                    self._run(name, hook, one.id)
+            for name, hook in self.hooks:
+                self._run(name, hook, one.id)
 
     def _run(self, name: str, hook: Hook, number: int) -> None:
         try:
