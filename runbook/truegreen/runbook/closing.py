@@ -11,6 +11,7 @@ from truegreen.core.clients.http import Server
 from truegreen.core.errors import Failed
 from truegreen.runbook import changes, checks, in_time, names, selectors
 from truegreen.runbook.evidence import Sources
+from truegreen.runbook.log import SEV_CHANGED
 from truegreen.runbook.model import Event, Incident, Target
 from truegreen.runbook.standing import disturbs, half_lifted
 from truegreen.runbook.times import span
@@ -53,6 +54,12 @@ def unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
     if half_lifted(events):
         wrong.append("truegreen contain lift was cut off before it saw the service without its switches: validate again")
     return wrong
+
+
+def overtaken(judged: Sequence[Event], events: Sequence[Event]) -> str:
+    """The newest event after those that were judged by which the judgement may be another one, in words; empty when there is none."""
+    late = [e for e in events[len(judged) :] if disturbs(e) or e.kind in (AGAIN, SEV_CHANGED, "validated")]
+    return f"event {late[-1].seq} ({late[-1].kind}) came while the incident was being closed" if late else ""
 
 
 def _active(server: Server, incident: Incident) -> list[str]:

@@ -54,6 +54,17 @@ class Draft:
         """Add one event."""
         return _append(self._connection, incident, time, phase, kind, text, data)
 
+    def close(self, incident: int, time: float, text: str, data: Mapping[str, Any]) -> Event:
+        """Add the closing event and mark the incident closed.
+
+        Raises:
+            Failed: it is not open.
+        """
+        is_open = (INCIDENTS.c.id == incident, INCIDENTS.c.closed.is_(None))
+        if self._connection.execute(INCIDENTS.update().where(*is_open).values(closed=_ms(time))).rowcount != 1:
+            raise Failed(f"incident {incident} is not open: somebody closed it meanwhile; see truegreen incident show {incident}")
+        return self.append(incident, time, "review", "incident closed", text, data)
+
 
 def alone(log: Log, work: Callable[[Draft], _T]) -> _T:
     """Look and write in one step: all of it is on disk when this returns, or nothing is."""
@@ -71,13 +82,8 @@ def append(log: Log, incident: int, time: float, phase: str, kind: str, text: st
 
 
 def close_incident(log: Log, incident: int, time: float, text: str, data: Mapping[str, Any]) -> Event:
-    """Add the closing event and mark the incident closed."""
-
-    def write(connection: sql.Connection) -> Event:
-        connection.execute(INCIDENTS.update().where(INCIDENTS.c.id == incident).values(closed=_ms(time)))
-        return _append(connection, incident, time, "review", "incident closed", text, data)
-
-    return _write(log, write)
+    """As `Draft.close`, where nothing has to be looked at before."""
+    return alone(log, lambda draft: draft.close(incident, time, text, data))
 
 
 def incidents(log: Log) -> tuple[Incident, ...]:
@@ -219,7 +225,7 @@ def _write(log: Log, work: Callable[[sql.Connection], _T]) -> _T:
 def _data(text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return {"not JSON": str(text)}
     return found if isinstance(found, dict) else {"not an object": found}
 

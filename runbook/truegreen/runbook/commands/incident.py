@@ -163,9 +163,9 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
     """Close the incident: refused unless the last validation is green and recent, and neither a sev 1 nor its own alert is active."""
     from dataclasses import replace
 
-    from truegreen.runbook.closing import lacking, serving
+    from truegreen.runbook.closing import lacking, overtaken, serving
     from truegreen.runbook.contain import standing_switches
-    from truegreen.runbook.log import close_incident, events
+    from truegreen.runbook.log import Draft, alone, events
 
     log = desk.log()
     one = open_one(replace(desk, number=number or desk.number), log)
@@ -173,7 +173,8 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
         raise BadInput("--override NAME and --reason TEXT belong together")
     sources = desk.sources()
     now = desk.clock()
-    wrong = lacking(events(log, one.id), sources.alertmanager, one, now, time_scale)
+    told = events(log, one.id)
+    wrong = lacking(told, sources.alertmanager, one, now, time_scale)
     if wrong and not override:
         raise Failed(f"cannot close an incident that is not over: {'; '.join(wrong)} (--override NAME --reason TEXT is logged)")
     text = f"closed {span(now - one.opened)} after it was opened"
@@ -189,7 +190,15 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
         "standing": left,
         "versions": serving(sources, one.target, 300 / time_scale),
     }
-    made = close_incident(log, one.id, now, text, facts)
+
+    def shut(draft: Draft) -> Event:
+        # While Alertmanager and Prometheus were asked, an alert may have joined: closed over it, all its repeats would be known.
+        late = overtaken(told, draft.events(one.id))
+        if late:
+            raise Failed(f"not closed: {late}; see truegreen incident show {one.id}, then close again")
+        return draft.close(one.id, now, text, facts)
+
+    made = alone(log, shut)
     desk.say(
         (
             f"incident {one.id} {text}",
