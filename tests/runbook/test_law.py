@@ -157,8 +157,8 @@ def test_no_clock_of_the_law_starts_by_itself() -> None:
 
 @pytest.mark.parametrize(("name", "hours"), [("art73-3", 48), ("art73-4", 240), ("art73-2", 360)])
 def test_days_of_the_act_are_counted_from_awareness_in_hours(name: str, hours: int) -> None:
-    """The strict reading: no weekend extends them; and the last recorded awareness is the one."""
-    wrong, right = _event(AWARENESS, at=OPENED), _event(AWARENESS, at=AWARE)
+    """The strict reading: no weekend extends them; and a later moment is the one where it is said why."""
+    wrong, right = _event(AWARENESS, at=OPENED), _event(AWARENESS, at=AWARE, reason="of another incident")
     clock = _clock(name, wrong, right)
     assert (clock.started, clock.due) == (AWARE, AWARE + hours * 3_600)
     assert _clock(name, right, now=AWARE + hours * 3_600).state == "running"
@@ -182,6 +182,13 @@ def test_a_deployer_has_no_number_of_days_and_sees_article_73_too() -> None:
         (Law(jurisdictions=("US",)), {"art73-2", "art73-3", "art73-4", "art26-5"}),
         (Law(jurisdictions=("EU-DE",)), {"sec-8k-105"}),
         (Law(jurisdictions=("fr",), sec_registrant=True), set()),
+        (Law(jurisdictions=("Germany",)), set()),
+        (Law(jurisdictions=("DEU", "US")), set()),
+        (Law(jurisdictions=("European Union",)), set()),
+        (Law(jurisdictions=("EEA",)), set()),
+        (Law(jurisdictions=(" de ",)), {"sec-8k-105"}),
+        (Law(jurisdictions=("NO",)), {"sec-8k-105"}),
+        (Law(jurisdictions=("BR",)), {"art73-2", "art73-3", "art73-4", "art26-5", "sec-8k-105"}),
     ],
 )
 def test_what_is_unknown_leaves_every_clock_in(law: Law, hidden: set[str]) -> None:
@@ -196,7 +203,10 @@ def test_statutory_only_where_everything_is_known_and_a_person_decided() -> None
     aware, applies = _event(AWARENESS, at=AWARE), _event(DECISION, clock="art73-2", decision="applies", by="ann", reason="harm")
     assert _clock("art73-2", aware, applies).status == "statutory"
     assert _clock("art73-2", aware).status == "advisory"
-    for law in (replace(BOUND, role="unknown"), replace(BOUND, risk_tier="unknown"), replace(BOUND, jurisdictions=())):
+    for law in (
+        replace(BOUND, role="unknown"), replace(BOUND, risk_tier="unknown"),
+        *(replace(BOUND, jurisdictions=places) for places in ((), ("Germany",), ("NO",))),
+    ):  # fmt: skip
         assert _clock("art73-2", aware, applies, law=law).status == "advisory"
     early = _clock("art73-2", aware, applies, now=datetime(2027, 12, 1, 23, 59, tzinfo=UTC).timestamp())
     assert (early.status, "is open" in early.why) == ("advisory", True)
@@ -210,6 +220,39 @@ def test_a_decision_against_leaves_the_clock_running_and_in_sight() -> None:
     assert "does-not-apply, by ann" in clock.decision
     done = _event(DECISION, clock="art73-2", decision="reported", by="ann", reason="sent by portal")
     assert _clock("art73-2", _event(AWARENESS, at=AWARE), done, now=AWARE + 90 * 86_400).state == "met"
+
+
+def test_what_was_reported_after_it_was_due_is_met_late() -> None:
+    """By the moment of the report, not that of its record; a final report makes the first one not late."""
+    aware, due = _event(AWARENESS, at=AWARE), AWARE + 15 * 86_400
+
+    def done(time: float, decision: str = "reported", **data: Any) -> Event:
+        return _event(DECISION, time, clock="art73-2", decision=decision, by="ann", reason="sent", **data)
+
+    later = due + 86_400 * 30
+    assert _clock("art73-2", aware, done(due), now=later).state == "met"
+    assert _clock("art73-2", aware, done(due + 1), now=later).state == "met late"
+    assert _clock("art73-2", aware, done(due + 1, at=due - 1), now=later).state == "met"
+    assert _clock("art73-2", aware, done(due), done(due + 86_400), now=later).state == "met"
+    assert _clock("art73-2", aware, done(due), done(due + 1, "open"), done(due + 2), now=later).state == "met late"
+    told = (aware, done(due + 1))
+    assert all("art73-2" not in data["clocks"] for _, data in reminders.due(INCIDENT, told, Law(), later))
+
+
+@given(some.lists(some.floats(OPENED, OPENED + 10**6), min_size=1))
+def test_the_earliest_awareness_counts(moments: list[float]) -> None:
+    """Whatever is recorded after it."""
+    assert clocks.awareness([_event(AWARENESS, at=at) for at in moments]) == min(moments)
+
+
+def test_a_decision_of_the_secs_clock_takes_no_determination_back() -> None:
+    """It is recorded, so the clock stays statutory."""
+    law = Law(sec_registrant=True)
+    made = _event(DECISION, clock="sec-8k-105", decision="material", at=AWARE, by="cfo", reason="data left")
+    for decision in ("applies", "open", "does-not-apply", "reported"):
+        said = _event(DECISION, clock="sec-8k-105", decision=decision, by="ann", reason="x")
+        assert _clock("sec-8k-105", made, said, law=law).status == "statutory"
+        assert _clock("sec-8k-105", said, law=law).status == "advisory"
 
 
 @given(
@@ -316,6 +359,63 @@ def test_the_way_from_awareness_to_the_report(law: Callable[..., Any], tmp_path:
     assert "| risk assessment | **to be filled** |" in page
     kinds = [e.kind for e in store.events(store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}"), 1)]
     assert kinds == ["incident opened", "law awareness", "law decision", "draft written"]
+
+
+def test_a_later_awareness_moves_no_deadline_unless_somebody_says_why(law: Callable[..., Any], tmp_path: Path) -> None:
+    """Both moments stay in sight."""
+
+    def due() -> float:
+        return float(next(c["due"] for c in law("show", "--json").facts["clocks"] if c["name"] == "art73-2")) - 15 * 86_400
+
+    assert law("aware", "--at", "2028-03-01T10:30:00Z", "--by", "ann").code == 0
+    refused = law("aware", "--at", "2028-03-01T11:00:00Z", "--by", "bob")
+    assert refused.code == 2 and "aware since 2028-03-01T10:30:00Z is recorded" in refused.err and "--reason" in refused.err
+    assert due() == AWARE
+    assert law("aware", "--at", "2028-03-01T11:00:00Z", "--by", "bob", "--reason", "ann saw a test run").code == 0
+    assert due() == AWARE + 1_800
+    shown = law("show").out
+    assert "aware since 2028-03-01T10:30:00Z, says ann" in shown
+    assert "aware since 2028-03-01T11:00:00Z, says bob; not since 2028-03-01T10:30:00Z: ann saw a test run" in shown
+    assert law("draft", "art73", "--out", "report.md").code == 0
+    row = next(line for line in (tmp_path / "report.md").read_text().splitlines() if line.startswith("| time of awareness"))
+    assert "2028-03-01T11:00:00Z (recorded: aware since 2028-03-01T10:30:00Z" in row and "ann saw a test run" in row
+    assert law("aware", "--at", "2028-03-01T10:00:00Z").code == 0
+    assert due() == OPENED
+
+
+def test_a_report_is_recorded_with_its_moment(law: Callable[..., Any]) -> None:
+    """Of a decision that is none it is refused."""
+    law("aware", "--at", "2028-03-01T10:30:00Z")
+    words = ("decide", "art73-3", "--by", "ann", "--reason", "portal", "--at", "2028-03-01T11:30:00Z")
+    assert "with --decision reported" in law(*words, "--decision", "applies").err
+    assert "reported at 2028-03-01T11:30:00Z" in law(*words, "--decision", "reported").out
+    assert "met " in next(line for line in law("show").out.splitlines() if line.startswith("art73-3"))
+
+
+def test_nothing_is_recorded_of_an_incident_that_nobody_named(law: Callable[..., Any], tmp_path: Path) -> None:
+    """Two are open: which one is meant has to be said."""
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    store.open_incident(log, replace(INCIDENT.target, service="other"), "1", OPENED, "x", {})
+    for words in (
+        ("show",), ("aware", "--at", "2028-03-01T10:30:00Z"), ("draft", "art73", "--out", "report.md"),
+        ("determine", "--by", "cfo", "--reason", "x"), ("decide", "art73-2", "--decision", "open", "--by", "a", "--reason", "b"),
+    ):  # fmt: skip
+        made = law(*words)
+        assert (made.code, "say which" in made.err) == (2, True), made.err
+    assert len(store.events(log)) == 2 and not (tmp_path / "report.md").exists()
+    assert law("aware", "1", "--at", "2028-03-01T10:30:00Z").code == 0
+    assert [e.kind for e in store.events(log, 1)][1:] == ["law awareness"]
+    store.close_incident(log, 1, OPENED + 1, "", {})
+    store.close_incident(log, 2, OPENED + 2, "", {})
+    assert law("show", "--json").facts["incident"] == 2
+
+
+def test_a_place_that_is_compared_with_nothing_is_said(law: Callable[..., Any], tmp_path: Path) -> None:
+    """And no clock is left out for it."""
+    assert law("show", "--json").facts["unread"] == []
+    (tmp_path / "truegreen.yaml").write_text("incidents: {law: {jurisdictions: [Germany]}}\n")
+    shown = law("show")
+    assert "found 'Germany'" in shown.out and "art73-2" in shown.out and "sec-8k-105" in shown.out
 
 
 def test_the_clock_of_the_sec_starts_with_a_determination_alone(law: Callable[..., Any], tmp_path: Path) -> None:

@@ -150,6 +150,18 @@ def any_one(desk: Desk, log: Log, number: int | None) -> Incident:
     return (still or list(rows))[-1]
 
 
+def sure_one(desk: Desk, log: Log, number: int | None) -> Incident:
+    """As `any_one`, for what is recorded of an incident.
+
+    Raises:
+        BadInput: there is none, or more than one is open and none was named.
+    """
+    from truegreen.runbook.log import incidents
+
+    sure = number or desk.number or all(i.closed is not None for i in incidents(log))
+    return any_one(desk, log, number) if sure else open_one(desk, log)
+
+
 def target_of(incident: Incident | None, service: str | None, environment: str | None, slo: str | None) -> Target | None:
     """The target from the options, gaps filled from the open incident; None when neither says enough.
 

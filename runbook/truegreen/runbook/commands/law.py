@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import click
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook.commands.common import Desk, any_one, desk
+from truegreen.runbook.commands.common import Desk, desk, sure_one
+from truegreen.runbook.model import Event
 from truegreen.runbook.times import iso
 
 _MOMENT = "RFC3339"
@@ -27,17 +29,32 @@ def law() -> None:
 def show(desk: Desk, number: int | None, every: bool) -> None:
     """Which clocks could apply to an incident, and how they stand."""
     from truegreen.runbook.law import clocks
+    from truegreen.runbook.law.model import AWARENESS
     from truegreen.runbook.log import events
 
     log = desk.log()
-    one = any_one(desk, log, number)
+    one = sure_one(desk, log, number)
     told, said, now = events(log, one.id), desk.config.incidents.law, desk.clock()
     shown = (clocks.every if every else clocks.legal)(one, told, said, now)
     lines = [line for clock in shown for line in _lines(clock, now)]
     reviewed = shown[0].law_reviewed_as_of
+    aware = [f"{iso(e.time)} {e.text}" for e in told if e.kind == AWARENESS]
+    lines += [f"recorded: {line}" for line in aware]
+    unread = clocks.unread(said)
+    lines += [
+        f"incidents.law.jurisdictions: found {place!r}, which is compared with no law, so every clock is left in; write EU, DE, US: two letters"
+        for place in unread
+    ]
     desk.say(
         [*lines, f"law as read on {reviewed}. {clocks.NOTE}"],
-        {"incident": one.id, "clocks": [asdict(c) for c in shown], "law_reviewed_as_of": reviewed, "note": clocks.NOTE},
+        {
+            "incident": one.id,
+            "clocks": [asdict(c) for c in shown],
+            "awareness": aware,
+            "unread": list(unread),
+            "law_reviewed_as_of": reviewed,
+            "note": clocks.NOTE,
+        },
     )
 
 
@@ -45,26 +62,31 @@ def show(desk: Desk, number: int | None, every: bool) -> None:
 @click.argument("number", metavar="[ID]", required=False, type=click.IntRange(1))
 @click.option("--at", metavar=_MOMENT, required=True, help="Since when, such as 2027-12-03T09:30:00Z.")
 @click.option("--by", default="", metavar="NAME", help="Who says so.")
+@click.option("--reason", default="", metavar="TEXT", help="Why a later moment than the recorded one is right.")
 @desk
-def aware(desk: Desk, number: int | None, at: str, by: str) -> None:
+def aware(desk: Desk, number: int | None, at: str, by: str, reason: str) -> None:
     """Record when we became aware: the clocks of the AI Act start there."""
-    from truegreen.runbook.law import model, records
+    from truegreen.runbook.law import clocks, model, records
 
-    _record(desk, number, model.AWARENESS, *records.aware(_unix(at), by, desk.clock()))
+    _record(
+        desk, number, model.AWARENESS, lambda told: records.aware(_unix(at), by, desk.clock(), reason, clocks.awareness(told))
+    )
 
 
 @law.command()
 @click.argument("clock")
 @click.argument("number", metavar="[ID]", required=False, type=click.IntRange(1))
 @click.option("--decision", required=True, metavar="applies|does-not-apply|open|reported")
+@click.option("--at", metavar=_MOMENT, help="When it was reported.  [default: now]")
 @click.option("--by", required=True, metavar="NAME", help="Who decided.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why.")
 @desk
-def decide(desk: Desk, clock: str, number: int | None, decision: str, by: str, reason: str) -> None:
+def decide(desk: Desk, clock: str, number: int | None, decision: str, at: str | None, by: str, reason: str) -> None:
     """Record what a person decided of a clock; the clock stays in sight whatever it is."""
     from truegreen.runbook.law import model, records
 
-    _record(desk, number, model.DECISION, *records.decided(clock, decision, by, reason))
+    when = _unix(at) if at else None
+    _record(desk, number, model.DECISION, lambda _: records.decided(clock, decision, by, reason, when, desk.clock()))
 
 
 @law.command()
@@ -78,7 +100,7 @@ def determine(desk: Desk, number: int | None, at: str | None, by: str, reason: s
     from truegreen.runbook.law import model, records
 
     now = desk.clock()
-    _record(desk, number, model.DECISION, *records.determined(_unix(at) if at else now, by, reason, now))
+    _record(desk, number, model.DECISION, lambda _: records.determined(_unix(at) if at else now, by, reason, now))
 
 
 @law.command()
@@ -95,7 +117,7 @@ def draft(desk: Desk, kind: str, number: int | None, out: Path) -> None:
     from truegreen.runbook.log import append, events
 
     log = desk.log()
-    one = any_one(desk, log, number)
+    one = sure_one(desk, log, number)
     now = desk.clock()
     text = drafts.draft(kind, one, events(log, one.id), desk.config.incidents.law, now).encode()
     try:
@@ -118,12 +140,17 @@ def draft(desk: Desk, kind: str, number: int | None, out: Path) -> None:
     )
 
 
-def _record(desk: Desk, number: int | None, kind: str, text: str, facts: dict[str, Any]) -> None:
-    from truegreen.runbook.log import append
+def _record(desk: Desk, number: int | None, kind: str, words: Callable[[Sequence[Event]], tuple[str, dict[str, Any]]]) -> None:
+    from truegreen.runbook.log import Draft, alone
 
     log = desk.log()
-    one = any_one(desk, log, number)
-    made = append(log, one.id, desk.clock(), "review", kind, text, facts)
+    one = sure_one(desk, log, number)
+
+    def write(draft: Draft) -> tuple[Event, dict[str, Any]]:
+        text, facts = words(draft.events(one.id))
+        return draft.append(one.id, desk.clock(), "review", kind, text, facts), facts
+
+    made, facts = alone(log, write)
     desk.say(
         (f"recorded as event {made.seq} of incident {one.id}: {made.text}", f"next: truegreen law show {one.id}"),
         {"incident": one.id, "event": made.seq, "kind": kind, "text": made.text, **facts},
@@ -147,7 +174,7 @@ def _lines(clock: Any, now: float) -> tuple[str, ...]:
         left = clock.due - now
         when = f"due {iso(clock.due)}, {f'{span(left)} left' if left >= 0 else f'{span(-left)} AGO'}"
     lines = [
-        f"{clock.name:<15}  {clock.state:<7}  {clock.status:<9}  {when}",
+        f"{clock.name:<15}  {clock.state:<8}  {clock.status:<9}  {when}",
         f"    {clock.source}; role {clock.role}, tier {clock.tier}, in {clock.jurisdiction}",
         f"    about: {clock.concerns}",
         f"    {clock.says}",

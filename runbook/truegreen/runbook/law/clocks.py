@@ -15,6 +15,7 @@ from truegreen.runbook.law.model import (
     LATE,
     MATERIAL,
     MET,
+    MET_LATE,
     REPORTED,
     RUNNING,
     STATUTORY,
@@ -22,11 +23,12 @@ from truegreen.runbook.law.model import (
     LegalClock,
     Rule,
 )  # fmt: skip
-from truegreen.runbook.law.table import EU_STATES, REMIND_HOURS, REVIEWED, RULES, WHY_OPEN
+from truegreen.runbook.law.table import EEA_STATES, EU_STATES, REMIND_HOURS, REVIEWED, RULES, WHY_OPEN
 from truegreen.runbook.model import Event, Incident
 from truegreen.runbook.times import iso
 
 HOUR: Final = 3_600.0
+_EU: Final = EU_STATES | {"EU"}
 UNKNOWN: Final = "unknown"
 NOTE: Final = "Advice, no legal opinion: a person who knows the law decides. What is not listed may apply all the same: truegreen law show --all."
 
@@ -61,17 +63,13 @@ def clock(rule: Rule, incident: Incident, events: Sequence[Event], law: Law, now
     started = _started(rule, incident, events)
     due = None if started is None else _due(rule, started)
     decided = decision(events, rule.name)
-    status, why = _status(rule, law, decided, now)
-    reported = decided is not None and decided.data.get("decision") == REPORTED
-    state = (
-        MET if reported else WAITING if started is None else LATE if due is not None and now > due else RUNNING
-    )  # fmt: skip
+    status, why = _status(rule, law, events, decided, now)
     reminders = () if started is None else tuple(
         moment for hours in REMIND_HOURS if (moment := started + hours * HOUR) <= (due or moment)
     )  # fmt: skip
     return LegalClock(
         rule.name, rule.regime, rule.source, status, ", ".join(rule.roles) or "any", ", ".join(rule.tiers) or "any",
-        rule.jurisdiction or "any", started, due, reminders, state, rule.concerns, rule.says, why,
+        rule.jurisdiction or "any", started, due, reminders, _state(started, due, reported(events, rule.name), now), rule.concerns, rule.says, why,
         _told(decided), REVIEWED,
     )  # fmt: skip
 
@@ -81,10 +79,24 @@ def decision(events: Iterable[Event], name: str) -> Event | None:
     return next((e for e in reversed(tuple(events)) if e.kind == DECISION and e.data.get("clock") == name), None)
 
 
+def reported(events: Iterable[Event], name: str) -> float | None:
+    """When it was reported first, of a clock whose newest decision says so: a final report makes no first one late."""
+    first = None
+    for e in events:
+        if e.kind == DECISION and e.data.get("clock") == name:
+            at = _at(e.data)
+            at = e.time if at is None else at
+            first = None if e.data.get("decision") != REPORTED else at if first is None else min(first, at)
+    return first
+
+
 def awareness(events: Iterable[Event]) -> float | None:
-    """When somebody became aware, as it was recorded last; None while it is not."""
-    found = [at for e in events if e.kind == AWARENESS and (at := _at(e.data)) is not None]
-    return found[-1] if found else None
+    """When somebody became aware; None while it is not recorded. The earliest moment counts, until a later one says why it is right."""
+    found = None
+    for e in events:
+        if e.kind == AWARENESS and (at := _at(e.data)) is not None and (found is None or at < found or e.data.get("reason")):
+            found = at
+    return found
 
 
 def determined(events: Iterable[Event]) -> float | None:
@@ -94,6 +106,17 @@ def determined(events: Iterable[Event]) -> float | None:
         if e.kind == DECISION and e.data.get("decision") == MATERIAL and (at := _at(e.data)) is not None
     ]  # fmt: skip
     return found[-1] if found else None
+
+
+def unread(law: Law) -> tuple[str, ...]:
+    """The jurisdictions that no rule can be compared with: they leave every clock in."""
+    return tuple(place for place in law.jurisdictions if len(_code(place)) != 2)
+
+
+def _state(started: float | None, due: float | None, reported: float | None, now: float) -> str:
+    if reported is not None:
+        return MET_LATE if due is not None and reported > due else MET
+    return WAITING if started is None else LATE if due is not None and now > due else RUNNING
 
 
 def _started(rule: Rule, incident: Incident, events: Sequence[Event]) -> float | None:
@@ -109,12 +132,11 @@ def _due(rule: Rule, started: float) -> float | None:
     return None if rule.business_days is None else days.due(started, rule.business_days)
 
 
-def _status(rule: Rule, law: Law, decided: Event | None, now: float) -> tuple[str, str]:
+def _status(rule: Rule, law: Law, events: Sequence[Event], decided: Event | None, now: float) -> tuple[str, str]:
     if not rule.jurisdiction:
         return ADVISORY, "a habit of ours"
     if rule.jurisdiction == "US":
-        material = decided is not None and decided.data.get("decision") in (MATERIAL, REPORTED)
-        if law.sec_registrant and material:
+        if law.sec_registrant and determined(events) is not None:
             return STATUTORY, "the company files with the SEC, and its determination is recorded"
         return (
             ADVISORY,
@@ -122,7 +144,7 @@ def _status(rule: Rule, law: Law, decided: Event | None, now: float) -> tuple[st
         )
     if now < rule.binding_from:
         return ADVISORY, WHY_OPEN
-    if law.role not in rule.roles or law.risk_tier not in rule.tiers or not (law.jurisdictions and _there(rule, law)):
+    if law.role not in rule.roles or law.risk_tier not in rule.tiers or not _codes(law) & _EU:
         return ADVISORY, "role, tier or jurisdiction is not known to be the rule's own (incidents.law)"
     if decided is not None and decided.data.get("decision") in (APPLIES, REPORTED):
         return STATUTORY, "role, tier and jurisdiction are the rule's own, and a person decided that it applies"
@@ -130,12 +152,20 @@ def _status(rule: Rule, law: Law, decided: Event | None, now: float) -> tuple[st
 
 
 def _there(rule: Rule, law: Law) -> bool:
-    places = {place.upper().removeprefix("EU-") for place in law.jurisdictions}
-    if not rule.jurisdiction or not places:
+    places = _codes(law)
+    if not rule.jurisdiction or not places or unread(law):
         return True
     if rule.jurisdiction == "US":
         return law.sec_registrant or "US" in places
-    return "EU" in places or bool(places & EU_STATES)
+    return bool(places & (_EU | EEA_STATES))
+
+
+def _codes(law: Law) -> set[str]:
+    return {_code(place) for place in law.jurisdictions}
+
+
+def _code(place: str) -> str:
+    return place.strip().upper().removeprefix("EU-")
 
 
 def _told(decided: Event | None) -> str:
@@ -152,4 +182,4 @@ def _at(data: Mapping[str, Any]) -> float | None:
 
 def _ordered(clocks: Iterable[LegalClock]) -> tuple[LegalClock, ...]:
     # Those that run come first, the nearest deadline before the others; the rest stays in the table's order.
-    return tuple(sorted(clocks, key=lambda c: (c.state == MET, c.started is None, c.due is None, c.due or 0.0)))
+    return tuple(sorted(clocks, key=lambda c: (c.state in (MET, MET_LATE), c.started is None, c.due is None, c.due or 0.0)))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from truegreen.core.config.response import Law
 from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
 from truegreen.runbook.law import clocks
-from truegreen.runbook.law.model import LegalClock
+from truegreen.runbook.law.model import AWARENESS, LegalClock
 from truegreen.runbook.law.table import CATEGORIES, REVIEWED
 from truegreen.runbook.model import Event, Incident
 from truegreen.runbook.render import markdown
@@ -100,7 +100,7 @@ def _facts(incident: Incident, events: Sequence[Event], law: Law) -> Mapping[str
         "states": states,
         "occurred": f"{iso(start['time'])}, likely between {iso(start['low'])} and {iso(start['high'])}" if start else "",
         "detected": iso(incident.opened),
-        "aware": iso(aware) if aware is not None else "",
+        "aware": _aware(aware, events),
         "material": iso(material) if material is not None else "",
         "what": f"{events[0].text if events else ''} (SLO {incident.target.slo}, sev {incident.sev})",
         "cause": f"{str(facts.get('whose')).upper()}: {facts.get('because')} (triage at {iso(triaged.time)}, not an investigation)" if triaged else "",
@@ -108,6 +108,11 @@ def _facts(incident: Incident, events: Sequence[Event], law: Law) -> Mapping[str
         "versions": _versions(facts),
     }  # fmt: skip
     return {**{key: markdown(value) for key, value in made.items() if value}, "category": _categories()}
+
+
+def _aware(since: float | None, events: Sequence[Event]) -> str:
+    told = [e.text for e in events if e.kind == AWARENESS]
+    return "" if since is None else iso(since) + (f" (recorded: {'; '.join(told)})" if len(told) > 1 else "")
 
 
 def _categories() -> str:

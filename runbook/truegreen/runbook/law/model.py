@@ -26,6 +26,7 @@ WAITING: Final = "waiting"
 RUNNING: Final = "running"
 LATE: Final = "late"
 MET: Final = "met"
+MET_LATE: Final = "met late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class LegalClock:
         started: None while the event that starts it is not recorded.
         due: None while it has not started, or where the law gives no number.
         reminders: internal moments to look at it again; they are not in the law.
-        state: `waiting`, `running`, `late` or `met`.
+        state: `waiting`, `running`, `late`, `met`, or `met late`: reported after it was due.
         decision: the newest that a person recorded, with who and why; empty where there is none.
         why: why it is statutory or advisory.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from truegreen.core.config.response import Law
 from truegreen.runbook import log as store
 from truegreen.runbook.law.clocks import legal
-from truegreen.runbook.law.model import MET, REMINDER
+from truegreen.runbook.law.model import MET, MET_LATE, REMINDER
 from truegreen.runbook.model import Event, Incident
 from truegreen.runbook.times import iso
 
@@ -30,7 +30,7 @@ def due(incident: Incident, events: Sequence[Event], law: Law, now: float) -> tu
         for moment in clock.reminders:
             # The log keeps milliseconds.
             key = round(moment, 3)
-            if moment <= now and clock.state != MET and (key, clock.name) not in written:
+            if moment <= now and clock.state not in (MET, MET_LATE) and (key, clock.name) not in written:
                 moments.setdefault(key, []).append(clock.name)
     return tuple(
         (f"since {iso(moment)} it is time to look at {', '.join(names)} again: truegreen law show --incident {incident.id}",

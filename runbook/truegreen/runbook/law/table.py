@@ -51,6 +51,8 @@ EU_STATES: Final = frozenset(
         "SK",
     ]  # both codes of Greece
 )
+EEA_STATES: Final = frozenset(["IS", "LI", "NO"])
+"""The Act is a text with EEA relevance: of these it is open here whether it binds, so they take no clock of the EU out."""
 REMIND_HOURS: Final = (24, 48)
 """Hours after a clock's start at which somebody is reminded. Our own: no law has them."""
 
