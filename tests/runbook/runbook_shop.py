@@ -98,10 +98,11 @@ class App:
 
 @dataclass
 class Langfuse:
-    """The prompt contract: versions 3, 4 and 5, `production` on 5; `fault` is the status that a PATCH gets instead."""
+    """The prompt contract: versions 3, 4 and 5, `production` on 5; `fault` is the status that a PATCH gets instead, `late_fault` when it is done."""
 
     labels: dict[int, list[str]] = field(default_factory=lambda: {3: [], 4: ["eu"], 5: ["production", "latest"]})
     fault: int = 0
+    late_fault: int = 0
     get_fault: int = 0
     calls: list[tuple[str, str]] = field(default_factory=list)
 
@@ -122,6 +123,8 @@ class Langfuse:
             for labels in self.labels.values():
                 labels[:] = [x for x in labels if x not in body["newLabels"]]
             self.labels[version] += body["newLabels"]
+            if self.late_fault:
+                return self.late_fault, {"message": "no"}
             return 200, self._prompt(version)
         if self.get_fault:
             return self.get_fault, {"message": "no"}

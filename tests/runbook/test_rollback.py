@@ -148,6 +148,31 @@ def test_a_refused_move_is_one_line_and_is_logged(
     assert run("incident", "log", "--json").facts["events"][-1]["kind"] == "rollback failed"
 
 
+def test_a_move_that_answered_with_an_error_all_the_same_says_where_it_stands(
+    run: Callable[..., Any], langfuse: Langfuse
+) -> None:
+    """And what to do: its own words lead to the end, or back."""
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
+    words = ("rollback", "prompt", "--name", "support", "--to", "4", "--override", "ann", "--reason", "r", "--verify-count", "0")
+    langfuse.late_fault = 500
+    ended = run(*words)
+    assert (ended.code, langfuse.production(), ended.err.count("\n")) == (1, 4, 1)
+    last = run("incident", "log", "--json").facts["events"][-2:]
+    assert [e["kind"] for e in last] == ["rollback begun", "rollback unanswered"]
+    assert f"prompt support is on 4 now: give the same words again, or truegreen rollback undo {last[0]['seq']}" in ended.err
+    langfuse.late_fault = 0
+    assert run(*words).code == 0
+    assert run("rollback", "undo", str(last[0]["seq"]), "--verify-count", "0").code == 2, (
+        "the finished move has a number of its own"
+    )
+    langfuse.labels[4], langfuse.labels[5] = ["eu"], ["production", "latest"]
+    langfuse.late_fault = 500
+    begun = run(*words).err.rpartition(" ")[2].strip()
+    langfuse.late_fault = 0
+    assert run("rollback", "undo", begun, "--verify-count", "0").code == 0
+    assert langfuse.production() == 5
+
+
 def test_a_version_that_does_not_exist_is_refused(run: Callable[..., Any], live: App) -> None:
     """Nothing is moved to nowhere."""
     ended = run("rollback", "prompt", "--name", "support", "--to", "9")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from runbook_shop import Impatient, serving
+import yaml
+from runbook_shop import Impatient, Langfuse, serving
 
 from truegreen.evaluation.evalsets import pinning
 from truegreen.runbook.commands import common
@@ -208,7 +212,8 @@ def test_an_index_is_refreshed_by_the_teams_command_and_believed_when_the_applic
 ) -> None:
     """Evidence first; a command that fails is a failure; what no span shows is not verified."""
     mark = tmp_path / "mark"
-    touch = [sys.executable, "-c", "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('x')", str(mark)]
+    words = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('x'); print('ASKED-BY-A-USER')"
+    touch = [sys.executable, "-c", words, str(mark)]
 
     def prometheus(_: str, path: str, _body: Any, _auth: str) -> tuple[int, Any]:
         value = "1900000000" if mark.exists() else "1700000000"
@@ -227,15 +232,92 @@ def test_an_index_is_refreshed_by_the_teams_command_and_believed_when_the_applic
         assert not mark.exists()
         done = run("index", "refresh", "--prometheus-url", url, "--json")
         assert (done.code, done.facts["verified"]) == (0, 1_900_000_000.0), done.err
-        configured(["false"])
-        assert run("index", "refresh", "--prometheus-url", url).code == 1
+        configured([sys.executable, "-c", "print('ASKED-BY-A-USER'); raise SystemExit(3)"])
+        failed = run("index", "refresh", "--prometheus-url", url)
+        assert (failed.code, "ASKED-BY-A-USER (exit code 3)" in failed.err) == (1, True)
         configured(touch)
         late = run("index", "refresh", "--prometheus-url", url, "--timeout", "1s")
         assert (late.code, "the refresh stands" in late.err) == (1, True)
-    kinds = [e["kind"] for e in run("incident", "log", "--json").facts["events"]]
-    assert kinds == [
+    told = run("incident", "log", "--json")
+    assert "ASKED-BY-A-USER" not in told.out, "what the command prints is shown, and not kept"
+    assert [e["kind"] for e in told.facts["events"]] == [
         "incident opened",
         *["evidence frozen", "refresh begun", "refresh applied", "verified by spans"],
         *["evidence frozen", "refresh begun", "refresh failed"],
         *["evidence frozen", "refresh begun", "refresh applied", "not verified"],
     ]
+
+
+def test_what_a_command_prints_when_it_fails_is_shown_and_not_kept(answer: Callable[..., Any], tmp_path: Path) -> None:
+    """It may quote an answer, and the log goes to Slack. Of a way back and of a switch."""
+    loud = [sys.executable, "-c", "print('ASKED-BY-A-USER'); raise SystemExit(3)", "{to}"]
+    run = answer("guardrail", {"type": "command", "current": ["echo", "g2"], "dry_run": ["true"], "apply": loud})
+    for words in (
+        ("rollback", "guardrail", "--to", "g1", *STAND),
+        ("contain", "run", "drain"),
+        ("contain", "strict-guardrail", "--verify-count", "0"),
+    ):
+        if words[0] == "contain":
+            (tmp_path / "truegreen.yaml").write_text(
+                json.dumps({"containment": {"command": [*loud, "{flag}"], "commands": {"drain": {"says": "x", "apply": loud}}}})
+            )
+        ended = run(*words)
+        assert (ended.code, "ASKED-BY-A-USER" in ended.err) == (1, True), ended.err
+    kept = run("incident", "log", "--json")
+    assert "ASKED-BY-A-USER" not in kept.out
+    kinds = [e["kind"] for e in kept.facts["events"] if e["kind"].endswith("failed")]
+    assert kinds == ["rollback failed", "contain failed", "contain failed"]
+
+
+def _of_the_page() -> list[dict[str, Any]]:
+    """The steps of the workflow that docs/rollback.md gives to copy."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "rollback.md").read_text("utf-8")
+    found = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    steps: list[dict[str, Any]] = next(one["jobs"]["check"]["steps"] for one in found if "jobs" in one)
+    return steps
+
+
+def test_the_workflow_of_the_page_dry_runs_every_way_that_is_configured(
+    run: Callable[..., Any], langfuse: Langfuse, tmp_path: Path
+) -> None:
+    """Its commands, on good ways and on broken ones; the doctor finds the same; nothing is moved."""
+    steps = _of_the_page()
+    (checked,) = [shlex.split(step["run"]) for step in steps if step.get("run", "").startswith("truegreen")]
+    (installed,) = [shlex.split(step["run"])[-1] for step in steps if step.get("run", "").startswith("pip")]
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert installed == "truegreen[runbook]"
+    assert "runbook" in project["optional-dependencies"]
+    assert {name for step in steps for name in step.get("env", ())} == {
+        "LANGFUSE_BASE_URL", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
+    }  # fmt: skip
+
+    def found(rollback: dict[str, Any]) -> tuple[int, dict[str, bool], str]:
+        (tmp_path / "truegreen.yaml").write_text(json.dumps({"incidents": {"rollback": rollback}}))
+        ended = run(*checked[1:], "--json")
+        told = [json.loads(line) for line in ended.out.splitlines()]
+        states = {one["component"]: one["ok"] for one in told[0]["findings"]} if told and "findings" in told[0] else {}
+        doctor = {one["name"]: one["state"] for one in json.loads(run("doctor", "--json").out.splitlines()[0])["findings"]}
+        return ended.code, states, doctor["rollback"]
+
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    for name in ("t1", "t2"):
+        (versions / name).write_text(name)
+    (versions / "live").symlink_to("t2")
+    good = {
+        "prompt": {"type": "langfuse", "name": "support"},
+        "index": {"type": "flag", "name": "retrieval_index"},
+        "guardrail": {"type": "command", "current": ["echo", "g2"], "dry_run": ["test", "{to}"], "apply": ["touch", "moved"]},
+        "tools": {"type": "folder", "path": "versions", "file": "live"},
+    }
+    assert found(good) == (0, dict.fromkeys(good, True), "ok")
+    broken = {
+        **good,
+        "prompt": {"type": "langfuse", "name": "suport"},
+        "guardrail": {**good["guardrail"], "dry_run": ["false"]},
+        "tools": {"type": "folder", "path": "versions", "file": "alive"},
+    }
+    assert found(broken) == (1, {"prompt": False, "index": True, "guardrail": False, "tools": False}, "wrong")
+    assert found({}) == (2, {}, "unknown")
+    assert not (tmp_path / "moved").exists()
+    assert (langfuse.production(), (versions / "live").readlink().name) == (5, "t2")

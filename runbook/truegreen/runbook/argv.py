@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from truegreen.core.clients import interrupts
-from truegreen.core.errors import BadInput
+from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook.clean import clean
 
 SECONDS: Final = 120.0
@@ -32,6 +32,19 @@ class Ended:
     code: int | None
     said: str
     late: bool = False
+
+
+class CommandFailed(Failed):
+    """A command of the team's ended badly. What it prints may quote an answer: it is shown, and `kept` is without it."""
+
+    def __init__(self, message: str, kept: str) -> None:
+        super().__init__(message)
+        self.kept = kept
+
+
+def kept(error: Exception) -> str:
+    """What the log keeps of an error."""
+    return error.kept if isinstance(error, CommandFailed) else str(error)
 
 
 def fill(command: Sequence[str], values: Mapping[str, str], where: str) -> list[str]:

@@ -66,7 +66,7 @@ def turn(
             _tell(case, "contain unanswered", str(error), {"error": str(error)})
             raise
         except (BadInput, Failed) as error:
-            _tell(case, "contain failed", str(error), said)
+            _tell(case, "contain failed", argv.kept(error), said)
             raise
         text = f"{words}: {flag} = {shown(flag, made)} until {iso(until)} (evidence {held.sha256[:12]})"
         return held, _tell(case, "contain applied", text, said)

@@ -145,4 +145,6 @@ def ran(command: Sequence[str], key: str, flag: str) -> None:
         )
     if ended.code != 0:
         how_so = "could not be started" if ended.code is None else f"ended with exit code {ended.code}"
-        raise Failed(f"{key} {how_so} ({ended.said}); it is taken as not changed")
+        raise argv.CommandFailed(
+            f"{key} {how_so} ({ended.said}); it is taken as not changed", f"{key} {how_so}; it is taken as not changed"
+        )

@@ -58,12 +58,14 @@ def refresh(desk: Desk, dry_run: bool, timeout: str, verify: bool) -> None:
     ended = argv.run(command, patience)
     if ended.code != 0:
         how = "it may have changed the index" if ended.late else f"exit code {ended.code}"
-        tell("refresh failed", f"the command failed ({how}): {ended.said}")
+        # What the command prints may quote a document: it is shown, and not kept.
+        tell("refresh failed", f"the command failed ({how})")
         raise Failed(f"incidents.refresh: {ended.said} ({how}); run it again when that is mended: truegreen index refresh")
-    event = tell("refresh applied", f"refreshed the retrieval index in {times.span(desk.clock() - begun.time)}: {ended.said}")
+    event = tell("refresh applied", f"refreshed the retrieval index in {times.span(desk.clock() - begun.time)}")
+    said = f"incidents.refresh: {ended.said}"
     facts = {"event": event.seq, "evidence": bundle_facts(held), "text": event.text}
     if not verify:
-        desk.say((event.text, "not verified: --no-verify"), {**facts, "verified": None})
+        desk.say((said, event.text, "not verified: --no-verify"), {**facts, "verified": None})
         return
     now = _watch(desk, case, rebuilt or 0.0, begun.time, patience)
     if now is None:
@@ -72,7 +74,7 @@ def refresh(desk: Desk, dry_run: bool, timeout: str, verify: bool) -> None:
         raise Failed(f"{text}; the refresh stands: ask the service a question that retrieves, then look at truegreen triage")
     text = f"verified by spans: rebuilt {times.iso(now)}, seen after {times.span(desk.clock() - event.time)}"
     tell("verified by spans", text, now=now)
-    desk.say((event.text, text), {**facts, "verified": now})
+    desk.say((said, event.text, text), {**facts, "verified": now})
 
 
 def _rebuilt(case: Any) -> float | None:

@@ -12,7 +12,7 @@ from truegreen.core.clients.http import Server
 from truegreen.core.config.model import Config
 from truegreen.core.config.response import Way
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook import bundle, freeze, standing
+from truegreen.runbook import argv, bundle, freeze, standing
 from truegreen.runbook import flags as flagging
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
@@ -158,15 +158,14 @@ def apply(case: Case, made: Plan, facts: Mapping[str, Any]) -> tuple[freeze.Bund
     def tell(event: str, text: str, **more: Any) -> Event:
         return store.append(case.log, case.incident.id, case.clock(), "mitigate", event, text, {**facts, **more})
 
-    tell("rollback begun", f"about to move {where} to {made.to or 'off'}")
+    begun = tell("rollback begun", f"about to move {where} to {made.to or 'off'}")
     # What was cut off may stand elsewhere otherwise than the note says: said again, it is so for sure.
     if made.moves or where.blind:
         try:
             _move(made)
         except (BadInput, Failed) as error:
-            _explain(tell, made, error)
-            raise
-        _confirm(tell, made)
+            raise _explained(tell, made, error, begun) from None
+        _confirm(tell, made, begun)
     announced = _announced(case, where)
     untold = f"; applications were not told to drop their caches: {announced['because']}" if "because" in announced else ""
     old = facts["from"] or "no version"
@@ -225,27 +224,39 @@ def _logged(made: Plan) -> dict[str, Any]:
     return facts if where.component == "prompt" else {**facts, "component": where.component}
 
 
-def _explain(tell: Tell, made: Plan, error: Exception) -> None:
-    """Log how a move that raised has ended: by what is set now, if that can be told."""
+def _explained(tell: Tell, made: Plan, error: BadInput | Failed, begun: Event) -> BadInput | Failed:
+    """Log how a move that raised has ended, by what is set now, if that can be told; and the error with what to do about it."""
+    where = made.place
     try:
-        now = KINDS[made.place.way.type].current(made.place)
+        now = KINDS[where.way.type].current(where)
     except (BadInput, Failed):
         now = None
+    if now == made.current and not isinstance(error, flagging.Unanswered):
+        tell("rollback failed", argv.kept(error))
+        return error
     # Where it may have moved, the change stands until somebody completes or undoes it.
-    known = now == made.current and not isinstance(error, flagging.Unanswered)
-    tell("rollback failed" if known else "rollback unanswered", str(error))
+    known = now is not None and not isinstance(error, flagging.Unanswered)
+    stands = f"{where} is on {now or 'no version'} now" if known else f"whether {where} moved is not known"
+    tell("rollback unanswered", f"{argv.kept(error)}; {stands}")
+    if known and now != made.to:
+        return error
+    return Failed(f"{error}; {stands}: {_next(begun)}")
 
 
-def _confirm(tell: Tell, made: Plan) -> None:
+def _confirm(tell: Tell, made: Plan, begun: Event) -> None:
     try:
         now = KINDS[made.place.way.type].current(made.place)
     except (BadInput, Failed) as error:
-        tell("rollback unanswered", str(error))
-        raise
+        tell("rollback unanswered", argv.kept(error))
+        raise Failed(f"{error}; {made.place} was moved, and where it stands cannot be read: {_next(begun)}") from None
     if now != made.to:
         said = f"{made.place} was moved to {made.to or 'off'} and is on {now or 'no version'}: somebody else moved it, or the move does nothing"
         tell("rollback failed" if now == made.current else "rollback unanswered", said)
         raise Failed(said)
+
+
+def _next(begun: Event) -> str:
+    return f"give the same words again, or truegreen rollback undo {begun.seq}"
 
 
 def _same(moved: Moved, where: Place) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from truegreen.core.errors import Failed
 from truegreen.runbook import argv
 from truegreen.runbook.rollback.model import Kind, Place, version
 
@@ -41,7 +40,7 @@ def _run(place: Place, key: str, command: Sequence[str], values: Mapping[str, st
     ended = argv.run(argv.fill(command, values, where))
     if ended.code != 0:
         how = "did not end with exit code 0" if ended.code is None else f"ended with exit code {ended.code}"
-        raise Failed(f"{where}: {command[0]} {how}: {ended.said}")
+        raise argv.CommandFailed(f"{where}: {command[0]} {how}: {ended.said}", f"{where}: {command[0]} {how}")
     return ended.said
 
 
