@@ -6,7 +6,9 @@ import functools
 import json
 import random
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,29 @@ def test_a_rollout_that_nobody_watches_ends_with_its_flag(
     ended = run("rollout", "step")
     assert (ended.code, "nobody watched" in ended.err) == (1, True)
     assert _kinds(tmp_path)[-1] == "rollout rolled back"
+
+
+def test_in_the_teams_own_flag_system_a_rollout_is_renewed_while_it_is_watched_and_ends_when_it_is_not(
+    begin: Callable[..., Any], now: list[float], world: str, tmp_path: Path
+) -> None:
+    """Six hours of looks that hold: the command always has an expiry that lies ahead. The log remembers the last one."""
+    seen = tmp_path / "seen"
+    put = "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write(sys.argv[2] + chr(10))"
+    how = {"command": [sys.executable, "-c", put, str(seen), "{expires}"], "expires": "1h"}
+    (tmp_path / "truegreen.yaml").write_text(json.dumps({"containment": how}))
+    assert begin("good").code == 0
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    containment = common.load(tmp_path / "truegreen.yaml", {}).containment
+    road = drive.Road(log, tmp_path / "flags.json", containment, prom.connect(world), ())
+    for _ in range(72):
+        now[0] += 300
+        drive.act(road, drive.running(log), decide.Decision(decide.HOLD, "x"), now[0])
+        held = datetime.fromisoformat(seen.read_text().splitlines()[-1]).timestamp()
+        assert held > now[0] + 300, "it would be off before the next look"
+    assert len(seen.read_text().splitlines()) < 12, "not at each look"
+    now[0] = held + 1
+    decision = drive.decided(road, drive.running(log), now[0])
+    assert (decision.do, "nobody watched" in decision.says) == (decide.GO_BACK, True)
 
 
 def test_a_flag_that_somebody_else_set_is_theirs(run: Callable[..., Any], begin: Callable[..., Any], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from truegreen.runbook.times import iso
 
 NO_INCIDENT: Final = 0
 STARTED, STEP, DONE, GONE = "rollout started", "rollout step", "rollout promoted", "rollout rolled back"
+RENEWED: Final = "rollout renewed"
 HELD: Final = 4
 """Windows for which the flag holds without anybody who watches: then users have the incumbent again."""
 
@@ -80,13 +81,13 @@ def start(road: Road, wanted: Rollout, now: float) -> Rollout:
         last = newest(road.log)
         if last is not None and last.state == RUNNING:
             raise BadInput(f"a rollout to {last.to} runs at {last.stage}; truegreen rollout abort, or wait for it")
-        said = _value(road)
+        said = flags.Switch("", None) if road.how.command else flags.state(flags.load(road.flags), ROLLOUT)
         mine = said.value == flag(wanted, wanted.stage) or (last is not None and last.state == PROMOTED)
         if said.value and not mine and not (said.expires is not None and now >= said.expires):
             raise BadInput(f"flag {ROLLOUT} is {clean(said.value, 200)!r} and no rollout here set it: take it away first")
-        _put(road, wanted, wanted.stage, now)
+        until = _put(road, wanted, wanted.stage, now)
         text = f"rollout of {wanted.component} {wanted.to} to {wanted.service}/{wanted.environment} begins at {wanted.stage}"
-        event = store.append(road.log, NO_INCIDENT, now, "mitigate", STARTED, text, facts(wanted))
+        event = store.append(road.log, NO_INCIDENT, now, "mitigate", STARTED, text, {**facts(wanted), "until": until})
     return begun(event.seq, event.time, event.data, event.text)
 
 
@@ -96,11 +97,11 @@ def decided(road: Road, rollout: Rollout, now: float) -> decide.Decision:
     Raises:
         Failed: Prometheus does not answer: then nothing is known, and nothing is promoted.
     """
-    said = _value(road)
+    said = _value(road, rollout)
     if said.expires is not None and now >= said.expires and said.value:
         return decide.Decision(decide.GO_BACK, f"nobody watched: the flag expired {iso(said.expires)}")
     expected = {flag(rollout, stage) for stage in rollout.stages[rollout.at : rollout.at + 2]}
-    if said.value not in expected and not road.how.command:
+    if said.value not in expected:
         return decide.Decision(decide.GO_BACK, f"flag {ROLLOUT} was changed by somebody else: {clean(said.value, 100) or 'off'}")
     firing = counts.alerting(road.prometheus, rollout.service, rollout.environment, road.slos, now)
     if firing:
@@ -135,17 +136,17 @@ def act(road: Road, rollout: Rollout, decision: decide.Decision, now: float, by:
                 flags.put(road.flags, road.how.command, ROLLOUT, flags.Switch("", None))
             return _tell(road, now, GONE, f"back from {rollout.stage} to 0 %: {decision.says}", data)
         if decision.do == decide.HOLD:
-            said = _value(road)
-            if said.expires is not None and said.expires - now < HELD / 2 * rollout.rule.window:
-                _put(road, rollout, rollout.stage, now)
+            _renew(road, rollout, now)
             return None
         if rollout.at + 1 == len(rollout.stages):
             flags.put(road.flags, road.how.command, ROLLOUT, flags.Switch(flag(rollout, rollout.stage), None))
             text = f"{rollout.component} {rollout.to} serves {rollout.stage} on evidence: {decision.says}. Make it the configured one, then: truegreen rollout clear"
             return _tell(road, now, DONE, text, data)
         after = rollout.stages[rollout.at + 1]
-        _put(road, rollout, after, now)
-        return _tell(road, now, STEP, f"from {rollout.stage} to {after}: {decision.says}", {**data, "at": rollout.at + 1})
+        until = _put(road, rollout, after, now)
+        return _tell(
+            road, now, STEP, f"from {rollout.stage} to {after}: {decision.says}", {**data, "at": rollout.at + 1, "until": until}
+        )
 
 
 def clear(road: Road, now: float) -> Event:
@@ -177,13 +178,29 @@ def evaluation_of(road: Road, slo: str) -> str:
     return found.sli.evaluation
 
 
-def _value(road: Road) -> flags.Switch:
-    return flags.Switch("", None) if road.how.command else flags.state(flags.load(road.flags), ROLLOUT)
+def _renew(road: Road, rollout: Rollout, now: float) -> None:
+    """Let the flag hold for longer when half of its time is over."""
+    said, elsewhere = _value(road, rollout), bool(road.how.command)
+    if (elsewhere and said.expires is None) or (said.expires is not None and said.expires - now < HELD / 2 * rollout.rule.window):
+        until = _put(road, rollout, rollout.stage, now)
+        if elsewhere:
+            _tell(road, now, RENEWED, f"{rollout.stage} holds until {iso(until)}", {"rollout": rollout.id, "until": until})
 
 
-def _put(road: Road, rollout: Rollout, stage: Stage, now: float) -> None:
+def _value(road: Road, rollout: Rollout) -> flags.Switch:
+    """How the flag stands: by the file, else by the log, for another system cannot be asked."""
+    if not road.how.command:
+        return flags.state(flags.load(road.flags), ROLLOUT)
+    told = store.events(road.log, NO_INCIDENT)
+    until = [e.data["until"] for e in told if rollout.id in (e.seq, e.data.get("rollout")) and "until" in e.data]
+    return flags.Switch(flag(rollout, rollout.stage), until[-1] if until else None)
+
+
+def _put(road: Road, rollout: Rollout, stage: Stage, now: float) -> float:
+    """Set the flag; returns until when it holds, unix seconds."""
     until = round(now + max(HELD * rollout.rule.window, road.how.expires), 3)
     flags.put(road.flags, road.how.command, ROLLOUT, flags.Switch(flag(rollout, stage), until))
+    return until
 
 
 def _tell(road: Road, now: float, kind: str, text: str, data: Mapping[str, Any]) -> Event:
