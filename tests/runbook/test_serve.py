@@ -85,6 +85,29 @@ def test_every_alert_of_a_notification_counts_once(client: TestClient, desk: Imp
     assert len(store.incidents(log)) == 3 and store.verify(log) == ""
 
 
+def test_an_alert_that_burns_on_after_its_end_is_told_once(desk: Impatient) -> None:
+    """Each further repeat is known, so that a validation of after it stands; and its next end is an end again."""
+    moment = [NOW]
+    client = TestClient(make_app(replace(desk, clock=lambda: moment[0])), base_url="http://127.0.0.1")
+    said = []
+    for status in ("firing", "resolved", "firing", "firing", "firing", "resolved", "resolved"):
+        said += _was(client, _body(_alert(status=status)))
+        moment[0] += 60
+    assert said == ["opened", "over", "joined", "known", "known", "over", "known"]
+
+
+@pytest.mark.parametrize(("after", "was"), [(10, "known"), (3_600, "opened")])
+def test_a_late_repeat_of_an_alert_that_is_over_opens_nothing(desk: Impatient, after: int, was: str) -> None:
+    """Of a replica that had not heard of the end; what burns an hour later burns, though it says that it began before."""
+    moment = [NOW]
+    client = TestClient(make_app(replace(desk, clock=lambda: moment[0])), base_url="http://127.0.0.1")
+    assert _was(client, _body(_alert())) == ["opened"]
+    assert _was(client, _body(_alert(status="resolved"))) == ["over"]
+    store.close_incident(desk.log(), 1, NOW + 5, "closed", {})
+    moment[0] += after
+    assert _was(client, _body(_alert())) == [was]
+
+
 def test_two_replicas_at_once_open_one_incident(client: TestClient, desk: Impatient) -> None:
     """Eight that notify at once, also."""
     with ThreadPoolExecutor(8) as pool:

@@ -65,7 +65,7 @@ class Heard:
 
 
 def every(content: bytes, where: str) -> tuple[str, tuple[Heard, ...]]:
-    """All alerts of a notification, the gravest first, and Alertmanager's group key.
+    """SHA-256 in hex of Alertmanager's group key, as its own receivers make it (empty without one), and all alerts, the gravest first.
 
     Raises:
         BadInput: as `parse`.
@@ -81,9 +81,13 @@ def every(content: bytes, where: str) -> tuple[str, tuple[Heard, ...]]:
         print_ = clean(printed, 64) if isinstance(printed, str) and printed else _digest(found[1].labels)
         made.append(Heard(found[1], f"{print_}@{found[1].started or 0:.3f}", found[0] == "resolved"))
     key = data.get("groupKey")
-    return clean(key, 2_000) if isinstance(key, str) else "", tuple(
-        sorted(made, key=lambda one: one.alert.labels.get("sev") or "9")
-    )
+    group = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest() if isinstance(key, str) and key else ""
+    return group, tuple(sorted(made, key=lambda one: one.alert.labels.get("sev") or "9"))
+
+
+def fired(alert: Alert, now: float) -> float | None:
+    """When an alert began, as far as that can be: None where it says so of a day that is still to come."""
+    return alert.started if alert.started is not None and alert.started < now + 86_400 else None
 
 
 def _digest(labels: Mapping[str, str]) -> str:

@@ -10,13 +10,20 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def iso(time: float) -> str:
-    """UTC to the second, such as `2026-01-31T03:04:05Z`."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """UTC to the second, such as `2026-01-31T03:04:05Z`; a number that is no time of the calendar, as it may stand in a file, is said so."""
+    return _said(time, "%Y-%m-%dT%H:%M:%SZ")
 
 
 def clock(time: float | None) -> str:
     """The clock in UTC, such as `03:04:05`; `always` without a time."""
-    return "always" if time is None else datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
+    return "always" if time is None else _said(time, "%H:%M:%S")
+
+
+def _said(time: float, form: str) -> str:
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"no time ({time:g})"
 
 
 def span(seconds: float) -> str:

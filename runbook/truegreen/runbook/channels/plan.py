@@ -39,7 +39,10 @@ def since(events: Iterable[Event]) -> Event | None:
 
 def group_key(events: Sequence[Event]) -> str:
     """SHA-256 in hex of Alertmanager's group key, as its own receivers make it; of the opening event where no webhook opened the incident."""
-    given = events[0].data.get("group_key")
+    hashed, given = (events[0].data.get(name) for name in ("group_hash", "group_key"))
+    if isinstance(hashed, str) and hashed:
+        return hashed
+    # Before there was a hash in the log, the key was.
     return hashlib.sha256(given.encode("utf-8", "replace")).hexdigest() if isinstance(given, str) and given else events[0].hash
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -33,8 +33,10 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
     """Open an incident for one service, environment and SLO, or from an alert."""
     from truegreen.runbook.closing import AGAIN
     from truegreen.runbook.log import Draft, alone
+    from truegreen.runbook.serve.hearing import graver
 
-    found = alerts.parse(alert_file.read(alerts.MOST_BYTES + 1), getattr(alert_file, "name", "-")) if alert_file else None
+    content, where = (alert_file.read(alerts.MOST_BYTES + 1), getattr(alert_file, "name", "-")) if alert_file else (b"", "")
+    found = alerts.parse(content, where) if alert_file else None
     labels = found.labels if found else {}
     parts = {name: clean(given or labels.get(name, ""), 200)
              for name, given in (("service", service), ("environment", environment), ("slo", slo))}  # fmt: skip
@@ -43,31 +45,35 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
         raise BadInput(
             f"{', '.join(lacking)} missing{' and not among the alert’s labels' if found else '; or give --alert FILE'}"
         )
-    sev = sev or (labels.get("sev") if labels.get("sev") in {s.sev for s in SEVERITIES} else None) or "1"
+    asked = sev or (labels.get("sev") if labels.get("sev") in {s.sev for s in SEVERITIES} else None)
     target = Target(**parts)
     text = found.summary if found and found.summary else f"opened by hand for {target}"
-    facts = {"labels": dict(labels), "fired": found.started if found else None}
-    now, opened = desk.clock(), str(sev)
+    now, opened = desk.clock(), str(asked or "1")
+    facts: dict[str, Any] = {"labels": dict(labels), "fired": alerts.fired(found, now) if found else None}
+    if found:
+        # As `serve` writes them: it knows the alert again, and the ticket is that of Alertmanager's own receivers.
+        group, heard = alerts.every(content, where)
+        facts |= {"alert_key": next(h.key for h in heard if h.alert == found), "group_hash": group}
 
     def join(draft: Draft) -> tuple[Incident, bool]:
         same = next((i for i in draft.incidents() if i.closed is None and i.target == target), None)
         if same is None:
             return draft.open(target, opened, now, text, facts), False
         draft.append(same.id, now, "detect", AGAIN, text, facts)
-        return same, True
+        return (replace(same, sev=graver(draft, same, asked, now, "incident open")) if asked else same), True
 
     # In one step: of two who open at once one opens, and the other joins.
     made, again = alone(desk.log(), join)
     if again:
         same = made
         desk.say(
-            (f"incident {same.id} is open for {target} already; noted",),
+            (f"incident {same.id} is open for {target} already, sev {same.sev}; noted",),
             {"incident": same.id, "sev": same.sev, **asdict(target), "again": True},
         )
         return
     desk.say(
-        (f"incident {made.id} opened: sev {sev} {target}", f"next: truegreen triage --incident {made.id}"),
-        {"incident": made.id, "sev": sev, **asdict(target), "opened": made.opened, "text": text},
+        (f"incident {made.id} opened: sev {opened} {target}", f"next: truegreen triage --incident {made.id}"),
+        {"incident": made.id, "sev": opened, **asdict(target), "opened": made.opened, "text": text},
     )
 
 
@@ -142,11 +148,11 @@ def log_(desk: Desk, number: int | None, verify: bool, head: str) -> None:
 @click.option("--by", default="", metavar="NAME", help="Who says so.")
 @desk
 def note(desk: Desk, text: str, action: bool, owner: str, due: Any, by: str) -> None:
-    """Add a note to the open incident. Do not paste prompts or answers: the log is kept."""
+    """Add a note to the open incident, an action item also to the one that --incident names. Do not paste prompts or answers: the log is kept."""
     from truegreen.runbook.log import append
 
     log = desk.log()
-    one = open_one(desk, log)
+    one = any_one(desk, log, None) if action and desk.number else open_one(desk, log)
     facts = {"owner": clean(owner, 100), "due": due.strftime("%Y-%m-%d") if due else ""} if action else {}
     facts |= {"by": clean(by, 100)} if by else {}
     made = append(log, one.id, desk.clock(), "review" if action else "triage", "action item" if action else "note", text, facts)
@@ -161,8 +167,6 @@ def note(desk: Desk, text: str, action: bool, owner: str, due: Any, by: str) -> 
 @desk
 def close(desk: Desk, number: int | None, override: str, reason: str, time_scale: int) -> None:
     """Close the incident: refused unless the last validation is green and recent, and neither a sev 1 nor its own alert is active."""
-    from dataclasses import replace
-
     from truegreen.runbook.closing import lacking, overtaken, serving
     from truegreen.runbook.contain import standing_switches
     from truegreen.runbook.log import Draft, alone, events

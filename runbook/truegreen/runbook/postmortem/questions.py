@@ -22,7 +22,7 @@ def questions(
         impact: what it cost, a line each.
         left: what the changes that still stand leave to be done.
     """
-    return (_what(events, impact), _when(events), _why(events), _green(events), _over(events), _different(items, left))
+    return (_what(events, impact), _when(events), _why(events), _green(events), _over(events), _different(events, items, left))
 
 
 def _what(events: Sequence[Event], impact: Sequence[str]) -> Question:
@@ -96,7 +96,11 @@ def _over(events: Sequence[Event]) -> Question:
     return Question(asks, (*lines, f"{iso(closed.time)} {closed.text}" if closed else "the incident is still open"))
 
 
-def _different(items: Sequence[Action], left: Sequence[str]) -> Question:
+def _different(events: Sequence[Event], items: Sequence[Action], left: Sequence[str]) -> Question:
     asks = "What will be different?"
     actions = [*(item.text for item in items), *(f"{text} (from the log)" for text in left)]
-    return Question(asks, tuple(actions), "" if actions else "no action item was noted (truegreen incident note --action TEXT)")
+    # After the close an incident has to be named.
+    named = f" --incident {events[0].incident}" if events else ""
+    return Question(
+        asks, tuple(actions), "" if actions else f"no action item was noted (truegreen incident note --action TEXT{named})"
+    )
