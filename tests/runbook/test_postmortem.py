@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import gzip
+import io
 import json
 import re
 import tarfile
@@ -16,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 from runbook_world import END, ONSET
 
+from truegreen.core.errors import Failed
+from truegreen.runbook import freeze, render
 from truegreen.runbook import log as store
-from truegreen.runbook import render
 from truegreen.runbook.actions import actions, completion
 from truegreen.runbook.commands import common
 from truegreen.runbook.model import Event
@@ -234,6 +237,69 @@ def test_an_archive_is_asked_for_one_thing_and_reads_archives_only(
     assert run("incident", "archive", "--verify", "x").code == 1
     assert run("incident", "archive", "--out", "no/such/a.tar.gz").code == 1
     assert [e.kind for e in store.events(log, 1)] == ["incident opened"]
+
+
+@given(some.lists(some.tuples(some.integers(0, 10**6), some.integers(0, 255)), min_size=1, max_size=4), some.integers(0, 10**6))
+def test_a_damaged_archive_is_altered_or_none_and_never_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]], cut: int
+) -> None:
+    """Bytes changed and cut off anywhere, in the compression, the tar and the manifest."""
+    path = tmp_path_factory.mktemp("damaged") / "a.tar.gz"
+    for compressed in (True, False):
+        whole = freeze.pack({"log.json": [{"kind": "x" * 400}], "law.json": []}, {"format": 1})
+        content = bytearray(whole if compressed else gzip.decompress(whole))
+        for at, value in flips:
+            content[at % len(content)] = value
+        shorter = bytes(content[: len(content) - cut % 64])
+        path.write_bytes(shorter if compressed else gzip.compress(shorter))
+        try:
+            wrong = freeze.verify(path)
+        except Failed as error:
+            assert "not an evidence bundle" in str(error)
+        else:
+            assert all(line.endswith(("altered", "missing")) for line in wrong)
+
+
+@pytest.mark.parametrize(
+    "manifest", ["[]", '{"files": []}', '{"files": [1]}', '{"files": 3}', "[" * 100_000, "null", '{"files": null}']
+)
+def test_an_archive_with_another_manifest_is_none_or_altered(
+    run: Callable[..., Any], log: store.Log, tmp_path: Path, manifest: str
+) -> None:
+    """Whatever JSON it is."""
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        for name, content in (("manifest.json", manifest.encode()), ("log.json", b"[]")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    made = run("incident", "archive", "--verify", "a.tar.gz")
+    assert made.code == 1
+    assert "not an evidence bundle" in made.err or "log.json: altered" in made.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("law", "draft", "art73"), ("postmortem",), ("incident", "archive")],
+)
+def test_what_a_person_filled_in_is_not_written_over(
+    run: Callable[..., Any], log: store.Log, tmp_path: Path, now: list[float], words: tuple[str, ...]
+) -> None:
+    """As it was written it may be written anew; changed, only with --force, and the log says nothing of what was refused."""
+    out = tmp_path / ("a.tar.gz" if "archive" in words else "a.md")
+    for _ in range(2):
+        now[0] += 60
+        made = run(*words, "--out", out.name)
+        assert made.code == 0, made.err
+    first, events = out.read_bytes(), len(store.events(log))
+    out.write_bytes(first.replace(b"**to be filled**", b"grave", 1) + b"signed: ann\n")
+    mine = out.read_bytes()
+    refused = run(*words, "--out", out.name)
+    assert (refused.code, "--force" in refused.err) == (2, True), refused.err
+    assert (out.read_bytes(), len(store.events(log))) == (mine, events)
+    assert run(*words, "--out", out.name, "--force").code == 0
+    assert b"signed: ann" not in out.read_bytes()
+    out.write_bytes(b"")
+    assert run(*words, "--out", out.name).code == 0
 
 
 _NUMBERS = some.floats(0, 1e9, allow_nan=False)

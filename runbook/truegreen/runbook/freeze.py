@@ -12,12 +12,14 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from truegreen.core.errors import Failed
+from truegreen.runbook.clean import clean
 
 MANIFEST: Final = "manifest.json"
 
@@ -94,9 +96,9 @@ def verify(path: Path) -> tuple[str, ...]:
     try:
         with tarfile.open(path, mode="r:gz") as tar:
             files = {entry.name: found.read() for entry in tar.getmembers() if (found := tar.extractfile(entry)) is not None}
-        listed = json.loads(files.pop(MANIFEST))["files"]
-    except (OSError, tarfile.TarError, EOFError, KeyError, ValueError) as error:
-        raise Failed(f"{path}: is not an evidence bundle ({error})") from None
+        listed = dict(json.loads(files.pop(MANIFEST))["files"])
+    except (OSError, tarfile.TarError, zlib.error, EOFError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise Failed(f"{path}: is not an evidence bundle, or a damaged one ({clean(error, 200)})") from None
     wrong = [f"{name}: altered" for name in sorted(files) if listed.get(name) != hashlib.sha256(files[name]).hexdigest()]
     return (*wrong, *(f"{name}: missing" for name in sorted(set(listed) - set(files))))
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook.commands.common import Desk, any_one, desk
+from truegreen.runbook.commands.common import Desk, desk, force_option, sure_one
 from truegreen.runbook.commands.incident import incident
 from truegreen.runbook.times import iso
+
+_WRITTEN = "archive written"
 
 
 @incident.command()
@@ -22,15 +24,16 @@ from truegreen.runbook.times import iso
     metavar="FILE.tar.gz",
     help="Check an archive; exit 1 when it was altered.",
 )
+@force_option
 @desk
-def archive(desk: Desk, number: int | None, out: Path | None, check: Path | None) -> None:
+def archive(desk: Desk, number: int | None, out: Path | None, check: Path | None, force: bool) -> None:
     """Log, evidence, snapshots, postmortem, drafts and decisions in one archive with the SHA-256 of each."""
     if (out is None) == (check is None):
         raise BadInput("write one of --out FILE.tar.gz and --verify FILE.tar.gz")
     if check is not None:
         _verify(desk, check)
     elif out is not None:
-        _write(desk, number, out)
+        _write(desk, number, out, force=force)
 
 
 def _verify(desk: Desk, path: Path) -> None:
@@ -45,15 +48,15 @@ def _verify(desk: Desk, path: Path) -> None:
     )
 
 
-def _write(desk: Desk, number: int | None, out: Path) -> None:
+def _write(desk: Desk, number: int | None, out: Path, *, force: bool) -> None:
     from truegreen.runbook import archive as packing
-    from truegreen.runbook import freeze, render
     from truegreen.runbook import log as store
+    from truegreen.runbook import render, written
     from truegreen.runbook.commands.postmortem import gathered
     from truegreen.runbook.law import drafts
 
     log = desk.log()
-    one = any_one(desk, log, number)
+    one = sure_one(desk, log, number)
     context, now = gathered(desk, log, one, 1), desk.clock()
     told, law = store.events(log, one.id), desk.config.incidents.law
     pages = {"postmortem.md": render.postmortem(context), "postmortem.html": render.html(context)}
@@ -61,12 +64,10 @@ def _write(desk: Desk, number: int | None, out: Path) -> None:
     made, missing = packing.parts(one, told, Path(desk.config.incidents.evidence), pages)
     missing = (*missing, *context["missing"])
     head = store.head(log)
-    try:
-        freeze.replace(out, packing.pack(one, made, missing, head, iso(now)))
-    except OSError as error:
-        raise Failed(f"{out}: cannot be written: {error.strerror or error}") from None
+    before = {str(e.data.get("sha256")) for e in store.events(log) if e.kind == _WRITTEN}
+    written.data(out, packing.pack(one, made, missing, head, iso(now)), force=force, known=before)
     digest = _digest(out)
-    store.append(log, one.id, now, "review", "archive written", f"archive {out.name}: sha256 {digest}",
+    store.append(log, one.id, now, "review", _WRITTEN, f"archive {out.name}: sha256 {digest}",
                  {"file": out.name, "sha256": digest, "log_head": head, "missing": list(missing)})  # fmt: skip
     desk.say(
         (

@@ -103,6 +103,11 @@ def scale_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def force_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--force`."""
+    return click.option("--force", is_flag=True, help="Lose what is in FILE, also where somebody changed it.")(command)
+
+
 def open_one(desk: Desk, log: Log) -> Incident:
     """The incident that the command is about, which must be open.
 

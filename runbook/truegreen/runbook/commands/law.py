@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook.commands.common import Desk, desk, sure_one
+from truegreen.core.errors import BadInput
+from truegreen.runbook.commands.common import Desk, desk, force_option, sure_one
 from truegreen.runbook.model import Event
 from truegreen.runbook.times import iso
 
@@ -107,23 +107,20 @@ def determine(desk: Desk, number: int | None, at: str | None, by: str, reason: s
 @click.argument("kind", type=click.Choice(["art73", "deployer", "sec"]))
 @click.argument("number", metavar="[ID]", required=False, type=click.IntRange(1))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE")
+@force_option
 @desk
-def draft(desk: Desk, kind: str, number: int | None, out: Path) -> None:
+def draft(desk: Desk, kind: str, number: int | None, out: Path, force: bool) -> None:
     """Write a report with what the log knows; the rest is marked `to be filled`."""
     import hashlib
 
-    from truegreen.runbook import freeze
+    from truegreen.runbook import written
     from truegreen.runbook.law import drafts, model
     from truegreen.runbook.log import append, events
 
     log = desk.log()
     one = sure_one(desk, log, number)
     now = desk.clock()
-    text = drafts.draft(kind, one, events(log, one.id), desk.config.incidents.law, now).encode()
-    try:
-        freeze.replace(out, text)
-    except OSError as error:
-        raise Failed(f"{out}: cannot be written: {error.strerror or error}") from None
+    text = written.text(out, drafts.draft(kind, one, events(log, one.id), desk.config.incidents.law, now), force=force)
     digest, left = hashlib.sha256(text).hexdigest(), text.count(drafts.BLANK.encode())
     append(
         log,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truegreen.core.errors import BadInput, Failed
-from truegreen.runbook.commands.common import Desk, any_one, desk, scale_option
+from truegreen.runbook.commands.common import Desk, any_one, desk, force_option, scale_option
 
 if TYPE_CHECKING:
     from truegreen.runbook.log import Log
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="FILE.md, or FILE.html with charts.",
 )
+@force_option
 @scale_option
 @desk
-def postmortem(desk: Desk, number: int | None, out: Path, time_scale: int) -> None:
+def postmortem(desk: Desk, number: int | None, out: Path, force: bool, time_scale: int) -> None:
     """Write the postmortem from the log and the metrics; what neither holds is said to be unanswered."""
-    from truegreen.runbook import freeze, render
+    from truegreen.runbook import render, written
 
     write = {".md": render.postmortem, ".html": render.html}.get(out.suffix.lower())
     if write is None:
@@ -36,10 +37,7 @@ def postmortem(desk: Desk, number: int | None, out: Path, time_scale: int) -> No
     log = desk.log()
     incident = any_one(desk, log, number)
     context = gathered(desk, log, incident, time_scale)
-    try:
-        freeze.replace(out, write(context).encode("utf-8", "replace"))
-    except OSError as error:
-        raise Failed(f"{out}: cannot be written: {error.strerror or error}") from None
+    written.text(out, write(context), force=force)
     asked = context["questions"]
     lines = [f"{out}: {context['answered']} of {len(asked)} questions"]
     lines += [f"unanswered: {q.asks} ({q.why})" for q in asked if not q.answer]
