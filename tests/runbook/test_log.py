@@ -69,6 +69,50 @@ def test_cut_off_events_are_found_with_a_head_that_was_noted(told: Callable[...,
     assert (ended.code, "cut off" in ended.err) == (1, True)
 
 
+def test_a_copy_of_the_one_file_has_all_that_was_noted_also_while_others_have_it_open(
+    told: Callable[..., Any], tmp_path: Path
+) -> None:
+    """As `incident serve` has; and a file that was made in another journal mode becomes one file again."""
+    with sqlite3.connect(tmp_path / "incidents.db") as before:
+        before.execute("PRAGMA journal_mode=WAL")
+    before.close()
+    serving = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    with serving.engine.connect():
+        assert told("incident", "note", "the last one").code == 0
+        (tmp_path / "copy.db").write_bytes((tmp_path / "incidents.db").read_bytes())
+    copy = store.open_log(f"sqlite:///{tmp_path / 'copy.db'}")
+    assert store.events(copy) == store.events(serving)
+    assert store.events(copy)[-1].text == "the last one"
+    assert not list(tmp_path.glob("incidents.db-*"))
+
+
+def test_nothing_is_verified_where_there_is_no_log(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Neither a file of another folder, which is not made, nor one that holds nothing."""
+    ended = run("incident", "log", "--verify", "--store", f"sqlite:///{tmp_path / 'elsewhere' / 'i.db'}")
+    assert (ended.code, "there is no incident log" in ended.err) == (1, True)
+    assert not (tmp_path / "elsewhere").exists()
+    assert run("incident", "list").code == 0
+    ended = run("incident", "log", "--verify")
+    assert (ended.code, "nothing was verified" in ended.err) == (1, True)
+
+
+def test_a_log_that_was_written_anew_is_found_with_a_head_and_it_says_so(told: Callable[..., Any], tmp_path: Path) -> None:
+    """Every hash after the edit is right again: only the noted head tells, and the command says that it cannot see this alone."""
+    head = told("incident", "log", "--verify", "--json").facts["head"]
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    previous = chain.GENESIS
+    with sqlite3.connect(tmp_path / "incidents.db") as connection:
+        for each in store.events(log):
+            text = "forged" if each.seq == 2 else each.text
+            made = chain.digest(previous, each.seq, each.incident, each.time, each.phase, each.kind, text, each.data)
+            row = (text, previous, made, each.seq)
+            connection.execute("UPDATE events SET text = ?, previous = ?, hash = ? WHERE seq = ?", row)
+            previous = made
+    ended = told("incident", "log", "--verify")
+    assert (ended.code, "rewritten or cut off" in ended.out) == (0, True)
+    assert told("incident", "log", "--verify", "--head", head).code == 1
+
+
 def test_a_forger_who_recomputes_one_hash_breaks_the_next_link(told: Callable[..., Any], tmp_path: Path) -> None:
     """Replacing an event means replacing all after it."""
     log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")

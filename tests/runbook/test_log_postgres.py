@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pgserver
 import pytest
 import sqlalchemy
 
+from truegreen.core.errors import Failed
+from truegreen.runbook import database
 from truegreen.runbook import log as store
 from truegreen.runbook.model import Target
 
@@ -74,6 +77,24 @@ def test_two_that_open_at_once_get_two_numbers(address: str) -> None:
     with ThreadPoolExecutor(WRITERS) as pool:
         made = list(pool.map(lambda n: store.open_incident(log, Target("s", "e", f"slo{n}"), "1", 1e9, "", {}), range(WRITERS)))
     assert sorted(one.id for one in made) == list(range(1, WRITERS + 1)) and store.verify(log) == ""
+
+
+@pytest.mark.full
+def test_a_lock_that_is_held_and_a_server_that_is_silent_end_in_a_line(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither holds a command for ever; what is said names where to look."""
+    monkeypatch.setattr(database, "PATIENCE", 2)
+    log = store.open_log(address)
+    store.open_incident(log, Target("s", "e", "grounding"), "1", 1e9, "opened", {})
+    with log.engine.connect() as other, other.begin():
+        database.alone(other)
+        with pytest.raises(Failed, match=r"lock timeout.*pg_stat_activity"):
+            store.append(log, 1, 1e9, "triage", "note", "waits", {})
+        assert len(store.events(log)) == 1, "who reads waits for nobody"
+    store.append(log, 1, 1e9, "triage", "note", "goes on", {})
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(Failed, match="cannot be used"):
+            store.open_log(f"postgresql+psycopg://user@127.0.0.1:{port}/truegreen")
 
 
 def test_a_writer_that_is_killed_leaves_whole_events_and_no_lock(address: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,9 @@ _SECRET: Final = re.compile("pass|secret|token|key", re.IGNORECASE)
 _LOCK: Final = 0x7472_7565_6C6F_67
 """The number of the advisory lock on a PostgreSQL: `truelog` in ASCII."""
 _READS: Final = "truegreen_reads"
+PATIENCE: Final = 10
+"""Seconds that a command waits for a lock, or for a server to be reached; whole ones, as libpq takes them."""
+_LIBPQ: Final = ("psycopg", "psycopg2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +56,36 @@ class Log:
     address: str
 
 
-def open_log(address: str) -> Log:
+def open_log(address: str, *, make: bool = True) -> Log:
     """Open the store, making its tables where they are not there.
 
     Args:
         address: an SQLAlchemy address, such as `sqlite:///incidents.db`.
+        make: whether a store that is not there is made; else that is a failure.
 
     Raises:
         BadInput: not an address, or a driver is missing.
         Failed: the store cannot be opened.
     """
+    nothing = Failed(f"{shown(address)}: there is no incident log; name the one that is meant with --store or incidents.store")
     try:
         url = sql.make_url(address)
         if url.get_backend_name() == "sqlite":
             path = file(address)
             if path is not None and not path.exists():
+                if not make:
+                    raise nothing
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # SQLite itself makes it 0644 whatever the umask lets: then the second responder of a group could write nothing.
                 path.touch(0o666)
-            engine = sql.create_engine(url, connect_args={"timeout": 10})
+            engine = sql.create_engine(url, connect_args={"timeout": PATIENCE})
             _careful(engine)
         else:
             # With the advisory lock of `_alone`, each statement must see what the writer before has committed.
-            engine = sql.create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
+            own = url.get_driver_name() in _LIBPQ and "connect_timeout" not in url.query
+            within = {"connect_timeout": PATIENCE} if own else {}
+            engine = sql.create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args=within)
+            _patient(engine)
     except (ArgumentError, ValueError, ImportError) as error:
         said = _line(error).replace(address, shown(address))
         raise BadInput(f"incidents.store: {shown(address)!r} cannot be used ({said}); write sqlite:///incidents.db") from None
@@ -83,6 +94,8 @@ def open_log(address: str) -> Log:
     log = Log(engine, shown(address))
     with telling(log):
         if not sql.inspect(engine).has_table(EVENTS.name):
+            if not make:
+                raise nothing
             with engine.begin() as connection:
                 alone(connection)
                 _META.create_all(connection)
@@ -128,6 +141,12 @@ def reading(log: Log) -> Iterator[sql.Connection]:
         yield connection
 
 
+_HINTS: Final = {
+    "not a database": "; it is another file: name a new one in incidents.store",
+    "lock timeout": f"; another session has held its lock for {PATIENCE} s: look for it in pg_stat_activity, end it, and try again",
+}
+
+
 class Again(Exception):
     """Another writer was faster."""
 
@@ -141,7 +160,7 @@ def telling(log: Log) -> Iterator[None]:
         raise Again(f"{log.address}: cannot be written: {_line(error)}") from None
     except DatabaseError as error:
         said = _line(error)
-        hint = "; it is another file: name a new one in incidents.store" if "not a database" in said else ""
+        hint = next((hint for word, hint in _HINTS.items() if word in said), "")
         raise Failed(f"{log.address}: the incident log cannot be used: {said}{hint}") from None
     except (SQLAlchemyError, OSError) as error:
         raise Failed(f"{log.address}: the incident log cannot be used: {_line(error)}") from None
@@ -152,13 +171,24 @@ def _careful(engine: sql.Engine) -> None:
     @sql.event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        # Not WAL: there what was written last stands in a second file, and who copies the one file loses it. In a store that another
+        # process still has open in that mode it stays so until it is let go of.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("PRAGMA synchronous=FULL")
 
     @sql.event.listens_for(engine, "begin")
     def _(connection: sql.Connection) -> None:
-        # Of the file's journal a reader has a state of its own without any lock.
+        # A reader shares the file with other readers; a writer waits for them only while it commits.
         connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
+
+
+def _patient(engine: sql.Engine) -> None:
+    # For each transaction, not for the session: behind a pooler the session is not ours.
+    @sql.event.listens_for(engine, "begin")
+    def _(connection: sql.Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
 
 
 def _line(error: BaseException) -> str:

@@ -119,21 +119,28 @@ def _clock(one: clocks.Clock, now: float) -> str:
 
 @incident.command("log")
 @click.argument("number", metavar="[ID]", required=False, type=click.IntRange(1))
-@click.option("--verify", is_flag=True, help="Check the hash chain of the whole log; exit 1 when it was altered.")
+@click.option("--verify", is_flag=True, help="Check the hash chain of the whole log; exit 1 when it was altered or is not there.")
 @click.option("--head", metavar="HASH", default="", help="With --verify: a hash noted earlier that must be in the chain.")
 @desk
 def log_(desk: Desk, number: int | None, verify: bool, head: str) -> None:
     """Every event of an incident, in order."""
     from truegreen.runbook import log as store
 
-    log = desk.log()
+    # A store that is looked for in the wrong folder is not made there and found good.
+    log = store.open_log(desk.config.incidents.store, make=not verify)
     if verify:
         found = store.verified(log, head)
         if found.wrong:
             raise Failed(f"{log.address}: altered: {found.wrong}")
         count, newest_hash = found.events, found.head
+        if not count:
+            raise Failed(f"{log.address}: holds no events, so nothing was verified; is it the store that is meant (--store)?")
         lines = [f"{count} events, chain unbroken, head {newest_hash}"]
-        lines += [] if head else ["a cut-off end is seen only beside a head that was noted elsewhere: --head HASH"]
+        lines += (
+            []
+            if head
+            else ["a log that was rewritten or cut off is seen only beside a head that was noted elsewhere: --head HASH"]
+        )
         desk.say(lines, {"events": count, "ok": True, "head": newest_hash})
         return
     told = store.events(log, any_one(desk, log, number).id)
