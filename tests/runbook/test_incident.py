@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -120,3 +121,12 @@ def test_an_alert_of_the_end_of_time_makes_no_traceback(run: Callable[..., Any])
     assert "the alert fired no time (2.53402e+11)" in Path("p.md").read_text()
     store.append(log, two.id, 1e18, "triage", "note", "of a broken clock", {})
     assert all(run("incident", what, "2").code == 0 for what in ("log", "show"))
+
+
+def test_data_as_deep_as_no_parser_goes_is_an_alteration(run: Callable[..., Any], healed: store.Log) -> None:
+    """One line, and the rest can be read."""
+    with sqlite3.connect("incidents.db") as connection:
+        connection.execute("UPDATE events SET data = ? WHERE seq = 2", ("[" * 100_000,))
+    ended = run("incident", "log", "--verify")
+    assert (ended.code, ended.err.count("\n"), "event 2 was altered" in ended.err) == (1, 1, True)
+    assert run("incident", "show").code == 0

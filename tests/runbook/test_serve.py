@@ -31,6 +31,7 @@ from truegreen.core.config.response import Contact
 from truegreen.runbook import log as store
 from truegreen.runbook.serve import app
 from truegreen.runbook.serve.app import make_app
+from truegreen.runbook.serve.hooks import HOOKS
 from truegreen.runbook.serve.loop import Loop
 
 NOW = 1_767_322_800.0
@@ -172,6 +173,38 @@ def test_a_clock_that_runs_out_tells_the_next_one_once(desk: Impatient) -> None:
         ("resolve", ["head"]),
     ]
     assert said == []
+
+
+def test_a_severity_that_comes_again_escalates_again(desk: Impatient) -> None:
+    """Sev 1, then 3, then 1: its clocks are new."""
+    moment = [NOW]
+    desk = replace(desk, clock=lambda: moment[0])
+    log = desk.log()
+    store.open_incident(log, store.Target("s", "e", "x"), "1", NOW, "", {})
+    loop = Loop(desk, log, print)
+    for minutes, sev in ((90, "3"), (100, "1"), (200, "")):
+        moment[0] = NOW + minutes * 60
+        for _ in range(2):
+            loop.once()
+        if sev:
+            store.append(log, 1, moment[0], "triage", "sev changed", "", {"sev": sev})
+    ran = [e.data["clock"] for e in store.events(log, 1) if e.kind == "clock ran out"]
+    assert ran == ["acknowledge", "classify", "resolve"] * 2
+
+
+@pytest.mark.parametrize("what", ["clock ran out", "law reminder"])
+def test_two_servers_at_one_log_tell_it_once(desk: Impatient, what: str) -> None:
+    """Both have read the log before either wrote."""
+    log = desk.log()
+    one = store.open_incident(log, store.Target("s", "e", "x"), "1", NOW - 400_000, "", {})
+    store.append(log, 1, NOW - 300_000, "review", "law awareness", "", {"aware": NOW - 300_000, "at": NOW - 300_000, "by": "ann"})
+    read = store.events(log, 1)
+    for _ in range(2):
+        for name, hook in HOOKS:
+            if name in ("escalation", "law"):
+                hook(desk, log, one, read, NOW)
+    told = [json.dumps(e.data, sort_keys=True) for e in store.events(log, 1) if e.kind == what]
+    assert told and len(told) == len(set(told))
 
 
 def test_a_hook_that_fails_is_said_once_and_stops_no_other(desk: Impatient) -> None:

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
 def tick(desk: Desk, log: store.Log, incident: Incident, events: Sequence[Event], now: float) -> None:
     """Write the reminders that are due and not written; what was missed while nobody ran is written late, once."""
-    for text, facts in due(incident, events, desk.config.incidents.law, now):
-        store.append(log, incident.id, now, "review", REMINDER, text, facts)
+    if not due(incident, events, desk.config.incidents.law, now):
+        return
+
+    # Another server may have written them since the events were read.
+    def write(draft: store.Draft) -> None:
+        for text, facts in due(incident, draft.events(incident.id), desk.config.incidents.law, now):
+            draft.append(incident.id, now, "review", REMINDER, text, facts)
+
+    store.alone(log, write)
 
 
 def due(incident: Incident, events: Sequence[Event], law: Law, now: float) -> tuple[tuple[str, dict[str, Any]], ...]:

@@ -18,19 +18,34 @@ Hook = Callable[[Desk, store.Log, Incident, tuple[Event, ...], float], None]
 
 def escalate(desk: Desk, log: store.Log, incident: Incident, events: Sequence[Event], now: float) -> None:
     """Log each clock that ran out, once, with who is to be told next: the n-th clock tells the n-th of incidents.escalation."""
-    if incident.closed is not None:
+    if not _ran_out(incident, events, now):
         return
+
+    # Another server may have told it since the events were read.
+    def write(draft: store.Draft) -> None:
+        still = next(one for one in draft.incidents() if one.id == incident.id)
+        _tell(desk, draft, still, draft.events(incident.id), now)
+
+    store.alone(log, write)
+
+
+def _ran_out(incident: Incident, events: Sequence[Event], now: float) -> list[clocks.Clock]:
+    """The clocks that ran out and are not told; a severity that comes again has clocks of its own."""
+    if incident.closed is not None:
+        return []
+    done = {(e.data.get("clock"), e.data.get("sev"), e.data.get("due")) for e in events if e.kind == RAN_OUT}
+    return [c for c in clocks.clocks(incident, events, now) if c.state == clocks.RAN_OUT and (c.name, c.of, c.due) not in done]
+
+
+def _tell(desk: Desk, draft: store.Draft, incident: Incident, events: Sequence[Event], now: float) -> None:
     asked = desk.config.incidents
-    told = [e for e in events if e.kind == RAN_OUT]
-    done = {(e.data.get("clock"), e.data.get("sev")) for e in told}
-    ran_out = [c for c in clocks.clocks(incident, events, now) if c.state == clocks.RAN_OUT and (c.name, c.of) not in done]
-    for number, one in enumerate(ran_out, start=len(told)):
+    told = sum(e.kind == RAN_OUT for e in events)
+    for number, one in enumerate(_ran_out(incident, events, now), start=told):
         name = asked.escalation[min(number, len(asked.escalation) - 1)] if asked.escalation else ""
         contact = asked.contacts[name].name if name in asked.contacts else "nobody is configured: incidents.escalation"
         facts = {"clock": one.name, "sev": one.of, "due": one.due, "tell": [name] if name else []}
-        store.append(
-            log, incident.id, now, "detect", RAN_OUT, f"the time to {one.name} a sev {one.of} is over; next: {contact}", facts
-        )
+        text = f"the time to {one.name} a sev {one.of} is over; next: {contact}"
+        draft.append(incident.id, now, "detect", RAN_OUT, text, facts)
 
 
 HOOKS: Final[Sequence[tuple[str, Hook]]] = (
