@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(
     """Version 3 exists, but nobody has seen it."""
     ended = run("rollback", "prompt", "--name", "support", "--to", "3")
     assert ended.code == 1
-    assert f"support version 3 never served {live.service}/production" in ended.err
+    assert f"support version 3 is not known to be good: it never served {live.service}/production" in ended.err
     assert [m for m, _ in langfuse.calls if m == "PATCH"] == []
     assert run("rollback", "prompt", "--name", "support", "--to", "3", "--override", "ann").code == 2
     forced = run(
@@ -129,6 +130,40 @@ def test_a_version_that_never_served_is_refused_until_somebody_stands_for_it(
     assert forced.code == 0, forced.err
     assert langfuse.production() == 3
     assert run("incident", "log", "--json").facts["events"][-1]["data"]["forced_by"] == "ann"
+
+
+def test_how_a_version_did_when_it_served_is_said_before_it_serves_again(
+    run: Callable[..., Any], langfuse: Langfuse, filled: str
+) -> None:
+    """How many answers, and how they were judged: one answer in a rollout is no long service."""
+    target = ("--service", "us-prompt", "--environment", "production", "--slo", "grounding")
+    assert run("incident", "open", *target, "--prometheus-url", filled).code == 0
+    words = ("rollback", "prompt", "--name", "support", "--prometheus-url", filled, "--dry-run", "--to")
+    langfuse.labels = {3: [], 4: ["production"], 5: ["latest"]}
+    bad = re.search(r"it served as support@5: (\d+) answers or more, groundedness bad (\S+)% of (\d+)", run(*words, "5").out)
+    langfuse.labels = {3: [], 4: [], 5: ["production", "latest"]}
+    good = re.search(r"it served as support@4: (\d+) answers or more, groundedness bad (\S+)% of (\d+)", run(*words, "4").out)
+    assert bad and good
+    assert (int(good[1]) > 1_000, float(good[2]) < 6, float(bad[2]) > 35) == (True, True, True), (good[0], bad[0])
+
+
+def test_a_version_that_was_rolled_away_from_wants_somebody_who_stands_for_it(
+    run: Callable[..., Any], langfuse: Langfuse
+) -> None:
+    """Until the rollback is undone, or somebody has taken it again."""
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
+    words = ("rollback", "prompt", "--name", "support", "--verify-count", "0", "--to")
+    stand = ("--override", "ann", "--reason", "r")
+    away = run(*words, "4", *stand, "--json").facts["event"]
+    refused = run(*words, "5")
+    assert (refused.code, langfuse.production()) == (1, 4)
+    assert f"event {away} (incident 1) rolled prompt support back from it to 4" in refused.err
+    assert run("rollback", "undo", str(away), "--verify-count", "0").code == 0
+    assert "cannot be known" in run(*words, "4").err, "the undone rollback says nothing against either"
+    assert run(*words, "4", *stand).code == 0
+    assert run(*words, "5", *stand).code == 0
+    assert "cannot be known" in run(*words, "5").err, "somebody has taken it again"
+    assert "rolled prompt support back from it to 5" in run(*words, "4").err
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runbook_shop import Langfuse
 from runbook_world import END, LENGTH, STEP, Book
 
 from truegreen.core.clients import engines
@@ -248,6 +249,24 @@ def test_one_at_a_time_and_back_at_once(run: Callable[..., Any], begin: Callable
         drive.act(road, seen, decide.Decision(decide.PROMOTE, "x"), BEGIN)
     assert run("rollout", "abort").code == 2
     assert "rolled back" in run("rollout", "status").out
+
+
+def test_a_candidate_that_went_back_is_no_version_to_roll_back_to(
+    run: Callable[..., Any], begin: Callable[..., Any], langfuse: Langfuse, now: list[float]
+) -> None:
+    """Prometheus has seen it serve, and the log tells how that ended."""
+    langfuse.labels = {5: ["production"], 6: ["latest"]}
+    target = ("--service", "good", "--environment", "production", "--slo", "grounding")
+    assert run("incident", "open", *target).code == 0
+    back = ("rollback", "prompt", "--name", "support", "--to", "6", "--dry-run")
+    now[0] = END
+    assert "it served as support@6" in run(*back).out
+    now[0] = BEGIN
+    assert begin("good").code == 0
+    assert run("rollout", "abort", "--reason", "worse").code == 0
+    refused = run(*back)
+    assert (refused.code, "a rollout of it went back from shadow 20 % to 0 %: aborted: worse" in refused.err) == (1, True)
+    assert run(*back, "--override", "ann", "--reason", "r").code == 0
 
 
 @pytest.mark.parametrize("words", [

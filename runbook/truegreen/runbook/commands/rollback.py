@@ -118,7 +118,7 @@ def _move(desk: Desk, case: Any, where: Any, to: str, dry_run: bool, forced: dic
     if not made.seen and not forced:
         if made.seen is None:
             raise Failed(f"whether {where} version {to} is good cannot be known: {made.because}; {advice}")
-        raise Failed(f"{where.name} version {to} never served {target.service}/{target.environment} {made.because}: it is not known to be good; {advice}")  # fmt: skip
+        raise Failed(f"{where.name} version {to} is not known to be good: {made.because}; {advice}")
     half, unseen = moving.half_done(case, made), moving.unseen(case, made)
     read = seen.reader(case.sources.prometheus, target, where)
     if not made.moves and unseen and not dry_run:
@@ -133,11 +133,13 @@ def _move(desk: Desk, case: Any, where: Any, to: str, dry_run: bool, forced: dic
             text = f"would finish event {half.number if half else 0}, which moved {where} to {to} and was cut off; nothing was changed"
         ready = KINDS[where.way.type].ready(where, to)
         desk.say(
-            (ready, text),
+            (ready, f"{to}: {made.because}", text),
             {"component": where.component, "name": where.name, "to": to, "from": made.current, "moves": made.moves, "seen": made.seen,
              "because": made.because, "ready": ready, "text": text, "dry_run": True},
         )  # fmt: skip
         return None
+    if not desk.as_json:
+        click.echo(f"{to}: {made.because}")
     before = None if made.seen is None else _before(read, count)
     completed = {"completes": half.begun, **({} if made.moves else {"from": half.old})} if half else {}
     old = made.current if made.moves else str((half.old if half else "") or "")

@@ -76,7 +76,7 @@ def look(where: Place, prometheus: Server, case: Case, to: str) -> Plan:
     """
     version("--to", to)
     made = _look(where, to)
-    good, because = seen.known(prometheus, case.incident.target, where, to)
+    good, because = seen.known(prometheus, case.incident.target, where, to, store.events(case.log))
     return replace(made, seen=good, because=because)
 
 
