@@ -153,6 +153,22 @@ def test_with_tokens_nobody_enters_without_one(desk: Impatient, tmp_path: Path) 
     assert client.get("/metrics", headers={"Authorization": "Bearer sesame"}).status_code == 200
 
 
+def test_a_file_of_tokens_that_is_gone_is_said_once_and_hears_again_when_it_is_back(desk: Impatient, tmp_path: Path) -> None:
+    """Nobody gets in meanwhile; Alertmanager tries a 503 again."""
+    file = tmp_path / "tokens"
+    served = replace(desk.config.incidents.serve, token_file=file)
+    desk = replace(desk, config=replace(desk.config, incidents=replace(desk.config.incidents, serve=served)))
+    said: list[str] = []
+    client = TestClient(make_app(desk, say=said.append), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    headers = {"Authorization": "Bearer sesame"}
+    for _ in range(3):
+        answer = client.post("/alertmanager", json=_body(_alert()), headers=headers)
+        assert (answer.status_code, "cannot be read" in answer.json()["error"]) == (503, True)
+    assert len(said) == 1 and str(file) in said[0]
+    file.write_text("sesame\n")
+    assert client.post("/alertmanager", json=_body(_alert()), headers=headers).status_code == 200
+
+
 def test_a_clock_that_runs_out_tells_the_next_one_once(desk: Impatient) -> None:
     """Acknowledge after five minutes, classify after fifteen: the first and the second of incidents.escalation."""
     moment = [NOW]

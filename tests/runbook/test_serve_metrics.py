@@ -53,6 +53,29 @@ def _target(service: str = "shop") -> store.Target:
     return store.Target(service, "production", "grounding")
 
 
+def test_no_observation_is_taken_back(desk: Desk) -> None:
+    """A second triage, a new severity, an end: no counter falls at any event, for rate() would take that for a restart."""
+    log = desk.log()
+    one = store.open_incident(log, _target(), "2", NOW, "", {})
+    before: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for kind, data in (
+        ("triaged", {"start": {"time": NOW - 120, "low": 0, "high": 0}}), ("verified by spans", {}), ("sev changed", {"sev": "1"}),
+        ("triaged", {"start": {"time": NOW - 7_000, "low": 0, "high": 0}}), ("verified by spans", {}), ("incident closed", {}), ("sev changed", {"sev": "3"}),
+    ):  # fmt: skip
+        if kind == "incident closed":
+            store.close_incident(log, one.id, NOW + 600, "", {})
+        else:
+            store.append(log, one.id, NOW + 60, "triage", kind, "", data)
+        now = {(n, k): v for n, s in _samples(desk).items() if "_time_to_" in n for k, v in s.items()}
+        assert {k: now.get(k) for k, v in before.items() if now.get(k, -1) < v} == {}, kind
+        before = now
+    sums = [
+        before[f"truegreen_incident_time_to_{name}_seconds_sum", _of(sev=sev)]
+        for name, sev in (("detect", "2"), ("contain", "2"), ("resolve", "1"))
+    ]
+    assert sums == [120, 60, 600]
+
+
 def test_endpoint_and_catalogue_say_the_same(desk: Desk) -> None:
     """Names, kinds, labels, closed values, words and buckets: boards and rules are written from the catalogue."""
     log = desk.log()

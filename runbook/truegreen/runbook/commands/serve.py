@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import replace
 
@@ -45,7 +46,8 @@ def serve(desk: Desk, listen: str | None) -> None:
     url = f"http://{listen or asked.listens}"
     served = replace(desk.config.incidents, serve=replace(asked, url=asked.url or url))
     desk = replace(desk, config=replace(desk.config, incidents=served))
-    loop = Loop(desk, log, lambda line: click.echo(line, err=True))
+    say = functools.partial(click.echo, err=True)
+    loop = Loop(desk, log, say)
     stop = threading.Event()
 
     def run() -> None:
@@ -54,7 +56,7 @@ def serve(desk: Desk, listen: str | None) -> None:
             stop.wait(EVERY)
 
     server = connections.Server(uvicorn.Config(
-        make_app(desk, lambda: loop.failed), host=where.host, port=where.port, log_level="critical", access_log=False, lifespan="off",
+        make_app(desk, lambda: loop.failed, say), host=where.host, port=where.port, log_level="critical", access_log=False, lifespan="off",
         http=connections.kind(), loop="asyncio", ws="none", timeout_keep_alive=30, timeout_graceful_shutdown=3, server_header=False,
     ))  # fmt: skip
     beside = threading.Thread(target=run, name="truegreen-hooks", daemon=True)

@@ -24,15 +24,17 @@ BODY_SECONDS: Final = 10.0
 """Alertmanager sends a notification at once; who sends one byte at a time holds nothing for long."""
 
 
-def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
+def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0, say: Callable[[str], None] = lambda _: None) -> FastAPI:
     """The ASGI application.
 
     Args:
         desk: whose configuration, log, servers and clock it uses.
         failures: how many runs of a hook have failed.
+        say: takes what whoever runs the server must know, each line once.
     """
     app = FastAPI(title="truegreen incident", docs_url=None, redoc_url=None, openapi_url=None)
     opened = functools.cache(desk.log)
+    say_once = functools.cache(say)
     file = desk.config.incidents.serve.token_file
 
     def refused(request: Request) -> Response | None:
@@ -46,7 +48,13 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0) -> FastAPI:
                     {"error": "without tokens only 127.0.0.1 and localhost are served: incidents.serve.token_file"}, 403
                 )
             )
-        if tokens.known(request.headers.get("authorization", ""), tokens.digests(file)):
+        try:
+            known = tokens.digests(file)
+        except BadInput as error:
+            # Nobody gets in; what Alertmanager sends it sends again, until the file is back.
+            say_once(f"incidents.serve.token_file: {clean(str(error), 300)}")
+            return JSONResponse({"error": "the file of tokens cannot be read"}, 503, {"Retry-After": "5"})
+        if tokens.known(request.headers.get("authorization", ""), known):
             return None
         return JSONResponse({"error": "the bearer token is missing or unknown"}, 401, {"WWW-Authenticate": "Bearer"})
 

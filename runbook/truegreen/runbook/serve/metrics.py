@@ -56,16 +56,25 @@ def expose(desk: Desk, log: store.Log, failures: int) -> bytes:
     return generate_latest(registry)
 
 
-def durations(incident: Incident, events: Sequence[Event]) -> Iterator[tuple[str, float]]:
-    """What is known of how long an incident took, in seconds; a clock that jumped back gives 0."""
-    triaged = next((e for e in reversed(events) if e.kind == "triaged" and e.data.get("start")), None)
-    if triaged:
-        yield "detect", max(incident.opened - float(triaged.data["start"]["time"]), 0.0)
-    contained = next((e for e in events if e.kind == "verified by spans"), None)
-    if contained:
-        yield "contain", max(contained.time - incident.opened, 0.0)
-    if incident.closed is not None:
-        yield "resolve", max(incident.closed - incident.opened, 0.0)
+def durations(incident: Incident, events: Sequence[Event]) -> Iterator[tuple[str, str, float]]:
+    """What is known of how long an incident took: which, the severity when it became known, seconds; a clock that jumped back gives 0.
+
+    Each is by the first event that says it: a triage or a severity that came later moves no observation, for a counter that falls is a restart.
+    """
+    for name, kind in (("detect", "triaged"), ("contain", "verified by spans"), ("resolve", "incident closed")):
+        said = next((n for n, e in enumerate(events) if e.kind == kind and (name != "detect" or e.data.get("start"))), None)
+        if said is None:
+            continue
+        event = events[said]
+        seconds = incident.opened - float(event.data["start"]["time"]) if name == "detect" else event.time - incident.opened
+        yield name, _severities(incident, events[: said + 1])[-1], max(seconds, 0.0)
+
+
+def _severities(incident: Incident, events: Sequence[Event]) -> list[str]:
+    """Those that it had, in order; an incident as it is read has the newest."""
+    return [str(e.data["sev"]) for e in events if e.kind in ("incident opened", store.SEV_CHANGED) and e.data.get("sev")] or [
+        incident.sev
+    ]
 
 
 def _who(incident: Incident) -> tuple[str, str]:
@@ -80,10 +89,9 @@ def _open(facts: Facts) -> Iterator[Told]:
 def _took(what: str) -> Callable[[Facts], Iterator[Told]]:
     def measure(facts: Facts) -> Iterator[Told]:
         for one, events in facts.incidents:
-            whose = (*_who(one), clocks.severity(one, events)[0])
-            # Born at 0 when the incident opens: the growth of a series that begins at 1 is seen by no query.
-            yield whose, None
-            yield from ((whose, seconds) for name, seconds in durations(one, events) if name == what)
+            # Born at 0 when the incident gets a severity: the growth of a series that begins at 1 is seen by no query.
+            yield from (((*_who(one), sev), None) for sev in _severities(one, events))
+            yield from (((*_who(one), sev), seconds) for name, sev, seconds in durations(one, events) if name == what)
 
     return measure
 
