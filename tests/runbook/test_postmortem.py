@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from runbook_world import END, ONSET
 
 from truegreen.core.errors import Failed
-from truegreen.runbook import freeze, render
+from truegreen.runbook import clocks, freeze, render
 from truegreen.runbook import log as store
 from truegreen.runbook.actions import actions, completion
+from truegreen.runbook.clean import clean
 from truegreen.runbook.commands import common
 from truegreen.runbook.model import Event
 from truegreen.runbook.page.sli import Mark
@@ -141,6 +142,31 @@ def test_hostile_text_stays_text(run: Callable[..., Any], log: store.Log, tmp_pa
     assert "](javascript" not in text.replace("\\](javascript", "")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows and all(len(re.findall(r"(?<!\\)\|", row)) in (4, 5, 6) for row in rows)
+
+
+def test_its_clocks_are_those_of_the_page(run: Callable[..., Any], log: store.Log, tmp_path: Path, now: list[float]) -> None:
+    """Closed 50 minutes after it was opened, 70 after its true start: a sev 1 that is resolved in time; nobody acknowledged in five minutes."""
+    opened = ONSET + 120
+    start = {"time": opened - 1_200, "low": opened - 1_300, "high": opened - 1_100, "before": 0.01, "after": 0.3}
+    store.append(log, 1, opened + 420, "triage", "triaged", "", {"start": start})
+    now[0] = opened + 1_000
+    assert run("postmortem", "--out", "open.md").code == 0
+    assert "| closed | not yet | 60 min | open |" in (tmp_path / "open.md").read_text()
+    store.close_incident(log, 1, opened + 3_000, "", {})
+    now[0] = opened + 9_000
+    assert run("postmortem", "--out", "p.md").code == 0
+    text = (tmp_path / "p.md").read_text()
+    table = [line for line in text.partition("## Clocks")[2].partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    assert table == [
+        "| detected | 20 min | none |  |",
+        "| acknowledged | 7 min | 5 min | MISSED |",
+        "| classified | 7 min | 15 min | met |",
+        "| contained | never | none |  |",
+        "| closed | 50 min | 60 min | met |",
+    ]
+    shown = {c.name: c.state for c in clocks.clocks(store.incidents(log)[0], store.events(log, 1), now[0])}
+    assert shown == {"acknowledge": "late", "classify": "met", "resolve": "met"}
+    assert "duration 70 min, from its true start to closing" in text
 
 
 def test_a_drill_is_called_one(run: Callable[..., Any], log: store.Log, tmp_path: Path) -> None:
@@ -344,3 +370,17 @@ def test_markdown_of_any_text_is_one_cell() -> None:
     """The filter that every text goes through."""
     shown = render.markdown(HOSTILE + "\n# x\n- y")
     assert "\n" not in shown and "<" not in shown and "\\|" in shown
+
+
+@given(some.text(some.sampled_from("/:@w.W-_ ahtps&;<"), max_size=40) | some.text())
+@example(
+    "https://evil.example/x www.evil.example //evil.example ///x @team ann@acme.example (@team) -@team _www.evil.example &commat;team &#64;team &lt;b>"
+)
+def test_markdown_of_any_text_has_no_bare_address_and_mentions_nobody(text: str) -> None:
+    """What GitHub looks for: two slashes, `www.`, and an at sign that begins a word; read without the escapes nothing is lost."""
+    shown = render.markdown(text)
+    assert "//" not in shown and not re.search(r"(?i)(?<![a-z0-9])www\.", shown)
+    assert not re.search(r"(?a:(?<!\w))@[A-Za-z0-9]", shown)
+    assert render.markdown("ann@acme.example") == "ann@acme.example"
+    read = re.sub(r"\\([^A-Za-z0-9\s])|&lt;", lambda found: found[1] or "<", shown).replace("\u2060", "")
+    assert read == clean(text, 4_000)

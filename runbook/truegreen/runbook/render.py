@@ -1,4 +1,4 @@
-"""Fill the postmortem's templates. Text from outside cannot become Markdown, HTML or a link."""
+"""Fill the postmortem's templates. Text from outside cannot become Markdown, HTML, a link to a page, or a mention."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from truegreen.runbook.postmortem import picture
 from truegreen.runbook.times import iso
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+_ENTITY: Final = re.compile("&(?=[A-Za-z])")
+_SLASHES: Final = re.compile("(?<=/)(?=/)")
+_WWW: Final = re.compile(r"(?<![A-Za-z0-9])(www)\.", re.IGNORECASE)
+_MENTION: Final = re.compile("(?<![A-Za-z0-9_])@(?=[A-Za-z0-9])")
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|#~])")
 
 
@@ -44,6 +48,10 @@ def html(context: Mapping[str, Any]) -> str:
 
 
 def markdown(text: object) -> str:
-    """One line of text in which nothing is Markdown; an underscore inside a word stays as it is."""
-    escaped = _SPECIAL.sub(r"\\\1", clean(text, 4_000)).replace("<", "&lt;")
+    """One line of text in which nothing is Markdown, an address or a mention; an underscore inside a word and an e-mail address stay as they are."""
+    escaped = _ENTITY.sub(r"\\&", _SPECIAL.sub(r"\\\1", clean(text, 4_000))).replace("<", "&lt;")
+    # GitHub's Markdown makes links of bare addresses, unless a part of what it looks for is escaped.
+    escaped = _WWW.sub(r"\1\\.", _SLASHES.sub(r"\\", escaped))
+    # A mention is looked for after the escapes are gone: a word joiner, which nobody sees, parts it from its name.
+    escaped = _MENTION.sub("@\u2060", escaped)
     return re.sub(r"(?<=\w)\\_(?=\w)", "_", escaped)

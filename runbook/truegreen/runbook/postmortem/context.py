@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from truegreen.core.config.response import Law
-from truegreen.core.words.terms import SEVERITIES, SNAPSHOT_COMPONENTS
-from truegreen.runbook import standing
+from truegreen.core.words.terms import SNAPSHOT_COMPONENTS
+from truegreen.runbook import clocks, standing
 from truegreen.runbook.actions import CASE, actions, completion
 from truegreen.runbook.law import clocks as law_clocks
 from truegreen.runbook.law.model import AWARENESS, DECISION, DRAFT, REMINDER
@@ -17,6 +17,8 @@ from truegreen.runbook.postmortem.questions import questions
 from truegreen.runbook.postmortem.reading import every, first, last
 from truegreen.runbook.times import iso, span
 
+_DONE: Final = {clocks.ACKNOWLEDGE: "acknowledged", clocks.CLASSIFY: "classified", clocks.RESOLVE: "closed"}
+_MOMENTS: Final = ("detected", "acknowledged", "classified", "contained", "closed")
 UNASKED: Final = Measured(why="Prometheus was not asked")
 
 
@@ -47,7 +49,7 @@ def context(
         "timeline": [(iso(e.time), e.phase, e.kind, e.text, e.seq) for e in events],
         "snapshot": _snapshot(events), "changelog": _changelog(events), "items": items, "left": left,
         "completion": completion(items), "cases": [(e.data.get("case", ""), e.data.get("file", "")) for e in every(events, CASE)],
-        "clocks": _clocks(incident, events, scale), "cause": _cause(events), "law": _law(incident, events, law or Law(), moment),
+        "clocks": _clocks(incident, events, scale, moment), "cause": _cause(events), "law": _law(incident, events, law or Law(), moment),
         "evidence": [(e.seq, e.data.get("file", ""), e.data.get("sha256", "")) for e in every(events, "evidence frozen")],
         "marks": measured.marks, "figures": measured.figures, "missing": _missing(events, measured),
         "head": events[-1].hash if events else "", "count": len(events),
@@ -180,24 +182,29 @@ def _changelog(events: Sequence[Event]) -> Sequence[tuple[str, str, str, str, st
     ]  # fmt: skip
 
 
-def _clocks(incident: Incident, events: Sequence[Event], scale: int) -> Sequence[tuple[str, str, str, str]]:
-    target = next((s for s in SEVERITIES if s.sev == incident.sev), SEVERITIES[0])
-    triage, contained = first(events, "triaged"), first(events, "contain applied", "rollback applied")
-    newest = last(events, "triaged")
+def _clocks(incident: Incident, events: Sequence[Event], scale: int, now: float) -> Sequence[tuple[str, str, str, str]]:
+    """Each moment: how long it took, its target and whether it was kept, by the same clocks as the page; a row without a target is from the true start."""
+    contained, newest = first(events, "contain applied", "rollback applied"), last(events, "triaged")
     start = newest.data.get("start") if newest else None
     began = start["time"] if start else incident.opened
-    rows = []
-    for name, at, since, minutes in (
-        ("detected", _known(incident, events), began, None),
-        ("classified", triage.time if triage else None, incident.opened, target.classify_minutes),
-        ("contained", contained.time if contained else None, began, None),
-        ("closed", incident.closed, began, target.resolve_minutes),
-    ):
-        took = None if at is None else max(at - since, 0.0)
-        bound = None if minutes is None else minutes * 60 / scale
-        verdict = "" if bound is None else "open" if took is None else "met" if took <= bound else "MISSED"
-        rows.append((name, "not yet" if took is None else span(took), "" if bound is None else span(bound), verdict))
-    return rows
+    made: dict[str, tuple[float | None, float | None, str]]
+    made = {"closed": (None if incident.closed is None else max(incident.closed - incident.opened, 0.0), None, "")}
+    made |= {_DONE[c.name]: _against(c, scale, now) for c in clocks.clocks(incident, events, now)}
+    made["detected"] = (max(_known(incident, events) - began, 0.0), None, "")
+    made["contained"] = (None if contained is None else max(contained.time - began, 0.0), None, "")
+    waiting = "not yet" if incident.closed is None else "never"
+    return [
+        (name, waiting if took is None else span(took), "" if bound is None else span(bound), verdict)
+        for name in _MOMENTS if name in made for took, bound, verdict in (made[name],)
+    ]  # fmt: skip
+
+
+def _against(clock: clocks.Clock, scale: int, now: float) -> tuple[float | None, float | None, str]:
+    bound = (clock.due - clock.started) / scale
+    if clock.met is None:
+        return None, bound, "MISSED" if now - clock.started > bound else "open"
+    took = clock.met - clock.started
+    return took, bound, "MISSED" if took > bound or clock.state == clocks.LATE else "met"
 
 
 def _known(incident: Incident, events: Sequence[Event]) -> float:
