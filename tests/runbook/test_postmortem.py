@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from runbook_world import END, ONSET
 
@@ -265,6 +265,7 @@ def test_an_archive_is_asked_for_one_thing_and_reads_archives_only(
     assert [e.kind for e in store.events(log, 1)] == ["incident opened"]
 
 
+@settings(max_examples=40)
 @given(some.lists(some.tuples(some.integers(0, 10**6), some.integers(0, 255)), min_size=1, max_size=4), some.integers(0, 10**6))
 def test_a_damaged_archive_is_altered_or_none_and_never_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]], cut: int

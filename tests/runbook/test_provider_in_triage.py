@@ -92,7 +92,7 @@ def test_the_postmortem_has_fourteen_days_of_the_changelog(
     page = (tmp_path / "postmortem.md").read_text()
     part = page.split("## The provider's changelog")[1].split("\n## ")[0]
     day = f"{datetime.fromtimestamp(ONSET - 13 * DAY, UTC):%Y-%m-%d}"
-    assert f"- {day} openai: \\| \\[faster\\](javascript:x) &lt;b> (support-large), https://example.com/changes" in part
+    assert f"- {day} openai: \\| \\[faster\\](javascript:x) &lt;b> (support-large), https:/\\/example.com/changes" in part
     assert "support-large-0613 stops" in part and "; stops " in part
     assert "too old" not in part and "later" not in part
 
