@@ -249,7 +249,6 @@ def test_stamps_stay_in_their_thread_and_task(flagged):
     [
         "{ broken",
         "[]",
-        '{"flags": {"reduced_context": {"state": "ENABLED", "variants": {"on": 3}, "defaultVariant": "on"}}}',
         "x" * 3_000_000,
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from truegreen.containment.model import FLAGS, NATURAL
 from truegreen.instrumentation import failures, notices
 from truegreen.instrumentation.locks import Lock
 
@@ -20,6 +22,11 @@ REPEAT_SECONDS = 60.0
 EXPIRES = "expires_unix"
 """The key of a flag's metadata that says until when it holds."""
 
+MISMATCH = "TYPE_MISMATCH"
+USUAL = ("FLAG_NOT_FOUND", "PROVIDER_NOT_READY", "PROVIDER_FATAL")
+"""OpenFeature's words for a flag that nobody has set, and for a provider that has nothing yet: a broken file is logged where it is read."""
+
+_log = logging.getLogger("openfeature.contrib")
 _lock = Lock()
 _clients: dict[tuple[int, str], Any] = {}
 """By process too: the thread that looks at the file does not live on in a forked worker."""
@@ -29,7 +36,8 @@ def string(flag: str, default: str = "", clock: Callable[[], float] = time.time)
     """The value of a string flag.
 
     The default when it is missing, when its `expires_unix` (flag metadata, unix seconds) has passed, when OpenFeature is not
-    installed, and when anything fails: a switch that nobody renews goes off by itself.
+    installed, and when anything fails: a switch that nobody renews goes off by itself. A number, a boolean or an object comes as the
+    string that says the same where the flag is of that kind (`model.NATURAL`); what is not obeyed is said once.
     """
     try:
         path = os.environ.get(VARIABLE, "")
@@ -37,10 +45,16 @@ def string(flag: str, default: str = "", clock: Callable[[], float] = time.time)
         if client is None:
             return default
         details = client.get_string_details(flag, default)
+        if _trouble(details) == MISMATCH:
+            details = _natural(client, flag) or details
+        trouble = _trouble(details)
+        if trouble:
+            _cannot(flag, trouble, details.error_message)
+            return default
         expires = details.flag_metadata.get(EXPIRES)
         if isinstance(expires, int | float) and clock() >= expires:
             return default
-        return str(details.value)
+        return _said(flag, details.value, default)
     except Exception as error:
         failures.count("flags", error)
         return default
@@ -54,7 +68,52 @@ def close() -> None:
             from openfeature.provider.no_op_provider import NoOpProvider
 
             api.set_provider(NoOpProvider(), DOMAIN)
+            for each in tuple(_log.filters):
+                if isinstance(each, _Seldom):
+                    _log.removeFilter(each)
         _clients.clear()
+
+
+def nonsense(flag: str, value: Any, write: str) -> None:
+    """Say once that a flag's value is not obeyed."""
+    shown = repr(value)[:60]
+    notices.once(f"flag:{flag}:{shown}", f"flag {flag}: found {shown}, nothing is switched; write {write}", logging.WARNING)
+
+
+def _trouble(details: Any) -> str:
+    """OpenFeature's error code; empty where there is none."""
+    code = details.error_code
+    return "" if code is None else str(getattr(code, "value", code))
+
+
+def _cannot(flag: str, trouble: str, message: Any) -> None:
+    """Say once that a flag is set and cannot be read."""
+    if trouble not in USUAL:
+        told = " ".join(str(message or "").split())[:200]
+        notices.once(f"flag:{flag}:{trouble}", f"flag {flag}: it cannot be read ({trouble}: {told}); nothing is switched")
+
+
+def _natural(client: Any, flag: str) -> Any:
+    """The flag as what it is instead of a string: OpenFeature has no way to ask for any type."""
+    asks: tuple[tuple[Callable[..., Any], Any], ...] = (
+        (client.get_boolean_details, False),
+        (client.get_integer_details, 0),
+        (client.get_float_details, 0.0),
+        (client.get_object_details, {}),
+    )
+    return next((found for ask, nothing in asks if not _trouble(found := ask(flag, nothing))), None)
+
+
+def _said(flag: str, value: Any, default: str) -> str:
+    """A value as the string that says the same."""
+    if isinstance(value, str):
+        return value
+    if value is False:
+        return ""
+    if type(value) not in NATURAL.get(flag, ()):
+        nonsense(flag, value, f"a string: {FLAGS.get(flag, 'or nothing')}")
+        return default
+    return json.dumps(value)
 
 
 def _of_application() -> Any:
@@ -88,9 +147,8 @@ def _opened(path: str) -> Any:
             f"{VARIABLE} is set and OpenFeature's flagd provider is not installed; pip install 'truegreen[containment]'",
         )
         return None
-    logger = logging.getLogger("openfeature.contrib")
-    if not any(isinstance(f, _Seldom) for f in logger.filters):
-        logger.addFilter(_Seldom())
+    if not any(isinstance(each, _Seldom) for each in _log.filters):
+        _log.addFilter(_Seldom())
     provider = FlagdProvider(resolver_type=ResolverType.FILE, offline_flag_source_path=path, deadline_ms=DEADLINE_MS)
     try:
         api.set_provider_and_wait(provider, DOMAIN)

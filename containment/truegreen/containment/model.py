@@ -33,6 +33,14 @@ FLAGS: Final = {
     EVALUATION_BOOST: "the share of answers to evaluate, beyond the fixed sample and outside of SLOs, such as 100%; read by `truegreen.instrumentation.boost`",
 }
 """Every flag with what its value says; all are strings, and empty is off."""
+NATURAL: Final = {
+    REDUCED_CONTEXT: (int, float),
+    CACHED_RESPONSE: (int, float),
+    PROMPTS_MOVED: (int, float),
+    STRICT_GUARDRAIL: (bool,),
+    ROLLOUT: (dict,),
+}
+"""What a hand writes where JSON has a type for it: as good as the string. For any other flag only `false` is, as off."""
 
 
 class Target(NamedTuple):

@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from truegreen.containment import flags, switches
+from truegreen.containment import flags
 from truegreen.containment.model import ROLLOUT, Choice
 from truegreen.instrumentation import failures
 
@@ -55,7 +55,7 @@ def _of(component: str) -> dict[str, Any] | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         right, whole = False, {}
     if not right:
-        switches.nonsense(ROLLOUT, value, WRITE)
+        flags.nonsense(ROLLOUT, value, WRITE)
         return None
     return whole if whole["component"] == component else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from functools import wraps
@@ -103,7 +102,7 @@ def guardrail() -> str:
     if not value or value in OFF:
         return NORMAL
     if value not in (*ON, STRICT):
-        nonsense(STRICT_GUARDRAIL, value, "on")
+        flags.nonsense(STRICT_GUARDRAIL, value, "on")
         return NORMAL
     applied.moment(STRICT_GUARDRAIL)
     return STRICT
@@ -203,12 +202,6 @@ def number(flag: str, most: float) -> float | None:
         found = -1.0
     whole = flag == CACHED_RESPONSE or found == int(found) if 0 <= found <= most else False
     if not whole:
-        nonsense(flag, value, f"a number from 0 to {most:g}")
+        flags.nonsense(flag, value, f"a number from 0 to {most:g}")
         return None
     return found
-
-
-def nonsense(flag: str, value: Any, write: str) -> None:
-    """Say once that a flag's value is not obeyed."""
-    shown = repr(value)[:60]
-    notices.once(f"flag:{flag}:{shown}", f"flag {flag}: found {shown}, nothing is switched; write {write}", logging.WARNING)
