@@ -12,7 +12,7 @@ NAMES = ("openai", "anthropic", "google")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """`failing` maps a provider to the status of all its answers; `asked` holds what came."""
+    """`failing` maps a provider to the status of all its answers, `called` a model to the name it answers by; `asked` holds what came."""
 
     protocol_version = "HTTP/1.1"
 
@@ -24,6 +24,8 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         provider, reply = _reply(self.path, body)
         self.server.asked.append((provider, self.path, body))
+        if "model" in reply:
+            reply["model"] = self.server.called.get(reply["model"], reply["model"])
         status = self.server.failing.get(provider, 200)
         if status != 200:
             reply = {"error": {"code": status, "message": "no", "status": "UNWELL", "type": "x"}, "type": "error"}
@@ -64,7 +66,7 @@ def _reply(path, body):
 def providers() -> Iterator[ThreadingHTTPServer]:
     """Serve on a free port of 127.0.0.1."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.failing, server.asked = {}, []
+    server.failing, server.called, server.asked = {}, {}, []
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

@@ -13,7 +13,7 @@ from truegreen.instrumentation.testing import captured
 
 pytest.importorskip("langchain")
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelFallbackMiddleware
+from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
@@ -34,6 +34,7 @@ def _running():
 @pytest.fixture
 def server(_running):
     _running.failing.clear()
+    _running.called.clear()
     _running.asked.clear()
     return _running
 
@@ -126,6 +127,55 @@ def test_the_middleware_says_when_langchains_own_fallback_served(server, asynchr
     (span,) = [span for span in seen.spans if span.name == "contained fallback_model"]
     assert (span.attributes["gen_ai.request.model"], span.attributes["gen_ai.response.model"]) == ("m", "spare-2026")
     assert span.attributes["truegreen.containment"] == "fallback_model"
+
+
+ALIASES = {
+    "chatgpt-4o-latest": "chatgpt-4o-2024-11-20",
+    "claude-sonnet-4-0": "claude-sonnet-4-20250514",
+    "gpt-35-turbo": "gpt-3.5-turbo-0125",
+}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_model_that_answers_by_another_name_is_no_fallback(server, alias, asynchronous):
+    """An alias' true name; a fallback to one is said by the name that was asked for."""
+    server.called.update(ALIASES)
+    unwell = ChatOpenAI(model="m", base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=0)
+    spare = ModelFallbackMiddleware(_model(server, alias))
+    with captured() as seen:
+        assert _ask(server, Switches(), spare, model=_model(server, alias), asynchronous=asynchronous) == f"openai {alias}"
+        assert seen.spans == ()
+        assert _ask(server, Switches(), spare, model=unwell, asynchronous=asynchronous) == f"openai {alias}"
+    (span,) = seen.spans
+    assert (span.attributes["gen_ai.request.model"], span.attributes["gen_ai.response.model"]) == ("m", alias)
+
+
+def test_a_model_that_is_tried_again_is_no_fallback(server):
+    """LangChain's own retries ask the same one."""
+    failed = []
+
+    class Moody(ChatOpenAI):
+        def _generate(self, *args, **kwargs):
+            if not failed:
+                failed.append(1)
+                raise ConnectionError
+            return super()._generate(*args, **kwargs)
+
+    moody = Moody(model="m", base_url=f"{server.url}/openai/v1", api_key="k", max_retries=0)
+    retry = ModelRetryMiddleware(max_retries=1, initial_delay=0)
+    with captured() as seen:
+        assert _ask(server, Switches(), retry, model=moody) == "openai m"
+    assert (failed, seen.spans) == ([1], ())
+
+
+def test_a_fallback_is_counted_once_where_the_application_gives_the_callback_too(server):
+    """The callback's word stands."""
+    unwell = ChatOpenAI(model="m", base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=0)
+    agent = create_agent(unwell, [], middleware=[Switches(), ModelFallbackMiddleware(_model(server, "spare"))])
+    with captured() as seen:
+        agent.invoke({"messages": [HumanMessage("Hello?")]}, {"callbacks": [Fallbacks()]})
+    assert [span.name for span in seen.spans] == ["contained fallback_model"]
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from langchain.chat_models import init_chat_model
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.tracers.context import register_configure_hook
 
 from truegreen.containment import applied, switches
 from truegreen.containment.model import PROVIDERS, REDUCED_CONTEXT, Target
@@ -68,10 +71,8 @@ class Switches(AgentMiddleware[Any, Any, Any]):
         if message:
             return AIMessage(content=message)
         asked, by = self._asked(request)
-        with applied.inside(by):
-            response = handler(asked)
-        _look(asked, response)
-        return response
+        with applied.inside(by), _watched():
+            return handler(asked)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
@@ -81,10 +82,8 @@ class Switches(AgentMiddleware[Any, Any, Any]):
         if message:
             return AIMessage(content=message)
         asked, by = self._asked(request)
-        with applied.inside(by):
-            response = await handler(asked)
-        _look(asked, response)
-        return response
+        with applied.inside(by), _watched():
+            return await handler(asked)
 
     def _instead(self) -> str:
         return switches.degraded() or ("" if not self._feature or switches.feature(self._feature) else self._off)
@@ -159,19 +158,45 @@ class Fallbacks(BaseCallbackHandler):
         asked, self._failed = self._failed, ""
         served = self._models.pop(run_id, "unknown")
         if asked and served != asked:
-            applied.fell_back(asked, served)
+            self.say(asked, served)
+
+    def say(self, asked: str, served: str) -> None:
+        """Count it."""
+        applied.fell_back(asked, served)
 
 
-def _look(request: ModelRequest[Any], response: Any) -> None:
-    """A fallback of LangChain's own has served, where the model that answered is not the one that was asked (nor a dated version of it)."""
+class _Attempts(Fallbacks):
+    """What `Fallbacks` sees, kept to be said on the application's span, when the call is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+
+    def say(self, asked: str, served: str) -> None:
+        """Keep it."""
+        self.found.append((asked, served))
+
+
+_attempts: ContextVar[_Attempts | None] = ContextVar("truegreen_attempts", default=None)
+register_configure_hook(
+    _attempts, inheritable=True, handle_class=Fallbacks
+)  # where the application has given one, that one says it
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Says which model served, where LangChain asked another one in the block after the first had failed.
+
+    By the names that were asked for: an answer's own name may differ without a fallback, as `claude-sonnet-4-0` has a date.
+    """
+    attempts = _Attempts()
+    token = _attempts.set(attempts)
     try:
-        asked = _name(request.model)
-        messages = getattr(response, "result", None) or [response]
-        served = str((getattr(messages[-1], "response_metadata", None) or {}).get("model_name") or "")
-        if asked and served and not served.startswith(asked):
-            applied.fell_back(asked, served)
-    except Exception as error:
-        failures.count("langchain served", error)
+        yield
+    finally:
+        _attempts.reset(token)
+    for asked, served in attempts.found:
+        applied.fell_back(asked, served)
 
 
 def _field(model: Any) -> str:
