@@ -40,7 +40,7 @@ class Vendor:
 
     `faults` are taken one for each request: a status, `hang` (no answer until the server ends), `cut` (it is done, and the answer is lost), `late` (it is done,
     and no answer comes until the server ends), or a
-    pair of a status and headers.
+    tuple of a status, headers and, where it is not `{"message": "no"}`, JSON.
     """
 
     faults: list[Any] = field(default_factory=list)
@@ -78,8 +78,8 @@ def serving(vendor: Vendor) -> Iterator[str]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            status, headers = fault if isinstance(fault, tuple) else (fault, {})
-            said: Any = {"message": "no"}
+            status, headers, *body_told = fault if isinstance(fault, tuple) else (fault, {})
+            said: Any = body_told[0] if body_told else {"message": "no"}
             if status is None:
                 status, said = vendor.answer(asked)
             content = (said if isinstance(said, str) else json.dumps(said)).encode()

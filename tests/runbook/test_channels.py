@@ -65,14 +65,14 @@ class World:
     def write(self) -> None:
         (self.folder / "truegreen.yaml").write_text(yaml.safe_dump({"incidents": self.given}))
 
-    def desk(self) -> Desk:
-        return Desk(load(self.folder / "truegreen.yaml", {}), False, None, clock=lambda: AT)
+    def desk(self, now: float = AT) -> Desk:
+        return Desk(load(self.folder / "truegreen.yaml", {}), False, None, clock=lambda: now)
 
     def open(self, sev: str = "1", text: str = "grounding burns", **data: Any) -> Incident:
         return store.open_incident(self.log, BOT, sev, AT, text, {"labels": {"alertname": "TruegreenBudgetBurn"}, **data})
 
     def told(self, now: float = AT) -> list[Any]:
-        return outbox.deliver(self.desk(), self.log, now)
+        return outbox.deliver(self.desk(now), self.log)
 
     def kinds(self) -> list[str]:
         return [e.kind for e in store.events(self.log)]
@@ -180,6 +180,7 @@ def test_killed_between_the_message_and_its_record_it_is_not_sent_twice(world: W
     assert [m.get("thread_ts") for m in sent] == [None, *[sent[0]["ts"]] * (len(sent) - 1)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("vendor", ["jira", "github"])
 def test_kill_9_between_the_request_and_its_record_makes_no_second_ticket(
     world: World, until: Callable[..., None], vendor: str
@@ -204,7 +205,7 @@ def test_kill_9_between_the_request_and_its_record_makes_no_second_ticket(
         until(lambda: len(server.issues) == 1)
         process.send_signal(signal.SIGKILL)
     assert store.verify(world.log) == ""
-    assert world.kinds().count("ticket opened") == (0 if vendor == "jira" else 1)
+    assert not [text for text in world.said("ticket opened") if text.startswith("incident" if vendor == "jira" else "compliance")]
     world.told(time.time() + deliveries.LEASE)
     assert (len(world.jira.issues), len(world.github.issues)) == (1, 1)
     assert world.kinds().count("ticket opened") == 2
@@ -308,11 +309,114 @@ def test_a_server_that_hangs_holds_up_no_command(world: World, monkeypatch: pyte
     assert len(world.jira.calls) == 1
 
 
+@pytest.mark.full
+def test_a_tracker_that_hangs_keeps_neither_contacts_nor_slack_waiting(
+    world: World, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three incidents all but the hanging one's tickets is told while it hangs, also what comes later."""
+    monkeypatch.setattr(calls, "TIMEOUT", 60.0)
+    world.jira.faults = ["hang"]
+    ones = [
+        world.open(),
+        *(store.open_incident(world.log, replace(BOT, slo=slo), "1", AT, slo, {}) for slo in ("cost", "latency")),
+    ]
+
+    def told(each: int) -> bool:
+        outbox.tick(world.desk(), world.log, ones[0], (), AT)
+        return (len(world.hook.told), len(world.github.issues), len(world.slack.lines("U0LEGAL"))) == (each, each, each)
+
+    until(lambda: told(3))
+    store.open_incident(world.log, replace(BOT, slo="safety"), "1", AT, "later", {})
+    until(lambda: told(4))
+    assert (len(world.jira.calls), world.jira.issues, world.said("delivery failed")) == (1, {}, [])
+
+
+@pytest.mark.full
+def test_the_lease_of_an_item_begins_when_it_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the pass began: the ones before may have taken more than a minute."""
+    one, moment, taken = world.open(), [AT], []
+    key, answer = f"message {store.events(world.log)[0].hash}", world.slack.answer
+
+    def slow(asked: Any) -> Any:
+        if asked.path.endswith("conversations.create"):
+            moment[0] = AT + 70
+        if asked.path.endswith("chat.postMessage") and asked.body["channel"].startswith("C0"):
+            taken.append(deliveries.claim(world.log, one.id, key, AT + 71))
+        return answer(asked)
+
+    monkeypatch.setattr(world.slack, "answer", slow)
+    outbox.deliver(replace(world.desk(), clock=lambda: moment[0]), world.log)
+    assert taken
+    assert taken[0] is None
+
+
+LATER = (403, {"Retry-After": "Fri, 02 Jan 2026 04:00:00 GMT"}, {"message": "You have exceeded a secondary rate limit"})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("vendor", "faults", "said"),
+    [
+        ("slack", [None, (200, {}, {"ok": True})], "without the id of the channel"),
+        ("slack", [(200, {"Retry-After": "soon"}, {"ok": False, "error": "ratelimited"})], "asked too often"),
+        ("slack", [(200, {}, {"ok": True, "channel": ["x"] * 3}), (200, {}, [])], "is not Slack's API"),
+        ("github", [LATER], "secondary rate limit"),
+        ("github", [(200, {}, [3])], "is not understood (TypeError)"),
+        ("jira", [(200, {}, {"issues": [3]})], "without the key"),
+        ("hook", [(429, {"Retry-After": "9" * 30})], "s of rest"),
+    ],
+)
+def test_an_answer_that_nobody_foresaw_is_a_line_and_stops_no_other(
+    world: World, vendor: str, faults: list[Any], said: str
+) -> None:
+    getattr(world, vendor).faults = faults
+    world.open()
+    bad = {o.item.lane: o.said for o in world.told() if not o.ok}
+    assert [said in text for text in bad.values()] == [True], bad
+    assert [text.partition(":")[0] for text in world.said("delivery failed")] == [lane.partition(":")[0] for lane in bad]
+    # Whatever rest it asks for, within an hour it is tried again, and arrives.
+    for later in (outbox.FIRST, outbox.PATIENT, outbox.PATIENT + 1):
+        world.told(AT + later)
+    assert not outbox.pending(world.desk(), world.log, store.incidents(world.log)[0], store.events(world.log)[:1])
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("github", "ghp_tok\u00e9n"), ("hook", "https://[abc"), ("hook", "https://x:99999999/s3cret")]
+)
+def test_a_secret_that_no_request_takes_is_said_before_and_stops_no_other(
+    run: Callable[..., Any], world: World, file: str, text: str
+) -> None:
+    (world.folder / file).write_text(text)
+    world.open()
+    bad = [o for o in world.told() if not o.ok]
+    assert len(bad) == 1
+    assert len(world.slack.lines("C00000001")) >= 1
+    (line,) = world.said("delivery failed")
+    assert text not in line
+    looked = run("incident", "channels")
+    assert (looked.code, "1 of 6 targets would not be reached" in looked.err) == (1, True), looked.out
+
+
+@pytest.mark.full
+def test_who_has_no_server_is_escalated_and_reminded_by_deliver(run: Callable[..., Any], world: World) -> None:
+    """A cron job writes the clocks that ran out and the law's reminders, and tells them, each once."""
+    world.open()
+    for _ in range(2):
+        assert run("incident", "deliver", "--once").code == 0
+    assert [e.data["clock"] for e in store.events(world.log) if e.kind == "clock ran out"] == [
+        "acknowledge",
+        "classify",
+        "resolve",
+    ]
+    assert world.kinds().count("law reminder") == len([t for t in world.slack.lines("U0LEGAL") if "law reminder" in t]) > 0
+    assert len([body for path, _, body in world.hook.told if path == "/boss"]) == 3
+
+
 def test_ten_at_once_deliver_each_thing_once(world: World) -> None:
     """Two responders' cron and the server: the table decides who sends."""
     world.open()
     desk, log = world.desk(), world.log
-    threads = [threading.Thread(target=outbox.deliver, args=(desk, log, AT)) for _ in range(10)]
+    threads = [threading.Thread(target=outbox.deliver, args=(desk, log)) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -336,6 +440,19 @@ def test_hostile_text_is_no_mention_no_link_and_no_markup(world: World) -> None:
     assert all("<!channel>" not in line and "<https" not in line for line in world.slack.lines())
     opening = next(m for m in world.slack.messages if m.get("blocks"))
     assert {b["text"]["type"] for b in opening["blocks"] if "text" in b} == {"plain_text"}
+
+
+def test_hostile_text_in_an_incoming_webhook_is_no_mention_and_no_named_link(world: World) -> None:
+    """Of Slack, and of those that read Markdown: nothing but our own last line is an address behind words."""
+    world.open(text=f"[the incident page](https://evil.example) @channel @all {HOSTILE}")
+    store.open_incident(world.log, replace(BOT, slo="[page]: https://evil.example <users/all>"), "1", AT, "[page]", {})
+    world.told()
+    texts = [body["text"] for _, _, body in world.hook.told]
+    assert len(texts) == 2
+    for text in texts:
+        assert not re.search(r"[<>]|@\w|\][(:\[]", text), text
+        assert text.splitlines()[-1].startswith("https://inc.example/incidents/")
+    assert "the incident page" in texts[0]
 
 
 def test_a_clock_that_runs_out_tells_whom_it_names_and_a_reminder_of_the_law_its_people(world: World) -> None:

@@ -27,7 +27,7 @@ def secret(file: Path | None, what: str) -> str:
     """The secret that a file holds, alone.
 
     Raises:
-        BadInput: it cannot be read, is empty or is more than one word.
+        BadInput: it cannot be read, is empty, is more than one word or has characters that no header takes.
     """
     if file is None:
         raise BadInput(f"{what}: no file is named; name one")
@@ -39,6 +39,8 @@ def secret(file: Path | None, what: str) -> str:
         raise BadInput(f"{what}: {file} cannot be read: {reason}; name a file that has the secret alone") from None
     if not text or len(text.split()) > 1:
         raise BadInput(f"{what}: {file} holds {'nothing' if not text else 'more than one word'}; write the secret alone into it")
+    if not text.isascii() or not text.isprintable():
+        raise BadInput(f"{what}: {file} holds a character that no secret has; write the secret alone into it, as it was given")
     return text
 
 

@@ -20,11 +20,20 @@ def incoming(contact: Contact, where: str, text: str) -> None:
         BadInput: the file with the address cannot be read.
         Undelivered: it was not taken; the address is in no message.
     """
+    _posted(Server("the webhook", address(contact, where), "", timeout=calls.TIMEOUT), {"text": text}, "the address in the file")
+
+
+def address(contact: Contact, where: str) -> str:
+    """The address that a contact's file holds; raises `BadInput` when it holds none."""
     url = calls.secret(contact.secret_file, f"{where}: secret_file")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
         raise BadInput(f"{where}: {contact.secret_file} holds no address; write one that begins with https:// into it")
-    _posted(Server("the webhook", url, "", timeout=calls.TIMEOUT), {"text": text}, "the address in the file")
+    return url
 
 
 def plain(contact: Contact, text: str, facts: Mapping[str, Any]) -> None:

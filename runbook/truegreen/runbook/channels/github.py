@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from truegreen.core.clients import http
 from truegreen.core.clients.http import Server
 from truegreen.core.config.response import Tracker
 from truegreen.core.errors import BadInput
@@ -75,8 +76,7 @@ def _checked(answer: httpx.Response, expected: int) -> Any:
     if answer.status_code == expected:
         return told
     said = calls.shown(told.get("message", "")) if isinstance(told, dict) else ""
-    wait = (
-        float(answer.headers.get("Retry-After") or 60) if answer.status_code in _LIMITED and "rate limit" in said.lower() else 0.0
-    )
+    limited = answer.status_code in _LIMITED and "rate limit" in said.lower()
+    wait = (http.retry_after(answer) or 60.0) if limited else 0.0
     hint = f" ({_HINTS[answer.status_code]})" if answer.status_code in _HINTS else ""
     raise Undelivered(f"GitHub answers {answer.status_code}{f': {said}' if said else ''}{hint}", wait)

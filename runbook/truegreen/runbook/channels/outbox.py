@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from truegreen.core.errors import BadInput, Failed
 from truegreen.runbook import log as store
 from truegreen.runbook.channels import contacts, deliveries, github, jira, slack, words
 from truegreen.runbook.channels.model import BEGUN, CHANNEL, CONTACT, DONE, INVITE, REFUSED, TICKET, Item, Outcome, Undelivered
-from truegreen.runbook.channels.plan import plan
+from truegreen.runbook.channels.plan import plan, target_of
 from truegreen.runbook.clean import clean
 from truegreen.runbook.log import Log
 from truegreen.runbook.model import Event, Incident
@@ -21,35 +23,80 @@ if TYPE_CHECKING:
 FIRST: Final = 5.0
 """Seconds until a refused item is tried again, doubled each time up to `LONGEST`."""
 LONGEST: Final = 300.0
-_BUSY: Final = threading.Lock()
+PATIENT: Final = 3_600.0
+"""Seconds: a target that asks for a longer rest is asked again after this."""
+_TURN: Final = threading.Lock()
+_AT_IT: Final[set[tuple[str, str]]] = set()
+"""Store and target of what is being delivered in the background."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one target is to be told of one incident; `refs` are the keys of what was delivered, each with what the target called it."""
+
+    incident: Incident
+    events: Sequence[Event]
+    refs: dict[str, str]
+    items: list[Item]
 
 
 def tick(desk: Desk, log: Log, incident: Incident, events: Sequence[Event], now: float) -> None:  # noqa: ARG001 - the shape of a hook
-    """Deliver in the background what all incidents are to tell; while that is still going on, nothing more is begun.
+    """Deliver in the background what all incidents are to tell; a target that is still at it is left alone.
 
-    A hook of `incident serve`: a target that hangs must not hold up the others' clocks. What fails is in the log and tried again.
+    A hook of `incident serve`: one that hangs must hold up neither the clocks nor another target. What fails is in the log and tried again.
     """
-    if _BUSY.acquire(blocking=False):
-        threading.Thread(target=_in_background, args=(desk, log, now), name="truegreen-outbox", daemon=True).start()
+    if _TURN.acquire(blocking=False):
+        threading.Thread(target=_in_background, args=(desk, log), name="truegreen-outbox", daemon=True).start()
 
 
-def _in_background(desk: Desk, log: Log, now: float) -> None:
+def _in_background(desk: Desk, log: Log) -> None:
     try:
-        deliver(desk, log, now)
+        for target, parts in _waiting(desk, log).items():
+            if (log.address, target) not in _AT_IT:
+                _AT_IT.add((log.address, target))
+                threading.Thread(target=_beside, args=(desk, log, target, parts), name=f"truegreen-{target}", daemon=True).start()
     except (BadInput, Failed):
         pass  # The store does not answer: the next tick tries again, and the loop says so by itself.
     finally:
-        _BUSY.release()
+        _TURN.release()
 
 
-def deliver(desk: Desk, log: Log, now: float) -> list[Outcome]:
-    """Try everything that is due, of every incident that is open or of which something was written not long ago.
+def _beside(desk: Desk, log: Log, target: str, parts: Sequence[_Part]) -> None:
+    try:
+        _tell(desk, log, parts)
+    except (BadInput, Failed):
+        pass  # As above.
+    finally:
+        _AT_IT.discard((log.address, target))
+
+
+def deliver(desk: Desk, log: Log) -> list[Outcome]:
+    """Try everything that is due, of every incident that is open or of which something was written not long ago; all targets at once.
 
     Raises:
         Failed: the store cannot be used.
     """
+    waiting = _waiting(desk, log)
+    with ThreadPoolExecutor(max(len(waiting), 1)) as pool:
+        return [outcome for told in pool.map(lambda parts: _tell(desk, log, parts), waiting.values()) for outcome in told]
+
+
+def _waiting(desk: Desk, log: Log) -> dict[str, list[_Part]]:
+    # Target to what is not delivered to it yet, incident by incident.
     deliveries.prepare(log)
-    return [outcome for incident in store.recent(log, now) for outcome in _of(desk, log, incident, now)]
+    found: dict[str, list[_Part]] = {}
+    for incident in store.recent(log, desk.clock()):
+        events = store.events(log, incident.id)
+        refs = {key: each.ref for key, each in deliveries.known(log, incident.id).items() if each.state == DONE}
+        if incident.closed is not None and not refs:
+            continue  # It was over before anybody was to be told.
+        parts: dict[str, list[Item]] = {}
+        for item in plan(events, desk.config.incidents):
+            if item.key not in refs:
+                parts.setdefault(target_of(item), []).append(item)
+        for target, items in parts.items():
+            found.setdefault(target, []).append(_Part(incident, events, dict(refs), items))
+    return found
 
 
 def pending(desk: Desk, log: Log, incident: Incident, events: Sequence[Event]) -> tuple[Item, ...]:
@@ -58,35 +105,44 @@ def pending(desk: Desk, log: Log, incident: Incident, events: Sequence[Event]) -
     return tuple(i for i in plan(events, desk.config.incidents) if i.key not in known or known[i.key].state != DONE)
 
 
-def _of(desk: Desk, log: Log, incident: Incident, now: float) -> Iterator[Outcome]:
-    events = store.events(log, incident.id)
-    refs = {key: each.ref for key, each in deliveries.known(log, incident.id).items() if each.state == DONE}
-    if incident.closed is not None and not refs:
-        return  # It was over before anybody was to be told.
-    stopped: set[str] = set()
-    for item in plan(events, desk.config.incidents):
-        if item.key in refs or item.lane in stopped or (item.what == INVITE and f"channel {events[0].hash}" not in refs):
+def _tell(desk: Desk, log: Log, parts: Sequence[_Part]) -> list[Outcome]:
+    return [outcome for part in parts for outcome in _of(desk, log, part)]
+
+
+def _of(desk: Desk, log: Log, part: _Part) -> Iterator[Outcome]:
+    incident, events, refs, stopped = part.incident, part.events, part.refs, set[str]()
+    for item in part.items:
+        if item.lane in stopped or (item.what == INVITE and f"channel {events[0].hash}" not in refs):
             continue
-        before = deliveries.claim(log, incident.id, item.key, now)
+        # Not the time at which all began: a target may take long, and the lease of what comes after it begins with its own claim.
+        before = deliveries.claim(log, incident.id, item.key, desk.clock())
         if before is None:
             stopped.add(item.lane)
             continue
         try:
             ref, facts = _send(desk, incident, events, item, refs, unsure=before.state == BEGUN)
-        except (Undelivered, BadInput) as error:
-            wait = error.wait if isinstance(error, Undelivered) else 0.0
-            unsure = isinstance(error, Undelivered) and error.unsure
-            due = now + max(wait, min(FIRST * 2 ** min(before.attempts, 10), LONGEST))
-            deliveries.settle(log, item.key, BEGUN if unsure else REFUSED, due, said=str(error))
-            _once(log, incident, item.lane, now, "delivery failed", f"{item.lane}: {error}", {"target": item.lane})
+        except Exception as error:  # whatever one target answers, the others are told
+            why, now = _why(error), desk.clock()
+            due = now + min(max(why.wait, min(FIRST * 2 ** min(before.attempts, 10), LONGEST)), PATIENT)
+            deliveries.settle(log, item.key, BEGUN if why.unsure else REFUSED, due, said=str(why))
+            _once(log, incident, item.lane, now, "delivery failed", f"{item.lane}: {why}", {"target": item.lane})
             stopped.add(item.lane)
-            yield Outcome(item, ok=False, ref="", said=str(error))
+            yield Outcome(item, ok=False, ref="", said=str(why))
             continue
         if facts:
-            _once(log, incident, item.key, now, *_told(item, facts), facts)
-        deliveries.settle(log, item.key, DONE, now, ref=ref)
+            _once(log, incident, item.key, desk.clock(), *_told(item, facts), facts)
+        deliveries.settle(log, item.key, DONE, desk.clock(), ref=ref)
         refs[item.key] = ref
         yield Outcome(item, ok=True, ref=ref)
+
+
+def _why(error: Exception) -> Undelivered:
+    if isinstance(error, Undelivered):
+        return error
+    if isinstance(error, BadInput | Failed):
+        return Undelivered(str(error))
+    # The text of an error that nobody foresaw may hold a secret. It may have come after the message arrived.
+    return Undelivered(f"what it answers, or how it is configured, is not understood ({type(error).__name__})", unsure=True)
 
 
 def _send(
@@ -143,11 +199,12 @@ def _ticket(
 
 
 def _contact(desk: Desk, incident: Incident, item: Item, sev: str, where: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    contact, text = desk.config.incidents.contacts[item.name], words.contact(item, incident, sev, where)
+    contact, target = desk.config.incidents.contacts[item.name], incident.target
     if item.lane.endswith(": webhook"):
+        text = words.contact(item, incident, sev, where, words.anywhere)
         contacts.incoming(contact, f"incidents.contacts.{item.name}", text)
     else:
-        target = incident.target
+        text = words.contact(item, incident, sev, where)
         facts = {"incident": incident.id, "sev": sev, "service": target.service, "environment": target.environment, "slo": target.slo,
                  "kind": item.event.kind, "time": item.event.time, "url": where["incident"], "key": item.event.hash}  # fmt: skip
         contacts.plain(contact, text, facts)

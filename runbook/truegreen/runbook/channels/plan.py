@@ -105,6 +105,11 @@ def _slack(events: Sequence[Event], grave: Event | None, config: Incidents) -> I
         yield Item(f"message {event.hash}", "Slack", MESSAGE, "", event)
 
 
+def target_of(item: Item) -> str:
+    """Who takes an item: all that goes through Slack is one target, any other lane is a target of its own."""
+    return "Slack" if item.lane.startswith("Slack") or item.lane.endswith(": Slack") else item.lane
+
+
 def lanes(items: Iterable[Item]) -> Mapping[str, int]:
     """Each lane with how many items it has, in order."""
     found: dict[str, int] = {}

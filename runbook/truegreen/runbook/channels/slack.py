@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from truegreen.core.clients import http
 from truegreen.core.clients.http import Server
 from truegreen.runbook.channels import calls
 from truegreen.runbook.channels.model import Undelivered
@@ -50,11 +51,15 @@ def open_channel(server: Server, name: str) -> str:
         Undelivered: it cannot be made, or is there and cannot be found.
     """
     try:
-        return str(_method(server, "conversations.create", {"name": name, "is_private": False})["channel"]["id"])
+        made = _method(server, "conversations.create", {"name": name, "is_private": False}).get("channel")
     except Refused as error:
         if error.error != "name_taken":
             raise
-    return _find(server, name)
+        return _find(server, name)
+    channel = made.get("id") if isinstance(made, dict) else None
+    if not isinstance(channel, str):
+        raise Undelivered("Slack answers without the id of the channel", unsure=True)
+    return channel
 
 
 def invite(server: Server, channel: str, users: tuple[str, ...]) -> None:
@@ -125,7 +130,7 @@ def _method(server: Server, method: str, body: Any = None, params: Mapping[str, 
         return told
     error = calls.shown(told.get("error", "no reason"))
     if error in ("ratelimited", "rate_limited"):
-        raise Undelivered("Slack is asked too often", float(answer.headers.get("Retry-After") or 30))
+        raise Undelivered("Slack is asked too often", http.retry_after(answer) or 30.0)
     needed = f" (the token lacks {calls.shown(told['needed'])})" if told.get("needed") else ""
     hint = f": {_HINTS[error]}" if error in _HINTS else ""
     raise Refused(f"Slack refuses {method}: {error}{needed}{hint}", error)

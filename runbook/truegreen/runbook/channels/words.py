@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -131,6 +131,12 @@ def slack_text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def anywhere(text: str) -> str:
+    """Text for whoever takes an incoming webhook: also no mention and no named link of Mattermost, Rocket.Chat or Google Chat."""
+    # A space without width behind each: `@all`, `[words](address)` and `[words]: address` are nothing then.
+    return re.sub(r"([@\]])", "\\1\u200b", slack_text(text))
+
+
 def slack(item: Item, incident: Incident, sev: str, where: Mapping[str, str]) -> Json:
     """Text and blocks of the message that tells one event; the opening one has a heading and links."""
     event = item.event
@@ -145,11 +151,17 @@ def slack(item: Item, incident: Incident, sev: str, where: Mapping[str, str]) ->
     return {"text": slack_text(clean(line, SECTION)), "blocks": blocks}
 
 
-def contact(item: Item, incident: Incident, sev: str, where: Mapping[str, str]) -> str:
-    """What a contact is told, on a few lines of plain text."""
+def contact(
+    item: Item, incident: Incident, sev: str, where: Mapping[str, str], safe: Callable[[str], str] = lambda text: text
+) -> str:
+    """What a contact is told, on a few lines of plain text.
+
+    Args:
+        safe: makes what comes from outside harmless where it is read.
+    """
     event = item.event
     because = "" if event.kind in ("incident opened", "sev changed") else f"{event.kind}: "
-    lines = [headline(incident, sev), clean(f"{because}{event.text}", 1_000), f"Since {iso(incident.opened)}"]
+    lines = [safe(headline(incident, sev)), safe(clean(f"{because}{event.text}", 1_000)), f"Since {iso(incident.opened)}"]
     lines += LEGAL[:1] if item.name in ("legal", "compliance") else ()
     return "\n".join([*lines, where["incident"]])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -13,20 +14,29 @@ from truegreen.runbook.commands.incident import incident
 
 PAUSE = 1.0
 """Seconds between two passes."""
+BEFORE = ("escalation", "law")
+"""The hooks of `serve` that write what is to be told."""
 
 
 @incident.command("deliver")
 @click.option("--once", is_flag=True, help="One pass, for cron; exit 1 when something was not taken.")
 @desk
 def deliver(desk: Desk, once: bool) -> None:
-    """Send what is due to Slack, trackers and contacts; `incident serve` does it by itself."""
+    """Send what is due to Slack, trackers and contacts; `incident serve` does it by itself.
+
+    First it escalates and reminds of the law, as `serve` does. Switches that go on or end by themselves are `serve`'s alone.
+    """
     from truegreen.runbook.channels import outbox
+    from truegreen.runbook.serve.hooks import HOOKS
+    from truegreen.runbook.serve.loop import Loop
 
     log = desk.log()
+    before = Loop(desk, log, lambda line: click.echo(line, err=True), [(name, hook) for name, hook in HOOKS if name in BEFORE])
     if not once:
         click.echo(f"delivers what is due every {PAUSE:g} s; Ctrl-C ends it", err=True)
     while True:
-        made = outbox.deliver(desk, log, desk.clock())
+        before.once()
+        made = outbox.deliver(desk, log)
         rows = [{"incident": o.item.event.incident, "target": o.item.lane, "what": o.item.what, "event": o.item.event.seq, "ok": o.ok,
                  "ref": o.ref, "said": o.said} for o in made]  # fmt: skip
         if once or rows:
@@ -36,6 +46,8 @@ def deliver(desk: Desk, once: bool) -> None:
         desk.sleep(PAUSE)
     if bad := [row for row in rows if not row["ok"]]:
         raise Failed(f"{len(bad)} of {len(rows)} not delivered; they are tried again")
+    if before.failed:
+        raise Failed(f"what was to be written first failed {before.failed} times, as said above; it is tried again")
 
 
 @incident.command("channels")
@@ -64,14 +76,15 @@ def channels(desk: Desk) -> None:
 
 
 def _set(desk: Desk) -> Iterator[dict[str, Any]]:
-    from truegreen.runbook.channels import calls, plan
+    from truegreen.runbook.channels import calls, contacts, plan
 
     config = desk.config.incidents
 
-    def row(target: str, when: str, *files: Any) -> dict[str, Any]:
+    def row(target: str, when: str, *files: Any, look: Callable[[], object] = lambda: None) -> dict[str, Any]:
         try:
             for file in files:
                 calls.secret(file, target)
+            look()
         except BadInput as error:
             return {"target": target, "when": when, "wrong": str(error)}
         return {"target": target, "when": when, "wrong": ""}
@@ -88,8 +101,9 @@ def _set(desk: Desk) -> Iterator[dict[str, Any]]:
         reasons = ["sev 1, reminders of the law"] if name in plan.LEGAL else []
         reasons += ["a clock runs out"] if name in config.escalation else []
         for way in plan.ways(contact, slack=bool(slack.token_file)) or ("no way",):
-            found = row(f"contact {name}: {way}", " and ".join(reasons) or "nothing: not in escalation",
-                        *([contact.secret_file] if way == "webhook" else []))  # fmt: skip
+            told, where = " and ".join(reasons) or "nothing: not in escalation", f"incidents.contacts.{name}"
+            look = functools.partial(contacts.address, contact, where) if way == "webhook" else lambda: None
+            found = row(f"contact {name}: {way}", told, look=look)
             yield {**found, "wrong": found["wrong"] or ("give a channel, secret_file or url" if way == "no way" else "")}
 
 
