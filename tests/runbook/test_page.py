@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,7 +23,7 @@ from truegreen.core.config import parse_text
 from truegreen.runbook import log as store
 from truegreen.runbook import selectors
 from truegreen.runbook.model import Event, Incident, Target
-from truegreen.runbook.page import access, clocks, html, sli, svg
+from truegreen.runbook.page import access, clocks, html, routes, sli, svg
 from truegreen.runbook.page.view import next_steps, phases, view
 
 NOBODY = "http://127.0.0.1:9"
@@ -99,6 +100,21 @@ def test_the_session_is_no_token_ends_by_itself_and_dies_with_its_token(site: Si
 def test_signing_in_leads_nowhere_else(site: Site, to: str) -> None:
     answer = httpx.post(f"{site.url}/login", data={"token": TOKEN, "name": "D", "to": to})
     assert answer.headers["location"] == "/"
+
+
+def test_a_form_that_does_not_end_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of who has no token yet, and of who is in; nothing is written."""
+    monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
+    site.open()
+    where = ("127.0.0.1", urlsplit(site.url).port)
+    for path in ("/login", "/incidents/1/acknowledge"):
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 100\r\n\r\ntok"
+        with socket.create_connection(where, 20) as half:
+            half.sendall(head.encode())
+            answer = half.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 408 "), answer
+        assert b"set-cookie" not in answer.lower()
+    assert [e.kind for e in site.events()] == ["incident opened"]
 
 
 def test_without_tokens_only_this_machine_by_its_own_name(local: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import json
@@ -26,6 +27,8 @@ from truegreen.runbook.page.view import view
 
 MOST_BODY: Final = 16_384
 """Bytes of a form."""
+BODY_SECONDS: Final = 10.0
+"""A browser sends a form at once; who sends one byte at a time, without a token, holds a connection no longer than this."""
 LISTED: Final = 200
 """Incidents on the first page, the newest."""
 
@@ -57,6 +60,8 @@ def router(desk: Desk) -> APIRouter:
 
     async def enter(request: Request) -> Response:
         form = await _body(request)
+        if form is None:
+            return _late()
         nonce = secrets.token_urlsafe(12)
         cookie = door.enter(form.get("token", ""), form.get("name", ""), nonce, desk.clock()) if door.file else ""
         if not cookie:
@@ -77,6 +82,8 @@ def router(desk: Desk) -> APIRouter:
         if visitor is None:
             return _stranger(door, request)
         given = await _body(request)
+        if given is None:
+            return _late()
         plain = request.headers.get("content-type", "").startswith("application/json")
         # A page of another site can post a form; it cannot post JSON without asking, and nothing here says yes.
         if not plain and not access.genuine(visitor, given.get("form", "")):
@@ -211,12 +218,17 @@ def _number(request: Request) -> int:
     return int(text)
 
 
-async def _body(request: Request) -> dict[str, str]:
+async def _body(request: Request) -> dict[str, str] | None:
+    """What a form or JSON says, nothing of what is too long or neither, and None where it did not come in time."""
     content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > MOST_BODY:
-            return {}
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                content += part
+                if len(content) > MOST_BODY:
+                    return {}
+    except TimeoutError:
+        return None
     text = content.decode("utf-8", "replace")
     if request.headers.get("content-type", "").startswith("application/json"):
         try:
@@ -225,6 +237,16 @@ async def _body(request: Request) -> dict[str, str]:
             return {}
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
     return {name: values[-1] for name, values in parse_qs(text, max_num_fields=20).items()} if text.count("&") < 20 else {}
+
+
+def _late() -> Response:
+    return _page(
+        "said",
+        408,
+        {"Connection": "close"},
+        title="Not done",
+        text=f"The form was not whole within {BODY_SECONDS:g} s. Send it again.",
+    )
 
 
 def _inside(path: str) -> str:
