@@ -109,7 +109,7 @@ class Breaker:
 
     @contextmanager
     def calling(self) -> Iterator[None]:
-        """A block that is one call; it may await.
+        """A block that is one call; it may await. With Redis its state is asked in the caller's thread: in a coroutine `acall` is better.
 
         Raises:
             CircuitOpen: the circuit is open, and nothing was called.

@@ -39,6 +39,8 @@ class Circuit:
         self._redis = redis
         self._clock = clock
         self._lock = Lock()
+        self._line = Lock()
+        """Before the shared state, which may take its time: who looks at our own does not wait for it."""
         self._own: Any = None
         self._shared: Any = None
         self._watched: _Watched | None = None
@@ -70,10 +72,12 @@ class Circuit:
         own = self._mine()
         if own is None:
             return
-        self._report(own, ok, probe)
+        with self._lock:
+            self._report(own, ok, probe)
 
         def report(shared: Any) -> tuple[str, float]:
-            self._report(shared, ok, probe)
+            with self._line:
+                self._report(shared, ok, probe)
             return self._read(shared)
 
         told = self._asked(report)
@@ -89,20 +93,19 @@ class Circuit:
         return state, max(0.0, since + one.reset_timeout - self._clock())
 
     def _report(self, one: Any, ok: bool, probe: bool) -> None:
-        with self._lock:
-            if one.current_state == OPEN:
-                if not probe:
-                    return  # a call that began before it opened says nothing new
-                one.half_open()
-            try:
-                one.call(_outcome, ok)
-            except _Outcome:
-                if one.current_state == OPEN:  # by our clock, which says when a probe may pass
-                    one._state_storage.opened_at = datetime.fromtimestamp(self._clock(), UTC)
+        if one.current_state == OPEN:
+            if not probe:
+                return  # a call that began before it opened says nothing new
+            one.half_open()
+        try:
+            one.call(_outcome, ok)
+        except _Outcome:
+            if one.current_state == OPEN:  # by our clock, which says when a probe may pass
+                one._state_storage.opened_at = datetime.fromtimestamp(self._clock(), UTC)
 
     def _asked(self, ask: Callable[[Any], Any]) -> Any:
         """What the shared state says; None without a Redis, and while it does not answer."""
-        if self._redis is None or self._clock() < self._silent_until:
+        if self._redis is None or self._is_silent():
             return None
         try:
             shared = self._ours()
@@ -110,12 +113,12 @@ class Circuit:
             found = ask(shared)
             broken = watched.failed if watched is not None else None
         except Exception as error:
-            found, broken = None, error
+            found, broken = None, (self._watched.failed if self._watched is not None else None) or error
         if broken is None:
             return found
         if self._watched is not None:
             self._watched.failed = None
-        self._silent_until = self._clock() + AGAIN_SECONDS
+        self._silence()
         failures.count("breaker redis", broken)
         notices.once(
             f"breaker redis:{self._name}",
@@ -123,6 +126,12 @@ class Circuit:
             f"{AGAIN_SECONDS:.0f} s. The client must be one without decode_responses",
         )
         return None
+
+    def _is_silent(self) -> bool:
+        return self._clock() < self._silent_until
+
+    def _silence(self) -> None:
+        self._silent_until = self._clock() + AGAIN_SECONDS
 
     def _mine(self) -> Any:
         if self._own is None:
@@ -137,14 +146,15 @@ class Circuit:
     def _ours(self) -> Any:
         if self._shared is None:
             pybreaker = _pybreaker()
-            with self._lock:
-                watched = _Watched(self._redis)
-                storage = pybreaker.CircuitRedisStorage(CLOSED, watched, namespace=f"truegreen:{self._name}")
-                storage.logger = _silent  # it logs each failure with a traceback: they are counted here
-                made = pybreaker.CircuitBreaker(
-                    name=self._name, state_storage=storage, throw_new_error_on_trip=False, **self._limits
-                )
-                self._watched, self._shared = watched, made
+            with self._line:
+                if self._shared is None:
+                    watched = _Watched(self._redis, self._is_silent, self._silence)
+                    storage = pybreaker.CircuitRedisStorage(CLOSED, watched, namespace=f"truegreen:{self._name}")
+                    storage.logger = _silent  # it logs each failure with a traceback: they are counted here
+                    made = pybreaker.CircuitBreaker(
+                        name=self._name, state_storage=storage, throw_new_error_on_trip=False, **self._limits
+                    )
+                    self._watched, self._shared = watched, made
         return self._shared
 
     def _note(self, state: str) -> None:
@@ -164,20 +174,25 @@ def _outcome(ok: bool) -> None:
 
 
 class _Watched:
-    """A Redis client that remembers its last failure: pybreaker's storage swallows them."""
+    """A Redis client that remembers its last failure: pybreaker's storage swallows them. After one it fails at once, also for who waited meanwhile."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, silent: Callable[[], bool], silence: Callable[[], None]) -> None:
         self._client = client
+        self._silent = silent
+        self._silence = silence
         self.failed: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
+            if self._silent():
+                raise ConnectionError(name)
             try:
                 return method(*args, **kwargs)
             except Exception as error:
                 self.failed = error
+                self._silence()
                 raise
 
         return call
