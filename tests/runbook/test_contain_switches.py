@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from runbook_shop import App, Impatient
 
 from truegreen.core.clients import prometheus
-from truegreen.runbook import argv, flags
+from truegreen.runbook import argv, flags, seen, switches
 from truegreen.runbook import log as store
 from truegreen.runbook.commands import common
 
@@ -122,6 +125,83 @@ def test_features_that_are_off_stay_off_when_another_follows(incident: Callable[
     assert (refused.code, f"truegreen contain undo {second}" in refused.err) == (2, True)
     assert incident("contain", "undo", str(second)).code == 0
     assert _value(tmp_path, "feature_disabled") == "b"
+
+
+@pytest.mark.parametrize("ends", [("60m", "10m"), ("10m", "60m")])
+def test_a_second_feature_ends_neither_of_the_two_early(
+    incident: Callable[..., Any], tmp_path: Path, now: list[float], ends: tuple[str, str]
+) -> None:
+    """They share one flag, which has one end."""
+    incident("contain", "feature-off", "refunds", "--expires", ends[0], *QUICK)
+    said = incident("contain", "feature-off", "search", "--expires", ends[1], *QUICK, "--json").facts
+    flag = flags.state(flags.load(tmp_path / "flags.json"), "feature_disabled")
+    assert flag == flags.Switch("refunds,search", now[0] + 3_600)
+    assert "the later end of both" in said["text"]
+    assert incident("contain", "undo", str(said["event"])).code == 0
+    first = flags.state(flags.load(tmp_path / "flags.json"), "feature_disabled")
+    assert first == flags.Switch("refunds", now[0] + (3_600 if ends[0] == "60m" else 600))
+
+
+def test_a_switch_of_the_team_that_nobody_ended_is_not_listed_as_off(
+    incident: Callable[..., Any], tmp_path: Path, now: list[float]
+) -> None:
+    """Where no `incident serve` runs nothing takes it away."""
+    (tmp_path / "truegreen.yaml").write_text(
+        json.dumps({"containment": {"commands": {"x": {"apply": ["true"], "undo": ["true"]}}}})
+    )
+    assert incident("contain", "run", "x", "--expires", "5m").code == 0
+    now[0] += 301
+    assert "MAY STILL BE ON" in incident("contain", "list").out
+
+
+def test_the_flag_file_keeps_its_mode_and_its_link(incident: Callable[..., Any], tmp_path: Path) -> None:
+    """The application is another user, and may read it by a link."""
+    real = tmp_path / "shared" / "flags.json"
+    real.parent.mkdir()
+    real.write_text('{"flags": {}}')
+    real.chmod(0o664)
+    (tmp_path / "flags.json").symlink_to(real)
+    old = os.umask(0o077)
+    try:
+        assert incident("contain", "strict-guardrail", *QUICK).code == 0
+    finally:
+        os.umask(old)
+    assert (tmp_path / "flags.json").is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o664
+    assert flags.state(flags.load(real), "strict_guardrail").value == "on"
+
+
+def test_half_a_surrogate_in_a_flag_of_the_team_stays_as_it_is(incident: Callable[..., Any], tmp_path: Path) -> None:
+    """JSON can hold it, UTF-8 cannot."""
+    theirs = {"state": "ENABLED", "variants": {"on": "\ud83d"}, "defaultVariant": "on"}
+    (tmp_path / "flags.json").write_text(json.dumps({"flags": {"theirs": theirs, "degraded_mode": theirs}}))
+    made = incident("contain", "degraded", *QUICK, "--json")
+    assert made.code == 0, made.err
+    assert incident("contain", "undo", str(made.facts["event"])).code == 0
+    assert json.loads((tmp_path / "flags.json").read_text())["flags"]["theirs"] == theirs
+
+
+@pytest.mark.parametrize("name", ["pin-model", "fallback"])
+@pytest.mark.parametrize(("value", "model"), [("openai:m-1", "m-1"), ("m-1", "m-1"), ("ft:m-1:shop", "ft:m-1:shop")])
+def test_a_model_with_its_provider_is_seen_by_the_name_that_serves(name: str, value: str, model: str) -> None:
+    """The application takes the provider off, and spans name the model alone."""
+    classify = seen.classifier(switches.BY_NAME[name], value, ("old",))
+    assert classify(("served", "asked", model)) == seen.kinds(switches.BY_NAME[name])[0]
+    assert classify(("served", "old", "old")) == "other"
+
+
+def test_of_a_command_that_prints_without_end_the_tail_is_kept() -> None:
+    """A command that is verbose for two minutes may not take the machine's memory."""
+    script = "import sys; [sys.stdout.write('x' * 99 + chr(10)) for _ in range(400_000)]; print('the last line')"
+    tracemalloc.start()
+    try:
+        ended = argv.run([sys.executable, "-c", script])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert ended == argv.Ended(0, "the last line")
+    assert peak < 1_000_000
+    assert argv.run(["yes"], 0.2).late
 
 
 def test_a_switch_is_renewed_and_one_that_expired_is_turned_on_anew(
@@ -242,6 +322,9 @@ def test_without_prometheus_the_change_is_made_and_said_not_to_be_verified(run: 
     assert "not verified by spans: no Prometheus answers" in ended.err
     assert "the change stands" in ended.err
     assert _value(tmp_path, "pinned_model") == "m-1"
+    facts = json.loads(run("contain", "pin-model", "m-2", "--json").out)
+    assert (facts["exit_code"], facts["verified"], facts["undo"]) == (1, None, f"truegreen contain undo {facts['event']}")
+    assert Path(facts["evidence"]["path"]).name in {each.name for each in tmp_path.rglob("*.tar.gz")}
     assert [e["kind"] for e in run("incident", "log", "--json").facts["events"]][-1] == "not verified"
 
 

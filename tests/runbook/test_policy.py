@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,8 @@ Tick = Callable[[float], None]
 def opened(run: Any, tmp_path: Path) -> Callable[..., tuple[store.Log, Incident, Tick]]:
     """`opened(sev)`: an incident, and `tick(now)` as the loop of `incident serve` calls it."""
 
-    def begin(sev: str, wanted: bool = True) -> tuple[store.Log, Incident, Tick]:
-        given = {"containment": {"degraded_on_sev1": wanted, "degraded_message": MESSAGE, "expires": "10m"}}
+    def begin(sev: str, wanted: bool = True, **more: Any) -> tuple[store.Log, Incident, Tick]:
+        given = {"containment": {"degraded_on_sev1": wanted, "degraded_message": MESSAGE, "expires": "10m", **more}}
         (tmp_path / "truegreen.yaml").write_text(yaml.safe_dump(given))
         config = load(tmp_path / "truegreen.yaml", {})
         nobody = dict.fromkeys(("prometheus_url", "alertmanager_url", "collector_url"), "http://127.0.0.1:9")
@@ -135,3 +136,88 @@ def test_a_switch_that_cannot_be_turned_is_tried_again_after_a_minute(
     assert [e.kind for e in store.events(log)].count("contain failed") == 1
     tick(1_062.0)
     assert _message(tmp_path).value == MESSAGE
+
+
+def test_two_sev_1_share_one_switch_and_the_second_takes_it_over(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], tmp_path: Path
+) -> None:
+    """One flag for all: it is renewed by who holds it, and never said to be off while it is on."""
+    log, first, one = opened("1")
+    _, _, other = opened("1")
+    for now in range(1_001, 3_000, 100):
+        one(float(now))
+        other(float(now))
+    assert _message(tmp_path).value == MESSAGE
+    kinds = [e.kind for e in store.events(log)]
+    assert (kinds.count("contain applied"), kinds.count("contain expired")) == (1, 0)
+    store.close_incident(log, first.id, 3_000.0, "over", {})
+    one(3_001.0)
+    other(3_002.0)
+    assert (_message(tmp_path).value, len(standing.switches(store.events(log)))) == (MESSAGE, 1)
+
+
+def test_an_expiry_under_a_newer_switch_does_not_say_off(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path
+) -> None:
+    """The file says on, and so does the log."""
+    log, _, tick = opened("2")
+    assert run("contain", "pin-model", "m-1", "--expires", "5m", "--verify-count", "0").code == 0
+    assert run("contain", "pin-model", "m-2", "--expires", "60m", "--verify-count", "0").code == 0
+    older, newer = standing.switches(store.events(log))
+    tick(older.expires)
+    said = store.events(log)[-1]
+    assert (said.kind, "is off" in said.text, f"event {newer.number} set it to m-2" in said.text) == (
+        "contain expired",
+        False,
+        True,
+    )
+
+
+OWN = {"drain": {"says": "x", "apply": ["touch", "drained"], "undo": ["rm", "drained"]}}
+
+
+def test_a_switch_of_the_team_is_ended_by_its_undo_when_its_time_is_over(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No application knows when it ends; once, with evidence, and then it is on no list."""
+    monkeypatch.chdir(tmp_path)
+    log, _, tick = opened("2", commands=OWN)
+    ended = run("contain", "run", "drain", "--expires", "5m")
+    assert (ended.code, "incident serve` ends it" in ended.out) == (0, True)
+    until = standing.switches(store.events(log))[0].expires
+    tick(until - 1)
+    assert (tmp_path / "drained").exists()
+    tick(until)
+    tick(until + 1)
+    assert not (tmp_path / "drained").exists()
+    kinds = [e.kind for e in store.events(log)]
+    assert kinds[-3:] == ["evidence frozen", "undo begun", "contain expired"]
+    assert (standing.switches(store.events(log)), store.verify(log)) == ((), "")
+
+
+@pytest.mark.parametrize("undo", [["false"], []])
+def test_what_cannot_be_ended_is_said_to_be_on(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path, undo: list[str]
+) -> None:
+    """A line of the log that says off is believed."""
+    log, _, tick = opened("2", commands={"x": {"says": "x", "apply": ["true"], "undo": undo}})
+    assert run("contain", "run", "x", "--expires", "5m").code == 0
+    active = standing.switches(store.events(log))
+    for after in (0, 1, 61):
+        tick(active[0].expires + after)
+    said = [e for e in store.events(log) if e.kind == "contain expired"]
+    assert (len(said), "take it for STILL ON" in said[0].text) == (1, True)
+    assert standing.switches(store.events(log)) == active
+    assert f"truegreen contain undo {active[0].number}" in said[0].text
+
+
+@pytest.mark.parametrize(("more", "ends"), [([], ["boost|50%", "boost|"]), (["{expires}"], ["boost|50%"])])
+def test_a_flag_system_that_is_told_no_expiry_is_told_the_end(
+    opened: Callable[..., tuple[store.Log, Incident, Tick]], run: Any, tmp_path: Path, more: list[str], ends: list[str]
+) -> None:
+    """One that was told ends it by itself, and is left alone."""
+    script = "import sys; open('calls', 'a').write(f'boost|{sys.argv[2]}' + chr(10))"
+    log, _, tick = opened("2", command=[sys.executable, "-c", script, "{flag}", "{value}", *more])
+    assert run("contain", "boost", "50%", "--expires", "5m", "--verify-count", "0").code == 0
+    tick(standing.switches(store.events(log))[0].expires)
+    assert (tmp_path / "calls").read_text().split() == ends

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BadInput as error:
         _say(given, str(error), 2)
     except Failed as error:
-        _say(given, str(error), 1)
+        _say(given, str(error), 1, error.facts)
     except ModuleNotFoundError as error:  # the command was loaded, and imports more when it runs
         _say(given, _missing(_asked(given), error), 1)
     except BrokenPipeError:
@@ -144,10 +144,10 @@ def _unread() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say(given: Sequence[str], message: str, code: int) -> None:
+def _say(given: Sequence[str], message: str, code: int, facts: Mapping[str, object] | None = None) -> None:
     if "--json" in given:
         try:
-            click.echo(json.dumps({"error": message, "exit_code": code}))
+            click.echo(json.dumps({**(facts or {}), "error": message, "exit_code": code}))
         except BrokenPipeError:
             _unread()
     click.echo(f"{click.style('error', fg='red')}: {message}", err=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from truegreen.runbook.clean import clean
 
 SECONDS: Final = 120.0
 """The longest that a command may take."""
+TAIL: Final = 65_536
+"""Bytes that are kept of what a command prints: its last line is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,28 @@ def run(command: Sequence[str], timeout: float | None = None) -> Ended:
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
                 )
                 stack.callback(_end, running)
-            output, _ = running.communicate(timeout=timeout)
+            output = _tail(running, time.monotonic() + timeout)
+            running.wait(timeout)
     except subprocess.TimeoutExpired:
         return Ended(None, f"ended after {timeout:g} s without a result", late=True)
     except (OSError, ValueError) as error:
         return Ended(None, f"{clean(command[0], 100)}: {getattr(error, 'strerror', None) or error}")
     lines = output.decode("utf-8", "replace").strip().splitlines()
     return Ended(running.returncode, clean(lines[-1], 200) if lines else "it printed nothing")
+
+
+def _tail(running: subprocess.Popen[bytes], until: float) -> bytes:
+    """The end of what it prints, read until it prints no more; raises `TimeoutExpired`."""
+    kept = b""
+    with selectors.DefaultSelector() as ready:
+        assert running.stdout is not None
+        ready.register(running.stdout, selectors.EVENT_READ)
+        while (left := until - time.monotonic()) > 0 and ready.select(left):
+            part = os.read(running.stdout.fileno(), TAIL)
+            if not part:
+                return kept
+            kept = (kept + part)[-TAIL:]
+    raise subprocess.TimeoutExpired(running.args, left)
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:

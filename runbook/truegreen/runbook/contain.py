@@ -53,7 +53,9 @@ def turn(
         now = case.clock()
         before = _state(case, how, told, flag)
         made = value if isinstance(value, str) else value("" if _over(before, now) else before.value)
-        until = round(now + expires, 3)
+        until, joins = round(now + expires, 3), not isinstance(value, str) and bool(before.value) and not _over(before, now)
+        if joins and before.expires is not None:
+            until = max(until, before.expires)  # one flag has one end: no switch ends another one early
         said = {"flag": flag, "value": made, "previous": before.value, "previous_expires": before.expires, "expires": until}
         half = next((a for a in reversed(standing.switches(told)) if a.flag == flag), None)
         if half and not half.finished and half.value == made and before.value in (half.value, half.previous):
@@ -68,7 +70,10 @@ def turn(
         except (BadInput, Failed) as error:
             _tell(case, "contain failed", argv.kept(error), said)
             raise
-        text = f"{words}: {flag} = {shown(flag, made)} until {iso(until)} (evidence {held.sha256[:12]})"
+        end = f"{iso(until)}{', the later end of both' * joins}"
+        if not ends_itself(how, flag):
+            end += ", then `truegreen incident serve` ends it, if it runs"
+        text = f"{words}: {flag} = {shown(flag, made)} until {end} (evidence {held.sha256[:12]})"
         return held, _tell(case, "contain applied", text, said)
 
 
@@ -131,18 +136,78 @@ def renew(
         )
 
 
-def expire(case: Case, told: tuple[Event, ...]) -> list[Event]:
-    """Log, once for each expiry, the switches of this incident that went off because nobody renewed them."""
+def ends_itself(how: Containment, flag: str) -> bool:
+    """Whether a switch goes off when its time is over: the application, or a system that is told the expiry, sees to that."""
+    return not flag.startswith(OWN) and (not how.command or any("{expires}" in part for part in how.command))
+
+
+def expire(case: Case, told: tuple[Event, ...], how: Containment | None = None) -> list[Event]:
+    """Log, once for each expiry, the switches of this incident that nobody renewed; what does not go off by itself is taken away.
+
+    Args:
+        told: the events of this incident, or of the whole log.
+        how: as in `turn`.
+
+    Raises:
+        Failed: the evidence cannot be written, or the flag file is held: nothing was changed, and the next call does it.
+    """
+    how = how or Containment("")
+    late = _late(case, told)
+    if not late:
+        return []
+    if not all(ends_itself(how, a.flag) for a in late):
+        bundle.hold(_quick(case), "contain", "contain: the time is over")
+    with flags.alone(case.flags):
+        return [_ended(case, how, active) for active in _late(case, store.events(case.log))]
+
+
+def _late(case: Case, told: tuple[Event, ...]) -> list[Active]:
     logged = {(e.data.get("expired"), e.data.get("expires")) for e in told if e.kind == "contain expired"}
-    late = [
+    return [
         a for a in standing.switches(told)
         if a.incident == case.incident.id and a.finished and case.clock() >= a.expires and (a.number, a.expires) not in logged
     ]  # fmt: skip
-    return [
-        _tell(case, "contain expired", f"{a.flag} = {shown(a.flag, a.value)} expired {iso(a.expires)} and is off: renew it, or undo it",
-              {"expired": a.number, "flag": a.flag, "value": a.value, "expires": a.expires})
-        for a in late
-    ]  # fmt: skip
+
+
+def _ended(case: Case, how: Containment, active: Active) -> Event:
+    """End one switch, where it needs that, and log how it stands then."""
+    number, off = active.number, flags.Switch("", None)
+    what = f"{active.flag} = {shown(active.flag, active.value)}"
+    said: dict[str, Any] = {"expired": number, "flag": active.flag, "value": active.value, "expires": active.expires}
+    newer = _newer(case, active)
+    if newer:
+        text = f"{what} of event {number} expired {iso(active.expires)}: event {newer.number} set it to {shown(newer.flag, newer.value)} since"
+    elif ends_itself(how, active.flag):
+        text = f"{what} expired {iso(active.expires)} and is off: renew it, or undo it"
+    else:
+        try:
+            _argv(how, active.flag, off, case)
+            _tell(
+                case,
+                "undo begun",
+                f"about to end event {number}: its time is over",
+                {"undone": number, "flag": active.flag, "value": ""},
+            )
+            _set(case, how, active.flag, off)
+        except (BadInput, Failed) as error:
+            text = f"{what}: its time was over {iso(active.expires)}, take it for STILL ON: {argv.kept(error)} (truegreen contain undo {number})"
+        else:
+            text = f"{what} expired {iso(active.expires)} and its command took it away"
+            said["undone"] = number
+    return _tell(case, "contain expired", text, said)
+
+
+def _newer(case: Case, active: Active) -> Active | None:
+    """A later switch of the same flag; of one of the team's own, only of the same service: its command is run for each."""
+    where = {i.id: (i.target.service, i.target.environment) for i in store.incidents(case.log)}
+    return next(
+        (
+            a for a in reversed(standing.switches(store.events(case.log)))
+            if a.flag == active.flag and a.number > active.number
+            and (not a.flag.startswith(OWN) or where.get(a.incident) == where.get(active.incident))
+        ),
+        None,
+    )  # fmt: skip
 
 
 def standing_switches(log: store.Log, incident: int) -> list[str]:

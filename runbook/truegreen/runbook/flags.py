@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,9 +91,16 @@ def save(path: Path, data: Mapping[str, Any]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        freeze.replace(path, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+        freeze.replace(path, _written(data))
     except OSError as error:
         raise Failed(f"{path}: the switch cannot be written: {error.strerror or error}; nothing was changed") from None
+
+
+def _written(data: Mapping[str, Any]) -> bytes:
+    try:
+        return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, which JSON can hold as an escape alone
+        return (json.dumps(data, indent=1) + "\n").encode()
 
 
 @contextmanager
@@ -103,6 +111,7 @@ def alone(path: Path) -> Iterator[None]:
         Failed: another command holds it, or it cannot be locked.
     """
     try:
+        path = Path(os.path.realpath(path))  # who comes by a link waits too
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT)
         lock.acquire()

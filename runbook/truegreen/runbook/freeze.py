@@ -11,9 +11,11 @@ import hashlib
 import io
 import json
 import os
+import stat
 import tarfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -73,18 +75,30 @@ def write(folder: Path, incident: int, when: str, content: bytes) -> tuple[Path,
 def replace(path: Path, content: bytes) -> None:
     """Write a file in one step: a reader sees the old content or the new one, also after a crash.
 
+    A link stays one, and who could read the old file can read the new one: its mode, and its owner where we may set that.
+
     Raises:
         OSError: the old file is untouched, and no half-written one is left.
     """
+    path = Path(os.path.realpath(path))
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with draft.open("wb") as file:
+            with suppress(FileNotFoundError):
+                _like(file.fileno(), path.stat())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _like(file: int, old: os.stat_result) -> None:
+    for user, group in ((old.st_uid, -1), (-1, old.st_gid)):
+        with suppress(PermissionError):
+            os.fchown(file, user, group)
+    os.fchmod(file, stat.S_IMODE(old.st_mode))
 
 
 def verify(path: Path) -> tuple[str, ...]:

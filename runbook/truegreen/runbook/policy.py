@@ -35,14 +35,14 @@ def tick(desk: Desk, log: Log, incident: Incident, events: tuple[Event, ...], no
     asked = desk.config.incidents
     prompt, url = asked.langfuse
     case = Case(log, incident, desk.sources(), Path(asked.evidence), desk.flags(), prompt, lambda: now, url)
-    contain.expire(case, events)
+    contain.expire(case, events, desk.config.containment)
     mine = [e for e in events if e.incident == incident.id]
     own = _own(events, incident)
     if any(e.kind in ("contain failed", "contain unanswered") and now - e.time < AGAIN for e in mine[-3:]):
         return
     how = desk.config.containment
     wanted = how.degraded_on_sev1 and incident.closed is None and incident.sev == "1"
-    if wanted and own is None and not _taken_back(mine):
+    if wanted and own is None and not _taken_back(mine) and not _on_already(store.events(log), incident, now):
         contain.turn(
             case,
             DEGRADED_MODE,
@@ -52,7 +52,7 @@ def tick(desk: Desk, log: Log, incident: Incident, events: tuple[Event, ...], no
             how=how,
             facts=BY,
         )
-    elif wanted and own is not None and own.finished and own.expires - now < how.expires / 4:
+    elif wanted and own is not None and own.finished and own.expires - now < how.expires / 4 and _newest(store.events(log), own):
         contain.renew(case, own.number, how.expires, how=how, facts=BY)
     elif not wanted and own is not None and _newest(store.events(log), own):
         contain.undo(case, own.number, how=how, facts=BY)
@@ -75,6 +75,13 @@ def _newest(everything: tuple[Event, ...], own: Active) -> bool:
     """Whether nobody turned degraded mode over it; who did is asked to undo that first."""
     same = [a for a in standing.switches(everything) if a.flag == own.flag]
     return bool(same) and same[-1].number == own.number
+
+
+def _on_already(everything: tuple[Event, ...], incident: Incident, now: float) -> bool:
+    """Whether the policy holds degraded mode on for another incident: all incidents share the one flag."""
+    made = {e.seq for e in everything if e.incident != incident.id and e.data.get("by") == BY["by"]}
+    same = [a for a in standing.switches(everything) if a.flag == DEGRADED_MODE]
+    return bool(same) and same[-1].number in made and now < same[-1].expires
 
 
 def _taken_back(mine: list[Event]) -> bool:

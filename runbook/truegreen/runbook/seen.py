@@ -60,7 +60,7 @@ def classifier(switch: Switch, value: str, replaced: Sequence[str]) -> Callable[
         replaced: requested names of models that the switch replaces; empty means every other name for a pin, and none for a fallback.
     """
     head, colon, rest = value.partition(":")
-    model = rest if colon and head in PROVIDERS and switch.flag != PINNED_MODEL else value
+    model = rest if colon and head in PROVIDERS else value  # as the application takes it apart
 
     def classify(key: Key) -> str:
         kind, name, *more = key

@@ -73,7 +73,7 @@ def half_lifted(events: Sequence[Event]) -> bool:
 
 def switches(events: Sequence[Event]) -> tuple[Active, ...]:
     """The switches that the log says are on, oldest first; one that was renewed expires when its renewal does."""
-    undone = {_number(e.data.get("undone")) for e in events if e.kind == "contain undone"}
+    undone = {_number(e.data.get("undone")) for e in events if e.kind in ("contain undone", "contain expired")}
     undone |= {_number(e.data.get("replaces")) for e in events if e.kind == "contain applied"} - {None}
     renewed = {_number(e.data.get("renewed")): e.data["expires"] for e in events if e.kind == "contain renewed"}
     return tuple(

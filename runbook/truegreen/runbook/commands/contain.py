@@ -141,16 +141,18 @@ def run_(desk: Desk, name: str, expires: str) -> None:
 def list_(desk: Desk) -> None:
     """The switches that the log says are on, and how the flag file stands."""
     from truegreen.runbook import flags, standing
+    from truegreen.runbook.contain import ends_itself
     from truegreen.runbook.log import events
     from truegreen.runbook.switches import OWN, shown
 
+    how = desk.config.containment
     now = desk.clock()
     active = standing.switches(events(desk.log()))
-    data = None if desk.config.containment.command else flags.load(desk.flags())
+    data = None if how.command else flags.load(desk.flags())
     file = [a.value if data is None or a.flag.startswith(OWN) else flags.state(data, a.flag).value for a in active]
     rows = [(a, now >= a.expires, value) for a, value in zip(active, file, strict=True)]
     lines = [
-        f"{a.number}  {a.flag} = {shown(a.flag, a.value)}  since {times.iso(a.applied)}  {'EXPIRED' if late else 'expires'} {times.iso(a.expires)}"
+        f"{a.number}  {a.flag} = {shown(a.flag, a.value)}  since {times.iso(a.applied)}  {_end(late, ends_itself(how, a.flag))} {times.iso(a.expires)}"
         + ("" if a.finished else "  NOT FINISHED: pin it again, or undo it" if a.flag == "pinned_model" else "  NOT FINISHED: give its command again, or undo it")
         + ("" if value == a.value else f"  (the file says {shown(a.flag, value) or 'off'!r})")
         + (f"  renew: truegreen contain renew {a.number}" if late else "")
@@ -188,6 +190,10 @@ def undo(desk: Desk, number: int, by_hand: bool) -> None:
     case = concerned(desk, number)
     held, event = containing.undo(case, number, how=desk.config.containment, by_hand=by_hand)
     desk.say((*bundle_lines(held), event.text), {"event": event.seq, "evidence": bundle_facts(held), "text": event.text})
+
+
+def _end(late: bool, by_itself: bool) -> str:
+    return "expires" if not late else "EXPIRED" if by_itself else "EXPIRED, MAY STILL BE ON: nothing has ended it since"
 
 
 def _flip(
@@ -307,7 +313,9 @@ def verify(
         store.append(
             case.log, case.incident.id, desk.clock(), since.phase, "not verified", told, {"ok": None, "error": str(error)}
         )
-        raise Failed(f"{told}; the change stands: look at it, or undo it ({facts['undo']})") from None
+        raise Failed(
+            f"{told}; the change stands: look at it, or undo it ({facts['undo']})", {**facts, "verified": None}
+        ) from None
     when = f"after {times.span(seen.seconds)}"
     text = f"{'' if seen.ok else 'not '}verified by spans: {seen.count} of {enough} {words} {when}"
     if not seen.ok and seen.others:
@@ -322,7 +330,7 @@ def verify(
         asdict(seen),
     )
     if not seen.ok:
-        raise Failed(f"{text}; the change stands: look at it, or undo it ({facts['undo']})")
+        raise Failed(f"{text}; the change stands: look at it, or undo it ({facts['undo']})", {**facts, "verified": asdict(seen)})
     desk.say((text,), {**facts, "verified": asdict(seen)})
 
 
