@@ -332,6 +332,22 @@ def test_a_tracker_that_hangs_keeps_neither_contacts_nor_slack_waiting(
 
 
 @pytest.mark.full
+def test_ctrl_c_does_not_wait_for_a_tracker_that_hangs(world: World, until: Callable[..., None]) -> None:
+    """It ends with what it is at, and does not go on to the other incidents' tickets."""
+    world.jira.faults = ["hang"] * 6
+    for number in range(6):
+        store.open_incident(world.log, replace(BOT, slo=f"slo{number}"), "1", AT, "", {})
+    command = [sys.executable, "-m", "truegreen.core", "incident", "deliver", "--config", str(world.folder / "truegreen.yaml")]
+    with subprocess.Popen(command, cwd=world.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        until(lambda: len(world.jira.calls) == 1)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1].decode()
+    assert 1 <= len(world.jira.calls) < 6
+    assert "Traceback" not in said
+    assert process.returncode not in (None, 0)
+
+
+@pytest.mark.full
 def test_the_lease_of_an_item_begins_when_it_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not when the pass began: the ones before may have taken more than a minute."""
     one, moment, taken = world.open(), [AT], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,22 +52,15 @@ def tick(desk: Desk, log: Log, incident: Incident, events: Sequence[Event], now:
 def _in_background(desk: Desk, log: Log) -> None:
     try:
         for target, parts in _waiting(desk, log).items():
-            if (log.address, target) not in _AT_IT:
-                _AT_IT.add((log.address, target))
-                threading.Thread(target=_beside, args=(desk, log, target, parts), name=f"truegreen-{target}", daemon=True).start()
-    except (BadInput, Failed):
-        pass  # The store does not answer: the next tick tries again, and the loop says so by itself.
-    finally:
-        _TURN.release()
-
-
-def _beside(desk: Desk, log: Log, target: str, parts: Sequence[_Part]) -> None:
-    try:
-        _tell(desk, log, parts)
+            one = (log.address, target)
+            if one not in _AT_IT:
+                _AT_IT.add(one)
+                # What becomes of it is in the log. Where the store does not answer the next tick tries again, and the loop says so by itself.
+                _begun(desk, log, target, parts).add_done_callback(lambda _, one=one: _AT_IT.discard(one))  # type: ignore[misc]
     except (BadInput, Failed):
         pass  # As above.
     finally:
-        _AT_IT.discard((log.address, target))
+        _TURN.release()
 
 
 def deliver(desk: Desk, log: Log) -> list[Outcome]:
@@ -76,9 +69,22 @@ def deliver(desk: Desk, log: Log) -> list[Outcome]:
     Raises:
         Failed: the store cannot be used.
     """
-    waiting = _waiting(desk, log)
-    with ThreadPoolExecutor(max(len(waiting), 1)) as pool:
-        return [outcome for told in pool.map(lambda parts: _tell(desk, log, parts), waiting.values()) for outcome in told]
+    begun = [_begun(desk, log, target, parts) for target, parts in _waiting(desk, log).items()]
+    return [outcome for one in begun for outcome in one.result()]
+
+
+def _begun(desk: Desk, log: Log, target: str, parts: Sequence[_Part]) -> Future[list[Outcome]]:
+    # Not of a pool: who ends the process must not wait for a target that hangs.
+    made: Future[list[Outcome]] = Future()
+
+    def run() -> None:
+        try:
+            made.set_result([outcome for part in parts for outcome in _of(desk, log, part)])
+        except Exception as error:  # it is raised where the result is asked for
+            made.set_exception(error)
+
+    threading.Thread(target=run, name=f"truegreen-{target}", daemon=True).start()
+    return made
 
 
 def _waiting(desk: Desk, log: Log) -> dict[str, list[_Part]]:
@@ -103,10 +109,6 @@ def pending(desk: Desk, log: Log, incident: Incident, events: Sequence[Event]) -
     """What is not delivered yet."""
     known = deliveries.known(log, incident.id)
     return tuple(i for i in plan(events, desk.config.incidents) if i.key not in known or known[i.key].state != DONE)
-
-
-def _tell(desk: Desk, log: Log, parts: Sequence[_Part]) -> list[Outcome]:
-    return [outcome for part in parts for outcome in _of(desk, log, part)]
 
 
 def _of(desk: Desk, log: Log, part: _Part) -> Iterator[Outcome]:
