@@ -51,7 +51,12 @@ def story(
     (tmp_path / "truegreen.yaml").write_text("incidents:\n  smoke: [sh, -c, 'echo one; echo smoke 12/12']\n")
     log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
     store.open_incident(
-        log, store.Target("fixed", "production", "grounding"), "1", ONSET + 120, "41 of 90 ungrounded", {"fired": ONSET + 110}
+        log,
+        store.Target("fixed", "production", "grounding"),
+        "1",
+        ONSET + 120,
+        "41 of 90 ungrounded",
+        {"fired": ONSET + 110, "time_scale": 2},
     )
     assert run("triage", "--at", str(FIXED_AT - 10)).code == 0
     store.append(
@@ -161,6 +166,74 @@ def test_a_scaled_incident_closes_with_its_own_scale(story: Callable[..., Any], 
     assert story("incident", "close", "--time-scale", "2").code == 0
 
 
+def test_an_incident_of_production_is_not_hurried_by_a_time_scale(story: Callable[..., Any], tmp_path: Path) -> None:
+    """Its fifteen quiet minutes are no fifteen seconds: only a name and a reason divide them, and the log says so."""
+    assert story("validate", "--time-scale", "3").code == 2
+    assert story("incident", "close", "--time-scale", "3").code == 1
+    asked = ("--service", "tone", "--environment", "production", "--slo", "grounding")
+    assert story("incident", "open", *asked).code == 0
+    for words in (("validate",), ("contain", "lift"), ("incident", "close")):
+        ended = story(*words, "--incident", "2", "--time-scale", "60")
+        assert ended.code != 0
+        assert "--time-scale 60 is for demonstrations and drills" in ended.err or "validate was never run" in ended.err, ended.err
+    hurried = story("validate", "--time-scale", "3", "--incident", "1", "--override", "ann", "--reason", "a rehearsal")
+    assert (hurried.code, "windows divided by 3 on the word of ann: a rehearsal" in hurried.out) == (0, True), hurried.out
+    for words in (("contain", "lift"), ("incident", "close")):
+        refused = story(*words, "--time-scale", "3", "--incident", "1")
+        assert (refused.code, "--time-scale 3 is for demonstrations and drills" in refused.err) == (1, True), refused.err
+
+
+def test_with_a_silent_prometheus_the_checks_are_unknown_and_an_override_is_logged(
+    story: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is kept in an incident by a Prometheus that is down."""
+    monkeypatch.setenv("TRUEGREEN_PROMETHEUS_URL", "http://127.0.0.1:9")
+    ended = story("validate")
+    assert (ended.code, "--override NAME --reason TEXT" in ended.err) == (1, True), ended.err
+    taken = story("validate", "--override", "ann", "--reason", "Prometheus burnt down", "--json").facts
+    assert [c["state"] for c in taken["checks"]] == ["ok", *["unknown"] * 5]
+    assert "unknown taken as good by ann: Prometheus burnt down" in taken["text"]
+    told = story("incident", "show", "--json").facts["events"]
+    assert [e["data"]["ok"] for e in told if e["kind"] == "validated"] == [True]
+
+
+@pytest.mark.parametrize(("incident", "kind"), [(2, "contain applied"), (0, "rollout step")])
+def test_a_change_that_is_told_elsewhere_outdates_a_validation(
+    story: Callable[..., Any], tmp_path: Path, incident: int, kind: str
+) -> None:
+    """A switch of another incident of the service, a rollout's step; not what happens to another service."""
+    log = store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}")
+    for service in ("fixed", "other"):
+        store.open_incident(log, store.Target(service, "production", "tone"), "2", FIXED_AT, "x", {})
+    started = [
+        store.append(log, 0, FIXED_AT, "mitigate", "rollout started", "x", {"service": service, "environment": "production"})
+        for service in ("fixed", "other")
+    ]
+    on = {"flag": "pinned_model", "value": "m", "previous": "", "expires": END + 3_600}
+    words = ("--time-scale", "2", "--incident", "1")
+    assert story("validate", *words).code == 0
+    store.append(log, 3, END, "contain", "contain applied", "x", on)
+    store.append(log, 0, END, "mitigate", "rollout step", "x", {"rollout": started[1].seq})
+    store.append(log, 2, END, "contain", "contain applied", "x", {**on, "flag": "evaluation_boost"})
+    assert "came after" not in story("contain", "lift", *words).err
+    made = store.append(log, incident, END, "mitigate", kind, "x", {**on, "rollout": started[0].seq})
+    for last in (("contain", "lift"), ("incident", "close")):
+        refused = story(*last, *words)
+        assert (refused.code, f"event {made.seq} ({kind}, of " in refused.err) == (1, True), refused.err
+    again = story("validate", *words)
+    assert (again.code, "only 0.0 s since the last change" in again.out) == (1, True), again.out
+
+
+def test_a_deployment_that_is_noted_is_a_change(story: Callable[..., Any]) -> None:
+    """What was changed without truegreen: the quiet minutes begin anew, and the validation of before is none."""
+    assert story("validate").code == 0
+    assert story("incident", "note", "--changed", "--action", "x").code == 2
+    assert story("incident", "note", "--changed", "deployed 4.2 with the old retriever", "--by", "ann").code == 0
+    refused = story("incident", "close")
+    assert (refused.code, "(changed elsewhere) came after the last validation" in refused.err) == (1, True), refused.err
+    assert "only 0.0 s since the last change" in story("validate").out
+
+
 def test_a_second_change_does_not_move_what_triage_looks_at(story: Callable[..., Any], tmp_path: Path) -> None:
     """What was seen after the first change is no evidence of the cause."""
     once = story("triage", "--json").facts
@@ -181,7 +254,9 @@ def test_an_alert_that_came_again_asks_for_another_validation(story: Callable[..
     assert (ended.code, "(alerted again) came after the last validation" in ended.err) == (1, True), ended.err
 
 
-@pytest.mark.parametrize("kind", ["contain applied", "contain undone", "rollback applied", "contain begun", "rollback begun"])
+@pytest.mark.parametrize(
+    "kind", ["contain applied", "contain undone", "rollback applied", "contain begun", "rollback begun", "refresh applied"]
+)
 def test_a_change_after_the_validation_asks_for_another(story: Callable[..., Any], tmp_path: Path, kind: str) -> None:
     """Nobody has looked at what serves now."""
     assert story("validate").code == 0

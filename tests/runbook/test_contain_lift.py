@@ -147,3 +147,20 @@ def test_raised_sampling_is_no_change_and_a_lift_that_was_cut_off_is_known(
     store.append(log, 1, now[0], "contain", "contain undone", "x", {"undone": 99, "flag": "pinned_model", "lift": True})
     assert standing.half_lifted(store.events(log, 1))
     assert "was cut off" in run("incident", "close").err
+
+
+def test_a_switch_whose_command_is_gone_from_the_configuration_is_said_and_taken_back_by_hand(
+    run: Callable[..., Any], now: list[float], tmp_path: Path
+) -> None:
+    """Renamed meanwhile: what it did still stands."""
+    given = tmp_path / "truegreen.yaml"
+    given.write_text("containment: {commands: {drain: {apply: ['true'], undo: ['true']}}}\n")
+    assert run("incident", "open", "--service", "fixed", "--environment", "production", "--slo", "grounding").code == 0
+    assert run("contain", "run", "drain").code == 0
+    _validated(tmp_path, now[0])
+    given.write_text("containment: {commands: {empty: {apply: ['true'], undo: ['true']}}}\n")
+    ended = run("contain", "lift")
+    assert (ended.code, "containment.commands.drain: there is none; known: empty" in ended.err) == (2, True), ended.err
+    run("contain", "lift", "--by-hand")
+    told = store.events(store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}"), 1)
+    assert "done by hand" in next(e.text for e in told if e.kind == "contain undone")

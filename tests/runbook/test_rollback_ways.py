@@ -17,7 +17,9 @@ import yaml
 from runbook_shop import Impatient, Langfuse, serving
 
 from truegreen.evaluation.evalsets import pinning
+from truegreen.runbook import log as store
 from truegreen.runbook.commands import common
+from truegreen.runbook.rollback.alone import alone
 
 STAND = ("--override", "ann", "--reason", "it served in May", "--verify-count", "0")
 
@@ -233,6 +235,9 @@ def test_an_index_is_refreshed_by_the_teams_command_and_believed_when_the_applic
         done = run("index", "refresh", "--prometheus-url", url, "--json")
         assert (done.code, done.facts["verified"]) == (0, 1_900_000_000.0), done.err
         configured([sys.executable, "-c", "print('ASKED-BY-A-USER'); raise SystemExit(3)"])
+        with alone(store.open_log(f"sqlite:///{tmp_path / 'incidents.db'}"), "index"):
+            busy = run("index", "refresh", "--prometheus-url", url)
+        assert (busy.code, "somebody else moves the index" in busy.err) == (1, True), busy.err
         failed = run("index", "refresh", "--prometheus-url", url)
         assert (failed.code, "ASKED-BY-A-USER (exit code 3)" in failed.err) == (1, True)
         configured(touch)

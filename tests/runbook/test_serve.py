@@ -28,6 +28,7 @@ from runbook_shop import Impatient
 from truegreen.core.clients import engines
 from truegreen.core.config import load
 from truegreen.core.config.response import Contact
+from truegreen.runbook import closing
 from truegreen.runbook import log as store
 from truegreen.runbook.serve import app
 from truegreen.runbook.serve.app import make_app
@@ -107,6 +108,17 @@ def test_a_late_repeat_of_an_alert_that_is_over_opens_nothing(desk: Impatient, a
     store.close_incident(desk.log(), 1, NOW + 5, "closed", {})
     moment[0] += after
     assert _was(client, _body(_alert())) == [was]
+
+
+@pytest.mark.parametrize("scale", [1, 60])
+def test_what_a_demonstration_opens_says_by_how_much_its_windows_are_divided(desk: Impatient, scale: int) -> None:
+    """By the server, as by hand; an incident of production says nothing, and a scale is refused for it."""
+    client = TestClient(make_app(desk, time_scale=scale), base_url="http://127.0.0.1")
+    assert _was(client, _body(_alert())) == ["opened"]
+    told = store.events(desk.log())
+    assert (told[0].data.get("time_scale"), "time scale 60" in told[0].text) == ((60, True) if scale > 1 else (None, False))
+    assert (closing.unfit(told, 60) == "") is (scale == 60)
+    assert closing.unfit(told, 1) == ""
 
 
 def test_two_replicas_at_once_open_one_incident(client: TestClient, desk: Impatient) -> None:

@@ -45,8 +45,17 @@ def test_a_ratio_over_its_budget_is_never_ok(events: int, share: float, baseline
     """Whatever the baseline says."""
     bad = round(share * events)
     check = checks.ratio(bad, events, baseline, budget, "x", 500)
-    assert check.state in (OK, NOT_OK)
+    assert check.state in ((OK, NOT_OK) if events >= checks.LEAST else (UNKNOWN, NOT_OK))
     assert not (check.state == OK and bad / events > budget)
+
+
+@pytest.mark.parametrize(("seen", "state"), [(1, UNKNOWN), (19, UNKNOWN), (20, OK)])
+def test_hardly_any_traffic_is_not_called_good(seen: int, state: str) -> None:
+    """One good answer, one decision that blocked nothing, one quiet event."""
+    assert checks.ratio(0, seen, 0.03, 0.05, "x", 500).state == state
+    assert checks.guardrail(0, seen, 20, 1_000, {}).state == state
+    assert checks.quiet(checks.Calm(900, 900, 0, seen, seen, seen), 0.05).state == state
+    assert checks.ratio(seen, seen, 0.03, 0.05, "x", 500).state == NOT_OK
 
 
 def test_quiet_minutes_without_raised_sampling_name_the_command_that_raises_it() -> None:

@@ -179,7 +179,7 @@ def paged(play: Play) -> None:
     )  # fmt: skip
     file = on.folder / "alert.json"
     file.write_text(json.dumps(page.payload), "utf-8")
-    truegreen(on, "incident", "open", "--alert", str(file))
+    truegreen(on, "incident", "open", "--alert", str(file), "--time-scale", str(on.time_scale))
 
 
 def triage(play: Play, whose: str) -> None:

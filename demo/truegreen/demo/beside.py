@@ -68,7 +68,8 @@ def start(on: Stage) -> None:
         "canary", "truegreen.core", ["canary", "--calibration", str(frozen), *ends, *pace, "--config", str(on.config)]
     )
     on.supervisor.ready(f"http://{on.addresses['canary']}/metrics", canary)
-    response = on.supervisor.python("response", "truegreen.core", ["incident", "serve", "--config", str(on.config)])
+    scale = ["--time-scale", str(on.time_scale)]
+    response = on.supervisor.python("response", "truegreen.core", ["incident", "serve", *scale, "--config", str(on.config)])
     on.supervisor.ready(f"http://{on.addresses['response']}/metrics", response)
 
 

@@ -14,6 +14,8 @@ from truegreen.runbook.times import span
 
 QUIET: Final = 900
 """Seconds, before scaling."""
+LEAST: Final = 20
+"""Judged events, or decisions, without which nothing is called good: one good answer says nothing of the next."""
 ONE_SIDED: Final = 1.645
 """Standard errors: 95 %, one-sided."""
 SLOWER: Final = 1.25
@@ -82,6 +84,8 @@ def ratio(bad: float, events: float, baseline: float | None, budget: float | Non
     good = like and bad / events <= budget
     low, high = wilson(bad, events)
     told += f", 95% interval {low:.1%} to {high:.1%}"
+    if good and events < LEAST:
+        return Check(name, UNKNOWN, number, f"at least {LEAST} judged", f"too few to say; {told}")
     return Check(name, OK if good else NOT_OK, number, f"{baseline:.1%} {whence}, budget {budget:.1%}", told)
 
 
@@ -120,6 +124,9 @@ def guardrail(
     }
     said = [f"z {z:+.1f}", *(f"{name} {rates[name][3] / rates[name][1]:.1%} (z {by:+.1f})" for name, by in worse.items()), told]
     good = abs(z) <= DIFFERENT and all(by <= DIFFERENT for by in worse.values())
+    if good and min(decided, decided_before) < LEAST:
+        few = f"{decided:.0f} decisions now, {decided_before:.0f} before: too few to say"
+        return Check("guardrail", UNKNOWN, number, f"at least {LEAST} on both sides", "; ".join(filter(None, [few, *said])))
     return Check("guardrail", OK if good else NOT_OK, number, bound, "; ".join(filter(None, said)))
 
 
@@ -178,4 +185,7 @@ def quiet(calm: Calm, budget: float | None) -> Check:
         else []
     )
     number = f"ratio {share:.1%}, {sampled:.0%} sampled"
+    if not wrong and calm.events < LEAST:
+        few = f"only {calm.events:.0f} judged events, expected {LEAST}: too few to say"
+        return Check(name, UNKNOWN, number, bound, "; ".join([few, *told]))
     return Check(name, NOT_OK if wrong else OK, number, bound, "; ".join([*wrong, *told]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from truegreen.core.clients import alertmanager, prometheus
 from truegreen.core.clients.http import Server
@@ -22,24 +22,46 @@ FRESH: Final = 4 * checks.QUIET
 may come later, and what happened since is what the other conditions look at."""
 
 
-def lacking(events: Sequence[Event], server: Server, incident: Incident, now: float, scale: int) -> list[str]:
+def scaled(text: str, facts: Mapping[str, Any], scale: int) -> tuple[str, Mapping[str, Any]]:
+    """Words and facts of an opening, with what its windows may be divided by, where that is more than 1: of a demonstration or a drill."""
+    return (
+        (f"{text} (time scale {scale}: a demonstration or drill)", {**facts, "time_scale": scale}) if scale > 1 else (text, facts)
+    )
+
+
+def unfit(events: Sequence[Event], scale: int) -> str:
+    """Why the windows of an incident may not be divided by `scale`, in words; empty when they may: it was opened so."""
+    opened = next((e.data.get("time_scale", 1) for e in events if e.kind == "incident opened"), 1)
+    if scale <= (opened if isinstance(opened, int) else 1):
+        return ""
+    return f"--time-scale {scale} is for demonstrations and drills, and this incident was opened with {opened}: leave it away"
+
+
+def lacking(
+    events: Sequence[Event], server: Server, incident: Incident, now: float, scale: int, others: Sequence[Event] = ()
+) -> list[str]:
     """What still speaks against closing, in words; empty when the incident is over.
 
     Args:
         now: unix seconds.
         scale: what the windows of the validation must have been divided by; 1 in production.
+        others: as in `unvalidated`.
     """
-    return [*unvalidated(events, now, scale), *_active(server, incident)]
+    return [*unvalidated(events, now, scale, others), *_active(server, incident)]
 
 
-def unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
-    """What is wrong with the last validation, in words; empty when it is green, recent, and nothing came after it."""
+def unvalidated(events: Sequence[Event], now: float, scale: int, others: Sequence[Event] = ()) -> list[str]:
+    """What is wrong with the last validation, in words; empty when it is green, recent, and nothing came after it.
+
+    Args:
+        others: what is told elsewhere and changed the same service, of `standing.elsewhere`.
+    """
     validated = next((e for e in reversed(events) if e.kind == "validated"), None)
     if validated is None:
         return ["truegreen validate was never run"]
     if not validated.data.get("ok"):
         return [f"the last validation was not green ({validated.text})"]
-    wrong = []
+    wrong = [why] if (why := unfit(events, scale)) else []
     if validated.data.get("at") is not None:
         wrong.append("the last validation looked at another moment (--at)")
     used = validated.data.get("time_scale", 1)
@@ -51,6 +73,8 @@ def unvalidated(events: Sequence[Event], now: float, scale: int) -> list[str]:
         f"event {e.seq} ({e.kind}) came after the last validation"
         for e in events if e.seq > validated.seq and (disturbs(e) or e.kind == AGAIN)
     ][-1:]  # fmt: skip
+    wrong += [f"event {e.seq} ({e.kind}, {f'of incident {e.incident}' if e.incident else 'of a rollout'}) came after the last validation"
+              for e in others if e.seq > validated.seq][-1:]  # fmt: skip
     if half_lifted(events):
         wrong.append("truegreen contain lift was cut off before it saw the service without its switches: validate again")
     return wrong

@@ -10,7 +10,7 @@ from truegreen.containment.model import EVALUATION_BOOST
 from truegreen.core.config.response import Containment
 from truegreen.core.errors import Failed
 from truegreen.core.words.slo import Slo
-from truegreen.runbook import contain, standing, validate
+from truegreen.runbook import checks, contain, standing, validate
 from truegreen.runbook import log as store
 from truegreen.runbook.bundle import Case
 from truegreen.runbook.evidence import STEP
@@ -21,8 +21,6 @@ from truegreen.runbook.times import span
 
 WINDOW: Final = 300.0
 """Seconds, before scaling, for which the service is watched after each switch."""
-LEAST: Final = 20
-"""Judged events without which a window says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,8 @@ def lift(case: Case, how: Containment, watch: Watch, by_hand: bool = False) -> I
     """
     gone = []
     for active in order(case):
-        no_undo = active.flag.startswith(OWN) and not how.commands[active.flag.removeprefix(OWN)].undo
+        own = how.commands.get(active.flag.removeprefix(OWN))  # None: renamed or removed, so only a hand can take it back
+        no_undo = active.flag.startswith(OWN) and not (own and own.undo)
         _, event = contain.undo(case, active.number, how=how, by_hand=by_hand and no_undo, facts={"lift": True})
         gone.append(active.number)
         yield event.text
@@ -98,11 +97,13 @@ def _watched(case: Case, watch: Watch, since: float) -> tuple[Check, str]:
             check, events = validate.sli(case.sources, case.incident, watch.slo, when, watch.scale, watch.triaged)
         except Failed as error:
             return Check("bad ratio", "unknown", "unknown", "unknown"), f"how it does without it is not known ({error})"
-        if check.state == NOT_OK and events >= LEAST:
+        if check.state == NOT_OK and events >= checks.LEAST:
             return check, f"without it the bad ratio was {check.number}, bound {check.bound} ({check.says})"
         if now >= end:
-            if check.state == OK and events >= LEAST:
+            if check.state == OK and events >= checks.LEAST:
                 return check, ""
-            few = f"only {events:.0f} events were judged in {span(now - since)}, expected {LEAST}; give it longer: --window"
-            return check, few if events < LEAST else f"without it the bad ratio was {check.number}: {check.says}"
+            few = (
+                f"only {events:.0f} events were judged in {span(now - since)}, expected {checks.LEAST}; give it longer: --window"
+            )
+            return check, few if events < checks.LEAST else f"without it the bad ratio was {check.number}: {check.says}"
         watch.sleep(min(max(STEP / watch.scale, 1.0), max(end - now, 0.1)))

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from truegreen.containment.model import EVALUATION_BOOST
-from truegreen.runbook.model import Event
+from truegreen.runbook.model import Event, Incident
 
+CHANGED: Final = "changed elsewhere"
+"""What somebody says they changed without truegreen, such as a deployment: `truegreen incident note --changed`."""
+ROLLOUTS: Final = ("rollout started", "rollout step", "rollout promoted", "rollout rolled back", "rollout cleared")
+"""Of a staged rollout, which is of no incident."""
 CHANGES: Final = (
     "contain begun", "contain applied", "contain expired", "undo begun", "contain undone", "rollback begun", "rollback applied",
+    "refresh begun", "refresh applied", CHANGED, *ROLLOUTS,
 )  # fmt: skip
 """Events after which a validation says nothing any more, when they change what serves."""
 LIFTED: Final = "containment lifted"
@@ -61,6 +66,25 @@ def serves(event: Event) -> bool:
 def disturbs(event: Event) -> bool:
     """Whether a validation of before an event says nothing any more: not after what `contain lift` took away and watched."""
     return serves(event) and not event.data.get("lift")
+
+
+def elsewhere(events: Sequence[Event], incident: Incident, known: Sequence[Incident]) -> tuple[Event, ...]:
+    """What changed since an incident was opened in what serves its service, and is told of another incident, or of a rollout.
+
+    Args:
+        events: the whole log.
+        known: all incidents.
+    """
+    where = (incident.target.service, incident.target.environment)
+    near = {i.id for i in known if i.id != incident.id and (i.target.service, i.target.environment) == where}
+    staged = {
+        e.seq for e in events if e.kind == ROLLOUTS[0] and (e.data.get("service"), e.data.get("environment")) == where
+    }  # fmt: skip
+    opened = next((e.seq for e in events if e.incident == incident.id), 0)
+    return tuple(
+        e for e in events if e.seq > opened
+        and ((e.incident in near and serves(e)) or (e.kind in ROLLOUTS and not staged.isdisjoint((e.seq, e.data.get("rollout")))))
+    )  # fmt: skip
 
 
 def half_lifted(events: Sequence[Event]) -> bool:

@@ -97,6 +97,14 @@ def ask(sources: Sources, incident: Incident, slo: Slo | None, when: Moments, sc
     ]
 
 
+def unanswered(why: str) -> list[Check]:
+    """The five checks where Prometheus does not answer: unknown."""
+    five = ("bad ratio", "p99 latency", "guardrail", "retrieval relevance", "quiet")
+    return [
+        Check(name, UNKNOWN, "not asked", "unknown", clean(why, 300) if n == 0 else "as above") for n, name in enumerate(five)
+    ]
+
+
 def sli(
     sources: Sources, incident: Incident, slo: Slo | None, when: Moments, scale: int, triaged: Event | None
 ) -> tuple[Check, float]:

@@ -103,6 +103,18 @@ def scale_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def opened_scale_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--time-scale N` to what opens incidents."""
+    return click.option(
+        "--time-scale",
+        "time_scale",
+        type=click.IntRange(1, 60),
+        default=1,
+        show_default=True,
+        help="Of a demonstration or drill: its windows may be divided by up to N, by which validate and close then go.",
+    )(command)
+
+
 def force_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--force`."""
     return click.option("--force", is_flag=True, help="Lose what is in FILE, also where somebody changed it.")(command)

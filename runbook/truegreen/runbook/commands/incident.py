@@ -12,7 +12,7 @@ from truegreen.core.words.terms import SEVERITIES
 from truegreen.runbook import alert as alerts
 from truegreen.runbook import clocks
 from truegreen.runbook.clean import clean
-from truegreen.runbook.commands.common import Desk, any_one, desk, newest, open_one, owned_by, scale_option
+from truegreen.runbook.commands.common import Desk, any_one, desk, newest, open_one, opened_scale_option, owned_by, scale_option
 from truegreen.runbook.model import Event, Incident, Target
 from truegreen.runbook.times import clock, iso, span
 
@@ -28,10 +28,13 @@ def incident() -> None:
 @click.option("--slo", metavar="N")
 @click.option("--sev", type=click.Choice([s.sev for s in SEVERITIES]))
 @click.option("--alert", "alert_file", type=click.File("rb"), metavar="FILE|-", help="The body of an Alertmanager webhook.")
+@opened_scale_option
 @desk
-def open_(desk: Desk, service: str | None, environment: str | None, slo: str | None, sev: str | None, alert_file: Any) -> None:
+def open_(
+    desk: Desk, service: str | None, environment: str | None, slo: str | None, sev: str | None, alert_file: Any, time_scale: int
+) -> None:  # fmt: skip
     """Open an incident for one service, environment and SLO, or from an alert."""
-    from truegreen.runbook.closing import AGAIN
+    from truegreen.runbook.closing import AGAIN, scaled
     from truegreen.runbook.log import Draft, alone
     from truegreen.runbook.serve.hearing import graver
 
@@ -58,7 +61,7 @@ def open_(desk: Desk, service: str | None, environment: str | None, slo: str | N
     def join(draft: Draft) -> tuple[Incident, bool]:
         same = next((i for i in draft.incidents() if i.closed is None and i.target == target), None)
         if same is None:
-            return draft.open(target, opened, now, text, facts), False
+            return draft.open(target, opened, now, *scaled(text, facts, time_scale)), False
         draft.append(same.id, now, "detect", AGAIN, text, facts)
         return (replace(same, sev=graver(draft, same, asked, now, "incident open")) if asked else same), True
 
@@ -150,19 +153,28 @@ def log_(desk: Desk, number: int | None, verify: bool, head: str) -> None:
 @incident.command()
 @click.argument("text")
 @click.option("--action", is_flag=True, help="An action item of the postmortem: what will be different.")
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="Something that serves was changed without truegreen, such as a deployment: validate looks from now.",
+)
 @click.option("--owner", default="", metavar="NAME")
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD")
 @click.option("--by", default="", metavar="NAME", help="Who says so.")
 @desk
-def note(desk: Desk, text: str, action: bool, owner: str, due: Any, by: str) -> None:
+def note(desk: Desk, text: str, action: bool, changed: bool, owner: str, due: Any, by: str) -> None:
     """Add a note to the open incident, an action item also to the one that --incident names. Do not paste prompts or answers: the log is kept."""
     from truegreen.runbook.log import append
+    from truegreen.runbook.standing import CHANGED
 
+    if action and changed:
+        raise BadInput("--action is what will be different, --changed what is already: give two notes")
     log = desk.log()
     one = any_one(desk, log, None) if action and desk.number else open_one(desk, log)
     facts = {"owner": clean(owner, 100), "due": due.strftime("%Y-%m-%d") if due else ""} if action else {}
     facts |= {"by": clean(by, 100)} if by else {}
-    made = append(log, one.id, desk.clock(), "review" if action else "triage", "action item" if action else "note", text, facts)
+    phase, kind = ("review", "action item") if action else ("mitigate", CHANGED) if changed else ("triage", "note")
+    made = append(log, one.id, desk.clock(), phase, kind, text, facts)
     desk.say((f"noted as event {made.seq} of incident {one.id}",), {"incident": one.id, "event": made.seq})
 
 
@@ -176,7 +188,8 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
     """Close the incident: refused unless the last validation is green and recent, and neither a sev 1 nor its own alert is active."""
     from truegreen.runbook.closing import lacking, overtaken, serving
     from truegreen.runbook.contain import standing_switches
-    from truegreen.runbook.log import Draft, alone, events
+    from truegreen.runbook.log import Draft, alone, events, incidents
+    from truegreen.runbook.standing import elsewhere
 
     log = desk.log()
     one = open_one(replace(desk, number=number or desk.number), log)
@@ -184,11 +197,15 @@ def close(desk: Desk, number: int | None, override: str, reason: str, time_scale
         raise BadInput("--override NAME and --reason TEXT belong together")
     sources = desk.sources()
     now = desk.clock()
-    told = events(log, one.id)
-    wrong = lacking(told, sources.alertmanager, one, now, time_scale)
+    everything = events(log)
+    told = tuple(e for e in everything if e.incident == one.id)
+    others = elsewhere(everything, one, incidents(log))
+    wrong = lacking(told, sources.alertmanager, one, now, time_scale, others)
     if wrong and not override:
         raise Failed(f"cannot close an incident that is not over: {'; '.join(wrong)} (--override NAME --reason TEXT is logged)")
     text = f"closed {span(now - one.opened)} after it was opened"
+    if time_scale > 1:
+        text += f", windows divided by {time_scale}"
     if wrong:
         text += f", overridden by {clean(override, 100)}: {clean(reason)}"
     left = standing_switches(log, one.id)

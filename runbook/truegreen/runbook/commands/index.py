@@ -30,6 +30,7 @@ def refresh(desk: Desk, dry_run: bool, timeout: str, verify: bool) -> None:
     """Run incidents.refresh: evidence first, then the command, then look at the time of the last rebuild."""
     from truegreen.runbook import argv, bundle
     from truegreen.runbook import log as store
+    from truegreen.runbook.rollback.alone import alone
 
     patience = duration("--timeout", timeout)
     words = desk.config.incidents.refresh
@@ -46,22 +47,24 @@ def refresh(desk: Desk, dry_run: bool, timeout: str, verify: bool) -> None:
         desk.say((f"would run: {command[0]} with {len(command) - 1} arguments", f"the index: {age}"),
                  {"command": list(command), "rebuilt": rebuilt, "dry_run": True})  # fmt: skip
         return
-    held = bundle.hold(case, "mitigate", "index refresh")
 
     def tell(kind: str, text: str, **more: Any) -> Any:
         return store.append(case.log, case.incident.id, desk.clock(), "mitigate", kind, text, {"rebuilt": rebuilt, **more})
 
-    begun = tell("refresh begun", f"about to refresh the retrieval index ({age})")
-    if not desk.as_json:
-        for line in bundle_lines(held):
-            click.echo(line)
-    ended = argv.run(command, patience)
-    if ended.code != 0:
-        how = "it may have changed the index" if ended.late else f"exit code {ended.code}"
-        # What the command prints may quote a document: it is shown, and not kept.
-        tell("refresh failed", f"the command failed ({how})")
-        raise Failed(f"incidents.refresh: {ended.said} ({how}); run it again when that is mended: truegreen index refresh")
-    event = tell("refresh applied", f"refreshed the retrieval index in {times.span(desk.clock() - begun.time)}")
+    # One rebuild at a time, and none while somebody moves the index.
+    with alone(case.log, "index"):
+        held = bundle.hold(case, "mitigate", "index refresh")
+        begun = tell("refresh begun", f"about to refresh the retrieval index ({age})")
+        if not desk.as_json:
+            for line in bundle_lines(held):
+                click.echo(line)
+        ended = argv.run(command, patience)
+        if ended.code != 0:
+            how = "it may have changed the index" if ended.late else f"exit code {ended.code}"
+            # What the command prints may quote a document: it is shown, and not kept.
+            tell("refresh failed", f"the command failed ({how})")
+            raise Failed(f"incidents.refresh: {ended.said} ({how}); run it again when that is mended: truegreen index refresh")
+        event = tell("refresh applied", f"refreshed the retrieval index in {times.span(desk.clock() - begun.time)}")
     said = f"incidents.refresh: {ended.said}"
     facts = {"event": event.seq, "evidence": bundle_facts(held), "text": event.text}
     if not verify:

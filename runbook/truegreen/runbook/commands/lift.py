@@ -21,15 +21,17 @@ from truegreen.runbook.commands.contain import contain, duration, opened
 @desk
 def lift(desk: Desk, window: str, by_hand: bool, override: str, reason: str, time_scale: int) -> None:
     """Undo all switches of the incident, the newest first, and put one back when the bad ratio leaves its bound without it."""
-    from truegreen.runbook import closing, lift, selectors
+    from truegreen.runbook import closing, lift, selectors, standing
     from truegreen.runbook import log as store
 
     if bool(override.strip()) != bool(reason.strip()):
         raise BadInput("--override NAME and --reason TEXT belong together")
     seconds = duration("--window", window)
     case = opened(desk)
-    told = store.events(case.log, case.incident.id)
-    wrong = closing.unvalidated(told, desk.clock(), time_scale)
+    everything = store.events(case.log)
+    told = tuple(e for e in everything if e.incident == case.incident.id)
+    others = standing.elsewhere(everything, case.incident, store.incidents(case.log))
+    wrong = closing.unvalidated(told, desk.clock(), time_scale, others)
     if wrong and not override:
         raise Failed(
             f"containment stays: {'; '.join(wrong)}. Run: truegreen validate; or take it on yourself: --override NAME --reason TEXT"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from truegreen.core.errors import BadInput
-from truegreen.runbook.commands.common import Desk, desk
+from truegreen.runbook.commands.common import Desk, desk, opened_scale_option
 from truegreen.runbook.commands.incident import incident
 
 EVERY = 1.0
@@ -18,8 +18,9 @@ EVERY = 1.0
 
 @incident.command("serve")
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen (default: incidents.serve.endpoint, else 127.0.0.1:9470).")
+@opened_scale_option
 @desk
-def serve(desk: Desk, listen: str | None) -> None:
+def serve(desk: Desk, listen: str | None, time_scale: int) -> None:
     """Take Alertmanager's notifications at /alertmanager, show the page of the incident, and let clocks and channels run.
 
     Ends on SIGTERM or Ctrl-C. Beyond loopback it wants tokens: incidents.serve.token_file.
@@ -56,7 +57,7 @@ def serve(desk: Desk, listen: str | None) -> None:
             stop.wait(EVERY)
 
     server = connections.Server(uvicorn.Config(
-        make_app(desk, lambda: loop.failed, say), host=where.host, port=where.port, log_level="critical", access_log=False, lifespan="off",
+        make_app(desk, lambda: loop.failed, say, time_scale), host=where.host, port=where.port, log_level="critical", access_log=False, lifespan="off",
         http=connections.kind(), loop="asyncio", ws="none", timeout_keep_alive=30, timeout_graceful_shutdown=3, server_header=False,
     ))  # fmt: skip
     beside = threading.Thread(target=run, name="truegreen-hooks", daemon=True)

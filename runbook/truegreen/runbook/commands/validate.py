@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from truegreen.core.errors import BadInput
+from truegreen.core.errors import BadInput, Failed
 from truegreen.evaluation.evalsets.options import share
 from truegreen.runbook.clean import clean
 from truegreen.runbook.commands.common import Desk, desk, newest, open_one, scale_option
@@ -38,8 +38,8 @@ def validate(
     smoke_require: float, smoke_endpoint: str, smoke_model: str, at: float | None, time_scale: int,
 ) -> None:  # fmt: skip
     """Six checks: smoke, bad ratio, p99, guardrail, retrieval relevance, 15 quiet minutes. Exit 1 unless all are ok."""
+    from truegreen.runbook import argv, closing, selectors, standing
     from truegreen.runbook import log as store
-    from truegreen.runbook import selectors, standing
     from truegreen.runbook import validate as asking
 
     if bool(override.strip()) != bool(reason.strip()):
@@ -48,11 +48,23 @@ def validate(
         raise BadInput("--smoke-run DIR and --smoke-evalset FILE belong together: a run of another set proves nothing")
     log, sources = desk.log(), desk.sources()
     incident = open_one(desk, log)
-    told = store.events(log, incident.id)
+    everything = store.events(log)
+    told = tuple(e for e in everything if e.incident == incident.id)
+    others = standing.elsewhere(everything, incident, store.incidents(log))
+    unfit = closing.unfit(told, time_scale)
+    if unfit and not override:
+        raise BadInput(f"{unfit}, or take it on yourself: --override NAME --reason TEXT")
     now = at if at is not None else desk.clock()
     slo = selectors.slo_named(incident.target.slo, desk.config.slos)
-    when = asking.moments(incident, told, now)
-    asked = asking.ask(sources, incident, slo, when, time_scale, newest(told, "triaged"))
+    when = asking.moments(incident, sorted((*told, *others), key=lambda e: e.seq), now)
+    try:
+        asked = asking.ask(sources, incident, slo, when, time_scale, newest(told, "triaged"))
+    except Failed as error:
+        if not override:
+            raise Failed(
+                f"{error}; nothing was validated: try again, or take it on yourself: --override NAME --reason TEXT"
+            ) from None
+        asked = asking.unanswered(argv.kept(error))
     smoke = (
         asking.smoke_of_run(smoke_run, smoke_evalset, when.changed, smoke_require, smoke_endpoint, smoke_model)
         if smoke_run and smoke_evalset
@@ -61,10 +73,14 @@ def validate(
     checks = [smoke, *asked]
     taken = [c.name for c in checks if c.state == UNKNOWN] if override else []
     good = all(c.state == OK or c.name in taken for c in checks)
-    late = [a for a in standing.switches(store.events(log)) if a.incident == incident.id and now > a.expires]
+    late = [a for a in standing.switches(everything) if a.incident == incident.id and now > a.expires]
     text = f"{sum(c.state == OK for c in checks)}/{len(checks)} ok" + "".join(
         f"; {c.name} {c.state}" for c in checks if c.state != OK
     )
+    if time_scale > 1:
+        text += f"; windows divided by {time_scale}" + (
+            f" on the word of {clean(override, 100)}: {clean(reason)}" if unfit else ""
+        )
     if taken:
         text += f"; unknown taken as good by {clean(override, 100)}: {clean(reason)}"
     # What a smoke suite prints may quote an answer: it is shown, and not kept.

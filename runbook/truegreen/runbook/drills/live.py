@@ -119,7 +119,7 @@ def _paged(play: Play, fault: Fault) -> Notification:
     assert page is not None
     file = on.folder / "alert.json"
     file.write_text(json.dumps(page.payload), "utf-8")
-    truegreen(on, "incident", "open", "--alert", str(file))
+    truegreen(on, "incident", "open", "--alert", str(file), "--time-scale", str(SCALE))
     play.story.tell("PAGE", page.annotations.get("summary", ""))
     return page
 

@@ -24,13 +24,16 @@ BODY_SECONDS: Final = 10.0
 """Alertmanager sends a notification at once; who sends one byte at a time holds nothing for long."""
 
 
-def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0, say: Callable[[str], None] = lambda _: None) -> FastAPI:
+def make_app(
+    desk: Desk, failures: Callable[[], int] = lambda: 0, say: Callable[[str], None] = lambda _: None, time_scale: int = 1
+) -> FastAPI:
     """The ASGI application.
 
     Args:
         desk: whose configuration, log, servers and clock it uses.
         failures: how many runs of a hook have failed.
         say: takes what whoever runs the server must know, each line once.
+        time_scale: what the windows of the incidents that it opens may be divided by; 1 in production.
     """
     app = FastAPI(title="truegreen incident", docs_url=None, redoc_url=None, openapi_url=None)
     opened = functools.cache(desk.log)
@@ -95,7 +98,7 @@ def make_app(desk: Desk, failures: Callable[[], int] = lambda: 0, say: Callable[
             return JSONResponse({"error": f"longer than {alert.MOST_BYTES} bytes"}, 413)
         try:
             group, alerts = alert.every(body, WHERE)
-            made = await run_in_threadpool(hearing.hear, opened(), alerts, group, desk.clock())
+            made = await run_in_threadpool(hearing.hear, opened(), alerts, group, desk.clock(), time_scale)
         except BadInput as error:
             return JSONResponse({"error": clean(str(error), 300)}, 400)
         except Failed as error:

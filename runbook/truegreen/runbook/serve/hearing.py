@@ -8,7 +8,7 @@ from typing import Any, Final
 from truegreen.core.words.terms import SEVERITIES
 from truegreen.runbook import clocks
 from truegreen.runbook.alert import Heard, fired
-from truegreen.runbook.closing import AGAIN
+from truegreen.runbook.closing import AGAIN, scaled
 from truegreen.runbook.log import SEV_CHANGED, Draft, Log, alone
 from truegreen.runbook.model import Event, Incident, Target
 
@@ -24,20 +24,21 @@ which it retries. The same alert later burns again: a Prometheus that was cut of
 _SEVS: Final = tuple(s.sev for s in SEVERITIES)
 
 
-def hear(log: Log, heard: Sequence[Heard], group: str, now: float) -> list[tuple[str, int]]:
+def hear(log: Log, heard: Sequence[Heard], group: str, now: float, time_scale: int = 1) -> list[tuple[str, int]]:
     """Write what is new of a notification; in one step for each alert, so that two replicas of Alertmanager tell it once.
 
     Args:
         group: of `alert.every`.
         now: unix seconds.
+        time_scale: of the incidents that are opened, as in `closing.scaled`.
 
     Returns:
         for each alert what it was (`opened`, `joined`, `known`, `over`, `other`: of no SLO of a service) and its incident, 0 for none.
     """
-    return [alone(log, lambda draft, one=one: _one(draft, one, group, now)) for one in heard]  # type: ignore[misc]
+    return [alone(log, lambda draft, one=one: _one(draft, one, group, now, time_scale)) for one in heard]  # type: ignore[misc]
 
 
-def _one(draft: Draft, heard: Heard, group: str, now: float) -> tuple[str, int]:
+def _one(draft: Draft, heard: Heard, group: str, now: float, time_scale: int) -> tuple[str, int]:
     labels = heard.alert.labels
     parts = [labels.get(name, "") for name in ("service", "environment", "slo")]
     if not all(parts):
@@ -61,7 +62,7 @@ def _one(draft: Draft, heard: Heard, group: str, now: float) -> tuple[str, int]:
         return KNOWN, recent.id if recent else 0
     text = heard.alert.summary or f"{labels.get('alertname', 'an alert')} fires for {target}"
     if same is None:
-        return OPENED, draft.open(target, sev, now, text, facts).id
+        return OPENED, draft.open(target, sev, now, *scaled(text, facts, time_scale)).id
     draft.append(same.id, now, "detect", AGAIN, text, facts)
     graver(draft, same, sev, now, "alertmanager")
     return JOINED, same.id
