@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +39,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _reply(path, body):
-    if path == "/openai/v1/chat/completions":
-        message = {"role": "assistant", "content": f"openai {body['model']}"}
+    deployment = re.match(r"/openai/deployments/([^/]+)/chat/completions", path)
+    if deployment or path == "/openai/v1/chat/completions":
+        named = f"azure {deployment[1]}" if deployment else f"openai {body['model']}"
+        message = {"role": "assistant", "content": named}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         return "openai", {

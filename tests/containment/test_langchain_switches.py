@@ -14,9 +14,11 @@ from truegreen.instrumentation.testing import captured
 pytest.importorskip("langchain")
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
+from pydantic import BaseModel
 
 from truegreen.containment.langchain import Fallbacks, Switches
 
@@ -95,6 +97,48 @@ def test_a_model_that_cannot_be_made_leaves_the_agent_its_own(server, flagged, c
     assert [_ask(server, Switches(make=make)) for _ in range(2)] == ["openai m"] * 2
     assert failures.counted() == {"langchain model": 2}
     assert sum("the agent keeps its own" in r.getMessage() for r in caplog.records) == 1
+
+
+def test_a_deployment_of_azure_is_made_anew_for_its_address_names_it(server, flagged):
+    """A flag never says of one deployment that it was another; the middleware's own way keeps to the variables of LangChain's package."""
+
+    def azure(deployment):
+        return AzureChatOpenAI(azure_endpoint=server.url, azure_deployment=deployment, api_key="k", api_version="2024-10-21")
+
+    made = []
+
+    def make(provider, model):
+        made.append((provider, model))
+        return azure(model) if provider == "azure_openai" else _model(server, model)
+
+    switches = Switches(make=make)
+    flagged(pinned_model="spare")
+    assert _ask(server, switches, model=azure("mine")) == "azure spare"
+    flagged(fallback_model="openai:f")
+    assert _ask(server, switches, model=azure("mine")) == "openai f"
+    flagged()
+    assert _ask(server, switches, model=azure("mine")) == "azure mine"
+    assert made == [("azure_openai", "spare"), ("openai", "f")]
+
+
+class Answer(BaseModel):
+    """What an agent with structured answers gives."""
+
+    text: str
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("how", [ToolStrategy, ProviderStrategy])
+def test_an_agent_with_structured_answers_ends_with_the_message(server, flagged, how, asynchronous):
+    """It asks once, not until LangGraph stops it, and there is no structured answer."""
+    agent = create_agent(_model(server), [], middleware=[Switches()], response_format=how(Answer))
+    asked = {"messages": [HumanMessage("Hello?")]}
+    flagged(degraded_mode="Please call us.")
+    limit = {"recursion_limit": 5}
+    made = server.runner.run(agent.ainvoke(asked, limit), context=copy_context()) if asynchronous else agent.invoke(asked, limit)
+    assert [message.content for message in made["messages"]] == ["Hello?", "Please call us."]
+    assert made.get("structured_response") is None
+    assert server.asked == []
 
 
 def test_a_reduced_context_keeps_the_first_documents_of_a_retrievers_message(server, flagged):

@@ -7,9 +7,10 @@ import json
 import threading
 
 import pytest
+from opentelemetry import trace
 
 from truegreen import containment
-from truegreen.containment import flags
+from truegreen.containment import applied, flags
 from truegreen.core.words.catalogue import ALL, SPANS
 from truegreen.instrumentation import failures
 from truegreen.instrumentation.testing import captured
@@ -272,3 +273,16 @@ def test_a_file_of_many_flags_is_obeyed(tmp_path, monkeypatch):
     file.write_text(json.dumps(document({**{f"flag{n}": "x" * 100 for n in range(5_000)}, "degraded_mode": "sorry"})))
     monkeypatch.setenv(flags.VARIABLE, str(file))
     assert containment.degraded() == "sorry"
+
+
+def test_a_fallback_that_is_told_after_the_request_is_counted_and_adds_no_event_to_a_span_that_is_over(caplog):
+    """OpenTelemetry would log a warning in the application for each."""
+    with captured() as seen:
+        request = seen.provider.get_tracer("app").start_span("request")
+        with trace.use_span(request):
+            applied.fell_back("m", "spare")
+            request.end()
+            applied.fell_back("m", "spare")
+        assert [event.name for event in request.events] == ["truegreen.failover"]
+        assert _stamps(seen).count("fallback_model") == 2
+    assert [record for record in caplog.records if record.name.startswith("opentelemetry")] == []

@@ -32,8 +32,11 @@ def moment(value: str, about: Mapping[str, Any] | None = None) -> None:
 def failed_over(asked: str, served: str, error: BaseException | None = None) -> None:
     """Say on the current span that another model is asked, or has served."""
     try:
+        span = trace.get_current_span()
+        if not span.is_recording():  # over: LiteLLM tells of an answer after it was given, and the SDK would log a warning
+            return
         found = facts("failover", {"from": asked, "to": served, names.ERROR_TYPE: type(error).__qualname__ if error else ""})
-        trace.get_current_span().add_event(FAILOVER_EVENT, found)
+        span.add_event(FAILOVER_EVENT, found)
     except Exception as failure:
         failures.count("failover", failure)
 

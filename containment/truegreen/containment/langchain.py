@@ -11,12 +11,13 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
-from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain.agents.middleware import AgentMiddleware, ExtendedModelResponse, ModelRequest, ModelResponse
 from langchain.chat_models import init_chat_model
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tracers.context import register_configure_hook
+from langgraph.types import Command
 
 from truegreen.containment import applied, switches
 from truegreen.containment.model import PROVIDERS, REDUCED_CONTEXT, Target
@@ -27,6 +28,7 @@ MODELS = 16
 """So many models that flags named are kept."""
 RUNS = 1_000
 _CALLED = {"openai": "openai", "anthropic": "anthropic", "google": "google_genai"}
+_AZURE = "azure_openai"
 """Our providers in `init_chat_model`'s words."""
 
 
@@ -65,22 +67,22 @@ class Switches(AgentMiddleware[Any, Any, Any]):
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
-    ) -> ModelResponse[Any] | AIMessage:
+    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
         """LangChain's hook."""
         message = self._instead()
         if message:
-            return AIMessage(content=message)
+            return _ended(message)
         asked, by = self._asked(request)
         with applied.inside(by), _watched():
             return handler(asked)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> ModelResponse[Any] | AIMessage:
+    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
         """LangChain's hook."""
         message = self._instead()
         if message:
-            return AIMessage(content=message)
+            return _ended(message)
         asked, by = self._asked(request)
         with applied.inside(by), _watched():
             return await handler(asked)
@@ -112,7 +114,9 @@ class Switches(AgentMiddleware[Any, Any, Any]):
         return request, by
 
     def _model(self, now: Any, own: Target, wanted: Target) -> Any:
-        if wanted.provider == own.provider:
+        if wanted.provider == own.provider and not getattr(
+            now, "deployment_name", None
+        ):  # a deployment is in the client's address
             return now.model_copy(update={_field(now): wanted.model})
         if wanted not in self._made:
             if len(self._made) >= MODELS:
@@ -183,6 +187,11 @@ register_configure_hook(
 )  # where the application has given one, that one says it
 
 
+def _ended(message: str) -> ExtendedModelResponse[Any]:
+    """The message as the agent's answer, and the end of its loop: it would ask again and again for a structured answer that never comes."""
+    return ExtendedModelResponse(ModelResponse(result=[AIMessage(content=message)]), Command(update={"jump_to": "end"}))
+
+
 @contextmanager
 def _watched() -> Iterator[None]:
     """Says which model served, where LangChain asked another one in the block after the first had failed.
@@ -208,6 +217,8 @@ def _name(model: Any) -> str:
 
 
 def _provider(model: Any) -> str:
-    """Our name of the provider, by the package that the model's class is of."""
+    """Our name of the provider, by the package that the model's class is of; Azure's has a name of its own, for its models are deployments."""
+    if str(getattr(model, "_llm_type", "")).startswith("azure"):
+        return _AZURE
     package = type(model).__module__.partition(".")[0].removeprefix("langchain_")
     return {called: ours for ours, called in _CALLED.items()}.get(package, package)
