@@ -58,6 +58,12 @@ def test_hardly_any_traffic_is_not_called_good(seen: int, state: str) -> None:
     assert checks.ratio(seen, seen, 0.03, 0.05, "x", 500).state == NOT_OK
 
 
+def test_quiet_minutes_ask_for_answers_and_not_for_reviews_that_come_by_the_hour() -> None:
+    """Of an SLO of people's reviews: how many there must be is what the bad ratio asks, over all the time since the change."""
+    calm = checks.Calm(900, 900, 0, 4, 700, 700, by_judges=False)
+    assert checks.quiet(calm, 0.25).state == OK
+
+
 def test_quiet_minutes_without_raised_sampling_name_the_command_that_raises_it() -> None:
     """And are not quiet minutes."""
     calm = checks.Calm(1_000, 900, 1, 100, answers=1_000, sampled=100)

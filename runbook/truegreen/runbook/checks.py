@@ -185,7 +185,8 @@ def quiet(calm: Calm, budget: float | None) -> Check:
         else []
     )
     number = f"ratio {share:.1%}, {sampled:.0%} sampled"
-    if not wrong and calm.events < LEAST:
-        few = f"only {calm.events:.0f} judged events, expected {LEAST}: too few to say"
+    # Of an SLO that few events count for, such as people's reviews, the bad ratio since the change asks for enough of them.
+    if not wrong and calm.answers < LEAST:
+        few = f"only {calm.answers:.0f} answers, expected {LEAST}: too few to say"
         return Check(name, UNKNOWN, number, bound, "; ".join([few, *told]))
     return Check(name, NOT_OK if wrong else OK, number, bound, "; ".join([*wrong, *told]))
