@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import threading
+import time
 
 import pytest
 
@@ -57,6 +58,10 @@ def _day(flagged, start, requests, guard, store, routed):
         except (_Unwell, containment.CircuitOpen):
             pass
         assert containment.contained(f"feature {n}", off="off")(lambda: "ran")() in ("ran", "off", "sorry")
+    end = time.monotonic() + 20
+    while shadowing.pool.pending:  # what is mirrored in the background is no growth
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 async def _answer():
