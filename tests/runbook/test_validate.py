@@ -62,6 +62,7 @@ def test_quiet_minutes_ask_for_answers_and_not_for_reviews_that_come_by_the_hour
     """Of an SLO of people's reviews: how many there must be is what the bad ratio asks, over all the time since the change."""
     calm = checks.Calm(900, 900, 0, 4, 700, 700, by_judges=False)
     assert checks.quiet(calm, 0.25).state == OK
+    assert [checks.ratio(0, n, 0.1, 0.25, "x", None, checks.REVIEWED).state for n in (4, 5)] == [UNKNOWN, OK]
 
 
 def test_quiet_minutes_without_raised_sampling_name_the_command_that_raises_it() -> None:

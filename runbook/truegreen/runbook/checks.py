@@ -16,6 +16,8 @@ QUIET: Final = 900
 """Seconds, before scaling."""
 LEAST: Final = 20
 """Judged events, or decisions, without which nothing is called good: one good answer says nothing of the next."""
+REVIEWED: Final = 5
+"""The same of an SLO whose events people review, or that are otherwise not judged answer by answer: they come more slowly."""
 ONE_SIDED: Final = 1.645
 """Standard errors: 95 %, one-sided."""
 SLOWER: Final = 1.25
@@ -59,13 +61,22 @@ def smoke(code: int | None, said: str) -> Check:
     return Check("smoke", OK if code == 0 else NOT_OK, f"exit code {code}", "exit code 0", said)
 
 
-def ratio(bad: float, events: float, baseline: float | None, budget: float | None, whence: str, of: float | None = None) -> Check:
+def ratio(
+    bad: float,
+    events: float,
+    baseline: float | None,
+    budget: float | None,
+    whence: str,
+    of: float | None = None,
+    least: int = LEAST,
+) -> Check:
     """The bad ratio since the change: not significantly (95 %, one-sided) above the baseline, and at most the budget.
 
     Args:
         whence: where the baseline comes from, in words.
         of: events behind the baseline; it is a sample too, and taken for the truth it would call a healthy service bad once enough was judged.
             None where nobody knows.
+        least: events below which it is not called good.
     """
     name = "bad ratio"
     if events <= 0:
@@ -84,8 +95,8 @@ def ratio(bad: float, events: float, baseline: float | None, budget: float | Non
     good = like and bad / events <= budget
     low, high = wilson(bad, events)
     told += f", 95% interval {low:.1%} to {high:.1%}"
-    if good and events < LEAST:
-        return Check(name, UNKNOWN, number, f"at least {LEAST} judged", f"too few to say; {told}")
+    if good and events < least:
+        return Check(name, UNKNOWN, number, f"at least {least} judged", f"too few to say; {told}")
     return Check(name, OK if good else NOT_OK, number, f"{baseline:.1%} {whence}, budget {budget:.1%}", told)
 
 

@@ -125,7 +125,8 @@ def _bound(look: _Look, slo: Slo | None, triaged: Event | None) -> tuple[Check, 
     start = triaged.data.get("start") if triaged else None
     if baseline is None and start:
         baseline, whence, of = float(start["before"]), "before the onset", None
-    return checks.ratio(bad, events, baseline, budget, whence, of), budget
+    least = checks.LEAST if slo is None or isinstance(slo.sli, EvaluationSli) else checks.REVIEWED
+    return checks.ratio(bad, events, baseline, budget, whence, of, least), budget
 
 
 @dataclass(frozen=True, slots=True)
