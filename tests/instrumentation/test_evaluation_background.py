@@ -13,6 +13,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
+from setups import needs
 
 from truegreen.collector.processor import Processor
 from truegreen.core.errors import BadInput
@@ -271,6 +272,7 @@ def test_nonsense_from_an_evaluator_is_an_error_and_never_a_verdict(monkeypatch,
     assert failures.counted() == {"evaluator judge": 1}
 
 
+@needs("onnxruntime")
 def test_the_start_says_inline_of_no_evaluator_that_may_be_slow_by_its_own_word(caplog):
     """Nothing of it is imported before the first answer; then it says where it is judged, and how many."""
     with captured(Settings(evaluations={"retrieval_relevance": {}, "judge": {"background": True}})) as seen:

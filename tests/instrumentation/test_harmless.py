@@ -35,6 +35,7 @@ from truegreen.instrumentation import (
     traffic,
 )
 from truegreen.instrumentation.enrich import Enricher
+from truegreen.instrumentation.served import Served
 from truegreen.instrumentation.settings import Settings
 from truegreen.instrumentation.testing import captured
 
@@ -146,8 +147,10 @@ def _lower(monkeypatch):
 
 @pytest.mark.full
 @pytest.mark.timeout(3_000)
-def test_memory_is_flat_over_100_000_requests(quiet, fake, silent):
+def test_memory_is_flat_over_100_000_requests(quiet, fake, silent, monkeypatch):
     """With the bounds as they are; the last 5,000 requests leave no bytes behind."""
+    # All in one minute: of several the oldest is let go whole, so how much is left would be a matter of the machine's speed.
+    monkeypatch.setattr(Served, "note", lambda self, ran, _, note=Served.note: note(self, ran, 0.0))
     fake.samples = fake.calibrations = _Nothing()
     _live(quiet, 0, 15_000, few=True)
     before = _sizes(quiet)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ran
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +49,7 @@ def _drill(mode: str = "retrieval", how: str = AT_SCALE, completed: float = NOW,
     )  # fmt: skip
 
 
-def _simulated(run: Callable[..., Ran], engine: Callable[[str], Path], *words: str) -> tuple[Ran, dict[str, Any]]:
+def _simulated(run: Callable[..., Any], engine: Callable[[str], Path], *words: str) -> tuple[Any, dict[str, Any]]:
     for name in ("prometheus", "promtool"):
         engine(name)
     ran = run("drill", *words, "--simulated", "--json")
@@ -63,7 +62,7 @@ def _verdicts(facts: dict[str, Any]) -> dict[str, bool]:
 
 @pytest.mark.full
 def test_a_simulated_drill_is_found_triaged_and_mended_at_true_windows(
-    run: Callable[..., Ran], engine: Callable[[str], Path]
+    run: Callable[..., Any], engine: Callable[[str], Path]
 ) -> None:
     """And its record is listed, and is in the quarter's report, which names what was not drilled."""
     ran, facts = _simulated(run, engine, "hallucination")
@@ -86,7 +85,7 @@ def test_a_simulated_drill_is_found_triaged_and_mended_at_true_windows(
 
 
 @pytest.mark.full
-def test_a_mixed_drill_asks_for_not_sure(run: Callable[..., Ran], engine: Callable[[str], Path]) -> None:
+def test_a_mixed_drill_asks_for_not_sure(run: Callable[..., Any], engine: Callable[[str], Path]) -> None:
     """The provider is slow, and our index changed in the same minute: neither is blamed alone."""
     ran, facts = _simulated(run, engine, "mixed", "--of", "latency,retrieval")
     assert ran.code == 0, ran.err
@@ -94,7 +93,7 @@ def test_a_mixed_drill_asks_for_not_sure(run: Callable[..., Ran], engine: Callab
 
 
 def test_the_rules_drilled_are_those_of_the_configuration(
-    run: Callable[..., Ran], engine: Callable[[str], Path], tmp_path: Path
+    run: Callable[..., Any], engine: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """An objective of 40 % has a budget that half of wrong answers never burns."""
     (tmp_path / "truegreen.yaml").write_text(
@@ -113,7 +112,7 @@ def test_the_rules_drilled_are_those_of_the_configuration(
 @pytest.mark.full
 @pytest.mark.parametrize("mode", FAILURE_MODES)
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_every_mode_holds(run: Callable[..., Ran], engine: Callable[[str], Path], mode: str, seed: str) -> None:
+def test_every_mode_holds(run: Callable[..., Any], engine: Callable[[str], Path], mode: str, seed: str) -> None:
     """Each inside its targets at true windows, blamed on whom it was, and mended by the first command that triage offers."""
     ran, facts = _simulated(run, engine, mode, "--seed", seed)
     assert ran.code == 0, (facts["verdicts"], ran.err)
@@ -122,7 +121,7 @@ def test_every_mode_holds(run: Callable[..., Ran], engine: Callable[[str], Path]
 @pytest.mark.full
 @pytest.mark.parametrize("modes", ["latency,retrieval", "latency,drift", "hallucination,retrieval"])
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_every_mixed_drill_holds(run: Callable[..., Ran], engine: Callable[[str], Path], modes: str, seed: str) -> None:
+def test_every_mixed_drill_holds(run: Callable[..., Any], engine: Callable[[str], Path], modes: str, seed: str) -> None:
     """Faults of both sides at once."""
     ran, facts = _simulated(run, engine, "mixed", "--of", modes, "--seed", seed)
     assert ran.code == 0, (facts["verdicts"], ran.err)
@@ -147,7 +146,7 @@ def test_every_mixed_drill_holds(run: Callable[..., Ran], engine: Callable[[str]
     (("report", "--quarter", "2026"), "--quarter: found"),
     (("score", "retrieval", "--onset", "1"), "no incident was ever opened"),
 ])  # fmt: skip
-def test_bad_usage_is_said(run: Callable[..., Ran], words: tuple[str, ...], says: str) -> None:
+def test_bad_usage_is_said(run: Callable[..., Any], words: tuple[str, ...], says: str) -> None:
     """With exit code 2, and nothing kept."""
     ran = run("drill", *words)
     assert (ran.code, "Traceback" in ran.err) == (2, False), ran.err
@@ -169,7 +168,7 @@ def test_records_are_read_as_they_were_written(tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"modes": 3}', '{"modes": ["x"], "how": 1, "verdicts": [1]}', "\x00", "x" * 300_000]
 )
-def test_a_file_that_is_no_record_is_named_and_the_others_count(tmp_path: Path, run: Callable[..., Ran], text: str) -> None:
+def test_a_file_that_is_no_record_is_named_and_the_others_count(tmp_path: Path, run: Callable[..., Any], text: str) -> None:
     """Nothing good is lost for it."""
     records.write(tmp_path / "drills", _drill())
     (tmp_path / "drills" / "broken.json").write_text(text)
@@ -189,7 +188,7 @@ def test_a_moment_lies_in_its_quarter_and_in_no_other(moment: Any) -> None:
     assert 89 * 86_400 < end - begin < 93 * 86_400
 
 
-def test_a_report_is_of_its_quarter_and_escapes_what_is_in_a_record(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_a_report_is_of_its_quarter_and_escapes_what_is_in_a_record(run: Callable[..., Any], tmp_path: Path) -> None:
     """A table's cell cannot end its row."""
     records.write(tmp_path / "drills", replace(_drill(ok=False), triage="us | <b>"))
     records.write(tmp_path / "drills", _drill("latency", completed=NOW - 200 * 86_400))
@@ -203,7 +202,7 @@ def test_a_report_is_of_its_quarter_and_escapes_what_is_in_a_record(run: Callabl
     assert "detected: 1 min (within 30 min)" in row
 
 
-def _told(run: Callable[..., Ran], *, whose: str = "us", late: float = 0.0, scale: int = 1) -> None:
+def _told(run: Callable[..., Any], *, whose: str = "us", late: float = 0.0, scale: int = 1) -> None:
     log = store.open_log("sqlite:///incidents.db")
     one = store.open_incident(log, Target("shop", "production", "retrieval_success"), "1", NOW + 300, "", {"drill": "retrieval"})
     for seconds, phase, kind, data in (
@@ -214,7 +213,7 @@ def _told(run: Callable[..., Ran], *, whose: str = "us", late: float = 0.0, scal
         store.append(log, one.id, NOW + seconds, phase, kind, "", data)
 
 
-def test_a_person_is_scored_by_the_log(run: Callable[..., Ran]) -> None:
+def test_a_person_is_scored_by_the_log(run: Callable[..., Any]) -> None:
     """Detection from the fault on, all else from the page on; triage counts when it was right."""
     _told(run)
     ran = run("drill", "score", "retrieval", "--onset", str(NOW), "--game-day", "--json")
@@ -224,7 +223,7 @@ def test_a_person_is_scored_by_the_log(run: Callable[..., Ran]) -> None:
 
 
 @pytest.mark.parametrize(("more", "outside"), [({"whose": "them"}, "triaged, triage"), ({"late": 2_000.0}, "recovered")])
-def test_what_was_late_or_wrong_is_outside_its_target(run: Callable[..., Ran], more: dict[str, Any], outside: str) -> None:
+def test_what_was_late_or_wrong_is_outside_its_target(run: Callable[..., Any], more: dict[str, Any], outside: str) -> None:
     """With exit code 1, and a record all the same."""
     _told(run, **more)
     ran = run("drill", "score", "retrieval", "--onset", str(NOW))
@@ -233,7 +232,7 @@ def test_what_was_late_or_wrong_is_outside_its_target(run: Callable[..., Ran], m
     assert len(list(Path("drills").glob("*.json"))) == 1
 
 
-def test_at_scale_only_what_waits_for_windows_is_counted_longer(run: Callable[..., Ran]) -> None:
+def test_at_scale_only_what_waits_for_windows_is_counted_longer(run: Callable[..., Any]) -> None:
     """Ten seconds to the alert are ten minutes; a person who took ten seconds took ten seconds."""
     _told(run, scale=60)
     log = store.open_log("sqlite:///incidents.db")
@@ -244,7 +243,7 @@ def test_at_scale_only_what_waits_for_windows_is_counted_longer(run: Callable[..
 
 
 @pytest.mark.parametrize("onset", [str(NOW + 301), "nan", "inf", "-inf", "-5", "0", str(NOW - 40 * 86_400)])
-def test_an_onset_that_cannot_be_is_refused(run: Callable[..., Ran], onset: str) -> None:
+def test_an_onset_that_cannot_be_is_refused(run: Callable[..., Any], onset: str) -> None:
     """It would give a negative time, or none; and nothing is kept."""
     _told(run)
     ran = run("drill", "score", "retrieval", f"--onset={onset}")
@@ -253,7 +252,7 @@ def test_an_onset_that_cannot_be_is_refused(run: Callable[..., Ran], onset: str)
     assert not Path("drills").exists()
 
 
-def test_an_incident_is_one_record_however_often_it_is_scored(run: Callable[..., Ran]) -> None:
+def test_an_incident_is_one_record_however_often_it_is_scored(run: Callable[..., Any]) -> None:
     """Completed when it was closed: who scores an old one again has held no drill."""
     _told(run)
     store.close_incident(store.open_log("sqlite:///incidents.db"), 1, NOW + 2_500, "", {})
@@ -276,7 +275,7 @@ GREEN: dict[str, Any] = {"ok": True, "at": None, "time_scale": 1, "override": ""
     ([("contain applied", {"flag": "pinned_model", "value": "x"}), ("incident closed", {})], None, None),
 ])  # fmt: skip
 def test_only_a_change_that_serves_contains_and_only_a_green_gate_of_its_own_recovers(
-    run: Callable[..., Ran], told_: list[tuple[str, dict[str, Any]]], contained: float | None, recovered: float | None
+    run: Callable[..., Any], told_: list[tuple[str, dict[str, Any]]], contained: float | None, recovered: float | None
 ) -> None:
     """Neither more sampling, nor an override, nor a look at another moment, nor the mere close."""
     log = store.open_log("sqlite:///incidents.db")
