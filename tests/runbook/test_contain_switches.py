@@ -305,6 +305,17 @@ for number in range(12):
 """
 
 
+def test_a_number_written_by_hand_is_what_an_undo_leads_back_to(run, tmp_path):
+    """The application obeys it, so it is what was there before."""
+    by_hand = {"state": "ENABLED", "variants": {"off": 0, "on": 5}, "defaultVariant": "on"}
+    (tmp_path / "flags.json").write_text(json.dumps({"flags": {"reduced_context": by_hand}}))
+    assert run("incident", "open", "--service", "s", "--environment", "e", "--slo", "grounding").code == 0
+    number = run("contain", "reduce-context", "3", "--verify-count", "0", "--json").facts["event"]
+    assert run("contain", "undo", str(number)).code == 0
+    flag = json.loads((tmp_path / "flags.json").read_text())["flags"]["reduced_context"]
+    assert flag["variants"][flag["defaultVariant"]] == "5"
+
+
 @pytest.mark.full
 def test_two_people_at_once_lose_nothing(incident: Callable[..., Any], tmp_path: Path) -> None:
     """Twelve changes each of one flag: all are in the file and in one unbroken log."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+from truegreen.containment.model import NATURAL
 
 SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 
@@ -22,7 +25,7 @@ def document(flags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read(document: Any) -> dict[str, str]:
-    """The string flags of a flagd document by the value that they have without targeting; a disabled one is off.
+    """The flags of a flagd document that are ours to read, by the string that says their value without targeting; a disabled one is off.
 
     Raises:
         ValueError: it is not a flagd document; the message says where, what was found and what to write instead.
@@ -41,4 +44,6 @@ def read(document: Any) -> dict[str, str]:
         value = "" if variant is None or flag.get("state") == "DISABLED" else flag["variants"][variant]
         if isinstance(value, str):
             found[str(name)] = value
+        elif value is False or type(value) in NATURAL.get(str(name), ()):
+            found[str(name)] = "" if value is False else json.dumps(value)
     return found
