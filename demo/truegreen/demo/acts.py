@@ -279,15 +279,16 @@ def score(play: Play, stream: traffic.Stream, other: str) -> None:
     exchanges = [*play.exchanges, *stream.exchanges()]
     asked = traffic.totals(exchanges).answered + play.smoked
     on.supervisor.wait(lambda: on.tap.answers >= asked, _PATIENCE, f"{asked} chat spans at the tap ({on.tap.answers} seen)")
-    counted = {"spans": 0.0, "accepted": 0.0}
+    counted = {"spans": 0.0, "accepted": 0.0, "answers": 0.0}
 
     def whole() -> bool:
-        # Both of one look: the canary goes on sending.
-        counted.update(spans=on.tap.spans, accepted=measures.collector(on)["accepted"])
-        return counted["accepted"] >= counted["spans"]
+        # Spans of one look, for the canary goes on sending; answers of Prometheus, which may not have scraped the last one yet.
+        answers = on.number(f'sum(truegreen_answers_total{{service="{SERVICE}"}})', 0.0)
+        counted.update(spans=on.tap.spans, accepted=measures.collector(on)["accepted"], answers=answers)
+        return counted["accepted"] >= counted["spans"] and answers >= asked
 
-    on.supervisor.wait(whole, _PATIENCE, "all spans counted by the collector")
-    answers = on.number(f'sum(truegreen_answers_total{{service="{SERVICE}"}})', 0.0)
+    on.supervisor.wait(whole, _PATIENCE, f"all spans counted by the collector, and {asked} answers by Prometheus")
+    answers = counted["answers"]
     lost = max(asked - answers, counted["spans"] - counted["accepted"])
     text = [part for e in exchanges for part in (e.question, e.answer)] + [p.text for p in corpus.load().passages]
     leaked = on.tap.leaked_bytes([*text, *PRYING, *(version for version, _ in templates.VERSIONS)])
