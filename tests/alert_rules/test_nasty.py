@@ -60,6 +60,7 @@ def nasty(config, written):
     return written(config(json.dumps(CONFIG)))
 
 
+@pytest.mark.full
 def test_rules_with_nasty_texts_are_rules_and_pass_their_own_tests(nasty, promtool):
     """promtool parses every template and evaluates every rule."""
     for arguments in (

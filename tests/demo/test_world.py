@@ -77,6 +77,7 @@ def judged(state: provider.State, served: str, version: int, seed: int, n: int) 
     return made
 
 
+@pytest.mark.full
 def test_the_faithful_model_is_right_and_the_careless_one_wrong_as_promised() -> None:
     """At least 95 % right; 45 to 70 % wrong; under the bad prompt nearly nothing is right, and no two models differ in latency."""
     state = provider.State(seed=7, latency=0.004, jitter=0.006)

@@ -273,6 +273,7 @@ def spans(log: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.full
 def test_the_agent_answers_with_sources_and_leaves_spans_without_text(
     agent: Server, model_server: Server, prompt_server: Server
 ) -> None:

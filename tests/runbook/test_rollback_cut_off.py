@@ -173,12 +173,12 @@ def _kinds(run: Callable[..., Any]) -> list[str]:
 
 WAYS = ("folder", "lock", "git", "flag", "flag elsewhere", "command", "weaviate", "qdrant")
 POINTS = ("log: evidence frozen", "log: rollback begun", "before the change", "after the change", "log: rollback applied")
-FAST = {("folder", "after the change")}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "point"),
-    [pytest.param(w, p, marks=() if (w, p) in FAST else pytest.mark.full, id=f"{w}, {p}") for w in WAYS for p in POINTS],
+    [pytest.param(w, p, id=f"{w}, {p}") for w in WAYS for p in POINTS],
 )
 def test_a_rollback_that_was_killed_is_finished_by_the_same_words(
     run: Callable[..., Any], way: Callable[[str], Way], name: str, point: str
