@@ -91,28 +91,16 @@ def desk(command: Callable[..., Any]) -> Callable[..., Any]:
     return config_option(json_option(run))
 
 
-def scale_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--time-scale N`."""
-    return click.option(
-        "--time-scale",
-        "time_scale",
-        type=click.IntRange(1, 60),
-        default=1,
-        show_default=True,
-        help="Divide every window, as the demo does.",
-    )(command)
+def _scaled(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--time-scale", "time_scale", type=click.IntRange(1, 60), default=1, show_default=True, help=text)
 
 
-def opened_scale_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--time-scale N` to what opens incidents."""
-    return click.option(
-        "--time-scale",
-        "time_scale",
-        type=click.IntRange(1, 60),
-        default=1,
-        show_default=True,
-        help="Of a demonstration or drill: its windows may be divided by up to N, by which validate and close then go.",
-    )(command)
+scale_option = _scaled("Divide every window, as the demo does.")
+"""Add `--time-scale N`."""
+opened_scale_option = _scaled(
+    "Of a demonstration or drill: its windows may be divided by up to N, by which validate and close then go."
+)
+"""Add `--time-scale N` to what opens incidents."""
 
 
 def force_option(command: Callable[..., Any]) -> Callable[..., Any]:
