@@ -143,7 +143,6 @@ TABLE: Final = (
     Switch("boost", EVALUATION_BOOST, _share, "evaluate {} of answers", metric="boosted"),
 )
 BY_NAME: Final[Mapping[str, Switch]] = {switch.name: switch for switch in TABLE}
-BY_FLAG: Final[Mapping[str, Switch]] = {switch.flag: switch for switch in TABLE}
 
 
 def joined(switch: Switch, value: str) -> str | Callable[[str], str]:
